@@ -1,0 +1,60 @@
+"""Random changes to training pairs; all are off by default, because paper 000 mentions none.
+
+Source: paper 001 wished for them: "a large variety of data augmentation methods could help the GAN generalize to less
+controlled environments". It names no kinds and no strengths, so each strength is the caller's choice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from data_prep.pairs import reduce
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """Strengths of the changes; 0 or False turns one off.
+
+    flip: mirror left and right, half of the time. rotate: up to that many degrees either way, black corners.
+    brightness: a factor in 1 - b .. 1 + b. contrast: a factor in 1 - c .. 1 + c about the mean.
+    noise: standard deviation, in levels of 0..255, of Gaussian noise on the input only.
+    """
+
+    flip: bool = False
+    rotate: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+
+    def __call__(self, lr, hr, rng):
+        """uint8 (lr, lr, 3) and (hr, hr, 3), numpy Generator -> the changed pair, same shapes and dtype.
+
+        Rotation and light act on the target, and the input is made from it again by the reduction of ``pairs``, so
+        that the pair still agrees; the flip is exact on both.
+        """
+        if self.flip and rng.random() < 0.5:
+            lr, hr = lr[:, ::-1], hr[:, ::-1]
+        changed = self._light(self._turn(hr, rng), rng)
+        if changed is not hr:
+            lr, hr = reduce(changed, lr.shape[0]), changed
+        if self.noise:
+            lr = _levels(lr + rng.normal(0, self.noise, lr.shape))
+        return lr, hr
+
+    def _turn(self, hr, rng):
+        if not self.rotate:
+            return hr
+        degrees = rng.uniform(-self.rotate, self.rotate)
+        return np.asarray(Image.fromarray(hr).rotate(degrees, Image.Resampling.BICUBIC))
+
+    def _light(self, hr, rng):
+        if not (self.brightness or self.contrast):
+            return hr
+        gain = 1 + rng.uniform(-self.brightness, self.brightness)
+        spread = 1 + rng.uniform(-self.contrast, self.contrast)
+        return _levels((hr.mean() + spread * (hr - hr.mean())) * gain)
+
+
+def _levels(values):
+    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)

@@ -1,0 +1,115 @@
+"""What a folder of pairs holds: ``manifest.jsonl``, one JSON object a line, the first one a header."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data_prep.split import SPLITS
+from mpsrgan.errors import UserError
+from mpsrgan.images import MANIFEST_NAME
+
+FORMAT = "mpsrgan-pairs"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One source file: a pair when ``split`` is a name of SPLITS, else "unused", or None when skipped.
+
+    ``name`` is the stem of both PNGs, ``source`` the path below the source folder, ``sha256`` of the source's bytes,
+    ``width`` and ``height`` in pixels of the upright source, ``group`` the person or near-duplicate cluster,
+    ``enlarged`` whether the longer side was under hr, ``skipped`` the reason. What is not known is None.
+    """
+
+    name: str
+    split: str | None
+    source: str
+    sha256: str | None
+    width: int | None
+    height: int | None
+    group: str | None
+    enlarged: bool
+    skipped: str | None
+
+
+class Manifest:
+    """The header (a dict) and the entries of the pairs in ``folder``."""
+
+    def __init__(self, folder, header, entries):
+        self.folder = Path(folder)
+        self.header = header
+        self.entries = entries
+
+    @classmethod
+    def load(cls, folder):
+        """Read ``folder/manifest.jsonl``; UserError when it is absent, torn or of another format or version."""
+        path = Path(folder) / MANIFEST_NAME
+        try:
+            with open(path, encoding="utf-8") as file:
+                header = json.loads(next(file, ""))
+                _check_header(header, path)
+                entries = [Entry(**json.loads(line)) for line in file]
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(f"{folder}: holds no {MANIFEST_NAME}; make the pairs with: "
+                            f"python -m data_prep PHOTOS -o {folder}") from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        except UserError:
+            raise
+        except (ValueError, TypeError, RecursionError) as error:  # not JSON, not text, other fields
+            raise UserError(f"{path}: damaged ({error}); prepare the pairs again") from error
+        if len(entries) != header["entries"]:
+            raise UserError(f"{path}: torn, {len(entries)} of {header['entries']} entries; prepare the pairs again")
+        return cls(folder, header, entries)
+
+    def save(self):
+        """Write the manifest into its folder."""
+        header = {"format": FORMAT, "version": VERSION, **self.header, "entries": len(self.entries)}
+        with open(self.folder / MANIFEST_NAME, "w", encoding="utf-8", newline="\n") as file:
+            for line in (header, *map(asdict, self.entries)):
+                file.write(json.dumps(line) + "\n")
+
+    @property
+    def hr(self):
+        """Side of the targets in pixels."""
+        return self.header["hr"]
+
+    @property
+    def lr(self):
+        """Side of the inputs in pixels."""
+        return self.header["lr"]
+
+    @property
+    def skipped(self):
+        """The entries of the files that made no pair."""
+        return [entry for entry in self.entries if entry.skipped is not None]
+
+    @property
+    def data_hash(self):
+        """SHA-256, 64 hex digits, over the sorted source hashes with their splits."""
+        lines = sorted(f"{entry.sha256} {entry.split}\n" for entry in self.entries if entry.split is not None)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def split(self, name):
+        """The entries of one split in source order; UserError for a name that is not in SPLITS."""
+        if name not in SPLITS:
+            raise UserError(f"unknown split {name!r}: use one of {', '.join(SPLITS)}")
+        return [entry for entry in self.entries if entry.split == name]
+
+    def paths(self, entry):
+        """(lr path, hr path) of an entry's PNGs."""
+        where = self.folder / entry.split
+        return where / "lr" / f"{entry.name}.png", where / "hr" / f"{entry.name}.png"
+
+
+def _check_header(header, path):
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise UserError(f"{path}: is not a manifest of {FORMAT}; prepare the pairs again")
+    if header.get("version") != VERSION:
+        raise UserError(f"{path}: has version {header.get('version')!r}, this program reads version {VERSION}; "
+                        "prepare the pairs again")
+    for key in ("hr", "lr", "entries"):
+        if type(header.get(key)) is not int:
+            raise UserError(f"{path}: the header's {key!r} is {header.get(key)!r}, a whole number was expected; "
+                            "prepare the pairs again")

@@ -1,0 +1,171 @@
+"""A folder of photographs to a folder of training pairs. Source: paper 000, section 5, "our own image processor"."""
+
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.manifest import Entry, Manifest
+from data_prep.ordered import ordered_map
+from data_prep.pairs import HR_FILTER, LR_FILTER, check_sizes, difference_hash, make_pair
+from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
+from mpsrgan.errors import UserError
+from mpsrgan.images import MAX_PIXELS, ImageError, list_images, open_image, save_image
+
+
+def prepare(source, out, *, hr=256, lr=64, counts=None, seed=0, group_of=None, min_side=None, max_pixels=MAX_PIXELS,
+            workers=None, limit=None, pattern="*", progress=True):
+    """Make pairs of every image below ``source`` in ``out``/{train,validation,test}/{lr,hr}/NAME.png -> Manifest.
+
+    ``hr``, ``lr``: sides in pixels. ``counts``: (train, validation, test), 80/10/10 per cent when None. ``group_of``
+    gives a file's person from its posix path below ``source``; near-duplicates stay together as well. ``min_side``:
+    files whose longer side is shorter are skipped; the paper does not say what becomes of small pictures; we skip
+    those under ``lr``, because their input would be enlarged. ``limit``: only the first files, by sorted path.
+    ``pattern``: only file names that match. Files that cannot be used are listed in the manifest with the reason.
+
+    ``out`` appears whole or not at all, and depends on the arguments and the files alone, not on ``workers``.
+    UserError when ``source`` holds too few images, or ``out`` is in use, within ``source`` or cannot be written.
+    """
+    check_sizes(hr, lr)
+    source, out = Path(source), Path(out)
+    paths = list_images(source, pattern)[:limit]
+    if not paths:
+        raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
+    _check_out(source, out)
+    reader = _Reader(source, hr, lr, lr if min_side is None else min_side, max_pixels)
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        _make_folders(partial)
+        records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
+        entries, wanted = _divide(records, source, counts, seed, group_of)
+        header = {"hr": hr, "lr": lr, "hr_filter": HR_FILTER, "lr_filter": LR_FILTER, "seed": seed, "wanted": wanted,
+                  "min_side": reader.min_side, "source": source.resolve().name, "totals": _totals(entries)}
+        manifest = Manifest(partial, header, entries)
+        _move_pairs(manifest)
+        manifest.save()
+        if out.is_dir():
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
+    finally:  # also on Ctrl-C
+        shutil.rmtree(partial, ignore_errors=True)
+    return Manifest.load(out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one file, writes its pair and returns only a small record: (Entry, hash bits or None)."""
+
+    source: Path
+    hr: int
+    lr: int
+    min_side: int
+    max_pixels: int
+
+    def __call__(self, path, name, folder):
+        entry = Entry(name=name, split=None, source=path.relative_to(self.source).as_posix(), sha256=None, width=None,
+                      height=None, group=None, enlarged=False, skipped=None)
+        try:
+            with open(path, "rb") as file:
+                entry = replace(entry, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+                image = open_image(file, max_pixels=self.max_pixels)
+        except ImageError as error:
+            return replace(entry, skipped=error.reason), None
+        except OSError as error:
+            return replace(entry, skipped=f"cannot be opened: {error.strerror}"), None
+        entry = replace(entry, width=image.width, height=image.height, enlarged=max(image.size) < self.hr)
+        if max(image.size) < self.min_side:
+            reason = f"{image.width}x{image.height} pixels, the longer side is under {self.min_side}"
+            return replace(entry, enlarged=False, skipped=reason), None
+        target, reduced = make_pair(image, self.hr, self.lr)
+        save_image(target, folder / "hr" / f"{name}.png")
+        save_image(reduced, folder / "lr" / f"{name}.png")
+        return entry, np.packbits(difference_hash(target))
+
+
+def _read_all(reader, folder, paths, workers, progress):
+    from tqdm import tqdm  # here, because importing this package must stay cheap
+
+    names = _unique_names(path.relative_to(reader.source) for path in paths)
+    # closing: no thread may still write when an interrupt anywhere in this loop has the folder removed
+    with closing(ordered_map(lambda job: reader(*job, folder), zip(paths, names), workers, 2 * workers)) as results:
+        return list(tqdm(results, total=len(paths), unit="image", desc="preparing", disable=not progress))
+
+
+def _divide(records, source, counts, seed, group_of):
+    """Records -> (entries with group and split, counts wanted)."""
+    usable = [index for index, (entry, _) in enumerate(records) if entry.skipped is None]
+    entries = [entry for entry, _ in records]
+    if not usable:
+        first = entries[0]
+        raise UserError(f"no image could be read in {source}: {len(entries)} file{'s' * (len(entries) != 1)}, "
+                        f"first: {first.source}: {first.skipped}")
+    wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=source)
+    if sum(wanted.values()) > len(usable):
+        raise UserError(f"{len(usable)} usable image{'s' * (len(usable) != 1)} in {source}, {sum(wanted.values())} "
+                        "wanted: ask for smaller counts, or for none to have 80/10/10 per cent")
+    groups = _groups([entries[index] for index in usable], [records[index][1] for index in usable], group_of)
+    for index, group, split in zip(usable, groups, assign_splits(groups, wanted, seed)):
+        entries[index] = replace(entries[index], group=group, split=split)
+    return entries, wanted
+
+
+def _groups(entries, packed, group_of):
+    """A label for each entry: its person, or else the name of the first image in its near-duplicate cluster."""
+    people = [group_of(entry.source) if group_of else entry.name for entry in entries]
+    first = {}
+    same = np.array([first.setdefault(person, index) for index, person in enumerate(people)])
+    labels = near_duplicate_groups(np.unpackbits(np.array(packed), axis=1))
+    return [people[root] for root in connect(labels, np.arange(len(people)), same)]
+
+
+def _move_pairs(manifest):
+    """From the flat folder of the first pass into the splits; what no split wants goes."""
+    folder = manifest.folder
+    for name in SPLITS:
+        for kind in ("lr", "hr"):
+            (folder / name / kind).mkdir(parents=True)
+        for entry in manifest.split(name):
+            for path in manifest.paths(entry):
+                (folder / "all" / path.parent.name / path.name).rename(path)
+    shutil.rmtree(folder / "all")
+
+
+def _totals(entries):
+    usable = [entry for entry in entries if entry.skipped is None]
+    return {"files": len(entries), "skipped": len(entries) - len(usable),
+            "enlarged": sum(entry.enlarged for entry in usable), "groups": len({entry.group for entry in usable})}
+
+
+def _unique_names(relative_paths):
+    """Paths -> file stems in ASCII, each once, also where a file system takes no notice of case."""
+    taken, next_number = set(), {}
+    for path in relative_paths:
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", path.with_suffix("").as_posix().replace("/", "_"))[-120:]
+        name = stem
+        while name.lower() in taken:
+            next_number[stem] = next_number.get(stem, 1) + 1
+            name = f"{stem}-{next_number[stem]}"
+        taken.add(name.lower())
+        yield name
+
+
+def _check_out(source, out):
+    if out.resolve().is_relative_to(source.resolve()):
+        raise UserError(f"{out}: lies inside {source}, whose files are read; choose a folder elsewhere")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file, a folder was expected; choose another name")
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(f"{out}: exists and is not empty; choose another folder or remove it")
+
+
+def _make_folders(partial):
+    for kind in ("lr", "hr"):
+        (partial / "all" / kind).mkdir(parents=True)

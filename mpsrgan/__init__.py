@@ -1,0 +1,19 @@
+"""Face super-resolution with GANs in Keras: five papers rebuilt, measured, and ready to use.
+
+Importing this package costs nothing: no Keras, no backend and no OpenCV is loaded until a model is asked for.
+"""
+
+__version__ = "0.1.0"
+
+_LAZY = {"load_generator": "mpsrgan.weights", "save_generator": "mpsrgan.weights", "Upscaler": "mpsrgan.upscale"}
+__all__ = ["UserError", "__version__", *_LAZY]
+
+from mpsrgan.errors import UserError
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'mpsrgan' has no attribute {name!r}")

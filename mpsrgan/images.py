@@ -1,0 +1,232 @@
+"""The only place where bytes become arrays and value ranges change.
+
+Everywhere else an image is a uint8 array (H, W, 3) in 0..255 or a float32 batch (N, H, W, 3) in -1..1.
+Source: paper 000 (MPSRGAN), section 5: "converts it RGB mode"; "we normalized the pixels from (0, 255) to (-1, 1)".
+"""
+
+import fnmatch
+import os
+import struct
+import uuid
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from mpsrgan.errors import UserError
+
+MAX_PIXELS = 100_000_000
+MANIFEST_NAME = "manifest.jsonl"
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+# Raster formats that Pillow decodes itself: EPS, PS, PDF and WMF run outside programs and stay out.
+READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA")
+WRITE_FORMATS = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"lossless": True}),
+    ".bmp": ("BMP", {}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".ppm": ("PPM", {}),
+    ".pgm": ("PPM", {}),
+}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow's parsers let through on damaged files (OSError holds UnidentifiedImageError; ValueError, UserError).
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError,
+           RuntimeError, AssertionError, struct.error, Image.DecompressionBombError)
+
+
+class ImageError(UserError):
+    """A file that cannot be read as an image; ``reason`` is the message without the file's name."""
+
+    def __init__(self, name, reason):
+        super().__init__(f"{name}: {reason}")
+        self.reason = reason
+
+
+def open_image(source, *, max_pixels=MAX_PIXELS):
+    """Read a path or a seekable binary file into an upright 8-bit Pillow image of mode "RGB".
+
+    The EXIF orientation is applied and the first frame of an animation taken. Transparency is laid on black.
+    The paper does not say what becomes of it; we use black because the padding is black too, so that what lies
+    outside the picture looks the same either way. 16-bit gray is scaled by 1/257 and rounded, decided by the file's
+    declared depth, never by its values; 16-bit colour keeps its high byte, which is how Pillow reads it.
+
+    Raises ImageError (a UserError) naming the file for anything missing, foreign, damaged, over ``max_pixels`` (read
+    from the header, before any decoding) or of a mode without a defined white (float, 32-bit integer).
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return _decode(source, getattr(source, "name", "image data"), max_pixels)
+    name = os.fspath(source)
+    try:
+        file = open(source, "rb")
+    except FileNotFoundError:
+        raise ImageError(name, "no such file; check the path") from None
+    except IsADirectoryError:
+        raise ImageError(name, "is a folder, an image file was expected") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(name, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+    with file:
+        return _decode(file, name, max_pixels)
+
+
+def _decode(file, name, max_pixels):
+    try:
+        image = _read_header(file, name)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ImageError(name, f"{width}x{height} is {width * height:,} pixels, over the limit of "
+                                   f"{max_pixels:,}; make the image smaller first")
+        image.load()
+        turn = _TURNS.get(_orientation(image))
+        image = _to_rgb(image)
+        return image if turn is None else image.transpose(turn)
+    except ImageError:
+        raise
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(name, f"damaged or not supported: {reason}") from error
+
+
+def _read_header(file, name):
+    """Image.open without its size check, which would warn or fail before ours, with another limit."""
+    Image.init()
+    file.seek(0)
+    prefix = file.read(16)
+    reason = "the file is empty" if not prefix else "not an image that can be read"
+    for kind in READ_FORMATS:
+        factory, accept = Image.OPEN.get(kind, (None, None))
+        accepted = accept(prefix) if accept else factory is not None
+        if not accepted or isinstance(accepted, str):  # a str tells that Pillow was built without the decoder
+            continue
+        file.seek(0)
+        try:
+            return factory(file, name)
+        except (SyntaxError, IndexError, TypeError, struct.error) as error:
+            if accept:
+                reason = f"not an image that can be read: broken {kind} header ({error})"
+    raise ImageError(name, reason)
+
+
+def _orientation(image):
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except _DAMAGE:  # viewers show a picture with broken EXIF as it is stored
+        return None
+
+
+def _to_rgb(image):
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return _gray16_to_rgb(image)
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _gray16_to_rgb(image):
+    if image.format == "TIFF" and (image.tag_v2.get(258) != (16,) or image.tag_v2.get(262) != 1):
+        raise ValueError("a gray TIFF of more than 8 bits must have 16 bits and black as zero")
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def to_float(images):
+    """uint8 in 0..255, any shape -> float32 in -1..1 (paper 000, section 5). TypeError for another dtype."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise TypeError(f"to_float takes uint8 in 0..255, not {images.dtype}; convert the image first")
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def to_uint8(images):
+    """Float in -1..1, any shape and float dtype -> uint8, clipped and rounded to the nearest level.
+
+    The inverse of ``to_float``, exact for all 256 levels. TypeError for a dtype that is no float, UserError for NaN.
+    """
+    images = np.asarray(images)
+    if not (np.issubdtype(images.dtype, np.floating) or images.dtype.name == "bfloat16"):
+        raise TypeError(f"to_uint8 takes floats in -1..1, not {images.dtype}; use to_float first")
+    levels = images.astype(np.float32) * np.float32(127.5) + np.float32(127.5)
+    if np.isnan(levels).any():
+        raise UserError("the image holds NaN, numbers in -1..1 were expected; the model that made it has diverged")
+    return np.rint(np.clip(levels, 0, 255, out=levels), out=levels).astype(np.uint8)
+
+
+def resize(image, size, filter="bicubic"):
+    """Resize a uint8 array (H, W, 3) or a Pillow image to ``size`` = (height, width) -> uint8 array.
+
+    ``filter`` is one of FILTERS; Pillow widens each when reducing (antialiasing). UserError for another name.
+    """
+    if filter not in FILTERS:
+        raise UserError(f"unknown filter {filter!r}: use one of {', '.join(FILTERS)}")
+    height, width = size
+    return np.asarray(_as_pillow(image).resize((width, height), FILTERS[filter]))
+
+
+def _as_pillow(image):
+    if isinstance(image, Image.Image):
+        return image
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise TypeError(f"a uint8 image in 0..255 was expected, not {image.dtype}; use to_uint8 first")
+    return Image.fromarray(image)
+
+
+def save_image(image, path):
+    """Write a uint8 array (H, W, 3) or (H, W) or a Pillow image; the suffix of ``path`` names the format.
+
+    Missing parent folders are made. The file appears whole or not at all. UserError for an unknown suffix or a
+    place that cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in WRITE_FORMATS:
+        raise UserError(f"{path}: cannot write {path.suffix or 'a file without a suffix'}, "
+                        f"use one of {', '.join(WRITE_FORMATS)}")
+    kind, options = WRITE_FORMATS[path.suffix.lower()]
+    image = _as_pillow(image)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            image.save(temporary, format=kind, **options)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def list_images(folder, pattern="*"):
+    """Every file below ``folder`` whose name matches ``pattern``, sorted by its path; whether it is an image shows
+    when it is opened.
+
+    Hidden files and folders, manifests and anything but regular files are left out; links to folders are not
+    followed, so that a loop ends. UserError when ``folder`` is missing or no folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        problem = "is a file, a folder was expected" if folder.exists() else "no such folder; check the path"
+        raise UserError(f"{folder}: {problem}")
+    found = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(where, name) for name in files
+                  if not name.startswith(".") and name != MANIFEST_NAME and fnmatch.fnmatch(name, pattern)]
+    return sorted((path for path in found if path.is_file()), key=lambda path: path.relative_to(folder).as_posix())

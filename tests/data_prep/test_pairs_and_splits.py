@@ -1,0 +1,124 @@
+"""Padding, pairs, near-duplicates and splits."""
+
+import io
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.pairs import difference_hash, make_pair, pad_to_square
+from data_prep.split import assign_splits, connect, near_duplicate_groups, split_counts
+from mpsrgan.errors import UserError
+
+
+def photo(height, width, seed=0, cells=6):
+    """A smooth random picture, which no two seeds share."""
+    small = np.random.default_rng(seed).integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("width, height, left, top", [(5, 2, 0, 1), (2, 5, 1, 0), (7, 4, 0, 1), (3, 3, 0, 0)])
+def test_padding_is_black_and_centred(width, height, left, top):
+    image = Image.fromarray(np.random.default_rng(0).integers(1, 256, (height, width, 3), dtype=np.uint8))
+    side = max(width, height)
+    want = np.zeros((side, side, 3), np.uint8)
+    want[top:top + height, left:left + width] = np.asarray(image)
+    assert np.array_equal(np.asarray(pad_to_square(image)), want)
+
+
+@pytest.mark.parametrize("hr, lr", [(256, 64), (64, 16), (48, 24), (32, 32)])
+def test_pair_is_lanczos_and_its_own_bicubic(hr, lr):
+    image = photo(70, 91)
+    target, reduced = make_pair(image, hr, lr)
+    assert target.dtype == reduced.dtype == np.uint8
+    want = pad_to_square(image).resize((hr, hr), Image.Resampling.LANCZOS)
+    assert np.array_equal(target, np.asarray(want))
+    assert np.array_equal(reduced, np.asarray(want.resize((lr, lr), Image.Resampling.BICUBIC)))
+
+
+def test_hr_must_be_a_multiple_of_lr():
+    with pytest.raises(UserError, match="hr 256 with lr 60: hr must be a multiple"):
+        make_pair(photo(9, 9), 256, 60)
+
+
+def hashed(image):
+    return difference_hash(make_pair(image)[0])
+
+
+def test_near_duplicates_are_found_and_others_are_not():
+    hashes, people = [], []
+    for seed in range(12):
+        image = photo(350, 260, seed)
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=60)
+        copies = [image, Image.open(file).convert("RGB"), image.resize((182, 245)), image.point(lambda v: v * 1.1)]
+        hashes += [hashed(copy) for copy in copies]
+        people += [seed * len(copies)] * len(copies)
+    assert near_duplicate_groups(hashes).tolist() == people
+    assert near_duplicate_groups(hashes, block=5).tolist() == people  # blocks change nothing
+
+
+def test_threshold_and_chains():
+    hashes = np.zeros((4, 256), bool)
+    hashes[1, :16] = hashes[2, :32] = True  # 0-1 and 1-2 are 16 apart, 0-2 are 32
+    hashes[3, :49] = True  # 17 from the next one
+    assert near_duplicate_groups(hashes).tolist() == [0, 0, 0, 3]
+
+
+def test_connect_agrees_with_a_plain_search():
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 60, (2, 40))
+    labels = list(range(60))
+    for _ in range(60):
+        for i, j in zip(a, b):
+            labels[i] = labels[j] = min(labels[i], labels[j])
+    assert connect(np.arange(60), a, b).tolist() == labels
+
+
+def test_split_counts():
+    assert split_counts(2000) == {"train": 1600, "validation": 200, "test": 200}
+    for n in range(3, 60):
+        counts = split_counts(n)
+        assert sum(counts.values()) == n and min(counts.values()) >= 1
+    with pytest.raises(UserError, match="1 usable image in DIR, at least 3 are needed: one each for train, validation"):
+        split_counts(1, folder="DIR")
+
+
+def test_counts_are_exact_and_the_surplus_unused():
+    splits = assign_splits([str(i) for i in range(6200)], {"train": 5500, "validation": 550, "test": 50}, 0)
+    assert Counter(splits) == {"train": 5500, "validation": 550, "test": 50, "unused": 100}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_groups_only_and_exact_where_they_allow(seed):
+    sizes = [4, 5, 6, 5, 7, 4, 8, 5, 6, 10, 3, 5, 4, 6, 5]
+    groups = [f"person {i}" for i, size in enumerate(sizes) for _ in range(size)]
+    counts = {"train": 61, "validation": 11, "test": 11}
+    splits = assign_splits(groups, counts, seed)
+    assert Counter(splits) == counts
+    assert len(set(zip(groups, splits))) == len(sizes)
+
+
+def test_a_group_that_fits_nowhere_is_unused():
+    splits = assign_splits(["big"] * 10 + list("abcde"), {"train": 3, "validation": 1, "test": 1}, 0)
+    assert splits[:10] == ["unused"] * 10 and "unused" not in splits[10:]
+
+
+def test_seed_decides():
+    groups = [str(i) for i in range(50)]
+    first = assign_splits(groups, split_counts(50), 1)
+    assert first == assign_splits(groups, split_counts(50), 1)
+    assert first != assign_splits(groups, split_counts(50), 2)
+
+
+def test_no_wanted_split_stays_empty():
+    groups = ["a"] * 50 + ["b"] * 30 + ["c"] * 20
+    splits = assign_splits(groups, {"train": 80, "validation": 10, "test": 10}, 0)
+    assert set(splits) >= {"train", "validation", "test"} and len(set(zip(groups, splits))) == 3
+    assert set(assign_splits(list("abc"), {"train": 3, "validation": 0, "test": 0}, 0)) == {"train"}
+
+
+def test_too_few_groups_is_explained():
+    with pytest.raises(UserError, match="5 images form only 2 groups .* at least 3 are needed"):
+        assign_splits(["a"] * 3 + ["b"] * 2, split_counts(5), 0)
