@@ -1,0 +1,137 @@
+"""VGG19 as a frozen feature extractor (paper 000, section 3.2; Simonyan and Zisserman 2014)."""
+
+import os
+import re
+import socket
+import zipfile
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+from keras import layers, ops
+
+from mpsrgan.errors import UserError
+
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""(filters, convolutions) of VGG19's five blocks."""
+
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+KERAS_NOTOP = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+    "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
+KERAS_NOTOP_MD5 = "253f8cb515780f3b799900260a226db6"
+FEATURE_SCALE = 1 / 12.75
+"""SRGAN (Ledig et al. 2017, section 3.2) divides the features by 12.75, so that their loss has the size of a pixel loss."""
+
+
+def preprocess(images):
+    """RGB images (B, H, W, 3) in [-1, 1] -> what VGG19 was trained on: BGR, 0..255, ImageNet mean subtracted.
+
+    Paper 000, section 5. The same as keras.applications.vgg19.preprocess_input on (images + 1) * 127.5.
+    """
+    pixels = (ops.flip(images, axis=-1) + 1.0) * 127.5
+    return pixels - ops.convert_to_tensor(IMAGENET_MEAN_BGR, dtype=pixels.dtype)
+
+
+@keras.saving.register_keras_serializable("mpsrgan")
+class VGGPreprocessing(layers.Layer):
+    """`preprocess` as a layer, always in float32: at 8 bits of mantissa 255 - 103.939 is off by half a gray level."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def call(self, images):
+        return preprocess(images)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def build_features(layer="block5_conv4", channels=3):
+    """Images (B, H, W, channels) in [-1, 1] -> features of one VGG19 layer / 12.75, float32, not trainable.
+
+    The weights are random until `load_weights` has filled them. Gray images (channels = 1) are repeated to RGB.
+
+    Args: layer: "block1_conv1" ... "block5_conv4", taken after its ReLU. The paper does not say which; we use
+        block5_conv4, SRGAN's phi_5,4.
+    Raises: UserError for a layer that VGG19 does not have.
+    """
+    match = re.fullmatch(r"block([1-5])_conv([1-4])", layer)
+    if not match or int(match[2]) > BLOCKS[int(match[1]) - 1][1]:
+        raise UserError(f"VGG19 has no layer {layer!r}; the last ones are block3_conv4, block4_conv4, block5_conv4")
+    images = x = keras.Input((None, None, channels), name="image")
+    if channels == 1:
+        x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
+    x = VGGPreprocessing(name="preprocess")(x)
+    for block, (filters, convolutions) in enumerate(BLOCKS, start=1):
+        for conv in range(1, convolutions + 1):
+            name = f"block{block}_conv{conv}"
+            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
+            if name == layer:
+                features = layers.Rescaling(FEATURE_SCALE, dtype="float32", name="features")(x)
+                model = keras.Model(images, features, name="vgg19_features")
+                model.trainable = False
+                return model
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+
+
+def load_weights(model):
+    """Fills a model of `build_features` with ImageNet weights; returns a line that says where they came from.
+
+    They are taken from the file that the environment variable MPSRGAN_VGG19 names (.npz or a Keras "notop" .h5), else
+    from Keras's own download, kept in MPSRGAN_CACHE (default: ~/.cache/mpsrgan).
+    Raises: UserError if neither can be had, or the file does not hold VGG19's convolutions.
+    """
+    given = os.environ.get("MPSRGAN_VGG19")
+    path = Path(given) if given else _download()
+    arrays = _read_arrays(path)
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            kernel, bias = arrays.get(layer.name, (None, None))
+            if kernel is None or kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
+                raise UserError(f"{path} does not hold VGG19's {layer.name}; expected the ImageNet 'notop' weights")
+            layer.set_weights([kernel.astype("float32"), bias.astype("float32")])
+    return f"VGG19 weights from {path.name}"
+
+
+def _read_arrays(path):
+    """{layer name: (kernel HWIO, bias)} of an .npz or a Keras .h5; never unpickles."""
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                names = {key.split("/")[0] for key in file.files}
+                return {name: (file[f"{name}/kernel"], file[f"{name}/bias"]) for name in names}
+        with h5py.File(path, "r") as file:
+            found = {}
+            file.visititems(lambda key, item: _collect(found, key, item))
+            return {name: (pair[4], pair[1]) for name, pair in found.items() if 4 in pair and 1 in pair}
+    except FileNotFoundError:
+        raise UserError(f"MPSRGAN_VGG19 names {path}, which does not exist") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is not a VGG19 weights file (.npz or Keras notop .h5): {error}") from None
+
+
+def _collect(found, key, item):
+    if isinstance(item, h5py.Dataset) and (name := re.search(r"block\d_conv\d", key)):
+        found.setdefault(name[0], {})[item.ndim] = item[()]
+
+
+def _download():
+    cache = os.environ.get("MPSRGAN_CACHE", Path.home() / ".cache" / "mpsrgan")
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(20)
+    try:
+        return Path(
+            keras.utils.get_file(
+                "vgg19_notop.h5", KERAS_NOTOP, file_hash=KERAS_NOTOP_MD5, cache_dir=cache, cache_subdir="downloads"
+            )
+        )
+    except Exception as error:  # urllib, socket, http.client and Keras's own bare Exception: all mean "not to be had"
+        raise UserError(
+            f"VGG19's ImageNet weights could not be downloaded ({type(error).__name__}); set MPSRGAN_VGG19 to a "
+            "copy (.npz or Keras notop .h5), or train with --content pixel"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(timeout)
