@@ -1,0 +1,151 @@
+"""Generator, discriminator and frozen features as one Keras model, and what one training step computes.
+
+The step follows paper 000, section 6: the generator makes fresh fakes, the discriminator learns from them and from
+the truth; then the generator learns through the updated discriminator and VGG19, which stay as they are. How the
+step is compiled is the only thing that differs per backend: `mpsrgan.steps`.
+
+`trainable` is never switched. Under Keras 3 the textbook recipe (compile D, set D.trainable = False, compile the
+combined model) silently never trains D: `trainable` is read when a step runs, not when it was compiled. Here each
+sub-step names the variables that it moves.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import keras
+import numpy as np
+from keras import ops
+
+from mpsrgan import losses
+from mpsrgan.errors import UserError
+
+DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the generator's loss terms. A term of weight 0 is not built.
+
+    The paper does not say; we use SRGAN's 1e-3 for the adversarial term and 1 for the VGG term (whose features are
+    divided by 12.75, see `models.vgg19`).
+    """
+
+    adversarial: float = 1e-3
+    vgg: float = 1.0
+    pixel: float = 0.0
+
+
+WARM_START = LossWeights(adversarial=0, vgg=0, pixel=1)
+"""SRGAN's SRResNet phase: pixel loss alone, no discriminator. Beyond paper 000, which trains the GAN from scratch."""
+
+
+class GAN(keras.Model):
+    """One Keras model of `generator` (lr -> sr), `discriminator` (image -> validity) and frozen `features`.
+
+    Calling it calls the generator. `combined` is the paper's combined network.
+
+    Args:
+        generator, discriminator: functional models; the discriminator has a layer "logits" before its sigmoid.
+        features: frozen model image -> features, or None where no loss needs one.
+        weights: `LossWeights` of the generator's loss.
+    Raises: UserError if a VGG term is asked for without features.
+    """
+
+    def __init__(self, generator, discriminator, features=None, weights=LossWeights(), name="gan"):
+        super().__init__(name=name)
+        self.generator, self.discriminator, self.features = generator, discriminator, features
+        self.loss_terms = weights
+        if weights.vgg and features is None:
+            raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
+        self._compiled = {}
+        self.built = True
+
+    def call(self, lr, training=False):
+        return self.generator(lr, training=training)
+
+    @cached_property
+    def combined(self):
+        """The paper's combined network (section 6.2, figure 1): lr -> [validity, features], or [validity] alone."""
+        lr = keras.Input(self.generator.input_shape[1:], name="lr")
+        sr = self.generator(lr)
+        outputs = [self.discriminator(sr)] + ([self.features(sr)] if self.features else [])
+        return keras.Model(lr, outputs, name="combined")
+
+    @cached_property
+    def critic(self):
+        """The discriminator up to its logits; shares its layers."""
+        return keras.Model(self.discriminator.input, self.discriminator.get_layer("logits").output, name="critic")
+
+    def compile(self, generator_optimizer, discriminator_optimizer):
+        """Takes two optimizers (one cannot serve two models) and builds both before the first step.
+
+        Under mixed_float16 both are wrapped with loss scaling.
+        """
+        super().compile(optimizer=_scaled(generator_optimizer))
+        self.discriminator_optimizer = _scaled(discriminator_optimizer)
+        self.optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self._compiled = {}
+
+    def discriminator_losses(self, hr, sr, training):
+        """Total and log terms of D's loss (section 6.1): cross entropy, 1 for real and 0 for fake, summed.
+
+        Real and fake images pass through D as one batch, so that batch norm sees the mixture that its running
+        statistics describe. The paper feeds them one after the other.
+        """
+        real, fake = ops.split(self.critic(ops.concatenate([hr, sr], axis=0), training=training), 2)
+        on_real, on_fake = losses.cross_entropy(real, 1), losses.cross_entropy(fake, 0)
+        means = {"d_real": ops.mean(ops.sigmoid(real)), "d_fake": ops.mean(ops.sigmoid(fake))}
+        return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
+
+    def generator_losses(self, hr, sr, weights):
+        """Total and log terms of G's loss (section 6.2). D runs as in inference: nothing of it moves."""
+        terms = {}
+        if weights.adversarial:
+            terms["adversarial"] = losses.cross_entropy(self.critic(sr, training=False), 1)
+        if weights.vgg:
+            terms["vgg"] = losses.feature_mse(self.features(hr), self.features(sr))
+        if weights.pixel:
+            terms["pixel"] = losses.pixel_mse(hr, sr)
+        total = sum(asdict(weights)[name] * value for name, value in terms.items())
+        return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}
+
+    def train_on_batch(self, lr, hr, weights=None):
+        """One D sub-step on fresh fakes, then one G sub-step through the updated D; without D if its weight is 0.
+
+        Args: lr (B, H, W, C) and hr (B, sH, sW, C), float32 in [-1, 1]. weights: for this step, default the model's.
+        Returns: dict of floats: g_loss, each term of it, d_loss_real, d_loss_fake, mean D(real) and D(fake).
+        """
+        weights = weights or self.loss_terms
+        parts = (DISCRIMINATOR, GENERATOR) if weights.adversarial else (GENERATOR,)
+        return self.run_sub_steps(parts, lr, hr, weights)
+
+    def run_sub_steps(self, parts, lr, hr, weights=None):
+        """As `train_on_batch`, with the sub-steps named: any of "discriminator", "generator", in that order."""
+        from mpsrgan.steps import make_train_step
+
+        step = self._compile_once(("train", tuple(parts)), weights or self.loss_terms, make_train_step, parts)
+        return _floats(step(lr, hr))
+
+    def test_on_batch(self, lr, hr, weights=None):
+        """The same terms in inference mode; moves nothing. Returns (dict of floats, sr as a float32 array)."""
+        from mpsrgan.steps import make_test_step
+
+        logs, sr = self._compile_once("test", weights or self.loss_terms, make_test_step)(lr, hr)
+        return _floats(logs), np.asarray(sr)
+
+    def _compile_once(self, kind, weights, make, *arguments):
+        key = (kind, weights)
+        if key not in self._compiled:
+            self._compiled[key] = make(self, weights, *arguments)
+        return self._compiled[key]
+
+
+def _scaled(optimizer):
+    half = keras.config.dtype_policy().compute_dtype == "float16"
+    wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if half and not wrapped else optimizer
+
+
+def _floats(logs):
+    return {name: float(np.asarray(value)) for name, value in logs.items()}
