@@ -44,3 +44,43 @@ def batch_of(rng, n=2, side=6):
     """Random lr and hr images in [-1, 1]."""
     draw = lambda size: rng.uniform(-1, 1, (n, size, size, 3)).astype("float32")
     return draw(side), draw(4 * side)
+
+
+def photo(rng, width, height, detail=12):
+    """A random smooth RGB picture, different every time: what a flat one is not is distinguishable."""
+    from PIL import Image
+
+    small = rng.integers(0, 256, (detail, detail, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of 16 photographs of many sizes, nested, in several formats."""
+    rng = np.random.default_rng(5)
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "nested").mkdir()
+    for i in range(16):
+        place = folder / ("nested" if i % 2 else "")
+        photo(rng, 90 + 7 * i, 140 - 3 * i).save(place / f"{i:02d}.{('png', 'jpg', 'bmp', 'webp')[i % 4]}", quality=95)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(photos, tmp_path_factory):
+    """The photographs as pairs of 16 -> 64 px: 10 train, 3 validation, 3 test."""
+    from data_prep import prepare
+
+    return prepare(photos, tmp_path_factory.mktemp("pairs") / "out", hr=64, lr=16, counts=(10, 3, 3), progress=False)
+
+
+def experiment_script(name):
+    """The module of experiments/<name>.py."""
+    import importlib.util
+    from pathlib import Path
+
+    path = Path(__file__).parent.parent / "experiments" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

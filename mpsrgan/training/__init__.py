@@ -1,0 +1,1 @@
+"""The train_on_batch loop, its callbacks and its checkpoints."""

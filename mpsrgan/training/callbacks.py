@@ -1,0 +1,157 @@
+"""What is seen of a run while it lasts: metrics.csv, TensorBoard, sample grids, a progress bar."""
+
+import csv
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from mpsrgan.images import save_image, to_uint8
+
+TERMS = ("g_loss", "g_adversarial", "g_vgg", "g_pixel", "d_loss_real", "d_loss_fake", "d_real", "d_fake")
+"""What `GAN.train_on_batch` can return, in the order of the columns."""
+
+COLUMNS = ("step", "seconds", *TERMS, *(f"val_{term}" for term in TERMS), "val_psnr")
+
+
+class MetricsCSV(keras.callbacks.Callback):
+    """One row a step: step, seconds, every term, and `val_...` at validated steps. Going on, it drops later rows.
+
+    The seconds are those spent in the loop, added up over interruptions.
+    """
+
+    def __init__(self, path, start=0):
+        super().__init__()
+        self.path, self.start = Path(path), start
+
+    def on_train_begin(self, logs=None):
+        rows = [row for row in read_metrics(self.path) if row["step"] <= self.start] if self.path.exists() else []
+        partial = self.path.with_suffix(".partial")
+        with open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
+        os.replace(partial, self.path)
+        self.file = open(self.path, "a", newline="")
+        self.writer = csv.DictWriter(self.file, COLUMNS, extrasaction="ignore")
+        self.began = time.perf_counter() - (rows[-1]["seconds"] if rows else 0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        seconds = time.perf_counter() - self.began
+        row = {"step": batch + 1, "seconds": seconds, **(logs or {})}
+        self.writer.writerow({name: _number(value) for name, value in row.items()})
+        self.file.flush()
+
+    def on_train_end(self, logs=None):
+        self.file.close()
+
+
+def read_metrics(path):
+    """The rows of a metrics.csv as dicts of numbers; empty cells and a torn last row are left out."""
+    whole, _, _ = Path(path).read_text(encoding="utf-8").rpartition("\n")
+    rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
+    return [{**row, "step": int(row["step"])} for row in rows]
+
+
+def _number(value):
+    return value if isinstance(value, int) else f"{value:.6g}"
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Scalars of every step and pictures, written without TensorFlow, so on every backend.
+
+    Training and validation terms share a chart ("loss/train", "loss/validation" as two runs would).
+    """
+
+    def __init__(self, folder, start=0):
+        super().__init__()
+        self.folder, self.start = str(folder), start
+
+    def on_train_begin(self, logs=None):
+        from tensorboardX import SummaryWriter
+
+        purge = self.start + 1 if self.start else None
+        self.writers = {
+            kind: SummaryWriter(f"{self.folder}/{kind}", purge_step=purge) for kind in ("train", "validation")
+        }
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            kind = "validation" if name.startswith("val_") else "train"
+            self.writers[kind].add_scalar(name.removeprefix("val_"), value, batch + 1)
+
+    def image(self, name, image, step):
+        """image: uint8 (H, W, 3)."""
+        self.writers["validation"].add_image(name, image, step, dataformats="HWC")
+
+    def on_train_end(self, logs=None):
+        for writer in self.writers.values():
+            writer.close()
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """The same validation faces, restored every `every` steps: input, bicubic, ours, truth.
+
+    Args: lr, hr: uint8 (N, h, w, 3) and (N, H, W, 3). board: a `TensorBoard` callback that gets the picture too.
+    """
+
+    def __init__(self, folder, lr, hr, every, board=None):
+        super().__init__()
+        self.folder, self.lr, self.hr, self.every, self.board = Path(folder), lr, hr, every, board
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = batch + 1
+        if step % self.every and step != self.params["steps"]:
+            return
+        from mpsrgan.report import comparison_grid
+
+        grid = np.asarray(comparison_grid(self.lr, restore(self.model, self.lr), self.hr))
+        save_image(grid, self.folder / f"step-{step:08d}.png")
+        if self.board:
+            self.board.image("samples", grid, step)
+
+
+def restore(gan, lr, batch=4):
+    """uint8 lr images (N, h, w, C) -> uint8 sr (N, sh, sw, C), in inference mode, `batch` at a time."""
+    from mpsrgan.images import to_float
+
+    parts = [gan.predict_on_batch(to_float(lr[i : i + batch])) for i in range(0, len(lr), batch)]
+    return to_uint8(np.concatenate(parts))
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar with losses, images/s and time left; where nobody watches (a log file), a line every half minute."""
+
+    def __init__(self, start=0, stream=None):
+        super().__init__()
+        self.start, self.stream = start, stream or sys.stderr
+
+    def on_train_begin(self, logs=None):
+        watched = self.stream.isatty()
+        self.last = {}
+        self.bar = tqdm(
+            total=self.params["steps"] * self.params["batch"],
+            initial=self.start * self.params["batch"],
+            unit="img",
+            desc="training",
+            file=self.stream,
+            dynamic_ncols=watched,
+            mininterval=0.2 if watched else 30,
+            miniters=1,
+            ascii=None if watched else " .",
+            ncols=None if watched else 150,
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.last |= logs or {}
+        shown = {"G": "g_loss", "D(real)": "d_real", "D(fake)": "d_fake", "val PSNR": "val_psnr"}
+        text = " ".join(f"{label} {self.last[name]:.3g}" for label, name in shown.items() if name in self.last)
+        self.bar.set_postfix_str(f"step {batch + 1} {text}", refresh=False)
+        self.bar.update(self.params["batch"])
+
+    def on_train_end(self, logs=None):
+        self.bar.close()

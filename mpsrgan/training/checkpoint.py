@@ -1,0 +1,95 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+
+import json
+import os
+import re
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+
+from mpsrgan.errors import UserError
+
+FORMAT = 1
+
+
+class Checkpoints:
+    """Numbered checkpoints in one folder, the newest `keep` of them kept.
+
+    Each is one .npz without pickles: both networks (with batch-norm statistics and dropout seeds), both optimizers
+    (with their learning rate and loss scale) and a state of plain JSON. The order of the data is a function of the
+    seed and the step, so the step in that state is the data cursor. Files appear whole or not at all; a torn one
+    (a full disk, a crash of the machine) fails its checksum on reading and the previous one is taken.
+    """
+
+    def __init__(self, folder, keep=2):
+        self.folder, self.keep = Path(folder), keep
+
+    def paths(self):
+        """Oldest first."""
+        found = [(int(m[1]), p) for p in self.folder.glob("*.npz") if (m := re.fullmatch(r"step-(\d+)", p.stem))]
+        return [path for _, path in sorted(found)]
+
+    def save(self, gan, step, **state):
+        """Writes `step-<step>.npz` and drops the oldest beyond `keep`. Raises UserError if it cannot be written."""
+        arrays = {
+            f"{part}/{i:04d}": ops.convert_to_numpy(variable)
+            for part, variables in _parts(gan).items()
+            for i, variable in enumerate(variables)
+        }
+        path = self.folder / f"step-{step:08d}.npz"
+        partial = path.with_suffix(".partial")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(partial, "wb") as file:
+                np.savez(file, state=np.array(json.dumps({**state, "format": FORMAT, "step": step})), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise UserError(f"checkpoint {path} could not be written: {error.strerror or error}") from None
+        for old in self.paths()[: -self.keep]:
+            old.unlink(missing_ok=True)
+
+    def restore(self, gan, warn=print):
+        """Loads the newest whole checkpoint into `gan`; returns its state, or None if there is none.
+
+        Raises: UserError if it belongs to other networks or optimizers.
+        """
+        for path in reversed(self.paths()):
+            try:
+                state, arrays = _read(path)
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                warn(f"checkpoint {path.name} is damaged ({error}); trying the one before")
+                continue
+            _assign(gan, arrays, path)
+            return state
+        return None
+
+
+def _read(path):
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return json.loads(str(arrays.pop("state"))), arrays
+
+
+def _parts(gan):
+    return {
+        "generator": gan.generator.variables,
+        "discriminator": gan.discriminator.variables,
+        "generator_optimizer": gan.optimizer.variables,
+        "discriminator_optimizer": gan.discriminator_optimizer.variables,
+    }
+
+
+def _assign(gan, arrays, path):
+    targets = {f"{part}/{i:04d}": v for part, variables in _parts(gan).items() for i, v in enumerate(variables)}
+    if {name: tuple(v.shape) for name, v in targets.items()} != {name: a.shape for name, a in arrays.items()}:
+        raise UserError(f"checkpoint {path} belongs to other networks or optimizers than the ones of this run")
+    for name, variable in targets.items():
+        variable.assign(arrays[name])

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mpsrgan.images import resize
+from mpsrgan.report import _running_mean, comparison_grid, draw_curves
+
+
+def test_the_grid_shows_input_bicubic_ours_truth_in_place(rng):
+    lr, hr = (rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8) for side in (16, 64))
+    sr = rng.integers(0, 256, hr.shape, dtype=np.uint8)
+    grid = np.asarray(comparison_grid(lr, sr, hr, captions=[("a", "b", "c", "d")] * 2))
+    for row in range(2):
+        top = 24 + row * (64 + 4 + 18)
+        cells = [grid[top : top + 64, 4 + 68 * i : 68 + 68 * i] for i in range(4)]
+        np.testing.assert_array_equal(cells[0], np.repeat(np.repeat(lr[row], 4, 0), 4, 1))
+        np.testing.assert_array_equal(cells[1], resize(lr[row], (64, 64), "bicubic"))
+        np.testing.assert_array_equal(cells[2], sr[row])
+        np.testing.assert_array_equal(cells[3], hr[row])
+
+
+def test_running_mean_by_hand():
+    np.testing.assert_allclose(_running_mean(np.array([1.0, 3, 5, 7]), 2), [1, 2, 4, 6])
+
+
+def test_curves_are_drawn_where_there_is_something_to_draw(tmp_path):
+    rows = [{"step": step, "a": 1 / step, **({"val_a": 1.0} if step % 10 == 0 else {})} for step in range(1, 41)]
+    draw_curves(tmp_path / "full.png", rows, "t", "y", {"train": "a", "validation": "val_a"}, warm_start=10)
+    draw_curves(tmp_path / "empty.png", rows, "t", "y", {"train": "never"})
+    full, blank = (np.asarray(Image.open(tmp_path / name).convert("RGB"), int) for name in ("full.png", "empty.png"))
+    colored = lambda image: (np.ptp(image, axis=2) > 60).sum()  # noqa: E731
+    assert colored(full) > 500 and colored(blank) == 0
+
+
+@pytest.mark.parametrize("psnr", [None, 25.66])
+def test_the_papers_number_is_never_left_out(tmp_path, psnr):
+    from mpsrgan.report import write_results
+
+    score = {"psnr": 30.0, "ssim": 0.9}
+    results = {
+        "title": "t",
+        "paper": {"citation": "c", "reported": {"psnr": psnr, "ssim": None}},
+        "metrics": {"ours": score, "bicubic": score, "start": score, "wins": 1},
+        "data": {"source": "s", "train": 1, "validation": 1, "test": 1, "skipped": 0, "enlarged": 0, "hash": "h"},
+        "run": dict.fromkeys(("backend", "precision", "machine", "content"), "x")
+        | {"steps": 1, "minutes": 1.0, "images_per_second": 1.0, "seed": 0},
+        "differences": ["d"],
+    }
+    write_results(tmp_path, results)
+    expected = "| the paper | 25.66 | no number given |" if psnr else "| the paper | no number given | no number given |"
+    assert expected in (tmp_path / "results.md").read_text()
