@@ -1,0 +1,7 @@
+"""``python -m mpsrgan``: the same as the console script."""
+
+import sys
+
+from mpsrgan.cli import main
+
+sys.exit(main())

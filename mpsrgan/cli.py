@@ -1,0 +1,48 @@
+"""The console script. A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from mpsrgan import __version__
+from mpsrgan.errors import UserError
+
+COMMANDS = {
+    "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
+    "upscale": ("mpsrgan.upscale.command", "enlarge images and folders of images"),
+}
+"""Name -> (module, one line of help). Only the chosen command's module is imported."""
+
+
+def main(argv=None):
+    """Run one command -> exit code: 0 done, 1 some work failed, 2 a mistake of the user, 130 interrupted.
+
+    Args: argv: the arguments after the program's name; None takes the process's own. Wrong options, ``--help`` and
+    ``--version`` leave by SystemExit, as argparse does.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args = _parse(argv)
+        return args.run(args) or 0
+    except UserError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(prog="mpsrgan", description="Face super-resolution with GANs.")
+    parser.add_argument("--version", action="version", version=f"mpsrgan {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if word in COMMANDS), None)
+    for name, (module, line) in COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        if name == chosen:
+            module = importlib.import_module(module)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser.parse_args(argv)

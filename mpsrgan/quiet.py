@@ -1,0 +1,28 @@
+"""Starting Keras without its backend's start-up chatter."""
+
+import importlib
+import os
+import sys
+import tempfile
+
+
+def import_keras():
+    """Imports Keras with its backend; what that writes to stderr is shown only if it fails.
+
+    TensorFlow 2.21 prints seven lines about drivers and rounding from C++, which TF_CPP_MIN_LOG_LEVEL does not silence.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        real = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            keras = importlib.import_module("keras")
+            keras.ops.zeros(())  # wakes the devices, which is when the last of it is printed
+        except BaseException:
+            held.seek(0)
+            os.write(real, held.read())
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)

@@ -1,0 +1,141 @@
+"""``mpsrgan upscale``: files and folders of images in, the same names out, larger."""
+
+import os
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+from PIL import Image
+
+from mpsrgan.errors import UserError
+from mpsrgan.images import READ_FORMATS, WRITE_FORMATS, ImageError, list_images, open_image, save_image
+
+NOTE = "note: a restored face is a guess, never evidence"
+MAX_PIXELS = 400_000_000
+Job = namedtuple("Job", "source target named")
+"""One file to enlarge; ``named`` tells that the user gave it by name, not by its folder."""
+
+
+def add_arguments(parser):
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files and folders (with all below them)")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT",
+                        help="for one file an image name such as out.png; else a folder, which gets PNG files")
+    parser.add_argument("--weights", metavar="FILE.h5|NAME",
+                        help="the generator (default: the newest runs/*/generator.h5 below the current folder)")
+    parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N",
+                        help="largest image to write, in pixels (default %(default)s)")
+
+
+def run(args):
+    """Enlarge everything named in ``args`` -> exit code: 0 if all is done, 1 if some images failed.
+
+    A file in a folder that is neither readable nor named like an image is skipped with its reason. Errors of single
+    images go to stderr and the rest continues. Raises: UserError, before any work, for paths or weights that do not
+    do, for two inputs with one output, and for an output that would replace an input.
+    """
+    jobs = plan(args.inputs, Path(args.output))
+    print(NOTE, file=sys.stderr)
+    weights = args.weights or _newest_weights()
+    from mpsrgan.quiet import import_keras
+
+    import_keras()
+    from mpsrgan.upscale import Upscaler
+
+    return _work(jobs, Upscaler(weights), args.max_pixels)
+
+
+def plan(inputs, output):
+    """Decide what becomes what -> list of Job. Reads the names of files, not their content; writes nothing.
+
+    Args: inputs: file and folder names. output: Path of the one image or of the folder.
+    Raises: UserError as in ``run``. Files below ``output`` are left out when it lies inside a folder of the inputs:
+    they are what an earlier run wrote, and one line on stderr counts them.
+    """
+    inputs = [Path(name) for name in inputs]
+    for path in inputs:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder; check the path")
+    one_file = len(inputs) == 1 and not inputs[0].is_dir()
+    image_name = output.suffix.lower() in WRITE_FORMATS and not output.is_dir()
+    if image_name and not one_file:
+        raise UserError(f"{output}: names one image, but there may be several to write; name a folder with -o")
+    if not image_name and output.exists() and not output.is_dir():
+        raise UserError(f"{output}: is a file but no image; name a folder, or one of {', '.join(WRITE_FORMATS)}")
+    if image_name:
+        jobs = [Job(inputs[0], output, True)]
+    else:
+        jobs = [job for path in inputs for job in _jobs_of(path, output)]
+    if not jobs:
+        raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
+    _refuse_conflicts(jobs)
+    return jobs
+
+
+def _jobs_of(path, output):
+    if not path.is_dir():
+        return [Job(path, output / f"{path.stem}.png", True)]
+    files = list_images(path)
+    if output.resolve() != path.resolve():
+        earlier = [file for file in files if file.resolve().is_relative_to(output.resolve())]
+        if earlier:
+            print(f"note: {len(earlier)} files of {path} are in the output folder and left out", file=sys.stderr)
+            files = [file for file in files if file not in earlier]
+    return [Job(file, output / file.relative_to(path).with_suffix(".png"), False) for file in files]
+
+
+def _refuse_conflicts(jobs):
+    sources = {_identity(job.source) for job in jobs}
+    taken = {}
+    for job in jobs:
+        if job.target.exists() and _identity(job.target) in sources:
+            raise UserError(f"{job.target}: is an input and would be overwritten; name another output with -o")
+        other = taken.setdefault(os.path.normcase(job.target.resolve()), job.source)
+        if other is not job.source:
+            raise UserError(f"{other} and {job.source} would both become {job.target}; rename one, or run them apart")
+
+
+def _identity(path):
+    """Equal for two names of one file, whatever links or letter case lie between."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _newest_weights():
+    found = sorted(Path("runs").glob("*/generator.h5"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError("no runs/*/generator.h5 below the current folder; train one with "
+                        "`python experiments/mpsrgan_idoc.py`, or name a file with --weights")
+    print(f"weights: {found[-1]} (the newest run; --weights names another)", file=sys.stderr)
+    return found[-1]
+
+
+def _work(jobs, upscaler, max_pixels):
+    from tqdm import tqdm
+
+    done = failed = skipped = 0
+    for job in tqdm(jobs, unit="image", disable=len(jobs) == 1, file=sys.stderr):
+        try:
+            save_image(_enlarge(job.source, upscaler, max_pixels), job.target)
+            done += 1
+        except UserError as error:
+            skip = isinstance(error, ImageError) and not job.named and not _named_like_image(job.source)
+            skipped += skip
+            failed += not skip
+            line = " ".join(str(error).split())
+            tqdm.write(f"{'skipped' if skip else 'error'}: {line}", file=sys.stderr)
+    print(f"done {done}, failed {failed}" + (f", skipped {skipped}" if skipped else ""))
+    return 1 if failed else 0
+
+
+def _enlarge(path, upscaler, max_pixels):
+    image = open_image(path)
+    width, height = (upscaler.scale * side for side in image.size)
+    if width * height > max_pixels:
+        raise UserError(f"{path}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
+                        f"{max_pixels:,}; make it smaller first or raise --max-pixels")
+    return upscaler(image)
+
+
+def _named_like_image(path):
+    Image.init()
+    return Image.EXTENSION.get(path.suffix.lower()) in READ_FORMATS

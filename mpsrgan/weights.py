@@ -1,0 +1,206 @@
+"""Generators as files: weights in Keras's HDF5 layout plus one attribute that says how to build the network.
+
+The attribute ``mpsrgan`` holds JSON: {"format", "architecture", "arguments", "scale", "package", "notes"}. A file is
+only ever read into a network that this package builds; the model configuration that Keras writes is never used.
+"""
+
+import importlib
+import inspect
+import json
+import logging
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from mpsrgan import __version__
+from mpsrgan.errors import UserError
+
+FORMAT = 1
+ATTRIBUTE = "mpsrgan"
+ARCHITECTURES = {"srgan": "mpsrgan.models.srgan:build_generator"}
+"""Name in the file -> "module:function" of the generator's builder."""
+REGISTRY = {}
+"""Name -> path of the weights that ship with the package. None ship yet."""
+
+
+def save_generator(model, path, architecture="srgan", arguments=None, notes=None):
+    """Write a generator to a ``.h5`` file that ``load_generator`` and plain Keras ``load_weights`` both read.
+
+    Args:
+        model: Keras generator as built by ``architecture`` with ``arguments``, under any precision policy.
+        path: ends in .h5, not in .weights.h5, which Keras reads as another layout. Missing folders are made; the
+            file appears whole or not at all.
+        arguments: dict of the builder's keyword arguments; those left out are stored with their defaults.
+        notes: dict of JSON values kept in the file (training run, scores, ...).
+    Raises: UserError if the arguments do not build this model, the name is wrong or the place cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".h5" or path.name.endswith(".weights.h5"):
+        raise UserError(f"{path}: expected a name such as generator.h5 (and not .weights.h5, another layout)")
+    arguments = _complete(architecture, arguments or {})
+    expected = [tuple(v.shape) for v in _build(architecture, arguments).weights]
+    if [tuple(v.shape) for v in model.weights] != expected:
+        raise UserError(f"the model is not {architecture} built with {arguments}; pass the arguments that built it")
+    text = json.dumps({"format": FORMAT, "architecture": architecture, "arguments": arguments,
+                       "scale": scale_of(model), "package": __version__, "notes": notes or {}})
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp.h5")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _without_legacy_warning():
+                model.save(temporary, include_optimizer=False)
+            with h5py.File(temporary, "r+") as file:
+                file.attrs[ATTRIBUTE] = text
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def load_generator(source, architecture=None, **overrides):
+    """Build a generator and load its weights -> Keras model: lr (B, H, W, C) -> sr (B, sH, sW, C), both in [-1, 1].
+
+    The model follows Keras's current global precision policy (``keras.config.set_dtype_policy``), whatever policy it
+    was trained under: bfloat16 inference is a matter of setting it before the call.
+
+    Args:
+        source: path of a .h5 file, or the name (a text without suffix and folder) of weights that ship: REGISTRY.
+        architecture, overrides: what the file's own description does not say or says wrongly: a key of ARCHITECTURES
+            and arguments of its builder. A plain Keras .h5 without description takes "srgan" and the builder's
+            defaults; its layers are matched by their order.
+    Raises: UserError if the file is missing, no HDF5, damaged, or does not fit the architecture.
+    """
+    path = _find(source)
+    note = _read_note(path) or {"architecture": "srgan", "arguments": {}}
+    architecture = architecture or note["architecture"]
+    try:
+        model = _build(architecture, _complete(architecture, {**note["arguments"], **overrides}))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: the file holds {_count(path)} weight arrays, {architecture} as asked for has "
+                        f"{len(model.weights)}, or their shapes differ; pass the arguments that the model was built "
+                        f"with, such as blocks=16 ({reason})") from error
+    return model
+
+
+def describe(source):
+    """The description in a file written by ``save_generator`` -> dict; nothing is built or loaded.
+
+    Keys: format, architecture, arguments, scale, package, notes. ``source`` is as in ``load_generator``.
+    Raises: UserError as in ``load_generator``, and if the file has no description (a plain Keras .h5).
+    """
+    path = _find(source)
+    note = _read_note(path)
+    if note is None:
+        raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
+    return note
+
+
+def scale_of(model):
+    """How many times larger the output of a generator is than its input -> int.
+
+    Raises: UserError unless the model takes any (H, W) and enlarges both by the same whole number.
+    """
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):
+        raise UserError(f"the model's input is {shape}; a generator for images (None, None, None, channels) of any "
+                        "size was expected")
+    _, height, width, _ = model.compute_output_shape((1, 8, 16, shape[3]))
+    if height % 8 or width != 2 * height:
+        raise UserError(f"the model turns 8x16 pixels into {height}x{width}; both must grow by the same whole number")
+    return height // 8
+
+
+def _find(source):
+    if isinstance(source, str) and source == Path(source).name and not Path(source).suffix:
+        if source in REGISTRY:
+            return Path(REGISTRY[source])
+        known = f"these ship: {', '.join(REGISTRY)}" if REGISTRY else "no weights ship yet"
+        raise UserError(f"no weights named {source!r}: {known}; train with `python experiments/mpsrgan_idoc.py`, or "
+                        "pass the path of a .h5 file")
+    path = Path(source)
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, a .h5 file was expected")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; check the path of the .h5 file")
+    if path.suffix != ".h5" or not h5py.is_hdf5(path):
+        raise UserError(f"{path}: a .h5 file of Keras weights was expected, this is not one")
+    if path.name.endswith(".weights.h5"):
+        raise UserError(f"{path}: .weights.h5 is another layout; load it with Keras and write it with save_generator")
+    return path
+
+
+def _read_note(path):
+    """The description inside a file, checked -> dict, or None where there is none."""
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get(ATTRIBUTE)
+        note = None if text is None else json.loads(text)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: damaged, its description cannot be read ({error}); save or download the file "
+                        "again") from error
+    if note is None:
+        return None
+    if not (isinstance(note, dict) and isinstance(note.get("architecture"), str)
+            and isinstance(note.get("arguments"), dict)):
+        raise UserError(f"{path}: damaged, its description lacks architecture or arguments; save the file again")
+    if note.get("format") != FORMAT:
+        raise UserError(f"{path}: format {note.get('format')}, this package reads {FORMAT}; update mpsrgan")
+    return note
+
+
+def _builder(architecture):
+    if architecture not in ARCHITECTURES:
+        raise UserError(f"unknown architecture {architecture!r}: use one of {', '.join(ARCHITECTURES)}")
+    module, function = ARCHITECTURES[architecture].split(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _complete(architecture, arguments):
+    """The builder's arguments with its defaults filled in, so that a file outlives a change of defaults."""
+    signature = inspect.signature(_builder(architecture))
+    try:
+        bound = signature.bind(**arguments)
+    except TypeError as error:
+        raise UserError(f"{architecture} takes {', '.join(signature.parameters)}: {error}") from error
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _build(architecture, arguments):
+    try:
+        return _builder(architecture)(**arguments)
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{architecture} cannot be built with {arguments}: {reason}") from error
+
+
+def _count(path):
+    """Number of weight arrays in a .h5 file, of a whole model or of weights alone."""
+    found = []
+    with h5py.File(path, "r") as file:
+        group = file.get("model_weights", file)
+        group.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+    return len(found)
+
+
+@contextmanager
+def _without_legacy_warning():
+    """Keras advises against HDF5 on every save; here it is chosen because every Keras since 2015 reads it."""
+    logger = logging.getLogger("absl")
+    keep = lambda record: "HDF5" not in record.getMessage()  # noqa: E731
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
