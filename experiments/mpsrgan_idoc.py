@@ -1,0 +1,78 @@
+"""Paper 000, "Enhancing Low Resolution Faces for Identification Using MPSRGAN" (Palos, Hevizi): SRGAN on mugshots, x4.
+
+    python experiments/mpsrgan_idoc.py                                   quick: embedded portraits, below 10 minutes, 2 cores
+    python experiments/mpsrgan_idoc.py --data DIR                        quick, on your photographs
+    python experiments/mpsrgan_idoc.py --data DIR --preset paper         the paper's set-up (6100 mugshots), a GPU's work
+    python experiments/mpsrgan_idoc.py --dry-run --preset paper          what that will cost on this machine
+
+Leaves OUT/{config.json, metrics.csv, tb/, checkpoints/, samples/, figures/*.png, results.md, results.json, generator.h5}.
+The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 6), which are drawn from our run.
+"""
+
+import sys
+from dataclasses import replace
+
+from mpsrgan.experiment import Experiment, Paper, Settings, main
+
+PAPER = Paper(
+    title="MPSRGAN: 64x64 -> 256x256 faces with SRGAN and VGG19",
+    citation="Palos P., Hevizi M.: Enhancing Low Resolution Faces for Identification Using MPSRGAN. BME Budapest.",
+    data="IDOC mugshots and other portraits, 5500 + 550 + 50",
+    setup=Settings(
+        lr=64,
+        hr=256,
+        counts=(5500, 550, 50),
+        blocks=16,  # open: "multiple residual blocks"; SRGAN's count
+        filters=64,
+        content="vgg19",
+        adversarial_weight=1e-3,  # open: SRGAN's weight
+        content_weight=1.0,  # open: SRGAN's weight, of features divided by 12.75
+        batch=16,
+        learning_rate=0.0002,
+        beta_1=0.9,
+        epochs=100,  # open: "a fixed number of epochs"
+        steps=None,
+        validate_every=10,
+    ),
+    sources={
+        "lr": "section 3",
+        "hr": "section 3",
+        "counts": "section 4",
+        "filters": "section 3.3",
+        "content": "section 6.2",
+        "batch": "section 6",
+        "learning_rate": "section 6",
+        "beta_1": "section 6",
+        "validate_every": "section 7",
+    },
+)
+
+QUICK = replace(
+    PAPER.setup, counts=None, blocks=8, content="vgg19", batch=8, epochs=None, steps=300, crop=24, flip=True, warm_start=200
+)
+
+
+def build(settings):
+    from mpsrgan.models.srgan import build_discriminator, build_generator
+
+    arguments = {"scale": settings.hr // settings.lr, "filters": settings.filters, "blocks": settings.blocks}
+    return build_generator(**arguments), build_discriminator(filters=settings.filters), ("srgan", arguments)
+
+
+def samples():
+    from data_prep.samples import YEARBOOK_PATTERN, yearbook_person, yearbook_portraits
+
+    return {"source": yearbook_portraits(), "pattern": YEARBOOK_PATTERN, "group_of": yearbook_person}
+
+
+EXPERIMENT = Experiment(
+    name="mpsrgan_idoc",
+    paper=PAPER,
+    quick=QUICK,
+    build=build,
+    samples=samples,
+    samples_words="173 yearbook portraits of 30 people (pyvision_toolkit)",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(EXPERIMENT))

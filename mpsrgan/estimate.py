@@ -1,0 +1,80 @@
+"""What a run will cost, before it starts: parameters, arithmetic, time and memory."""
+
+import time
+
+import keras
+import numpy as np
+
+FORWARD_AND_BACKWARD = 3
+"""A training pass costs three forward passes: the gradient of the weights and that of the input cost one each."""
+
+
+def forward_flops(model, height, width):
+    """Floating-point operations of one image's forward pass (a multiply-add counts 2); convolutions and Dense only."""
+    return sum(_layer_flops(layer) for layer in _at_size(model, height, width).layers)
+
+
+def activation_bytes(model, height, width):
+    """Bytes of all layer outputs for one image in float32: what a training pass keeps for its gradient."""
+    return sum(4 * _elements(layer.output) for layer in _at_size(model, height, width).layers)
+
+
+def step_flops(gan, weights, height, width):
+    """Operations of one training step for one lr image of height x width (both sub-steps of `GAN.train_on_batch`)."""
+    scale = _scale(gan.generator)
+    total = forward_flops(gan.generator, height, width) * FORWARD_AND_BACKWARD
+    if weights.adversarial:
+        total += forward_flops(gan.generator, height, width)
+        # D: real and fake forward and backward, then the fake again with the gradient of its input alone.
+        total += forward_flops(gan.discriminator, height * scale, width * scale) * (2 * FORWARD_AND_BACKWARD + 2)
+    if weights.vgg:
+        total += forward_flops(gan.features, height * scale, width * scale) * 3  # truth; fake, and its input's gradient
+    return total
+
+
+def step_bytes(gan, weights, height, width, batch):
+    """Estimated peak memory of a step beyond the runtime itself: states and the larger sub-step's activations."""
+    scale = _scale(gan.generator)
+    states = sum(4 * np.prod(v.shape) for v in gan.variables) + sum(
+        4 * np.prod(v.shape) for o in (gan.optimizer, gan.discriminator_optimizer) for v in o.variables
+    )
+    activations = activation_bytes(gan.generator, height, width)
+    size = (height * scale, width * scale)
+    if weights.adversarial:
+        activations += 2 * activation_bytes(gan.discriminator, *size)
+    if weights.vgg:
+        activations += 2 * activation_bytes(gan.features, *size)
+    return int(states + batch * activations)
+
+
+def peak_flops(seconds=0.3):
+    """Operations a second that a matrix product reaches here, on the backend's device, in the compute precision."""
+    size = 1536
+    dtype = keras.config.dtype_policy().compute_dtype
+    a = keras.ops.ones((size, size), dtype=dtype)
+    np.asarray(keras.ops.matmul(a, a)[0, 0])
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        np.asarray(keras.ops.matmul(a, a)[0, 0])
+        count += 1
+    return count * 2 * size**3 / (time.perf_counter() - began)
+
+
+def _at_size(model, height, width):
+    image = keras.Input((height, width, model.input_shape[-1]))
+    return keras.models.clone_model(model, input_tensors=image)
+
+
+def _layer_flops(layer):
+    if not isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+        return 0
+    places = _elements(layer.output) // layer.output.shape[-1]
+    return 2 * places * int(np.prod(layer.kernel.shape))
+
+
+def _elements(tensor):
+    return int(np.prod(tensor.shape[1:]))
+
+
+def _scale(generator):
+    return generator.compute_output_shape((1, 8, 8, generator.input_shape[-1]))[1] // 8

@@ -1,0 +1,12 @@
+"""What the experiment scripts share: a paper's numbers, presets, the command line, the run, the report."""
+
+from mpsrgan.experiment.settings import Experiment, Paper, Settings
+
+__all__ = ["Experiment", "Paper", "Settings", "main"]
+
+
+def main(experiment, argv=None):
+    """Runs an experiment's command line; returns the exit code. See `mpsrgan.experiment.command`."""
+    from mpsrgan.experiment.command import main as run
+
+    return run(experiment, argv)

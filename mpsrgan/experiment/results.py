@@ -1,0 +1,105 @@
+"""A run's test scores, figures and the table that sets them beside the paper's."""
+
+import numpy as np
+
+from mpsrgan import __version__
+from mpsrgan.experiment.settings import as_json, differences
+from mpsrgan.images import open_image, save_image
+from mpsrgan.metrics import psnr, ssim
+from mpsrgan.report import bicubic, comparison_grid, draw_curves
+from mpsrgan.training.callbacks import restore
+
+FIGURE_FACES = 6
+
+
+def read_images(manifest, entries):
+    """uint8 arrays (N, lr, lr, 3) and (N, hr, hr, 3) of these entries' pairs."""
+    pairs = [[np.asarray(open_image(path)) for path in manifest.paths(entry)] for entry in entries]
+    return tuple(np.stack(images) for images in zip(*pairs))
+
+
+def evaluate(gan, manifest, split="test"):
+    """Scores of every image of a split, a few in memory at a time: {"ours" | "bicubic": [{"psnr", "ssim"}, ...]}."""
+    scores = {"ours": [], "bicubic": []}
+    for entry in manifest.split(split):
+        (lr,), (hr,) = read_images(manifest, [entry])
+        for name, image in (("ours", restore(gan, lr[None])[0]), ("bicubic", bicubic(lr, hr))):
+            scores[name].append({"psnr": float(psnr(hr, image)), "ssim": float(ssim(hr, image))})
+    return scores
+
+
+def draw_figures(folder, gan, manifest, rows, settings):
+    """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses)."""
+    entries = manifest.split("test")
+    lr, hr = read_images(manifest, entries[:: max(1, len(entries) // FIGURE_FACES)][:FIGURE_FACES])
+    sr = restore(gan, lr)
+    captions = [
+        (f"{l.shape[1]}x{l.shape[0]}", f"{psnr(h, bicubic(l, h)):.2f} dB", f"{psnr(h, s):.2f} dB", f"{h.shape[1]}x{h.shape[0]}")
+        for l, s, h in zip(lr, sr, hr)
+    ]
+    save_image(comparison_grid(lr, sr, hr, captions=captions), folder / "figure3_test.png")
+    warm = settings.warm_start
+    draw_curves(
+        folder / "figure4_discriminator_loss.png",
+        rows,
+        "Discriminator loss (figure 4)",
+        "binary cross entropy",
+        {
+            "train, real": "d_loss_real",
+            "train, generated": "d_loss_fake",
+            "validation, real": "val_d_loss_real",
+            "validation, generated": "val_d_loss_fake",
+        },
+        warm,
+    )
+    draw_curves(
+        folder / "figure5_generator_adversarial_loss.png",
+        rows,
+        "Generator loss from the discriminator (figure 5)",
+        "binary cross entropy",
+        {"train": "g_adversarial", "validation": "val_g_adversarial"},
+        warm,
+    )
+    content = "vgg" if settings.content == "vgg19" else "pixel"
+    draw_curves(
+        folder / f"figure6_generator_{content}_loss.png",
+        rows,
+        f"Generator loss from the {'VGG' if content == 'vgg' else 'pixel'} comparison (figure 6)",
+        "mean squared error",
+        {"train": f"g_{content}", "validation": f"val_g_{content}"},
+        warm,
+    )
+    draw_curves(
+        folder / "validation_psnr.png", rows, "PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"}, warm
+    )
+
+
+def summarise(experiment, request, manifest, scores, before, run):
+    """Everything that results.md and results.json say."""
+    paper, settings = experiment.paper, request.settings
+    means = {name: {m: float(np.mean([s[m] for s in per_image])) for m in per_image[0]} for name, per_image in scores.items()}
+    wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores["bicubic"]))
+    counts = {split: len(manifest.split(split)) for split in ("train", "validation", "test")}
+    source = request.data or experiment.samples_words
+    return {
+        "experiment": experiment.name,
+        "title": paper.title,
+        "paper": {"citation": paper.citation, "reported": {"psnr": paper.psnr, "ssim": paper.ssim}},
+        "metrics": {**means, "start": before, "wins": wins},
+        "per_image": {entry.source: score for entry, score in zip(manifest.split("test"), scores["ours"])},
+        "data": {
+            "source": source,
+            "hash": manifest.data_hash,
+            **counts,
+            "skipped": len(manifest.skipped),
+            "enlarged": sum(entry.enlarged for entry in manifest.entries if entry.split in counts),
+        },
+        "run": run,
+        "settings": as_json(settings),
+        "differences": [
+            f"data: {source} (the paper: {paper.data})",
+            f"images in train, validation, test: {tuple(counts.values())} (the paper: {paper.setup.counts})",
+            *differences(paper, settings),
+        ],
+        "version": __version__,
+    }

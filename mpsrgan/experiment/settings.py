@@ -1,0 +1,125 @@
+"""An experiment as data: what the paper states, what a preset sets, how the two differ."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+
+from mpsrgan.errors import UserError
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CONTENTS = ("vgg19", "pixel")
+FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
+"""Settings that may change when a run goes on: they do not touch what has been learnt."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the result of a run. Sizes in pixels, learning rate per step, seed any integer.
+
+    steps: total, or None to train `epochs`. crop: side of random lr crops, None for whole images. content: "vgg19" or
+    "pixel". warm_start: steps with pixel loss alone before the GAN. counts: images wanted in train, validation, test;
+    None for 80, 10 and 10 %.
+    """
+
+    hr: int
+    lr: int
+    counts: tuple[int, int, int] | None
+    blocks: int
+    filters: int
+    content: str
+    adversarial_weight: float
+    content_weight: float
+    batch: int
+    learning_rate: float
+    beta_1: float
+    epochs: int | None
+    steps: int | None
+    validate_every: int
+    crop: int | None = None
+    flip: bool = False
+    warm_start: int = 0
+    precision: str = "float32"
+    seed: int = 0
+    samples_every: int = 100
+    checkpoint_every: int = 500
+
+    def check(self):
+        """Raises UserError for values that cannot work."""
+        for name in ("blocks", "filters", "batch", "validate_every", "samples_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected at least 1")
+        for name in ("epochs", "steps", "crop"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise UserError(f"--{name} is {getattr(self, name)}; expected at least 1")
+        if self.counts and min(self.counts) < 1:
+            raise UserError(f"--counts is {self.counts}; each split needs at least 1 image")
+        if self.learning_rate <= 0:
+            raise UserError(f"--learning-rate is {self.learning_rate}; expected more than 0")
+        if self.seed < 0:
+            raise UserError(f"--seed is {self.seed}; expected 0 or more")
+        if self.warm_start < 0:
+            raise UserError(f"--warm-start is {self.warm_start}; expected 0 or more steps")
+        if self.crop and self.crop > self.lr:
+            raise UserError(f"--crop is {self.crop}; the inputs have {self.lr} px, so expected at most that")
+        return self
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper: its set-up, where each number of it stands, and the results it reports (None: it gives none).
+
+    sources: setting -> section. A setting without a source is open in the text; `setup` holds our decision.
+    data: the images the paper used, in words.
+    """
+
+    title: str
+    citation: str
+    data: str
+    setup: Settings
+    sources: Mapping[str, str]
+    psnr: float | None = None
+    ssim: float | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A script: name, paper, quick preset, networks, sample photographs.
+
+    build: settings -> (generator, discriminator, (architecture, arguments) for `save_generator`).
+    samples: () -> keyword arguments of `data_prep.prepare` that name the embedded photographs.
+    """
+
+    name: str
+    paper: Paper
+    quick: Settings
+    build: Callable
+    samples: Callable
+    samples_words: str
+
+    def preset(self, name):
+        return {"quick": self.quick, "paper": self.paper.setup}[name]
+
+
+def differences(paper, settings):
+    """One line for each setting that is not the paper's."""
+    lines = []
+    for field in fields(settings):
+        ours, theirs = getattr(settings, field.name), getattr(paper.setup, field.name)
+        if ours == theirs or field.name in ("seed", "counts", "samples_every", "checkpoint_every"):
+            continue
+        source = paper.sources.get(field.name)
+        said = f"the paper: {theirs}, {source}" if source else f"open in the paper; the paper preset has {theirs}"
+        lines.append(f"{field.name}: {ours} ({said})")
+    return lines
+
+
+def as_json(settings):
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+
+
+def from_json(values):
+    """Raises UserError for settings of another version of the package."""
+    try:
+        counts = values["counts"]
+        return Settings(**{**values, "counts": tuple(counts) if counts else None})
+    except (TypeError, KeyError) as error:
+        raise UserError(f"config.json was written by another version of mpsrgan ({error}); start a new run") from None

@@ -1,0 +1,354 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import experiment_script, photo
+from PIL import Image
+
+from mpsrgan import load_generator
+from mpsrgan.experiment import main
+from mpsrgan.training.callbacks import COLUMNS, read_metrics
+from mpsrgan.weights import describe
+
+SCRIPT = Path(__file__).parent.parent / "experiments" / "mpsrgan_idoc.py"
+TINY = "--content pixel --blocks 1 --filters 4 --batch 2 --crop 8 --samples-every 3 --checkpoint-every 3".split()
+
+
+def run(*arguments):
+    return main(experiment_script("mpsrgan_idoc").EXPERIMENT, [str(a) for a in arguments])
+
+
+def in_process_of_its_own(*arguments, before="", cwd=None):
+    code = f"import runpy, sys\nsys.argv[0] = {str(SCRIPT)!r}\n{before}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def done(photos, tmp_path_factory):
+    """A whole tiny run: 6 steps, 3 of them warm start."""
+    out = tmp_path_factory.mktemp("experiment") / "run"
+    assert run("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", out) == 0
+    return out
+
+
+def arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_same_end(a, b, step=6):
+    """Networks, optimizers and losses of two runs agree bit for bit."""
+    first, second = (arrays(out / "checkpoints" / f"step-{step:08d}.npz") for out in (a, b))
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+    losses = [[{**row, "seconds": 0} for row in read_metrics(out / "metrics.csv")] for out in (a, b)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.backends
+def test_a_run_leaves_everything_it_promises(done):
+    left = {path.relative_to(done).as_posix() for path in done.rglob("*") if "data/" not in path.as_posix()}
+    figures = ["figure3_test", "figure4_discriminator_loss", "figure5_generator_adversarial_loss"]
+    figures += ["figure6_generator_pixel_loss", "validation_psnr"]
+    expected = {"config.json", "metrics.csv", "results.md", "results.json", "generator.h5", "tb/train"}
+    expected |= {f"figures/{name}.png" for name in figures}
+    expected |= {"samples/step-00000003.png", "samples/step-00000006.png", "checkpoints/step-00000006.npz"}
+    assert expected <= left
+    assert not [name for name in left if "partial" in name or "tmp" in name]
+    for name in figures:
+        assert min(Image.open(done / "figures" / f"{name}.png").size) > 200
+    with open(done / "metrics.csv", newline="") as file:
+        assert tuple(next(csv.reader(file))) == COLUMNS
+    assert len(read_metrics(done / "metrics.csv")) == 6
+
+
+def test_the_report_says_what_is_true(done, photos):
+    results = json.loads((done / "results.json").read_text())
+    assert results["paper"]["reported"] == {"psnr": None, "ssim": None}
+    assert set(results["metrics"]) == {"ours", "bicubic", "start", "wins"}
+    assert (results["data"]["train"], results["data"]["validation"], results["data"]["test"]) == (12, 2, 2)
+    assert results["data"]["enlarged"] == 16 and len(results["data"]["hash"]) == 64
+    text = "\n".join(results["differences"])
+    for line in ("batch: 2 (the paper: 16, section 6)", "content: pixel (the paper: vgg19, section 6.2)"):
+        assert line in text
+    assert "blocks: 1 (open in the paper" in text and "warm_start: 3" in text and str(photos) in text
+    assert "learning_rate" not in text  # it is the paper's
+    page = (done / "results.md").read_text()
+    assert "| the paper | no number given | no number given |" in page and "never evidence" in page
+    assert f"{results['metrics']['bicubic']['psnr']:.2f}" in page and "Content loss: pixel loss" in page
+
+
+@pytest.mark.backends
+def test_the_scores_are_those_of_the_saved_generator(done):
+    from data_prep import Manifest
+    from mpsrgan.images import open_image, to_float, to_uint8
+    from mpsrgan.metrics import psnr
+
+    manifest = Manifest.load(done / "data")
+    generator = load_generator(done / "generator.h5")
+    scores = []
+    for entry in manifest.split("test"):
+        lr, hr = (np.asarray(open_image(path)) for path in manifest.paths(entry))
+        sr = to_uint8(keras.ops.convert_to_numpy(generator(to_float(lr[None]), training=False)))[0]
+        scores.append(psnr(hr, sr))
+    results = json.loads((done / "results.json").read_text())
+    assert results["metrics"]["ours"]["psnr"] == pytest.approx(np.mean(scores), abs=0.01)
+    assert describe(done / "generator.h5")["arguments"]["blocks"] == 1
+
+
+@pytest.mark.backends
+def test_the_same_seed_is_the_same_run_in_another_process(done, photos, tmp_path):
+    other = tmp_path / "other"
+    result = in_process_of_its_own("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", other)
+    assert result.returncode == 0, result.stderr
+    assert_same_end(done, other)
+    assert run("--data", photos, *TINY, "--steps", 3, "--warm-start", 3, "--out", tmp_path / "x", "--seed", 1) == 0
+    assert read_metrics(tmp_path / "x" / "metrics.csv")[0]["g_loss"] != read_metrics(done / "metrics.csv")[0]["g_loss"]
+
+
+@pytest.mark.backends
+def test_kill_9_and_resume_is_the_same_run_bit_for_bit(done, photos, tmp_path):
+    """3 steps, a checkpoint, one step more, kill -9; resumed to 6 it equals the 6 of a run that was left alone."""
+    killed = tmp_path / "killed"
+    dies_at_step_4 = (
+        "import os, signal\nfrom mpsrgan.training.callbacks import Progress\n"
+        "def die(self, batch, logs=None):\n    if batch == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Progress.on_train_batch_end = die"
+    )
+    begin = ("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", killed)
+    result = in_process_of_its_own(*begin, before=dies_at_step_4)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step-00000003.npz"]
+    assert len(read_metrics(killed / "metrics.csv")) == 4 and not (killed / "results.md").exists()
+    result = in_process_of_its_own("--resume", "--out", killed)
+    assert result.returncode == 0, result.stderr
+    assert "going on at 3" in result.stderr
+    assert_same_end(done, killed)
+    first, second = (json.loads((out / "results.json").read_text())["metrics"] for out in (done, killed))
+    assert first == second
+
+
+def test_sigterm_saves_and_resume_goes_further_than_planned(photos, tmp_path):
+    out = tmp_path / "run"
+    stops_at_step_2 = (
+        "import os, signal\nfrom mpsrgan.training.callbacks import Progress\n"
+        "def stop(self, batch, logs=None):\n    if batch == 1: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "Progress.on_train_batch_end = stop"
+    )
+    result = in_process_of_its_own("--data", photos, *TINY, "--steps", 4, "--out", out, before=stops_at_step_2)
+    assert result.returncode == 143 and "stopped by SIGTERM at step 2, saved" in result.stderr
+    assert run("--resume", "--out", out, "--steps", 5) == 0
+    assert [row["step"] for row in read_metrics(out / "metrics.csv")] == [1, 2, 3, 4, 5]
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a command that must fail as a user's mistake."""
+    capsys.readouterr()
+    assert run(*arguments) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), lines
+    return lines[0]
+
+
+def test_resuming_with_another_configuration_is_refused(done, capsys, tmp_path):
+    before = (done / "config.json").read_bytes()
+    line = refused(capsys, "--resume", "--out", done, "--batch", 4, "--seed", 3)
+    assert "batch 2 -> 4; seed 0 -> 3" in line
+    assert "data" in refused(capsys, "--resume", "--out", done, "--data", tmp_path)
+    assert "preset quick -> paper" in refused(capsys, "--resume", "--out", done, "--preset", "paper")
+    assert (done / "config.json").read_bytes() == before
+    assert "no run to resume" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+def test_a_folder_that_holds_something_is_not_written_to(done, photos, capsys):
+    assert "is not empty" in refused(capsys, "--data", photos, *TINY, "--out", done)
+
+
+def test_a_damaged_configuration_is_one_line(capsys, tmp_path):
+    (tmp_path / "config.json").write_text('{"settings": ')
+    assert "cannot be read" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+def empty(folder):
+    return "no files"
+
+
+def text_files(folder):
+    for name in ("a.txt", "b.jpg"):
+        (folder / name).write_text("words")
+    return "no image could be read"
+
+
+def one_image(folder):
+    photo(np.random.default_rng(0), 80, 80).save(folder / "one.png")
+    return "at least 3"
+
+
+def fewer_than_a_batch(folder):
+    for i in range(4):
+        photo(np.random.default_rng(i), 80, 80).save(folder / f"{i}.png")
+    return "fewer than the batch"
+
+
+def only_tiny(folder):
+    Image.new("RGB", (1, 1)).save(folder / "1x1.png")
+    return "1x1 pixels"
+
+
+def absent(folder):
+    folder.rmdir()
+    return str(folder)
+
+
+def a_file(folder):
+    folder.rmdir()
+    folder.write_text("x")
+    return str(folder)
+
+
+@pytest.mark.parametrize("make", [empty, text_files, one_image, fewer_than_a_batch, only_tiny, absent, a_file])
+def test_bad_data_is_one_line_and_leaves_nothing(make, capsys, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    expected = make(data)
+    assert main(experiment_script("mpsrgan_idoc").EXPERIMENT, ["--data", str(data), *TINY, "--batch", "8", "--out", str(out)]) == 2
+    lines = [line for line in capsys.readouterr().err.split("\n") if line and not line.startswith(("\r", "preparing"))]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and expected in lines[0], lines
+    assert not out.exists()
+
+
+def test_bad_files_among_good_ones_are_counted_and_skipped(photos, capsys, tmp_path):
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(photos, data)
+    Image.new("1", (20000, 20000)).save(data / "huge.png")
+    Image.new("RGB", (1, 1)).save(data / "1x1.png")
+    whole = (data / "nested" / "01.jpg").read_bytes()
+    (data / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    assert run("--data", data, *TINY, "--steps", 1, "--out", tmp_path / "out") == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["data"]["skipped"] == 3
+    manifest = (tmp_path / "out" / "data" / "manifest.jsonl").read_text()
+    for name in ("huge.png", "1x1.png", "truncated.jpg"):
+        entry = next(json.loads(line) for line in manifest.splitlines() if f'"{name}"' in line)
+        assert entry["skipped"] and entry["split"] is None
+
+
+def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot be written" in refused(capsys, "--data", photos, *TINY, "--out", tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("--batch", 0), "--batch is 0"),
+        (("--steps", -1), "--steps is -1"),
+        (("--crop", 65), "the inputs have 64 px"),
+        (("--warm-start", -1), "--warm-start"),
+        (("--learning-rate", 0), "--learning-rate"),
+        (("--seed", -1), "--seed"),
+        (("--counts", 5, 0, 5), "each split needs"),
+        (("--counts", 500, 5, 5), "16 usable images"),
+        (("--preset", "paper"), "16 usable images"),
+    ],
+)
+def test_numbers_that_cannot_be_are_one_line(photos, capsys, tmp_path, arguments, expected):
+    out = tmp_path / "out"
+    code = run("--data", photos, *TINY, *arguments, "--out", out)
+    assert code == 2 and expected in capsys.readouterr().err.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_the_paper_preset_asks_for_photographs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "--data DIR" in refused(capsys, "--preset", "paper")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.utils, "get_file", refuse)
+
+
+def test_without_vgg_the_paper_preset_stops_before_anything_is_done(photos, capsys, tmp_path, no_network):
+    out = tmp_path / "out"
+    line = refused(capsys, "--preset", "paper", "--data", photos, "--out", out)
+    assert "MPSRGAN_VGG19" in line and "--content pixel" in line and not out.exists()
+
+
+def test_without_vgg_the_quick_preset_takes_pixels_and_says_so(photos, capsys, tmp_path, no_network):
+    out = tmp_path / "out"
+    tiny = [argument for argument in TINY if argument not in ("--content", "pixel")]
+    assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
+    assert "going on with the pixel content loss" in capsys.readouterr().err
+    assert "because VGG19's ImageNet weights could not be had" in (out / "results.md").read_text()
+    assert run("--resume", "--out", out, "--steps", 2) == 0
+    assert "could not be had" in (out / "results.md").read_text()
+
+
+def test_a_vgg_file_that_is_named_but_unusable_is_never_passed_over(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPSRGAN_VGG19", str(tmp_path / "absent.npz"))
+    line = refused(capsys, "--data", photos, "--steps", 1, "--out", tmp_path / "out")
+    assert "absent.npz" in line
+
+
+def test_prepared_pairs_are_taken_as_they_are(done, pairs, capsys, tmp_path):
+    assert run("--data", done / "data", *TINY, "--steps", 1, "--out", tmp_path / "a") == 0
+    assert not (tmp_path / "a" / "data").exists()
+    assert "holds pairs of 16 -> 64 px" in refused(capsys, "--data", pairs.folder, *TINY, "--out", tmp_path / "b")
+
+
+@pytest.mark.backends
+def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("--dry-run", "--preset", "paper") == 0
+    text = capsys.readouterr().out
+    for part in ("1,332,099", "5,219,137", "20,024,384", "324 GFLOP an image", "34,300 steps", "  none"):
+        assert part in text, part
+    assert "learning_rate       0.0002" in text and "batch               16" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_paper_preset_is_the_paper():
+    setup = experiment_script("mpsrgan_idoc").PAPER.setup
+    assert (setup.counts, setup.batch, setup.learning_rate, setup.beta_1) == ((5500, 550, 50), 16, 0.0002, 0.9)
+    assert (setup.lr, setup.hr, setup.filters, setup.validate_every, setup.content) == (64, 256, 64, 10, "vgg19")
+    assert (setup.crop, setup.flip, setup.warm_start, setup.precision) == (None, False, 0, "float32")
+
+
+def test_runs_get_folders_of_their_own_and_resume_takes_the_newest(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("--data", photos, *TINY, "--steps", 1) == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["mpsrgan_idoc", "mpsrgan_idoc-2"]
+    os.utime("runs/mpsrgan_idoc/config.json", (0, 0))
+    assert run("--resume", "--steps", 2) == 0
+    assert len(read_metrics("runs/mpsrgan_idoc-2/metrics.csv")) == 2
+
+
+@pytest.mark.skipif(not __import__("importlib").util.find_spec("pyvision"), reason='needs pip install "mpsrgan[samples]"')
+def test_without_data_it_runs_on_the_sample_portraits_and_says_so(capsys, tmp_path):
+    from data_prep import Manifest
+
+    assert run(*TINY, "--steps", 1, "--out", tmp_path / "run") == 0
+    line = capsys.readouterr().err.splitlines()[0]
+    assert "quick preset on 173 yearbook portraits" in line and "--preset paper --data DIR" in line
+    manifest = Manifest.load(tmp_path / "run" / "data")
+    people = [{entry.source[:5] for entry in manifest.split(split)} for split in ("train", "validation", "test")]
+    assert len(manifest.entries) == 173 and not manifest.skipped
+    assert sum(map(len, people)) == len(set.union(*people)) == 30
