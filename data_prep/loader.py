@@ -24,8 +24,20 @@ class BatchLoader:
     UserError for an unknown split, a split with too few images or a crop larger than the input.
     """
 
-    def __init__(self, manifest, split, batch, *, seed=0, crop=None, augment=Augment(), shuffle=True, drop_last=True,
-                 prefetch=2, workers=2):
+    def __init__(
+        self,
+        manifest,
+        split,
+        batch,
+        *,
+        seed=0,
+        crop=None,
+        augment=Augment(),
+        shuffle=True,
+        drop_last=True,
+        prefetch=2,
+        workers=2,
+    ):
         self.manifest = manifest
         self.entries = manifest.split(split)
         n = len(self.entries)
@@ -34,8 +46,10 @@ class BatchLoader:
         if n == 0:
             raise UserError(f"the {split} split of {manifest.folder} holds no images: prepare it with more")
         if drop_last and n < batch:
-            raise UserError(f"the {split} split of {manifest.folder} holds {n} image{'s' * (n != 1)}, fewer than the "
-                            f"batch of {batch}: use --batch {n} or add images")
+            raise UserError(
+                f"the {split} split of {manifest.folder} holds {n} image{'s' * (n != 1)}, fewer than the "
+                f"batch of {batch}: use --batch {n} or add images"
+            )
         if crop is not None and not 1 <= crop <= manifest.lr:
             raise UserError(f"a crop of {crop} pixels: from 1 to the input's side of {manifest.lr} is possible")
         self.steps_per_epoch = n // batch if drop_last else -(-n // batch)
@@ -79,13 +93,15 @@ class BatchLoader:
 def _read(path, side):
     image = np.asarray(open_image(path))
     if image.shape[:2] != (side, side):
-        raise UserError(f"{path}: {image.shape[1]}x{image.shape[0]} pixels, the manifest says {side}x{side}; "
-                        "prepare the pairs again")
+        raise UserError(
+            f"{path}: {image.shape[1]}x{image.shape[0]} pixels, the manifest says {side}x{side}; "
+            "prepare the pairs again"
+        )
     return image
 
 
 def _cut(image, top, left, side):
-    return image[top:top + side, left:left + side]
+    return image[top : top + side, left : left + side]
 
 
 def _stack(pairs):

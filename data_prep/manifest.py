@@ -51,8 +51,9 @@ class Manifest:
                 _check_header(header, path)
                 entries = [Entry(**json.loads(line)) for line in file]
         except (FileNotFoundError, NotADirectoryError):
-            raise UserError(f"{folder}: holds no {MANIFEST_NAME}; make the pairs with: "
-                            f"python -m data_prep PHOTOS -o {folder}") from None
+            raise UserError(
+                f"{folder}: holds no {MANIFEST_NAME}; make the pairs with: python -m data_prep PHOTOS -o {folder}"
+            ) from None
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         except UserError:
@@ -107,9 +108,13 @@ def _check_header(header, path):
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UserError(f"{path}: is not a manifest of {FORMAT}; prepare the pairs again")
     if header.get("version") != VERSION:
-        raise UserError(f"{path}: has version {header.get('version')!r}, this program reads version {VERSION}; "
-                        "prepare the pairs again")
+        raise UserError(
+            f"{path}: has version {header.get('version')!r}, this program reads version {VERSION}; "
+            "prepare the pairs again"
+        )
     for key in ("hr", "lr", "entries"):
         if type(header.get(key)) is not int:
-            raise UserError(f"{path}: the header's {key!r} is {header.get(key)!r}, a whole number was expected; "
-                            "prepare the pairs again")
+            raise UserError(
+                f"{path}: the header's {key!r} is {header.get(key)!r}, a whole number was expected; "
+                "prepare the pairs again"
+            )

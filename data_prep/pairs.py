@@ -1,6 +1,5 @@
 """One photograph to one training pair. Source: paper 000 (MPSRGAN), section 5, the "image processor"."""
 
-import numpy as np
 from PIL import Image
 
 from mpsrgan.errors import UserError

@@ -19,8 +19,22 @@ from mpsrgan.errors import UserError
 from mpsrgan.images import MAX_PIXELS, ImageError, list_images, open_image, save_image
 
 
-def prepare(source, out, *, hr=256, lr=64, counts=None, seed=0, group_of=None, min_side=None, max_pixels=MAX_PIXELS,
-            workers=None, limit=None, pattern="*", progress=True):
+def prepare(
+    source,
+    out,
+    *,
+    hr=256,
+    lr=64,
+    counts=None,
+    seed=0,
+    group_of=None,
+    min_side=None,
+    max_pixels=MAX_PIXELS,
+    workers=None,
+    limit=None,
+    pattern="*",
+    progress=True,
+):
     """Make pairs of every image below ``source`` in ``out``/{train,validation,test}/{lr,hr}/NAME.png -> Manifest.
 
     ``hr``, ``lr``: sides in pixels. ``counts``: (train, validation, test), 80/10/10 per cent when None. ``group_of``
@@ -44,8 +58,17 @@ def prepare(source, out, *, hr=256, lr=64, counts=None, seed=0, group_of=None, m
         _make_folders(partial)
         records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
         entries, wanted = _divide(records, source, counts, seed, group_of)
-        header = {"hr": hr, "lr": lr, "hr_filter": HR_FILTER, "lr_filter": LR_FILTER, "seed": seed, "wanted": wanted,
-                  "min_side": reader.min_side, "source": source.resolve().name, "totals": _totals(entries)}
+        header = {
+            "hr": hr,
+            "lr": lr,
+            "hr_filter": HR_FILTER,
+            "lr_filter": LR_FILTER,
+            "seed": seed,
+            "wanted": wanted,
+            "min_side": reader.min_side,
+            "source": source.resolve().name,
+            "totals": _totals(entries),
+        }
         manifest = Manifest(partial, header, entries)
         _move_pairs(manifest)
         manifest.save()
@@ -70,8 +93,17 @@ class _Reader:
     max_pixels: int
 
     def __call__(self, path, name, folder):
-        entry = Entry(name=name, split=None, source=path.relative_to(self.source).as_posix(), sha256=None, width=None,
-                      height=None, group=None, enlarged=False, skipped=None)
+        entry = Entry(
+            name=name,
+            split=None,
+            source=path.relative_to(self.source).as_posix(),
+            sha256=None,
+            width=None,
+            height=None,
+            group=None,
+            enlarged=False,
+            skipped=None,
+        )
         try:
             with open(path, "rb") as file:
                 entry = replace(entry, sha256=hashlib.file_digest(file, "sha256").hexdigest())
@@ -105,12 +137,16 @@ def _divide(records, source, counts, seed, group_of):
     entries = [entry for entry, _ in records]
     if not usable:
         first = entries[0]
-        raise UserError(f"no image could be read in {source}: {len(entries)} file{'s' * (len(entries) != 1)}, "
-                        f"first: {first.source}: {first.skipped}")
+        raise UserError(
+            f"no image could be read in {source}: {len(entries)} file{'s' * (len(entries) != 1)}, "
+            f"first: {first.source}: {first.skipped}"
+        )
     wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=source)
     if sum(wanted.values()) > len(usable):
-        raise UserError(f"{len(usable)} usable image{'s' * (len(usable) != 1)} in {source}, {sum(wanted.values())} "
-                        "wanted: ask for smaller counts, or for none to have 80/10/10 per cent")
+        raise UserError(
+            f"{len(usable)} usable image{'s' * (len(usable) != 1)} in {source}, {sum(wanted.values())} "
+            "wanted: ask for smaller counts, or for none to have 80/10/10 per cent"
+        )
     groups = _groups([entries[index] for index in usable], [records[index][1] for index in usable], group_of)
     for index, group, split in zip(usable, groups, assign_splits(groups, wanted, seed)):
         entries[index] = replace(entries[index], group=group, split=split)
@@ -140,8 +176,12 @@ def _move_pairs(manifest):
 
 def _totals(entries):
     usable = [entry for entry in entries if entry.skipped is None]
-    return {"files": len(entries), "skipped": len(entries) - len(usable),
-            "enlarged": sum(entry.enlarged for entry in usable), "groups": len({entry.group for entry in usable})}
+    return {
+        "files": len(entries),
+        "skipped": len(entries) - len(usable),
+        "enlarged": sum(entry.enlarged for entry in usable),
+        "groups": len({entry.group for entry in usable}),
+    }
 
 
 def _unique_names(relative_paths):

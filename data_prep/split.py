@@ -22,8 +22,10 @@ def split_counts(n, validation=0.1, test=0.1, folder="the folder"):
     UserError when n < 3.
     """
     if n < len(SPLITS):
-        raise UserError(f"{n} usable image{'s' * (n != 1)} in {folder}, at least 3 are needed: "
-                        "one each for train, validation and test")
+        raise UserError(
+            f"{n} usable image{'s' * (n != 1)} in {folder}, at least 3 are needed: "
+            "one each for train, validation and test"
+        )
     counts = {"validation": max(1, round(n * validation)), "test": max(1, round(n * test))}
     return {"train": n - sum(counts.values()), **counts}
 
@@ -41,9 +43,11 @@ def assign_splits(groups, counts, seed):
         sizes[group] += 1
     wanted = {split: count for split, count in counts.items() if count > 0}
     if len(sizes) < len(wanted):
-        raise UserError(f"{len(groups)} images form only {len(sizes)} groups (one person, or near-duplicates, stay "
-                        f"together), at least {len(wanted)} are needed, one for each of {', '.join(wanted)}: "
-                        "add different images")
+        raise UserError(
+            f"{len(groups)} images form only {len(sizes)} groups (one person, or near-duplicates, stay "
+            f"together), at least {len(wanted)} are needed, one for each of {', '.join(wanted)}: "
+            "add different images"
+        )
     order = list(sizes)
     np.random.default_rng(seed).shuffle(order)
     chosen = dict.fromkeys(order, UNUSED)
@@ -65,7 +69,7 @@ def _pick(sizes, count):
         if reached[count]:
             break
         if size <= count:
-            new = np.flatnonzero(reached[:count + 1 - size] & ~reached[size:]) + size
+            new = np.flatnonzero(reached[: count + 1 - size] & ~reached[size:]) + size
             reached[new], last[new] = True, index
     left = int(np.flatnonzero(reached)[-1])
     while left:
@@ -96,7 +100,7 @@ def near_duplicate_groups(hashes, threshold=NEAR_DUPLICATE_BITS, block=2048):
     labels = np.arange(len(signs))
     for top in range(0, len(signs), block):
         for left in range(top, len(signs), block):
-            products = signs[top:top + block] @ signs[left:left + block].T  # bits - 2 * distance
+            products = signs[top : top + block] @ signs[left : left + block].T  # bits - 2 * distance
             rows, columns = np.nonzero(products >= signs.shape[1] - 2 * threshold)
             labels = connect(labels, top + rows, left + columns)
     return labels

@@ -3,12 +3,12 @@
 Importing this package costs nothing: no Keras, no backend and no OpenCV is loaded until a model is asked for.
 """
 
+from mpsrgan.errors import UserError
+
 __version__ = "0.1.0"
 
 _LAZY = {"load_generator": "mpsrgan.weights", "save_generator": "mpsrgan.weights", "Upscaler": "mpsrgan.upscale"}
 __all__ = ["UserError", "__version__", *_LAZY]
-
-from mpsrgan.errors import UserError
 
 
 def __getattr__(name):

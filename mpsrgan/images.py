@@ -46,8 +46,20 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 # What Pillow's parsers let through on damaged files (OSError holds UnidentifiedImageError; ValueError, UserError).
-_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError,
-           RuntimeError, AssertionError, struct.error, Image.DecompressionBombError)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 class ImageError(UserError):
@@ -89,8 +101,11 @@ def _decode(file, name, max_pixels):
         image = _read_header(file, name)
         width, height = image.size
         if width * height > max_pixels:
-            raise ImageError(name, f"{width}x{height} is {width * height:,} pixels, over the limit of "
-                                   f"{max_pixels:,}; make the image smaller first")
+            raise ImageError(
+                name,
+                f"{width}x{height} is {width * height:,} pixels, over the limit of "
+                f"{max_pixels:,}; make the image smaller first",
+            )
         image.load()
         turn = _TURNS.get(_orientation(image))
         image = _to_rgb(image)
@@ -197,8 +212,9 @@ def save_image(image, path):
     """
     path = Path(path)
     if path.suffix.lower() not in WRITE_FORMATS:
-        raise UserError(f"{path}: cannot write {path.suffix or 'a file without a suffix'}, "
-                        f"use one of {', '.join(WRITE_FORMATS)}")
+        raise UserError(
+            f"{path}: cannot write {path.suffix or 'a file without a suffix'}, use one of {', '.join(WRITE_FORMATS)}"
+        )
     kind, options = WRITE_FORMATS[path.suffix.lower()]
     image = _as_pillow(image)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
@@ -227,6 +243,9 @@ def list_images(folder, pattern="*"):
     found = []
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(where, name) for name in files
-                  if not name.startswith(".") and name != MANIFEST_NAME and fnmatch.fnmatch(name, pattern)]
+        found += [
+            Path(where, name)
+            for name in files
+            if not name.startswith(".") and name != MANIFEST_NAME and fnmatch.fnmatch(name, pattern)
+        ]
     return sorted((path for path in found if path.is_file()), key=lambda path: path.relative_to(folder).as_posix())

@@ -31,7 +31,9 @@ def comparison_grid(lr, sr, hr, titles=("input", "bicubic", "ours", "truth"), ca
             cell = (resize(lr[row], (height, width), "nearest"), bicubic(lr[row], hr[row]), sr[row], hr[row])[column]
             canvas.paste(Image.fromarray(cell), (x, y))
             if captions:
-                draw.text((x + width // 2, y + height + CAPTION // 2), captions[row][column], "black", small, anchor="mm")
+                draw.text(
+                    (x + width // 2, y + height + CAPTION // 2), captions[row][column], "black", small, anchor="mm"
+                )
     return canvas
 
 
@@ -50,19 +52,21 @@ def draw_curves(path, rows, title, ylabel, lines, warm_start=0):
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
+    first = last = rows[-1]["step"]
     for color, (label, column) in enumerate(lines.items()):
         points = np.array([(row["step"], row[column]) for row in rows if column in row])
         if not len(points):
             continue
-        smooth = points[:, 1]
+        steps, values = points.T
+        first = min(first, steps[0])
         if not column.startswith("val_"):
-            axes.plot(*points.T, color=f"C{color}", alpha=0.2, linewidth=1)
-            smooth = _running_mean(points[:, 1], max(1, len(points) // 50))
+            axes.plot(steps, values, color=f"C{color}", alpha=0.2, linewidth=1)
+            values = _running_mean(values, max(1, len(values) // 50))
         style = "--" if column.startswith("val_") else "-"
-        axes.plot(points[:, 0], smooth, style, color=f"C{color}", label=label, linewidth=1.6)
-    if warm_start:
-        axes.axvspan(0, warm_start, color="0.93", zorder=0, label="warm start (pixel loss only)")
-    axes.set(title=title, xlabel="step", ylabel=ylabel, xlim=(0, max(row["step"] for row in rows)))
+        axes.plot(steps, values, style, color=f"C{color}", label=label, linewidth=1.6)
+    if first < warm_start:
+        axes.axvspan(first, warm_start, color="0.93", zorder=0, label="warm start (pixel loss only)")
+    axes.set(title=title, xlabel="step", ylabel=ylabel, xlim=(first, max(last, first + 1)))
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend()

@@ -44,8 +44,16 @@ def save_generator(model, path, architecture="srgan", arguments=None, notes=None
     expected = [tuple(v.shape) for v in _build(architecture, arguments).weights]
     if [tuple(v.shape) for v in model.weights] != expected:
         raise UserError(f"the model is not {architecture} built with {arguments}; pass the arguments that built it")
-    text = json.dumps({"format": FORMAT, "architecture": architecture, "arguments": arguments,
-                       "scale": scale_of(model), "package": __version__, "notes": notes or {}})
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "architecture": architecture,
+            "arguments": arguments,
+            "scale": scale_of(model),
+            "package": __version__,
+            "notes": notes or {},
+        }
+    )
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp.h5")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,9 +93,11 @@ def load_generator(source, architecture=None, **overrides):
         model.load_weights(path)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: the file holds {_count(path)} weight arrays, {architecture} as asked for has "
-                        f"{len(model.weights)}, or their shapes differ; pass the arguments that the model was built "
-                        f"with, such as blocks=16 ({reason})") from error
+        raise UserError(
+            f"{path}: the file holds {_count(path)} weight arrays, {architecture} as asked for has "
+            f"{len(model.weights)}, or their shapes differ; pass the arguments that the model was built "
+            f"with, such as blocks=16 ({reason})"
+        ) from error
     return model
 
 
@@ -111,8 +121,10 @@ def scale_of(model):
     """
     shape = model.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):
-        raise UserError(f"the model's input is {shape}; a generator for images (None, None, None, channels) of any "
-                        "size was expected")
+        raise UserError(
+            f"the model's input is {shape}; a generator for images (None, None, None, channels) of any "
+            "size was expected"
+        )
     _, height, width, _ = model.compute_output_shape((1, 8, 16, shape[3]))
     if height % 8 or width != 2 * height:
         raise UserError(f"the model turns 8x16 pixels into {height}x{width}; both must grow by the same whole number")
@@ -124,8 +136,10 @@ def _find(source):
         if source in REGISTRY:
             return Path(REGISTRY[source])
         known = f"these ship: {', '.join(REGISTRY)}" if REGISTRY else "no weights ship yet"
-        raise UserError(f"no weights named {source!r}: {known}; train with `python experiments/mpsrgan_idoc.py`, or "
-                        "pass the path of a .h5 file")
+        raise UserError(
+            f"no weights named {source!r}: {known}; train with `python experiments/mpsrgan_idoc.py`, or "
+            "pass the path of a .h5 file"
+        )
     path = Path(source)
     if path.is_dir():
         raise UserError(f"{path}: is a folder, a .h5 file was expected")
@@ -145,12 +159,14 @@ def _read_note(path):
             text = file.attrs.get(ATTRIBUTE)
         note = None if text is None else json.loads(text)
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: damaged, its description cannot be read ({error}); save or download the file "
-                        "again") from error
+        raise UserError(
+            f"{path}: damaged, its description cannot be read ({error}); save or download the file again"
+        ) from error
     if note is None:
         return None
-    if not (isinstance(note, dict) and isinstance(note.get("architecture"), str)
-            and isinstance(note.get("arguments"), dict)):
+    if not (
+        isinstance(note, dict) and isinstance(note.get("architecture"), str) and isinstance(note.get("arguments"), dict)
+    ):
         raise UserError(f"{path}: damaged, its description lacks architecture or arguments; save the file again")
     if note.get("format") != FORMAT:
         raise UserError(f"{path}: format {note.get('format')}, this package reads {FORMAT}; update mpsrgan")

@@ -15,8 +15,10 @@ def python(code):
 
 @pytest.mark.parametrize("words", [["--help"], ["upscale", "--help"], ["prepare", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(words):
-    done = python(f"import sys\nfrom mpsrgan.cli import main\ntry:\n    main({words})\nexcept SystemExit as end:\n"
-                  f"    assert end.code == 0\nprint('loaded', sorted({HEAVY} & set(sys.modules)))")
+    done = python(
+        f"import sys\nfrom mpsrgan.cli import main\ntry:\n    main({words})\nexcept SystemExit as end:\n"
+        f"    assert end.code == 0\nprint('loaded', sorted({HEAVY} & set(sys.modules)))"
+    )
     assert done.stdout.endswith("loaded []\n"), done.stdout + done.stderr
 
 
@@ -62,6 +64,10 @@ def test_mistakes_of_ours_keep_their_traceback(monkeypatch):
 
 
 def test_module_and_exit_code(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "mpsrgan", "upscale", str(tmp_path / "none.png"), "-o", "out"],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "mpsrgan", "upscale", str(tmp_path / "none.png"), "-o", "out"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

@@ -26,7 +26,9 @@ def run(*arguments):
 
 
 def in_process_of_its_own(*arguments, before="", cwd=None):
-    code = f"import runpy, sys\nsys.argv[0] = {str(SCRIPT)!r}\n{before}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    code = (
+        f"import runpy, sys\nsys.argv[0] = {str(SCRIPT)!r}\n{before}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=600
     )
@@ -81,7 +83,7 @@ def test_the_report_says_what_is_true(done, photos):
     text = "\n".join(results["differences"])
     for line in ("batch: 2 (the paper: 16, section 6)", "content: pixel (the paper: vgg19, section 6.2)"):
         assert line in text
-    assert "blocks: 1 (open in the paper" in text and "warm_start: 3" in text and str(photos) in text
+    assert "blocks: 1 (not in the paper; its preset has 16)" in text and "warm_start: 3" in text and photos.name in text
     assert "learning_rate" not in text  # it is the paper's
     page = (done / "results.md").read_text()
     assert "| the paper | no number given | no number given |" in page and "never evidence" in page
@@ -221,7 +223,13 @@ def test_bad_data_is_one_line_and_leaves_nothing(make, capsys, tmp_path):
     data, out = tmp_path / "data", tmp_path / "out"
     data.mkdir()
     expected = make(data)
-    assert main(experiment_script("mpsrgan_idoc").EXPERIMENT, ["--data", str(data), *TINY, "--batch", "8", "--out", str(out)]) == 2
+    assert (
+        main(
+            experiment_script("mpsrgan_idoc").EXPERIMENT,
+            ["--data", str(data), *TINY, "--batch", "8", "--out", str(out)],
+        )
+        == 2
+    )
     lines = [line for line in capsys.readouterr().err.split("\n") if line and not line.startswith(("\r", "preparing"))]
     assert len(lines) == 1 and lines[0].startswith("error: ") and expected in lines[0], lines
     assert not out.exists()
@@ -341,7 +349,9 @@ def test_runs_get_folders_of_their_own_and_resume_takes_the_newest(photos, capsy
     assert len(read_metrics("runs/mpsrgan_idoc-2/metrics.csv")) == 2
 
 
-@pytest.mark.skipif(not __import__("importlib").util.find_spec("pyvision"), reason='needs pip install "mpsrgan[samples]"')
+@pytest.mark.skipif(
+    not __import__("importlib").util.find_spec("pyvision"), reason='needs pip install "mpsrgan[samples]"'
+)
 def test_without_data_it_runs_on_the_sample_portraits_and_says_so(capsys, tmp_path):
     from data_prep import Manifest
 

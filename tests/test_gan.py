@@ -6,7 +6,7 @@ from keras.ops import convert_to_numpy as numpy
 
 from mpsrgan import losses
 from mpsrgan.errors import UserError
-from mpsrgan.gan import DISCRIMINATOR, GENERATOR, WARM_START, GAN, LossWeights
+from mpsrgan.gan import DISCRIMINATOR, GAN, GENERATOR, WARM_START, LossWeights
 from mpsrgan.models import srgan
 
 pytestmark = pytest.mark.backends

@@ -111,9 +111,16 @@ def test_exif_orientation(orientation, kind):
     upright = np.zeros((32, 48, 3), np.uint8)
     upright[:16, :16], upright[:16, 32:], upright[16:, :16] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
     # How the camera must have stored it: the inverse of the eight EXIF turns.
-    stored = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
-              5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, 1), 7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
-              8: lambda a: np.rot90(a, -1)}[orientation](upright)
+    stored = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation](upright)
     exif = Image.Exif()
     exif[0x0112] = orientation
     got = reopened(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif)
@@ -140,7 +147,7 @@ def test_truncated_file(tmp_path, kind, kept):
     file = io.BytesIO()
     Image.fromarray(photo(64, 64)).save(file, kind)
     path = tmp_path / "cut.bin"
-    path.write_bytes(file.getvalue()[:int(len(file.getvalue()) * kept)])
+    path.write_bytes(file.getvalue()[: int(len(file.getvalue()) * kept)])
     with pytest.raises(ImageError, match="cut.bin: ") as caught:
         open_image(path)
     assert "\n" not in str(caught.value)
@@ -294,6 +301,8 @@ def test_list_images(tmp_path):
 
 
 def test_importing_is_cheap():
-    code = ("import sys, mpsrgan.images, data_prep, data_prep.command\n"
-            "print(*{'keras', 'tensorflow', 'jax', 'cv2', 'tqdm', 'skimage'} & set(sys.modules))")
+    code = (
+        "import sys, mpsrgan.images, data_prep, data_prep.command\n"
+        "print(*{'keras', 'tensorflow', 'jax', 'cv2', 'tqdm', 'skimage'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"

@@ -45,9 +45,16 @@ def test_ssim_needs_seven_pixels():
 
 
 @pytest.mark.parametrize("function", [psnr, ssim])
-@pytest.mark.parametrize("hr, sr, message", [
-    (HR, HR[:, :-1], "differ in shape"), (HR / 255, HR / 255, "float64"), (HR.tolist(), HR, "list"),
-    (HR[None], HR[None], "uint8 array"), (HR[:0], HR[:0], "uint8 array")])
+@pytest.mark.parametrize(
+    "hr, sr, message",
+    [
+        (HR, HR[:, :-1], "differ in shape"),
+        (HR / 255, HR / 255, "float64"),
+        (HR.tolist(), HR, "list"),
+        (HR[None], HR[None], "uint8 array"),
+        (HR[:0], HR[:0], "uint8 array"),
+    ],
+)
 def test_what_cannot_be_compared(function, hr, sr, message):
     with pytest.raises(UserError, match=message):
         function(hr, sr)

@@ -47,5 +47,7 @@ def test_the_papers_number_is_never_left_out(tmp_path, psnr):
         "differences": ["d"],
     }
     write_results(tmp_path, results)
-    expected = "| the paper | 25.66 | no number given |" if psnr else "| the paper | no number given | no number given |"
+    expected = (
+        "| the paper | 25.66 | no number given |" if psnr else "| the paper | no number given | no number given |"
+    )
     assert expected in (tmp_path / "results.md").read_text()

@@ -49,8 +49,12 @@ def differ(a, b):
 def reach(model, side):
     """How far one bright lr pixel is seen, in whole lr pixels, with every weight positive -> int."""
     for layer in model.layers:
-        layer.set_weights([np.full_like(w, 1 / max(1, w[..., 0].size)) if w.ndim == 4 else np.zeros_like(w)
-                           for w in layer.get_weights()])
+        layer.set_weights(
+            [
+                np.full_like(w, 1 / max(1, w[..., 0].size)) if w.ndim == 4 else np.zeros_like(w)
+                for w in layer.get_weights()
+            ]
+        )
     lr = np.zeros((1, side, side, 3), "float32")
     lr[0, side // 2, side // 2] = 1
     touched = np.flatnonzero(model.predict_on_batch(lr)[0].any(axis=(1, 2)))
@@ -136,10 +140,17 @@ def test_gray_is_three_equal_channels(model):
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
 
-@pytest.mark.parametrize("image, message", [
-    (photo(4, 4).astype("float32"), "float32"), ("photo.png", "str"), (photo(4, 4)[None], r"\(1, 4, 4, 3\)"),
-    (photo(4, 4)[..., :2], r"\(4, 4, 2\)"), (photo(4, 4)[:0], "at least one pixel"),
-    (Image.new("RGBA", (4, 4)), "mode RGBA")])
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (photo(4, 4).astype("float32"), "float32"),
+        ("photo.png", "str"),
+        (photo(4, 4)[None], r"\(1, 4, 4, 3\)"),
+        (photo(4, 4)[..., :2], r"\(4, 4, 2\)"),
+        (photo(4, 4)[:0], "at least one pixel"),
+        (Image.new("RGBA", (4, 4)), "mode RGBA"),
+    ],
+)
 def test_other_kinds_are_refused(model, image, message):
     with pytest.raises(UserError, match=message):
         Upscaler(model)(image)
@@ -253,10 +264,12 @@ def test_outputs_below_the_input_are_not_taken_again(upscale, folder, capsys):
 def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("")
-    for words, message in [((tmp_path / "none", "-o", "out"), "no such file"),
-                           ((tmp_path / "empty", "-o", "out"), "no files in"),
-                           ((folder, "-o", "out.png"), "names one image"),
-                           ((folder, "-o", tmp_path / "file.txt"), "is a file")]:
+    for words, message in [
+        ((tmp_path / "none", "-o", "out"), "no such file"),
+        ((tmp_path / "empty", "-o", "out"), "no files in"),
+        ((folder, "-o", "out.png"), "names one image"),
+        ((folder, "-o", tmp_path / "file.txt"), "is a file"),
+    ]:
         assert message in user_error(capsys, upscale(*words))
 
 

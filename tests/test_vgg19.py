@@ -46,7 +46,11 @@ def test_architecture_is_that_of_keras_applications(rng, monkeypatch, tmp_path):
 
 
 def test_weights_come_from_npz_and_from_keras_h5_alike(arrays, monkeypatch, tmp_path):
-    np.savez(tmp_path / "vgg.npz", **{f"{n}/kernel": k for n, (k, _) in arrays.items()}, **{f"{n}/bias": b for n, (_, b) in arrays.items()})
+    np.savez(
+        tmp_path / "vgg.npz",
+        **{f"{n}/kernel": k for n, (k, _) in arrays.items()},
+        **{f"{n}/bias": b for n, (_, b) in arrays.items()},
+    )
     with h5py.File(tmp_path / "vgg.h5", "w") as file:  # the layout of Keras's own notop file
         for name, (kernel, bias) in arrays.items():
             file[f"{name}/{name}_W_1:0"], file[f"{name}/{name}_b_1:0"] = kernel, bias

@@ -51,8 +51,14 @@ def test_plain_keras_reads_the_file(saved):
 
 def test_describe(saved):
     note = describe(saved[1])
-    assert note == {"format": 1, "architecture": "srgan", "scale": 4, "package": __version__, "notes": {"psnr": 30.5},
-                    "arguments": {"scale": 4, "channels": 3, "filters": 8, "blocks": 1, "normalise": True}}
+    assert note == {
+        "format": 1,
+        "architecture": "srgan",
+        "scale": 4,
+        "package": __version__,
+        "notes": {"psnr": 30.5},
+        "arguments": {"scale": 4, "channels": 3, "filters": 8, "blocks": 1, "normalise": True},
+    }
 
 
 @pytest.mark.backends
@@ -105,9 +111,14 @@ def test_save_wants_a_name_that_load_reads(tmp_path, name):
         save_generator(random_generator(), tmp_path / name, arguments=SMALL)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (None, "pass the arguments that built it"), ({**SMALL, "scale": 2}, "pass the arguments that built it"),
-    ({"depth": 3}, "takes scale, channels")])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (None, "pass the arguments that built it"),
+        ({**SMALL, "scale": 2}, "pass the arguments that built it"),
+        ({"depth": 3}, "takes scale, channels"),
+    ],
+)
 def test_save_refuses_arguments_of_another_model(tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         save_generator(random_generator(), tmp_path / "g.h5", arguments=arguments)
@@ -147,14 +158,19 @@ def test_a_mismatch_counts_what_is_there(saved):
         load_generator(path, filters=9)
 
 
-@pytest.mark.parametrize("text, message", [
-    ("{broken", "description cannot be read"), ("[1]", "lacks architecture"),
-    (json.dumps({"format": 1, "architecture": "srgan", "arguments": 3}), "lacks architecture"),
-    (json.dumps({"format": 2, "architecture": "srgan", "arguments": {}}), "format 2"),
-    (json.dumps({"format": 1, "architecture": "os:system", "arguments": {}}), "unknown architecture 'os:system'"),
-    (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"depth": 3}}), "takes scale, channels"),
-    (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": "x"}}), "cannot be built"),
-    (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": 3}}), "scale is 3")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{broken", "description cannot be read"),
+        ("[1]", "lacks architecture"),
+        (json.dumps({"format": 1, "architecture": "srgan", "arguments": 3}), "lacks architecture"),
+        (json.dumps({"format": 2, "architecture": "srgan", "arguments": {}}), "format 2"),
+        (json.dumps({"format": 1, "architecture": "os:system", "arguments": {}}), "unknown architecture 'os:system'"),
+        (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"depth": 3}}), "takes scale, channels"),
+        (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": "x"}}), "cannot be built"),
+        (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": 3}}), "scale is 3"),
+    ],
+)
 def test_damaged_descriptions(saved, text, message):
     path = saved[1]
     with h5py.File(path, "r+") as file:
@@ -167,15 +183,19 @@ def test_damaged_descriptions(saved, text, message):
 def test_files_that_are_none(tmp_path):
     (tmp_path / "text.h5").write_text("hello")
     (tmp_path / "cut.h5").write_bytes(b"\x89HDF")
-    for path, message in [(tmp_path / "missing.h5", "no such file"), (tmp_path, "is a folder"),
-                          (tmp_path / "text.h5", "was expected"), (tmp_path / "cut.h5", "was expected")]:
+    for path, message in [
+        (tmp_path / "missing.h5", "no such file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "text.h5", "was expected"),
+        (tmp_path / "cut.h5", "was expected"),
+    ]:
         with pytest.raises(UserError, match=message):
             load_generator(path)
 
 
 def test_a_truncated_file(saved):
     path = saved[1]
-    path.write_bytes(path.read_bytes()[:len(path.read_bytes()) // 2])
+    path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])
     with pytest.raises(UserError, match="damaged"):
         load_generator(path)
 
@@ -196,8 +216,10 @@ def test_names(saved, monkeypatch, tmp_path):
 def test_scale_of():
     assert [scale_of(build_generator(scale=s, **SMALL)) for s in (2, 4, 8)] == [2, 4, 8]
     flat = keras.Input((None, None, 3))
-    for layer, message in [(keras.layers.Conv2D(3, 3, strides=2), "both must grow"),
-                           (keras.layers.UpSampling2D((2, 4)), "both must grow")]:
+    for layer, message in [
+        (keras.layers.Conv2D(3, 3, strides=2), "both must grow"),
+        (keras.layers.UpSampling2D((2, 4)), "both must grow"),
+    ]:
         with pytest.raises(UserError, match=message):
             scale_of(keras.Model(flat, layer(flat)))
     fixed = keras.Input((8, 8, 3))

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -17,8 +19,8 @@ EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 class Request:
     """What the user asked for, resolved.
 
-    data: folder or None for the sample portraits. out: folder of the run. content: where the content loss comes from,
-    in words, and data_hash: of the pairs, both once they are known.
+    data: absolute path of a folder, or None for the sample portraits. out: folder of the run. content: where the
+    content loss comes from, in words, and data_hash: of the pairs, both once they are known.
     """
 
     preset: str
@@ -42,6 +44,8 @@ class Request:
 def main(experiment, argv=None):
     """Parses, runs, and returns the exit code: 0 done, 2 a user's mistake, 130 or 143 stopped and saved."""
     args = _parser(experiment).parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES["SIGTERM"]))  # so that clean-up runs
     try:
         request = resolve(experiment, args)
         import_keras()
@@ -79,6 +83,9 @@ def _parser(experiment):
     add("--blocks", type=int, metavar="N", help="residual blocks of the generator")
     add("--filters", type=int, metavar="N", help="filters of the generator and of the discriminator's first layer")
     add("--learning-rate", type=float, metavar="X")
+    add("--adversarial-weight", type=float, metavar="X")
+    add("--content-weight", type=float, metavar="X")
+    add("--pixel-weight", type=float, metavar="X", help="of a pixel loss beside the content loss (beyond the paper)")
     add("--samples-every", type=int, metavar="N", help="steps between sample grids")
     add("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints")
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
@@ -101,7 +108,12 @@ def resolve(experiment, args):
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
     settings = replace(experiment.preset(preset), **given).check()
-    return Request(preset, args.data, _new_folder(experiment, args.out), False, settings)
+    return Request(preset, _absolute(args.data), _new_folder(experiment, args.out), False, settings)
+
+
+def _absolute(data):
+    """So that a run can be resumed from another folder."""
+    return str(Path(data).resolve()) if data else None
 
 
 def _new_folder(experiment, out):
@@ -125,15 +137,14 @@ def _resumed(experiment, args, given):
         folder = configs[-1].parent
     saved, settings = _read_config(folder)
     preset, data = saved["preset"], saved["data"]
-    asked = {**given, **({"preset": args.preset} if args.preset else {}), **({"data": args.data} if args.data else {})}
+    named = {"preset": args.preset, "data": _absolute(args.data)}
+    asked = {**given, **{name: value for name, value in named.items() if value}}
     was = {**vars(settings), "preset": preset, "data": data}
     changed = [f"{n} {was[n]} -> {v}" for n, v in asked.items() if was[n] != v and n not in FREE_ON_RESUME]
     if changed:
         raise UserError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume without these")
     free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
-    return Request(
-        preset, data, folder, True, replace(settings, **free).check(), saved["content"], saved["data_hash"]
-    )
+    return Request(preset, data, folder, True, replace(settings, **free).check(), saved["content"], saved["data_hash"])
 
 
 def _read_config(folder):

@@ -13,11 +13,12 @@ RUNTIME_BYTES = 0.8e9
 
 
 def loss_weights(settings):
-    content = settings.content_weight
+    """The generator's loss. With pixel content, content_weight and pixel_weight mean the same term and add up."""
+    vgg = settings.content == "vgg19"
     return LossWeights(
         adversarial=settings.adversarial_weight,
-        vgg=content if settings.content == "vgg19" else 0,
-        pixel=content if settings.content == "pixel" else 0,
+        vgg=settings.content_weight if vgg else 0.0,
+        pixel=settings.pixel_weight + (0.0 if vgg else settings.content_weight),
     )
 
 
@@ -36,52 +37,56 @@ def total_steps(settings, steps_per_epoch):
 
 
 def print_plan(experiment, request):
-    """Prints the resolved configuration, parameter counts and an estimate of time and memory."""
+    """Prints the resolved configuration, parameter counts, an estimate of time and memory, and the differences."""
     settings = request.settings
-    keras.config.set_dtype_policy(settings.precision)
-    features = vgg19.build_features() if settings.content == "vgg19" else None
+    features = None
+    if settings.content == "vgg19":
+        keras.config.set_dtype_policy(settings.precision)
+        features = vgg19.build_features()
     gan, _, _ = build_gan(experiment, settings, features)
-    side = settings.crop or settings.lr
-    train_images = settings.counts[0] if settings.counts else None
-    steps = settings.steps or (total_steps(settings, train_images // settings.batch) if train_images else None)
-    peak = estimate.peak_flops()
-    warm = min(settings.warm_start, steps or 0)
-    per_image = estimate.step_flops(gan, gan.loss_terms, side, side)
-    flops = settings.batch * (
-        ((steps or 0) - warm) * per_image + warm * estimate.step_flops(gan, WARM_START, side, side)
-    )
-    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_terms, side, side, settings.batch)
-
-    _heading(f"{experiment.name}: {experiment.paper.title}")
-    _table({"preset": request.preset, "data": request.data or experiment.samples_words, "out": request.out})
-    _table(as_json(settings))
-    _heading("parameters")
+    data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples_words)
     networks = {"generator": gan.generator, "discriminator": gan.discriminator, "VGG19 (frozen)": features}
-    _table({name: f"{model.count_params():,}" for name, model in networks.items() if model})
-    _heading("estimate")
     _table(
-        {
-            "backend": f"{keras.backend.backend()}, {settings.precision}",
-            "arithmetic": f"{per_image / 1e9:,.0f} GFLOP an image; a matrix product reaches {peak / 1e9:,.0f} GFLOP/s here",
-            "time": _duration(flops / peak) + f" to {_duration(2 * flops / peak)} for {steps:,} steps (100 to 50 % of that)"
-            if steps
-            else "unknown until the photographs are counted (give --steps)",
-            "memory": f"about {memory / 1e9:.1f} GB with batch {settings.batch}",
-        }
+        f"{experiment.name}: {experiment.paper.title}",
+        {"preset": request.preset, "data": data, "out": request.out, **as_json(settings)},
     )
-    _heading("differences from the paper's set-up")
+    _table("parameters", {name: f"{model.count_params():,}" for name, model in networks.items() if model})
+    _table("estimate", _estimate(gan, settings))
+    print("\ndifferences from the paper's set-up")
     for line in differences(experiment.paper, settings) or ["none"]:
         print(f"  {line}")
 
 
-def _heading(text):
-    print(f"\n{text}")
+def _estimate(gan, settings):
+    """{what: words} of a run's cost. Without the number of images only --steps tells how long it will be."""
+    side = settings.crop or settings.lr
+    steps = settings.steps or (settings.counts and total_steps(settings, settings.counts[0] // settings.batch))
+    per_image = estimate.step_flops(gan, gan.loss_terms, side, side)
+    peak = estimate.peak_flops()
+    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_terms, side, side, settings.batch)
+    time = "unknown until the photographs are counted: give --steps"
+    if steps:
+        warm = min(settings.warm_start, steps)
+        images = estimate.step_flops(gan, WARM_START, side, side) * warm + per_image * (steps - warm)
+        best = settings.batch * images / peak
+        time = f"{_duration(best)} at full speed, {_duration(2 * best)} at half of it, for {steps:,} steps"
+    return {
+        "backend": f"{keras.backend.backend()}, {settings.precision}",
+        "arithmetic": f"{per_image / 1e9:,.0f} GFLOP an image in a GAN step",
+        "full speed": f"{peak / 1e9:,.0f} GFLOP/s, a matrix product measured here just now",
+        "time": time,
+        "memory": f"about {memory / 1e9:.1f} GB with batch {settings.batch}",
+    }
 
 
-def _table(rows):
+def _table(title, rows):
+    print(f"\n{title}")
     for name, value in rows.items():
-        print(f"  {name:<20}{value}")
+        print(f"  {name:<20}{'none' if value is None else value}")
 
 
 def _duration(seconds):
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

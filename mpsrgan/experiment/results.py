@@ -1,5 +1,7 @@
 """A run's test scores, figures and the table that sets them beside the paper's."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mpsrgan import __version__
@@ -34,7 +36,12 @@ def draw_figures(folder, gan, manifest, rows, settings):
     lr, hr = read_images(manifest, entries[:: max(1, len(entries) // FIGURE_FACES)][:FIGURE_FACES])
     sr = restore(gan, lr)
     captions = [
-        (f"{l.shape[1]}x{l.shape[0]}", f"{psnr(h, bicubic(l, h)):.2f} dB", f"{psnr(h, s):.2f} dB", f"{h.shape[1]}x{h.shape[0]}")
+        (
+            f"{l.shape[1]}x{l.shape[0]}",
+            f"{psnr(h, bicubic(l, h)):.2f} dB",
+            f"{psnr(h, s):.2f} dB",
+            f"{h.shape[1]}x{h.shape[0]}",
+        )
         for l, s, h in zip(lr, sr, hr)
     ]
     save_image(comparison_grid(lr, sr, hr, captions=captions), folder / "figure3_test.png")
@@ -77,10 +84,12 @@ def draw_figures(folder, gan, manifest, rows, settings):
 def summarise(experiment, request, manifest, scores, before, run):
     """Everything that results.md and results.json say."""
     paper, settings = experiment.paper, request.settings
-    means = {name: {m: float(np.mean([s[m] for s in per_image])) for m in per_image[0]} for name, per_image in scores.items()}
+    means = {
+        name: {m: float(np.mean([s[m] for s in per_image])) for m in per_image[0]} for name, per_image in scores.items()
+    }
     wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores["bicubic"]))
     counts = {split: len(manifest.split(split)) for split in ("train", "validation", "test")}
-    source = request.data or experiment.samples_words
+    source = Path(request.data).name if request.data else experiment.samples_words
     return {
         "experiment": experiment.name,
         "title": paper.title,

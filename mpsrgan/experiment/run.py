@@ -115,7 +115,9 @@ def _data(experiment, request):
     try:
         manifest = _pairs(experiment, request)
         if request.data_hash and request.data_hash != manifest.data_hash:
-            raise UserError(f"the pairs in {manifest.folder} are not those that {out} was started with; start a new run")
+            raise UserError(
+                f"the pairs in {manifest.folder} are not those that {out} was started with; start a new run"
+            )
         return manifest, *_loaders(manifest, request.settings)
     except BaseException:
         if not request.resume:

@@ -7,6 +7,11 @@ from mpsrgan.errors import UserError
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONTENTS = ("vgg19", "pixel")
+LEAST = dict.fromkeys(
+    ("blocks", "filters", "batch", "epochs", "steps", "crop", "validate_every", "samples_every", "checkpoint_every"), 1
+) | dict.fromkeys(("warm_start", "seed", "adversarial_weight", "pixel_weight"), 0)
+"""Setting -> smallest value that can work."""
+
 FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
 """Settings that may change when a run goes on: they do not touch what has been learnt."""
 
@@ -15,9 +20,9 @@ FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
 class Settings:
     """Everything that decides the result of a run. Sizes in pixels, learning rate per step, seed any integer.
 
-    steps: total, or None to train `epochs`. crop: side of random lr crops, None for whole images. content: "vgg19" or
-    "pixel". warm_start: steps with pixel loss alone before the GAN. counts: images wanted in train, validation, test;
-    None for 80, 10 and 10 %.
+    steps: total, or None to train `epochs`. counts: images wanted in train, validation, test; None for 80, 10 and 10 %.
+    content: "vgg19" or "pixel"; content_weight is its weight, pixel_weight that of a pixel loss beside it.
+    crop: side of random lr crops, None for whole images. warm_start: steps with pixel loss alone before the GAN.
     """
 
     hr: int
@@ -34,6 +39,7 @@ class Settings:
     epochs: int | None
     steps: int | None
     validate_every: int
+    pixel_weight: float = 0.0
     crop: int | None = None
     flip: bool = False
     warm_start: int = 0
@@ -44,23 +50,22 @@ class Settings:
 
     def check(self):
         """Raises UserError for values that cannot work."""
-        for name in ("blocks", "filters", "batch", "validate_every", "samples_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}; expected at least 1")
-        for name in ("epochs", "steps", "crop"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise UserError(f"--{name} is {getattr(self, name)}; expected at least 1")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise UserError(f"{_option(name)} is {value}; expected at least {least}")
+        for name in ("learning_rate", "content_weight"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"{_option(name)} is {getattr(self, name)}; expected more than 0")
         if self.counts and min(self.counts) < 1:
             raise UserError(f"--counts is {self.counts}; each split needs at least 1 image")
-        if self.learning_rate <= 0:
-            raise UserError(f"--learning-rate is {self.learning_rate}; expected more than 0")
-        if self.seed < 0:
-            raise UserError(f"--seed is {self.seed}; expected 0 or more")
-        if self.warm_start < 0:
-            raise UserError(f"--warm-start is {self.warm_start}; expected 0 or more steps")
         if self.crop and self.crop > self.lr:
             raise UserError(f"--crop is {self.crop}; the inputs have {self.lr} px, so expected at most that")
         return self
+
+
+def _option(name):
+    return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,13 @@ def differences(paper, settings):
         if ours == theirs or field.name in ("seed", "counts", "samples_every", "checkpoint_every"):
             continue
         source = paper.sources.get(field.name)
-        said = f"the paper: {theirs}, {source}" if source else f"open in the paper; the paper preset has {theirs}"
-        lines.append(f"{field.name}: {ours} ({said})")
+        said = f"the paper: {theirs}, {source}" if source else f"not in the paper; its preset has {_word(theirs)}"
+        lines.append(f"{field.name}: {_word(ours)} ({said})")
     return lines
+
+
+def _word(value):
+    return "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
 
 
 def as_json(settings):

@@ -36,8 +36,10 @@ def ssim(hr, sr):
 
     _check(hr, sr)
     if min(hr.shape[:2]) < SSIM_WINDOW:
-        raise UserError(f"SSIM compares windows of {SSIM_WINDOW}x{SSIM_WINDOW} pixels, the image has "
-                        f"{hr.shape[0]}x{hr.shape[1]}; use larger images")
+        raise UserError(
+            f"SSIM compares windows of {SSIM_WINDOW}x{SSIM_WINDOW} pixels, the image has "
+            f"{hr.shape[0]}x{hr.shape[1]}; use larger images"
+        )
     channels = -1 if hr.ndim == 3 else None
     return float(structural_similarity(hr, sr, channel_axis=channels, data_range=255))
 
@@ -62,8 +64,10 @@ class Metric:
     range: tuple
 
 
-METRICS = {m.name: m for m in (Metric("psnr", psnr, "dB", True, (0.0, float("inf"))),
-                               Metric("ssim", ssim, "", True, (-1.0, 1.0)))}
+METRICS = {
+    m.name: m
+    for m in (Metric("psnr", psnr, "dB", True, (0.0, float("inf"))), Metric("ssim", ssim, "", True, (-1.0, 1.0)))
+}
 
 
 def per_image(hr_images, sr_images):
@@ -74,8 +78,9 @@ def per_image(hr_images, sr_images):
     """
     hr_images, sr_images = list(hr_images), list(sr_images)
     if not hr_images or len(hr_images) != len(sr_images):
-        raise UserError(f"got {len(hr_images)} hr and {len(sr_images)} sr images; as many of both, at least one, were "
-                        "expected")
+        raise UserError(
+            f"got {len(hr_images)} hr and {len(sr_images)} sr images; as many of both, at least one, were expected"
+        )
     return {name: [m.function(hr, sr) for hr, sr in zip(hr_images, sr_images)] for name, m in METRICS.items()}
 
 

@@ -23,7 +23,7 @@ KERAS_NOTOP = (
 )
 KERAS_NOTOP_MD5 = "253f8cb515780f3b799900260a226db6"
 FEATURE_SCALE = 1 / 12.75
-"""SRGAN (Ledig et al. 2017, section 3.2) divides the features by 12.75, so that their loss has the size of a pixel loss."""
+"""SRGAN (Ledig et al. 2017, section 3.2) divides the features by 12.75: their loss gets the size of a pixel loss."""
 
 
 def preprocess(images):

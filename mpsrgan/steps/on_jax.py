@@ -41,7 +41,10 @@ def make_train_step(gan, weights, parts):
             logs |= terms
         if GENERATOR in parts:
             values, terms = learn(
-                values, generator, gan.optimizer, lambda: gan.generator_losses(hr, generator(lr, training=True), weights)
+                values,
+                generator,
+                gan.optimizer,
+                lambda: gan.generator_losses(hr, generator(lr, training=True), weights),
             )
             logs |= terms
         return values, logs

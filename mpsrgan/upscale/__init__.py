@@ -34,8 +34,10 @@ class Upscaler:
         self.model = source if isinstance(source, keras.Model) else load_generator(source)
         self.scale = scale_of(self.model)
         if self.model.input_shape[3] != 3 or self.model.output_shape[3] != 3:
-            raise UserError(f"the model maps {self.model.input_shape[3]} channels to {self.model.output_shape[3]}; "
-                            "an RGB generator (3 to 3) was expected")
+            raise UserError(
+                f"the model maps {self.model.input_shape[3]} channels to {self.model.output_shape[3]}; "
+                "an RGB generator (3 to 3) was expected"
+            )
         self.tile, self.overlap = tile, receptive_radius(self.model) if overlap is None else overlap
         if self.tile < 1 or self.overlap < 0:
             raise UserError(f"tile {tile} and overlap {overlap}: tile must be 1 or more, overlap 0 or more")
@@ -53,8 +55,9 @@ class Upscaler:
             return [self(one) for one in image]
         if isinstance(image, Image.Image):
             if image.mode not in ("RGB", "L"):
-                raise UserError(f"the Pillow image has mode {image.mode}; RGB or L was expected: use "
-                                'image.convert("RGB")')
+                raise UserError(
+                    f'the Pillow image has mode {image.mode}; RGB or L was expected: use image.convert("RGB")'
+                )
             return Image.fromarray(self._any(np.asarray(image)))
         return self._any(image)
 
@@ -64,8 +67,10 @@ class Upscaler:
             raise UserError(f"got {what}; a uint8 array in 0..255 or a Pillow image was expected")
         gray = image.ndim == 2
         if not image.size or not (gray or (image.ndim == 3 and image.shape[2] == 3)):
-            raise UserError(f"got an array of shape {image.shape}; (H, W, 3) RGB or (H, W) gray was expected, with at "
-                            "least one pixel")
+            raise UserError(
+                f"got an array of shape {image.shape}; (H, W, 3) RGB or (H, W) gray was expected, with at "
+                "least one pixel"
+            )
         if not gray:
             return self._rgb(image)
         rgb = self._rgb(np.repeat(image[..., None], 3, axis=2))
@@ -79,6 +84,6 @@ class Upscaler:
             for low_x, high_x, left, right in spans(width, self.tile, self.overlap):
                 lr = to_float(image[low_y:high_y, low_x:high_x])
                 sr = self.model.predict_on_batch(lr[None])[0]
-                kept = sr[s * (top - low_y):s * (bottom - low_y), s * (left - low_x):s * (right - low_x)]
-                result[s * top:s * bottom, s * left:s * right] = to_uint8(kept)
+                kept = sr[s * (top - low_y) : s * (bottom - low_y), s * (left - low_x) : s * (right - low_x)]
+                result[s * top : s * bottom, s * left : s * right] = to_uint8(kept)
         return result

@@ -18,12 +18,25 @@ Job = namedtuple("Job", "source target named")
 
 def add_arguments(parser):
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files and folders (with all below them)")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT",
-                        help="for one file an image name such as out.png; else a folder, which gets PNG files")
-    parser.add_argument("--weights", metavar="FILE.h5|NAME",
-                        help="the generator (default: the newest runs/*/generator.h5 below the current folder)")
-    parser.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N",
-                        help="largest image to write, in pixels (default %(default)s)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="for one file an image name such as out.png; else a folder, which gets PNG files",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE.h5|NAME",
+        help="the generator (default: the newest runs/*/generator.h5 below the current folder)",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="largest image to write, in pixels (default %(default)s)",
+    )
 
 
 def run(args):
@@ -103,8 +116,10 @@ def _identity(path):
 def _newest_weights():
     found = sorted(Path("runs").glob("*/generator.h5"), key=lambda path: path.stat().st_mtime)
     if not found:
-        raise UserError("no runs/*/generator.h5 below the current folder; train one with "
-                        "`python experiments/mpsrgan_idoc.py`, or name a file with --weights")
+        raise UserError(
+            "no runs/*/generator.h5 below the current folder; train one with "
+            "`python experiments/mpsrgan_idoc.py`, or name a file with --weights"
+        )
     print(f"weights: {found[-1]} (the newest run; --weights names another)", file=sys.stderr)
     return found[-1]
 
@@ -131,8 +146,10 @@ def _enlarge(path, upscaler, max_pixels):
     image = open_image(path)
     width, height = (upscaler.scale * side for side in image.size)
     if width * height > max_pixels:
-        raise UserError(f"{path}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
-                        f"{max_pixels:,}; make it smaller first or raise --max-pixels")
+        raise UserError(
+            f"{path}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
+            f"{max_pixels:,}; make it smaller first or raise --max-pixels"
+        )
     return upscaler(image)
 
 

@@ -2,8 +2,18 @@
 
 from mpsrgan.errors import UserError
 
-_POINTWISE = {"InputLayer", "Activation", "ReLU", "LeakyReLU", "PReLU", "BatchNormalization", "Add", "Concatenate",
-              "Rescaling", "Dropout"}
+_POINTWISE = {
+    "InputLayer",
+    "Activation",
+    "ReLU",
+    "LeakyReLU",
+    "PReLU",
+    "BatchNormalization",
+    "Add",
+    "Concatenate",
+    "Rescaling",
+    "Dropout",
+}
 
 
 def receptive_radius(model):
@@ -23,8 +33,10 @@ def receptive_radius(model):
         elif kind == "UpSampling2D" and layer.interpolation == "nearest":
             radius = -(-radius // min(layer.size))
         elif kind not in _POINTWISE:
-            raise UserError(f"how far layer {layer.name!r} ({kind}) looks around a pixel is not known; pass "
-                            "overlap=, the radius of the receptive field in lr pixels")
+            raise UserError(
+                f"how far layer {layer.name!r} ({kind}) looks around a pixel is not known; pass "
+                "overlap=, the radius of the receptive field in lr pixels"
+            )
     return radius
 
 

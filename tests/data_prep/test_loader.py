@@ -81,12 +81,15 @@ def test_read(pairs):
     assert same(loader.read([0, 1, 2, 3]), plain.batch(0))
 
 
-@pytest.mark.parametrize("match, split, batch, options", [
-    ("the train split of .* holds 10 images, fewer than the batch of 16: use --batch 10 or add", "train", 16, {}),
-    ("unknown split", "testing", 1, {}),
-    ("a batch of 0", "train", 0, {}),
-    ("a crop of 9 pixels: from 1 to .* 8", "train", 1, {"crop": 9}),
-])
+@pytest.mark.parametrize(
+    "match, split, batch, options",
+    [
+        ("the train split of .* holds 10 images, fewer than the batch of 16: use --batch 10 or add", "train", 16, {}),
+        ("unknown split", "testing", 1, {}),
+        ("a batch of 0", "train", 0, {}),
+        ("a crop of 9 pixels: from 1 to .* 8", "train", 1, {"crop": 9}),
+    ],
+)
 def test_refused(pairs, match, split, batch, options):
     with pytest.raises(UserError, match=match):
         BatchLoader(pairs, split, batch, **options)
@@ -150,8 +153,15 @@ def test_flip_is_exact_on_both_and_happens_half_the_time():
     assert 75 < flipped < 125
 
 
-@pytest.mark.parametrize("augment", [Augment(rotate=15), Augment(brightness=0.3), Augment(contrast=0.3),
-                                     Augment(flip=True, rotate=15, brightness=0.3, contrast=0.3)])
+@pytest.mark.parametrize(
+    "augment",
+    [
+        Augment(rotate=15),
+        Augment(brightness=0.3),
+        Augment(contrast=0.3),
+        Augment(flip=True, rotate=15, brightness=0.3, contrast=0.3),
+    ],
+)
 def test_other_changes_keep_the_pair_in_agreement(augment):
     lr, hr = augment(*pair(), np.random.default_rng(1))
     assert lr.dtype == hr.dtype == np.uint8 and not np.array_equal(hr, pair()[1])

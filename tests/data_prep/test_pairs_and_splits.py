@@ -23,7 +23,7 @@ def test_padding_is_black_and_centred(width, height, left, top):
     image = Image.fromarray(np.random.default_rng(0).integers(1, 256, (height, width, 3), dtype=np.uint8))
     side = max(width, height)
     want = np.zeros((side, side, 3), np.uint8)
-    want[top:top + height, left:left + width] = np.asarray(image)
+    want[top : top + height, left : left + width] = np.asarray(image)
     assert np.array_equal(np.asarray(pad_to_square(image)), want)
 
 

@@ -88,7 +88,18 @@ def test_a_near_duplicate_joins_two_people_with_all_their_photos(photos, tmp_pat
 
 
 def test_names_are_unique(tmp_path):
-    names = ["a/x.png", "b/x.png", "a_x.png", "A_X.png", "a_x.bmp", "a_x-2.png", "é/ñ.png", "ü/ö.png", "c/q.png", "c_Q.png"]
+    names = [
+        "a/x.png",
+        "b/x.png",
+        "a_x.png",
+        "A_X.png",
+        "a_x.bmp",
+        "a_x-2.png",
+        "é/ñ.png",
+        "ü/ö.png",
+        "c/q.png",
+        "c_Q.png",
+    ]
     for seed, name in enumerate(names):
         write_photo(tmp_path / "photos" / name, seed)
     manifest = prepare(tmp_path / "photos", tmp_path / "out", **SMALL)
@@ -102,8 +113,12 @@ def huge_png(path, side=20000):
         return len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
 
     header = side.to_bytes(4) * 2 + bytes([1, 0, 0, 0, 0])
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-                     + chunk(b"IDAT", zlib.compress(bytes((side // 8 + 1) * side))) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes((side // 8 + 1) * side)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_files_that_cannot_be_used_are_skipped_with_the_reason(photos, tmp_path):
@@ -205,16 +220,19 @@ def damage(folder, change):
     path.write_text("".join(change(lines)))
 
 
-@pytest.mark.parametrize("match, change", [
-    ("torn, 11 of 12", lambda lines: lines[:-1]),
-    ("damaged", lambda lines: [*lines[:-1], lines[-1][:40]]),
-    ("damaged", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
-    ("damaged", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
-    ("version 99", lambda lines: [lines[0].replace('"version": 1', '"version": 99'), *lines[1:]]),
-    ("not a manifest", lambda lines: ['{"some": "json"}\n']),
-    ("damaged", lambda lines: []),
-    ("'hr' is None", lambda lines: [lines[0].replace('"hr"', '"rh"'), *lines[1:]]),
-])
+@pytest.mark.parametrize(
+    "match, change",
+    [
+        ("torn, 11 of 12", lambda lines: lines[:-1]),
+        ("damaged", lambda lines: [*lines[:-1], lines[-1][:40]]),
+        ("damaged", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
+        ("damaged", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
+        ("version 99", lambda lines: [lines[0].replace('"version": 1', '"version": 99'), *lines[1:]]),
+        ("not a manifest", lambda lines: ['{"some": "json"}\n']),
+        ("damaged", lambda lines: []),
+        ("'hr' is None", lambda lines: [lines[0].replace('"hr"', '"rh"'), *lines[1:]]),
+    ],
+)
 def test_damaged_manifests_are_refused(photos, tmp_path, match, change):
     prepare(photos, tmp_path / "out", **SMALL)
     damage(tmp_path / "out", change)
@@ -263,8 +281,11 @@ def test_command_interrupted(photos, tmp_path, monkeypatch):
 
 
 def test_module_runs(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "data_prep", str(tmp_path / "absent"), "-o", str(tmp_path / "out")],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "data_prep", str(tmp_path / "absent"), "-o", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
