@@ -18,6 +18,7 @@ class Augment:
 
     flip: mirror left and right, half of the time. rotate: up to that many degrees either way, black corners.
     brightness: a factor in 1 - b .. 1 + b. contrast: a factor in 1 - c .. 1 + c about the mean.
+    tint: each channel by a factor in 1 - t .. 1, towards black or towards white: gray photographs teach colour too.
     noise: standard deviation, in levels of 0..255, of Gaussian noise on the input only.
     """
 
@@ -25,6 +26,7 @@ class Augment:
     rotate: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    tint: float = 0.0
     noise: float = 0.0
 
     def __call__(self, lr, hr, rng):
@@ -49,11 +51,13 @@ class Augment:
         return np.asarray(Image.fromarray(hr).rotate(degrees, Image.Resampling.BICUBIC))
 
     def _light(self, hr, rng):
-        if not (self.brightness or self.contrast):
+        if not (self.brightness or self.contrast or self.tint):
             return hr
         gain = 1 + rng.uniform(-self.brightness, self.brightness)
         spread = 1 + rng.uniform(-self.contrast, self.contrast)
-        return _levels((hr.mean() + spread * (hr - hr.mean())) * gain)
+        lit = (hr.mean() + spread * (hr - hr.mean())) * gain
+        pivot = 255 * rng.integers(0, 2)
+        return _levels(pivot + rng.uniform(1 - self.tint, 1, 3) * (lit - pivot))
 
 
 def _levels(values):

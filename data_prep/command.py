@@ -1,11 +1,10 @@
 """The command ``python -m data_prep``, whose arguments ``mpsrgan prepare`` shares."""
 
 import argparse
-import sys
 from collections import Counter
 
 from data_prep.split import SPLITS, UNUSED
-from mpsrgan.errors import UserError
+from mpsrgan.commandline import exit_code
 
 
 def add_arguments(parser):
@@ -70,14 +69,8 @@ def main(argv=None):
     """Run the command; return 0, 2 after a mistake of the user (said on stderr) or 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m data_prep", description="Make training pairs of photographs.")
     add_arguments(parser)
-    try:
-        return run(parser.parse_args(argv))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted, nothing was kept", file=sys.stderr)
-        return 130
+    args = parser.parse_args(argv)
+    return exit_code(lambda: run(args))
 
 
 def _whole(text):

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import resize
+from mpsrgan.images import MAX_PIXELS, resize
 
 HR_FILTER = "lanczos"
 LR_FILTER = "bicubic"
@@ -22,6 +22,19 @@ def pad_to_square(image):
     return square
 
 
+def photo_area(width, height, hr):
+    """Where a photograph of width x height lies in its target: (rows, columns) as slices, without its black borders.
+
+    Whole pixels only: those that the borders touch are left out. Never empty.
+    """
+    side, slices = max(width, height), []
+    for length in (height, width):
+        start = (side - length) // 2
+        first = min(-(-start * hr // side), hr - 1)
+        slices.append(slice(first, max((start + length) * hr // side, first + 1)))
+    return tuple(slices)
+
+
 def make_pair(image, hr=256, lr=64):
     """RGB Pillow image of any size -> (hr, lr): uint8 arrays (hr, hr, 3) and (lr, lr, 3) in 0..255.
 
@@ -30,6 +43,9 @@ def make_pair(image, hr=256, lr=64):
     so that both agree pixel by pixel and the reduction is the usual one. UserError when lr does not divide hr.
     """
     check_sizes(hr, lr)
+    side = max(image.size)
+    if side**2 > MAX_PIXELS:  # a long strip, whose square would not fit into memory
+        image = image.resize([max(1, round(length * 4 * hr / side)) for length in image.size], Image.Resampling.LANCZOS)
     target = resize(pad_to_square(image), (hr, hr), HR_FILTER)
     return target, reduce(target, lr)
 

@@ -2,11 +2,10 @@
 
 import argparse
 import importlib
-import os
 import sys
 
 from mpsrgan import __version__
-from mpsrgan.errors import UserError
+from mpsrgan.commandline import exit_code
 
 COMMANDS = {
     "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
@@ -21,17 +20,8 @@ def main(argv=None):
     Args: argv: the arguments after the program's name; None takes the process's own. Wrong options, ``--help`` and
     ``--version`` leave by SystemExit, as argparse does.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    argv = sys.argv[1:] if argv is None else argv
-    try:
-        args = _parse(argv)
-        return args.run(args) or 0
-    except UserError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    args = _parse(sys.argv[1:] if argv is None else argv)
+    return exit_code(lambda: args.run(args))
 
 
 def _parse(argv):

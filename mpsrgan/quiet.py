@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 
+from mpsrgan.errors import UserError
+
 
 def import_keras():
     """Imports Keras with its backend; what that writes to stderr is shown only if it fails.
@@ -19,6 +21,11 @@ def import_keras():
         try:
             keras = importlib.import_module("keras")
             keras.ops.zeros(())  # wakes the devices, which is when the last of it is printed
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"Keras needs {error.name}, which is not installed (KERAS_BACKEND is "
+                f"{os.environ.get('KERAS_BACKEND', 'not set')}); install it, or set KERAS_BACKEND to tensorflow or jax"
+            ) from None
         except BaseException:
             held.seek(0)
             os.write(real, held.read())

@@ -4,11 +4,13 @@ The attribute ``mpsrgan`` holds JSON: {"format", "architecture", "arguments", "s
 only ever read into a network that this package builds; the model configuration that Keras writes is never used.
 """
 
+import errno
 import importlib
 import inspect
 import json
 import logging
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +59,9 @@ def save_generator(model, path, architecture="srgan", arguments=None, notes=None
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp.h5")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        needed = 8 * model.count_params()  # twice the float32 weights
+        if shutil.disk_usage(path.parent).free < needed:  # HDF5 may crash the process on a full disk
+            raise OSError(errno.ENOSPC, f"{needed / 1e6:.0f} MB of free disk space are needed")
         try:
             with _without_legacy_warning():
                 model.save(temporary, include_optimizer=False)

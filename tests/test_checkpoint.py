@@ -88,6 +88,26 @@ def test_a_torn_checkpoint_is_skipped_for_the_one_before(rng, trained, tmp_path,
     assert len(said) == 1 and "step-00000002.npz is damaged" in said[0]
 
 
+def test_when_all_are_damaged_it_says_so_and_later_ones_are_kept(rng, trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1000, 1500):
+        checkpoints.save(trained, step)
+        damage_by_truncation(tmp_path / f"step-{step:08d}.npz")
+    with pytest.raises(UserError, match="all checkpoints .* are damaged"):
+        checkpoints.restore(small_gan(), warn=lambda text: None)
+    checkpoints.save(trained, 300)
+    assert [path.name for path in checkpoints.paths()] == ["step-00000300.npz"]
+    assert len(list(tmp_path.glob("*.damaged"))) == 2
+
+
+def test_a_checkpoint_of_another_format_is_an_error(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("mpsrgan.training.checkpoint.FORMAT", 2)
+    Checkpoints(tmp_path).save(trained, 1)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="has format 2, this version reads 1"):
+        Checkpoints(tmp_path).restore(small_gan())
+
+
 def test_nothing_to_restore_is_none(tmp_path):
     assert Checkpoints(tmp_path / "absent").restore(small_gan()) is None
 

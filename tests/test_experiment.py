@@ -93,18 +93,22 @@ def test_the_report_says_what_is_true(done, photos):
 @pytest.mark.backends
 def test_the_scores_are_those_of_the_saved_generator(done):
     from data_prep import Manifest
+    from data_prep.pairs import photo_area
     from mpsrgan.images import open_image, to_float, to_uint8
     from mpsrgan.metrics import psnr
 
     manifest = Manifest.load(done / "data")
     generator = load_generator(done / "generator.h5")
-    scores = []
+    scores, on_photo = [], []
     for entry in manifest.split("test"):
         lr, hr = (np.asarray(open_image(path)) for path in manifest.paths(entry))
         sr = to_uint8(keras.ops.convert_to_numpy(generator(to_float(lr[None]), training=False)))[0]
         scores.append(psnr(hr, sr))
-    results = json.loads((done / "results.json").read_text())
-    assert results["metrics"]["ours"]["psnr"] == pytest.approx(np.mean(scores), abs=0.01)
+        area = photo_area(entry.width, entry.height, 256)
+        on_photo.append(psnr(hr[area], sr[area]))
+    ours = json.loads((done / "results.json").read_text())["metrics"]["ours"]
+    assert ours["psnr"] == pytest.approx(np.mean(scores), abs=0.01)
+    assert ours["psnr_photo"] == pytest.approx(np.mean(on_photo), abs=0.01)
     assert describe(done / "generator.h5")["arguments"]["blocks"] == 1
 
 
@@ -181,6 +185,32 @@ def test_a_damaged_configuration_is_one_line(capsys, tmp_path):
     assert "cannot be read" in refused(capsys, "--resume", "--out", tmp_path)
 
 
+@pytest.mark.parametrize("text", ["[]", '{"settings": {}}', '{"settings": 3, "preset": "quick"}'])
+def test_a_configuration_of_another_kind_is_one_line(text, done, capsys, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    refused(capsys, "--resume", "--out", tmp_path)
+    saved = json.loads((done / "config.json").read_text())
+    saved["settings"]["batch"] = "8"
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert "cannot be read" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+def test_resuming_to_fewer_steps_than_were_done_is_refused(done, capsys):
+    before = (done / "config.json").read_bytes()
+    assert "already done 6 steps" in refused(capsys, "--resume", "--out", done, "--steps", 3)
+    assert (done / "config.json").read_bytes() == before
+
+
+def test_a_finished_run_that_is_resumed_reports_again(done, tmp_path):
+    import shutil
+
+    shutil.copytree(done, tmp_path / "copy")
+    before = json.loads((done / "results.json").read_text())["metrics"]
+    (tmp_path / "copy" / "results.json").unlink()
+    assert run("--resume", "--out", tmp_path / "copy") == 0
+    assert json.loads((tmp_path / "copy" / "results.json").read_text())["metrics"] == before
+
+
 def empty(folder):
     return "no files"
 
@@ -253,6 +283,78 @@ def test_bad_files_among_good_ones_are_counted_and_skipped(photos, capsys, tmp_p
         assert entry["skipped"] and entry["split"] is None
 
 
+def test_pairs_without_a_test_split_are_refused(photos, capsys, tmp_path):
+    from data_prep import prepare
+
+    prepare(photos, tmp_path / "pairs", counts=(9, 3, 0), progress=False)
+    assert "no pairs for test" in refused(capsys, "--data", tmp_path / "pairs", *TINY, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failure_before_training_leaves_no_dead_end(photos, capsys, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device", "config.json")
+
+    monkeypatch.setattr("mpsrgan.experiment.run.write_text", fail)
+    assert run("--data", photos, *TINY, "--out", tmp_path / "out") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: config.json: No space left on device"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_backend_that_is_not_there_is_one_line(photos, tmp_path):
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), "--data", str(photos), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(Path(__file__).parent / "no_torch")},
+    )
+    assert result.returncode == 2 and "torch" in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def vgg19_file(tmp_path, monkeypatch):
+    """A stand-in for the ImageNet weights: all of VGG19's layers, small random numbers."""
+    from mpsrgan.models import vgg19
+
+    rng, arrays, channels = np.random.default_rng(0), {}, 3
+    for block, (filters, convolutions) in enumerate(vgg19.BLOCKS, start=1):
+        for conv in range(1, convolutions + 1):
+            kernel = rng.normal(0, (2 / 9 / channels) ** 0.5, (3, 3, channels, filters)).astype("float16")
+            arrays |= {
+                f"block{block}_conv{conv}/kernel": kernel,
+                f"block{block}_conv{conv}/bias": np.zeros(filters, "f2"),
+            }
+            channels = filters
+    path = tmp_path / "vgg19.npz"
+    np.savez(path, **arrays)
+    monkeypatch.setenv("MPSRGAN_VGG19", str(path))
+    return path
+
+
+@pytest.mark.backends
+def test_with_vgg_features_as_in_the_paper(photos, vgg19_file, capsys, tmp_path):
+    tiny = [argument for argument in TINY if argument not in ("--content", "pixel")]
+    out = tmp_path / "out"
+    assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
+    assert run("--resume", "--out", out, "--steps", 2) == 0
+    rows = read_metrics(out / "metrics.csv")
+    assert all(row["g_vgg"] > 0 and row["d_loss_real"] > 0 for row in rows)
+    assert (out / "figures" / "figure6_generator_vgg_loss.png").exists()
+    assert "Content loss: VGG19 weights from vgg19.npz (sha256 " in (out / "results.md").read_text()
+    arrays = dict(np.load(vgg19_file))
+    np.savez(vgg19_file, **{name: array * 2 for name, array in arrays.items()})
+    assert "was started with VGG19 weights" in refused(capsys, "--resume", "--out", out, "--steps", 3)
+
+
+def test_fewer_steps_shorten_the_quick_warm_start_too(photos, capsys, tmp_path):
+    tiny = [*TINY, "--data", photos]
+    assert run(*tiny, "--steps", 29, "--dry-run") == 0
+    assert "warm_start          26" in capsys.readouterr().out  # of 1300 in 1450
+    assert run(*tiny, "--steps", 1, "--warm-start", 1, "--out", tmp_path / "out") == 0
+    assert "the GAN itself is not trained" in capsys.readouterr().err
+
+
 def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert "cannot be written" in refused(capsys, "--data", photos, *TINY, "--out", tmp_path / "file" / "run")
@@ -267,6 +369,10 @@ def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
         (("--warm-start", -1), "--warm-start"),
         (("--learning-rate", 0), "--learning-rate"),
         (("--seed", -1), "--seed"),
+        (("--seed", 2**32), "--seed"),
+        (("--tint", 1.5), "--tint"),
+        (("--content-weight", 0), "--content-weight"),
+        (("--pixel-weight", "nan"), "--pixel-weight"),
         (("--counts", 5, 0, 5), "each split needs"),
         (("--counts", 500, 5, 5), "16 usable images"),
         (("--preset", "paper"), "16 usable images"),
@@ -318,6 +424,9 @@ def test_a_vgg_file_that_is_named_but_unusable_is_never_passed_over(photos, caps
 def test_prepared_pairs_are_taken_as_they_are(done, pairs, capsys, tmp_path):
     assert run("--data", done / "data", *TINY, "--steps", 1, "--out", tmp_path / "a") == 0
     assert not (tmp_path / "a" / "data").exists()
+    out = tmp_path / "c"
+    line = refused(capsys, "--data", done / "data", *TINY, "--counts", 3, 1, 1, "--out", out)
+    assert "--counts 12 2 2" in line and not out.exists()
     assert "holds pairs of 16 -> 64 px" in refused(capsys, "--data", pairs.folder, *TINY, "--out", tmp_path / "b")
 
 
@@ -326,7 +435,14 @@ def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert run("--dry-run", "--preset", "paper") == 0
     text = capsys.readouterr().out
-    for part in ("1,332,099", "5,219,137", "20,024,384", "324 GFLOP an image", "34,300 steps", "  none"):
+    for part in (
+        "1,332,099",
+        "5,219,137",
+        "20,024,384",
+        "324 GFLOP an image",
+        "34,300 steps",
+        "one batch and learns once",
+    ):
         assert part in text, part
     assert "learning_rate       0.0002" in text and "batch               16" in text
     assert not list(tmp_path.iterdir())
@@ -357,7 +473,7 @@ def test_without_data_it_runs_on_the_sample_portraits_and_says_so(capsys, tmp_pa
 
     assert run(*TINY, "--steps", 1, "--out", tmp_path / "run") == 0
     line = capsys.readouterr().err.splitlines()[0]
-    assert "quick preset on 173 yearbook portraits" in line and "--preset paper --data DIR" in line
+    assert "quick preset on 173 gray yearbook portraits" in line and "--preset paper --data DIR" in line
     manifest = Manifest.load(tmp_path / "run" / "data")
     people = [{entry.source[:5] for entry in manifest.split(split)} for split in ("train", "validation", "test")]
     assert len(manifest.entries) == 173 and not manifest.skipped

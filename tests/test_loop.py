@@ -99,13 +99,14 @@ def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping(loader, valida
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_save_and_leave(loader, tmp_path, number):
+def test_ctrl_c_and_sigterm_save_and_leave(loader, tmp_path, number, capsys):
     gan = small_gan()
     handler = signal.getsignal(number)
     recorder = Recorder(at=3, action=lambda model: os.kill(os.getpid(), number))
     checkpoints = Checkpoints(tmp_path)
     outcome = train(gan, loader, schedule(gan, 50), callbacks=[recorder], checkpoints=checkpoints)
     assert (outcome.step, outcome.stopped) == (3, number.name)
+    assert "stopping after this step" in capsys.readouterr().err
     assert checkpoints.restore(small_gan())["step"] == 3
     assert signal.getsignal(number) is handler
 
@@ -125,8 +126,11 @@ def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(loader):
     gan = small_gan()
     tail = next(v for v in gan.generator.trainable_variables if "tail/bias" in v.path)
     poison = Recorder(at=2, action=lambda model: tail.assign(np.full(3, np.nan)))
+    ended = []
+    poison.on_train_end = lambda logs=None: ended.append(True)
     with pytest.raises(UserError, match="became nan at step 3"):
         train(gan, loader, schedule(gan, 50), callbacks=[poison])
+    assert ended  # files are closed, the bar's line is ended
 
 
 def test_metrics_csv_has_a_row_a_step_and_goes_on_where_the_checkpoint_was(loader, validation, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mpsrgan.errors import UserError
-from mpsrgan.metrics import METRICS, evaluate, per_image, psnr, ssim
+from mpsrgan.metrics import METRICS, psnr, ssim
 
 RNG = np.random.default_rng(0)
 HR = RNG.integers(0, 256, (16, 12, 3), np.uint8)
@@ -65,16 +65,3 @@ def test_the_table_says_which_way_is_better():
     assert METRICS["psnr"].unit == "dB" and METRICS["ssim"].range == (-1.0, 1.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         METRICS["psnr"].unit = "B"
-
-
-def test_evaluate_is_the_mean_over_images():
-    pairs = [HR, noisy(HR, 5)], [noisy(HR, 9), noisy(HR, 50)]
-    each = per_image(*pairs)
-    assert each["psnr"] == [psnr(*pair) for pair in zip(*pairs)] and len(each["ssim"]) == 2
-    assert evaluate(*pairs) == {name: pytest.approx(np.mean(values)) for name, values in each.items()}
-
-
-@pytest.mark.parametrize("hr, sr", [([], []), ([HR], [HR, HR])])
-def test_evaluate_needs_pairs(hr, sr):
-    with pytest.raises(UserError, match="at least one"):
-        evaluate(hr, sr)

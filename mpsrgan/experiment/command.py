@@ -2,17 +2,13 @@
 
 import argparse
 import json
-import signal
-import sys
-import threading
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from mpsrgan.commandline import INTERRUPTED, TERMINATED, exit_code
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.settings import CONTENTS, FREE_ON_RESUME, PRECISIONS, Settings, as_json, from_json
 from mpsrgan.quiet import import_keras
-
-EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 
 
 @dataclass(frozen=True)
@@ -44,25 +40,19 @@ class Request:
 def main(experiment, argv=None):
     """Parses, runs, and returns the exit code: 0 done, 2 a user's mistake, 130 or 143 stopped and saved."""
     args = _parser(experiment).parse_args(argv)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODES["SIGTERM"]))  # so that clean-up runs
-    try:
-        request = resolve(experiment, args)
-        import_keras()
-        if args.dry_run:
-            from mpsrgan.experiment.plan import print_plan
+    return exit_code(lambda: _main(experiment, args))
 
-            print_plan(experiment, request)
-            return 0
-        from mpsrgan.experiment.run import run
 
-        return EXIT_CODES.get(run(experiment, request), 0)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+def _main(experiment, args):
+    request = resolve(experiment, args)
+    import_keras()
+    if args.dry_run:
+        from mpsrgan.experiment.plan import print_plan
+
+        return print_plan(experiment, request)
+    from mpsrgan.experiment.run import run
+
+    return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
 
 
 def _parser(experiment):
@@ -77,9 +67,14 @@ def _parser(experiment):
     add("--seed", type=int, metavar="N")
     add("--precision", choices=PRECISIONS)
     add("--content", choices=CONTENTS, help="content loss: VGG19 features (the paper) or pixels")
-    add("--warm-start", type=int, metavar="N", help="first N steps with pixel loss alone (beyond the paper)")
+    add("--warm-start", type=int, metavar="N", help="first N of the steps with pixel loss alone (beyond the paper)")
     add("--crop", type=int, metavar="PX", help="train on random crops of this many lr pixels")
     add("--flip", action="store_true", default=None, help="mirror half of the training images")
+    add("--rotate", type=float, metavar="X", help="turn training images by up to X degrees")
+    add("--brightness", type=float, metavar="X", help="lighten or darken them by up to this part, 0..1")
+    add("--contrast", type=float, metavar="X", help="change their contrast by up to this part, 0..1")
+    add("--tint", type=float, metavar="X", help="tint them by up to this part, 0..1")
+    add("--noise", type=float, metavar="X", help="noise on the inputs, standard deviation in levels of 0..255")
     add("--blocks", type=int, metavar="N", help="residual blocks of the generator")
     add("--filters", type=int, metavar="N", help="filters of the generator and of the discriminator's first layer")
     add("--learning-rate", type=float, metavar="X")
@@ -107,7 +102,10 @@ def resolve(experiment, args):
     preset = args.preset or "quick"
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
-    settings = replace(experiment.preset(preset), **given).check()
+    settings = experiment.preset(preset)
+    if settings.steps and given.get("steps"):
+        given.setdefault("warm_start", settings.warm_start * given["steps"] // settings.steps)
+    settings = replace(settings, **given).check()
     return Request(preset, _absolute(args.data), _new_folder(experiment, args.out), False, settings)
 
 
@@ -120,7 +118,8 @@ def _new_folder(experiment, out):
     if out:
         folder = Path(out)
         if folder.is_dir() and any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty; go on with its run by --resume, or choose another --out")
+            there = "go on with its run by --resume" if (folder / "config.json").exists() else "it holds no run"
+            raise UserError(f"{folder} is not empty ({there}); choose another --out")
         return folder
     taken = {path.name for path in Path("runs").glob(f"{experiment.name}*")}
     names = (experiment.name if n == 1 else f"{experiment.name}-{n}" for n in range(1, len(taken) + 2))
@@ -135,25 +134,28 @@ def _resumed(experiment, args, given):
         if not configs:
             raise UserError(f"there is no run of {experiment.name} to resume under runs/; name it with --out")
         folder = configs[-1].parent
-    saved, settings = _read_config(folder)
-    preset, data = saved["preset"], saved["data"]
+    saved = _read_config(folder)
+    settings = saved.settings
     named = {"preset": args.preset, "data": _absolute(args.data)}
     asked = {**given, **{name: value for name, value in named.items() if value}}
-    was = {**vars(settings), "preset": preset, "data": data}
+    was = {**vars(settings), "preset": saved.preset, "data": saved.data}
     changed = [f"{n} {was[n]} -> {v}" for n, v in asked.items() if was[n] != v and n not in FREE_ON_RESUME]
     if changed:
         raise UserError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume without these")
     free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
-    return Request(preset, data, folder, True, replace(settings, **free).check(), saved["content"], saved["data_hash"])
+    return replace(saved, settings=replace(settings, **free).check())
 
 
 def _read_config(folder):
-    """(config.json of a run as a dict, its Settings)."""
+    """The request that config.json in a run's folder holds."""
     path = folder / "config.json"
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
-        return saved, from_json(saved["settings"])
+        words = [saved[name] for name in ("preset", "data", "content", "data_hash")]
+        return Request(words[0], words[1], folder, True, from_json(saved["settings"]).check(), *words[2:])
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{folder} holds no run to resume (no config.json); leave out --resume to start one") from None
-    except (OSError, ValueError, KeyError) as error:
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read ({error}); start a new run") from None

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.pairs import photo_area
+from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.experiment.settings import as_json, differences
 from mpsrgan.images import open_image, save_image
-from mpsrgan.metrics import psnr, ssim
+from mpsrgan.metrics import METRICS, psnr
 from mpsrgan.report import bicubic, comparison_grid, draw_curves
 from mpsrgan.training.callbacks import restore
 
@@ -21,13 +23,23 @@ def read_images(manifest, entries):
 
 
 def evaluate(gan, manifest, split="test"):
-    """Scores of every image of a split, a few in memory at a time: {"ours" | "bicubic": [{"psnr", "ssim"}, ...]}."""
+    """Scores of every image of a split, one in memory at a time: {"ours" | "bicubic": [{metric: value}, ...]}.
+
+    "psnr_photo" is PSNR without the black borders, whose hard edges any network that has seen them restores easily.
+    """
     scores = {"ours": [], "bicubic": []}
     for entry in manifest.split(split):
         (lr,), (hr,) = read_images(manifest, [entry])
         for name, image in (("ours", restore(gan, lr[None])[0]), ("bicubic", bicubic(lr, hr))):
-            scores[name].append({"psnr": float(psnr(hr, image)), "ssim": float(ssim(hr, image))})
+            score = {metric.name: metric.function(hr, image) for metric in METRICS.values()}
+            area = photo_area(entry.width, entry.height, manifest.hr)
+            scores[name].append({**score, "psnr_photo": psnr(hr[area], image[area])})
     return scores
+
+
+def means(scores):
+    """The mean of each metric over the images."""
+    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
 
 def draw_figures(folder, gan, manifest, rows, settings):
@@ -84,17 +96,14 @@ def draw_figures(folder, gan, manifest, rows, settings):
 def summarise(experiment, request, manifest, scores, before, run):
     """Everything that results.md and results.json say."""
     paper, settings = experiment.paper, request.settings
-    means = {
-        name: {m: float(np.mean([s[m] for s in per_image])) for m in per_image[0]} for name, per_image in scores.items()
-    }
     wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores["bicubic"]))
-    counts = {split: len(manifest.split(split)) for split in ("train", "validation", "test")}
+    counts = {split: len(manifest.split(split)) for split in SPLITS}
     source = Path(request.data).name if request.data else experiment.samples_words
     return {
         "experiment": experiment.name,
         "title": paper.title,
         "paper": {"citation": paper.citation, "reported": {"psnr": paper.psnr, "ssim": paper.ssim}},
-        "metrics": {**means, "start": before, "wins": wins},
+        "metrics": {**{name: means(values) for name, values in scores.items()}, "start": before, "wins": wins},
         "per_image": {entry.source: score for entry, score in zip(manifest.split("test"), scores["ours"])},
         "data": {
             "source": source,

@@ -7,18 +7,18 @@ import platform
 import shutil
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from data_prep import BatchLoader, Manifest, prepare
 from data_prep.augment import Augment
+from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.plan import build_gan, total_steps
-from mpsrgan.experiment.results import draw_figures, evaluate, read_images, summarise
+from mpsrgan.experiment.results import draw_figures, evaluate, means, read_images, summarise
 from mpsrgan.gan import WARM_START
 from mpsrgan.images import MANIFEST_NAME
 from mpsrgan.models import vgg19
@@ -40,28 +40,21 @@ def run(experiment, request):
         )
     request, features = _with_content(request)
     settings, out = request.settings, request.out
-    manifest, loader, validation = _data(experiment, request)
     gan, architecture, arguments = build_gan(experiment, settings, features)
-    checkpoints = Checkpoints(out / "checkpoints")
-    state = checkpoints.restore(gan, warn=_say) if request.resume else None
-    start = state["step"] if state else 0
-    request = replace(request, data_hash=manifest.data_hash)
-    facts = {"version": __version__, "backend": keras.backend.backend()}
-    write_text(out / "config.json", json.dumps({**request.as_json(), **facts}, indent=2) + "\n")
-
-    before = _before_training(out, gan, manifest, state)
+    request, manifest, loader, validation = _data(experiment, request)
     steps = total_steps(settings, loader.steps_per_epoch)
+    checkpoints = Checkpoints(out / "checkpoints")
+    start = _restore(request, gan, checkpoints, steps)
+    before = _before_training(out, gan, manifest, start)
     _say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
+    if settings.warm_start >= steps:
+        _say(f"note: --warm-start {settings.warm_start} covers all {steps} steps; the GAN itself is not trained")
+    schedule = Schedule(
+        steps, gan.loss_terms, settings.warm_start, WARM_START, settings.validate_every, settings.checkpoint_every
+    )
+    callbacks = _callbacks(out, manifest, settings, start)
     outcome = train(
-        gan,
-        loader,
-        Schedule(
-            steps, gan.loss_terms, settings.warm_start, WARM_START, settings.validate_every, settings.checkpoint_every
-        ),
-        validation=validation,
-        callbacks=_callbacks(out, manifest, settings, start),
-        checkpoints=checkpoints,
-        start=start,
+        gan, loader, schedule, validation=validation, callbacks=callbacks, checkpoints=checkpoints, start=start
     )
     if outcome.stopped in ("SIGINT", "SIGTERM"):
         _say(f"stopped by {outcome.stopped} at step {outcome.step}, saved; go on with --resume --out {out}")
@@ -105,12 +98,19 @@ def _with_content(request):
         _say(f"{error}\nquick preset: going on with the pixel content loss instead of VGG19 features")
         words = "pixel loss, because VGG19's ImageNet weights could not be had"
         return replace(request, settings=replace(request.settings, content="pixel"), content=words), None
+    if request.content not in (None, words):
+        raise UserError(
+            f"{request.out} was started with {request.content}, not {words}; name that file in MPSRGAN_VGG19"
+        )
     _say(words)
     return replace(request, content=words), features
 
 
 def _data(experiment, request):
-    """The run's pairs and their training and validation loaders; where they cannot be had, nothing stays behind."""
+    """(request with the data's hash, manifest, training loader, validation loader); a new run's config.json is written.
+
+    Where that cannot be, nothing stays behind.
+    """
     out, fresh = request.out, not request.out.exists()
     try:
         manifest = _pairs(experiment, request)
@@ -118,11 +118,34 @@ def _data(experiment, request):
             raise UserError(
                 f"the pairs in {manifest.folder} are not those that {out} was started with; start a new run"
             )
-        return manifest, *_loaders(manifest, request.settings)
+        loaders = _loaders(manifest, request.settings)
+        request = replace(request, data_hash=manifest.data_hash)
+        if not request.resume:
+            _write_config(request)
+        return request, manifest, *loaders
     except BaseException:
         if not request.resume:
             shutil.rmtree(out if fresh else out / "data", ignore_errors=True)
         raise
+
+
+def _write_config(request):
+    facts = {"version": __version__, "backend": keras.backend.backend()}
+    write_text(request.out / "config.json", json.dumps({**request.as_json(), **facts}, indent=2) + "\n")
+
+
+def _restore(request, gan, checkpoints, steps):
+    """Loads the newest checkpoint of a resumed run; returns the number of steps already done."""
+    if not request.resume:
+        return 0
+    state = checkpoints.restore(gan, warn=_say)
+    if not state:
+        _say("no checkpoint was written yet; starting at the first step")
+    start = state["step"] if state else 0
+    if start > steps:
+        raise UserError(f"{request.out} has already done {start} steps, more than the {steps} asked for; raise --steps")
+    _write_config(request)
+    return start
 
 
 def _pairs(experiment, request):
@@ -134,6 +157,12 @@ def _pairs(experiment, request):
             raise UserError(
                 f"{request.data} holds pairs of {manifest.lr} -> {manifest.hr} px; this experiment needs "
                 f"{settings.lr} -> {settings.hr}: prepare it again with --lr {settings.lr} --hr {settings.hr}"
+            )
+        counts = tuple(len(manifest.split(split)) for split in SPLITS)
+        if settings.counts and counts != tuple(settings.counts):
+            raise UserError(
+                f"{request.data} holds {counts} pairs to train, validate and test, not {tuple(settings.counts)}: "
+                f"prepare them again, or accept these with --counts {' '.join(map(str, counts))}"
             )
         _make_folder(out)
         return manifest
@@ -147,12 +176,21 @@ def _pairs(experiment, request):
 
 
 def _loaders(manifest, settings):
+    empty = [split for split in SPLITS if not manifest.split(split)]
+    if empty:
+        raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
     options = {"seed": settings.seed, "crop": settings.crop}
+    augment = Augment(**{field.name: getattr(settings, field.name) for field in fields(Augment)})
     train_loader = BatchLoader(
-        manifest, "train", settings.batch, augment=Augment(flip=settings.flip), workers=os.cpu_count() or 1, **options
+        manifest,
+        "train",
+        settings.batch,
+        augment=augment,
+        workers=os.cpu_count() or 1,
+        **options,
     )
     held_out = len(manifest.split("validation"))
-    return train_loader, BatchLoader(manifest, "validation", max(1, min(settings.batch, held_out)), **options)
+    return train_loader, BatchLoader(manifest, "validation", min(settings.batch, held_out), **options)
 
 
 def _make_folder(out):
@@ -164,14 +202,13 @@ def _make_folder(out):
         raise UserError(f"{out} cannot be written ({error.strerror}); choose another --out") from None
 
 
-def _before_training(out, gan, manifest, state):
+def _before_training(out, gan, manifest, start):
     """Test scores of the untrained generator, measured once and kept for the report of a resumed run."""
     path = out / "before.json"
-    if state and path.exists():
+    if start and path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     _say("testing the untrained network, for comparison")
-    scores = evaluate(gan, manifest)["ours"]
-    before = {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+    before = means(evaluate(gan, manifest)["ours"])
     write_text(path, json.dumps(before) + "\n")
     return before
 

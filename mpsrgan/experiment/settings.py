@@ -9,8 +9,11 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 CONTENTS = ("vgg19", "pixel")
 LEAST = dict.fromkeys(
     ("blocks", "filters", "batch", "epochs", "steps", "crop", "validate_every", "samples_every", "checkpoint_every"), 1
-) | dict.fromkeys(("warm_start", "seed", "adversarial_weight", "pixel_weight"), 0)
-"""Setting -> smallest value that can work."""
+) | dict.fromkeys(
+    ("warm_start", "seed", "adversarial_weight", "pixel_weight", "rotate", "brightness", "contrast", "tint", "noise"), 0
+)
+MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255}
+"""Setting -> smallest and largest value that can work."""
 
 FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
 """Settings that may change when a run goes on: they do not touch what has been learnt."""
@@ -22,7 +25,8 @@ class Settings:
 
     steps: total, or None to train `epochs`. counts: images wanted in train, validation, test; None for 80, 10 and 10 %.
     content: "vgg19" or "pixel"; content_weight is its weight, pixel_weight that of a pixel loss beside it.
-    crop: side of random lr crops, None for whole images. warm_start: steps with pixel loss alone before the GAN.
+    crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
+    warm_start: steps with pixel loss alone before the GAN.
     """
 
     hr: int
@@ -42,6 +46,11 @@ class Settings:
     pixel_weight: float = 0.0
     crop: int | None = None
     flip: bool = False
+    rotate: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    tint: float = 0.0
+    noise: float = 0.0
     warm_start: int = 0
     precision: str = "float32"
     seed: int = 0
@@ -54,6 +63,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise UserError(f"{_option(name)} is {value}; expected at least {least}")
+            if name in MOST and value > MOST[name]:
+                raise UserError(f"{_option(name)} is {value}; expected at most {MOST[name]}")
         for name in ("learning_rate", "content_weight"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"{_option(name)} is {getattr(self, name)}; expected more than 0")
@@ -73,7 +84,7 @@ class Paper:
     """A paper: its set-up, where each number of it stands, and the results it reports (None: it gives none).
 
     sources: setting -> section. A setting without a source is open in the text; `setup` holds our decision.
-    data: the images the paper used, in words.
+    data: the images the paper used, in words. deviations: where our rebuild differs under every setting.
     """
 
     title: str
@@ -81,6 +92,7 @@ class Paper:
     data: str
     setup: Settings
     sources: Mapping[str, str]
+    deviations: tuple[str, ...] = ()
     psnr: float | None = None
     ssim: float | None = None
 
@@ -105,8 +117,8 @@ class Experiment:
 
 
 def differences(paper, settings):
-    """One line for each setting that is not the paper's."""
-    lines = []
+    """One line for each point that is not the paper's: of our rebuild as such, then of these settings."""
+    lines = list(paper.deviations)
     for field in fields(settings):
         ours, theirs = getattr(settings, field.name), getattr(paper.setup, field.name)
         if ours == theirs or field.name in ("seed", "counts", "samples_every", "checkpoint_every"):
@@ -130,5 +142,5 @@ def from_json(values):
     try:
         counts = values["counts"]
         return Settings(**{**values, "counts": tuple(counts) if counts else None})
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"config.json was written by another version of mpsrgan ({error}); start a new run") from None

@@ -68,22 +68,3 @@ METRICS = {
     m.name: m
     for m in (Metric("psnr", psnr, "dB", True, (0.0, float("inf"))), Metric("ssim", ssim, "", True, (-1.0, 1.0)))
 }
-
-
-def per_image(hr_images, sr_images):
-    """Every metric of every pair -> {"psnr": [dB, ...], "ssim": [...]}, in the order of the images.
-
-    Args: iterables of as many uint8 arrays, as in ``psnr`` and ``ssim``.
-    Raises: UserError for none, for a different number of images, or for a pair that cannot be compared.
-    """
-    hr_images, sr_images = list(hr_images), list(sr_images)
-    if not hr_images or len(hr_images) != len(sr_images):
-        raise UserError(
-            f"got {len(hr_images)} hr and {len(sr_images)} sr images; as many of both, at least one, were expected"
-        )
-    return {name: [m.function(hr, sr) for hr, sr in zip(hr_images, sr_images)] for name, m in METRICS.items()}
-
-
-def evaluate(hr_images, sr_images):
-    """Mean over the images of every metric -> {"psnr": dB, "ssim": value}; arguments as in ``per_image``."""
-    return {name: float(np.mean(values)) for name, values in per_image(hr_images, sr_images).items()}

@@ -1,9 +1,11 @@
 """VGG19 as a frozen feature extractor (paper 000, section 3.2; Simonyan and Zisserman 2014)."""
 
+import hashlib
 import os
 import re
 import socket
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -93,7 +95,7 @@ def load_weights(model):
             if kernel is None or kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
                 raise UserError(f"{path} does not hold VGG19's {layer.name}; expected the ImageNet 'notop' weights")
             layer.set_weights([kernel.astype("float32"), bias.astype("float32")])
-    return f"VGG19 weights from {path.name}"
+    return f"VGG19 weights from {path.name} (sha256 {_sha256(path)[:8]})"
 
 
 def _read_arrays(path):
@@ -109,8 +111,13 @@ def _read_arrays(path):
             return {name: (pair[4], pair[1]) for name, pair in found.items() if 4 in pair and 1 in pair}
     except FileNotFoundError:
         raise UserError(f"MPSRGAN_VGG19 names {path}, which does not exist") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is not a VGG19 weights file (.npz or Keras notop .h5): {error}") from None
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _collect(found, key, item):

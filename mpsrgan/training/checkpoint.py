@@ -50,32 +50,43 @@ class Checkpoints:
                 os.fsync(file.fileno())
             os.replace(partial, path)
         except OSError as error:
+            raise UserError(f"checkpoint {path} could not be written: {error.strerror or error}") from None
+        finally:  # also on Ctrl-C
             with suppress(OSError):
                 partial.unlink()
-            raise UserError(f"checkpoint {path} could not be written: {error.strerror or error}") from None
         for old in self.paths()[: -self.keep]:
             old.unlink(missing_ok=True)
 
     def restore(self, gan, warn=print):
         """Loads the newest whole checkpoint into `gan`; returns its state, or None if there is none.
 
-        Raises: UserError if it belongs to other networks or optimizers.
+        Damaged ones are renamed to `*.damaged`, so that they never stand in the way of newer ones.
+        Raises: UserError if all are damaged, or if it belongs to other networks or optimizers.
         """
-        for path in reversed(self.paths()):
+        paths = self.paths()
+        for path in reversed(paths):
             try:
                 state, arrays = _read(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            except UserError:
+                raise
+            except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
                 warn(f"checkpoint {path.name} is damaged ({error}); trying the one before")
+                path.rename(path.with_suffix(".damaged"))
                 continue
             _assign(gan, arrays, path)
             return state
+        if paths:
+            raise UserError(f"all checkpoints in {self.folder} are damaged; start a new run with another --out")
         return None
 
 
 def _read(path):
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    return json.loads(str(arrays.pop("state"))), arrays
+    state = json.loads(str(arrays.pop("state")))
+    if state["format"] != FORMAT:
+        raise UserError(f"checkpoint {path} has format {state['format']}, this version reads {FORMAT}; start a new run")
+    return state, arrays
 
 
 def _parts(gan):

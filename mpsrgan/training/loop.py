@@ -6,6 +6,7 @@ validation terms beside them; `on_epoch_end` receives the epoch's means. Setting
 
 import math
 import signal
+import sys
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
@@ -61,30 +62,39 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
     gan.stop_training = False
     step, stopped = start, None
     callbacks.on_train_begin()
-    with _stop_signals() as signals:
-        for lr, hr in _batches(loader, start, schedule.steps):
-            epoch, position = divmod(step, loader.steps_per_epoch)
-            if position == 0 or step == start:
-                callbacks.on_epoch_begin(epoch)
-                means = defaultdict(list)
-            callbacks.on_train_batch_begin(step)
-            logs = gan.train_on_batch(lr, hr, schedule.weights_at(step))
-            _check_finite(logs, step)
-            step += 1
-            if validation and step % schedule.validate_every == 0:
-                logs |= validate(gan, validation, step // schedule.validate_every - 1, schedule.weights_at(step - 1))
-            callbacks.on_train_batch_end(step - 1, logs)
-            for name, value in logs.items():
-                means[name].append(value)
-            if position + 1 == loader.steps_per_epoch:
-                callbacks.on_epoch_end(epoch, {name: float(np.mean(values)) for name, values in means.items()})
-            stopped = signals[0] if signals else "callback" if gan.stop_training else None
-            if checkpoints and (stopped or step % schedule.checkpoint_every == 0 or step == schedule.steps):
-                checkpoints.save(gan, step, epoch=step // loader.steps_per_epoch, seed=loader.seed)
-            if stopped:
-                break
-    callbacks.on_train_end()
+    try:
+        with _stop_signals() as signals:
+            for lr, hr in _batches(loader, start, schedule.steps):
+                epoch, position = divmod(step, loader.steps_per_epoch)
+                if position == 0 or step == start:
+                    callbacks.on_epoch_begin(epoch)
+                    means = defaultdict(list)
+                step += 1
+                logs = _one_step(gan, lr, hr, step, schedule, validation, callbacks)
+                for name, value in logs.items():
+                    means[name].append(value)
+                if position + 1 == loader.steps_per_epoch:
+                    callbacks.on_epoch_end(epoch, {name: float(np.mean(values)) for name, values in means.items()})
+                stopped = signals[0] if signals else "callback" if gan.stop_training else None
+                if checkpoints and (stopped or step % schedule.checkpoint_every == 0 or step == schedule.steps):
+                    checkpoints.save(gan, step, epoch=step // loader.steps_per_epoch, seed=loader.seed)
+                if stopped:
+                    break
+    finally:
+        callbacks.on_train_end()
     return Outcome(step, stopped)
+
+
+def _one_step(gan, lr, hr, step, schedule, validation, callbacks):
+    """Trains on one batch, validates where it is due, tells the callbacks. `step` counts from 1. Returns the logs."""
+    weights = schedule.weights_at(step - 1)
+    callbacks.on_train_batch_begin(step - 1)
+    logs = gan.train_on_batch(lr, hr, weights)
+    _check_finite(logs, step)
+    if validation and step % schedule.validate_every == 0:
+        logs |= validate(gan, validation, step // schedule.validate_every - 1, weights)
+    callbacks.on_train_batch_end(step - 1, logs)
+    return logs
 
 
 def validate(gan, validation, index, weights):
@@ -108,8 +118,8 @@ def _check_finite(logs, step):
     bad = [name for name, value in logs.items() if not math.isfinite(value)]
     if bad:
         raise UserError(
-            f"{', '.join(bad)} became {logs[bad[0]]} at step {step + 1}; the checkpoint before it is kept: resume "
-            "with --precision float32, or start again with a lower learning rate"
+            f"{', '.join(bad)} became {logs[bad[0]]} at step {step}; start a new run with a lower --learning-rate"
+            + (" or --precision float32" if keras.config.dtype_policy().compute_dtype == "float16" else "")
         )
 
 
@@ -125,6 +135,7 @@ def _stop_signals():
         if seen and number == signal.SIGINT:
             raise KeyboardInterrupt
         seen.append(signal.Signals(number).name)
+        print("\nstopping after this step; Ctrl-C again leaves at once, without saving", file=sys.stderr, flush=True)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

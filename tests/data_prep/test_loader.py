@@ -14,7 +14,7 @@ from data_prep.pairs import reduce
 from mpsrgan.errors import UserError
 from mpsrgan.images import open_image, to_float
 
-EVERYTHING = Augment(flip=True, rotate=20, brightness=0.2, contrast=0.2, noise=4)
+EVERYTHING = Augment(flip=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2, noise=4)
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +159,7 @@ def test_flip_is_exact_on_both_and_happens_half_the_time():
         Augment(rotate=15),
         Augment(brightness=0.3),
         Augment(contrast=0.3),
+        Augment(tint=0.3),
         Augment(flip=True, rotate=15, brightness=0.3, contrast=0.3),
     ],
 )
@@ -175,6 +176,19 @@ def test_brightness_and_contrast_do_what_they_say():
     for seed in range(5):
         got = Augment(contrast=0.2)(lr, hr, np.random.default_rng(seed))[1]
         assert abs(got.mean() - hr.mean()) < 0.5 and 0.78 < got.std() / hr.std() < 1.22
+
+
+def test_tint_colours_gray_pictures_towards_black_or_white():
+    gray = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+    kept = set()
+    for seed in range(20):
+        tinted = Augment(tint=0.5)(gray[::4, ::4], gray, np.random.default_rng(seed))[1].astype(int)
+        assert np.ptp(tinted, axis=2).max() > 10  # it has colour
+        assert (np.diff(tinted.reshape(-1, 3), axis=0) >= 0).all() and np.ptp(tinted, axis=(0, 1)).min() >= 127
+        black, white = tinted[0, 0].max() == 0, tinted[-1, -1].min() == 255
+        assert black != white
+        kept.add(black)
+    assert kept == {True, False}
 
 
 def test_noise_is_on_the_input_only_and_as_strong_as_asked():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.pairs import difference_hash, make_pair, pad_to_square
+from data_prep.pairs import difference_hash, make_pair, pad_to_square, photo_area
 from data_prep.split import assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
 
@@ -122,3 +122,18 @@ def test_no_wanted_split_stays_empty():
 def test_too_few_groups_is_explained():
     with pytest.raises(UserError, match="5 images form only 2 groups .* at least 3 are needed"):
         assign_splits(["a"] * 3 + ["b"] * 2, split_counts(5), 0)
+
+
+@pytest.mark.parametrize("size", [(200, 267), (267, 200), (100, 100), (3, 256), (61, 60)])
+def test_the_photo_area_is_the_target_without_its_borders(size):
+    white = Image.new("RGB", size, (255, 255, 255))
+    target = make_pair(white, 256, 64)[0]
+    rows, columns = photo_area(*size, 256)
+    inside = np.zeros((256, 256), bool)
+    inside[rows, columns] = True
+    assert inside.any() and target[inside].min() > 200
+    grown = inside.copy()
+    for axis in (0, 1):
+        for shift in (-2, -1, 1, 2):
+            grown |= np.roll(inside, shift, axis)
+    assert target[~grown].max(initial=0) < 60

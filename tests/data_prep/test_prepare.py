@@ -313,3 +313,15 @@ def test_yearbook_person():
     assert yearbook_person("some/where/00014aj.pgm") == "00014"
     with pytest.raises(UserError, match="coords.txt: not named like"):
         yearbook_person("coords.txt")
+
+
+def test_a_long_strip_is_never_padded_at_full_size(monkeypatch):
+    """A 60000x20 picture has 1.2 megapixels, its square 3600."""
+    from data_prep import pairs
+
+    padded, pad = [], pairs.pad_to_square
+    monkeypatch.setattr(pairs, "pad_to_square", lambda image: padded.append(image.size) or pad(image))
+    target, reduced = pairs.make_pair(Image.new("RGB", (60000, 20), (255, 255, 255)), 64, 16)
+    assert padded == [(256, 1)]
+    assert target.shape == (64, 64, 3) and reduced.shape == (16, 16, 3)
+    assert target.max() > 0 and target[:28].max() == target[36:].max() == 0
