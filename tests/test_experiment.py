@@ -84,7 +84,8 @@ def test_the_report_says_what_is_true(done, photos):
     for line in ("batch: 2 (the paper: 16, section 6)", "content: pixel (the paper: vgg19, section 6.2)"):
         assert line in text
     assert "blocks: 1 (not in the paper; its preset has 16)" in text and "warm_start: 3" in text and photos.name in text
-    assert "learning_rate" not in text  # it is the paper's
+    assert "learning_rate: 0.0005 (the paper: 0.0002, section 6)" in text
+    assert "beta_1" not in text  # it is the paper's
     page = (done / "results.md").read_text()
     assert "| the paper | no number given | no number given |" in page and "never evidence" in page
     assert f"{results['metrics']['bicubic']['psnr']:.2f}" in page and "Content loss: pixel loss" in page
