@@ -1,12 +1,12 @@
 """Paper 000, "Enhancing Low Resolution Faces for Identification Using MPSRGAN" (Palos, Hevizi): SRGAN on mugshots.
 
-    python experiments/mpsrgan_idoc.py                             quick, on embedded portraits: QUICKTIME
+    python experiments/mpsrgan_idoc.py                             quick, on embedded portraits: 7 min, 2 cores, 2 GB
     python experiments/mpsrgan_idoc.py --data DIR                  quick, on your photographs
     python experiments/mpsrgan_idoc.py --data DIR --preset paper   the paper's set-up (6100 mugshots): a GPU's work
     python experiments/mpsrgan_idoc.py --dry-run --preset paper    what that will cost on this machine
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
-Expected: the quick run QUICKSCORE.
+Expected of the quick run with pixel content: test PSNR 34.8 dB (bicubic 32.8), SSIM 0.863 (0.931).
 The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 6), which are drawn from our run.
 """
 

@@ -44,8 +44,8 @@ def run(experiment, request):
     request, manifest, loader, validation = _data(experiment, request)
     steps = total_steps(settings, loader.steps_per_epoch)
     checkpoints = Checkpoints(out / "checkpoints")
+    before = _before_training(out, gan, manifest)
     start = _restore(request, gan, checkpoints, steps)
-    before = _before_training(out, gan, manifest, start)
     _say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
     if settings.warm_start >= steps:
         _say(f"note: --warm-start {settings.warm_start} covers all {steps} steps; the GAN itself is not trained")
@@ -202,10 +202,10 @@ def _make_folder(out):
         raise UserError(f"{out} cannot be written ({error.strerror}); choose another --out") from None
 
 
-def _before_training(out, gan, manifest, start):
-    """Test scores of the untrained generator, measured once and kept for the report of a resumed run."""
+def _before_training(out, gan, manifest):
+    """Test scores of the generator as it was built, measured once and kept for the report of a resumed run."""
     path = out / "before.json"
-    if start and path.exists():
+    if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     _say("testing the untrained network, for comparison")
     before = means(evaluate(gan, manifest)["ours"])
