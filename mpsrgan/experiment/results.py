@@ -14,6 +14,8 @@ from mpsrgan.report import bicubic, comparison_grid, draw_curves
 from mpsrgan.training.callbacks import restore
 
 FIGURE_FACES = 6
+KINDS = {"train": "", "validation": "val_"}
+"""What is drawn in a figure of losses -> prefix of its columns in metrics.csv."""
 
 
 def read_images(manifest, entries):
@@ -57,40 +59,29 @@ def draw_figures(folder, gan, manifest, rows, settings):
         for l, s, h in zip(lr, sr, hr)
     ]
     save_image(comparison_grid(lr, sr, hr, captions=captions), folder / "figure3_test.png")
-    warm = settings.warm_start
-    draw_curves(
-        folder / "figure4_discriminator_loss.png",
-        rows,
-        "Discriminator loss (figure 4)",
-        "binary cross entropy",
-        {
-            "train, real": "d_loss_real",
-            "train, generated": "d_loss_fake",
-            "validation, real": "val_d_loss_real",
-            "validation, generated": "val_d_loss_fake",
-        },
-        warm,
-    )
-    draw_curves(
-        folder / "figure5_generator_adversarial_loss.png",
-        rows,
-        "Generator loss from the discriminator (figure 5)",
-        "binary cross entropy",
-        {"train": "g_adversarial", "validation": "val_g_adversarial"},
-        warm,
-    )
-    content = "vgg" if settings.content == "vgg19" else "pixel"
-    draw_curves(
-        folder / f"figure6_generator_{content}_loss.png",
-        rows,
-        f"Generator loss from the {'VGG' if content == 'vgg' else 'pixel'} comparison (figure 6)",
-        "mean squared error",
-        {"train": f"g_{content}", "validation": f"val_g_{content}"},
-        warm,
-    )
-    draw_curves(
-        folder / "validation_psnr.png", rows, "PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"}, warm
-    )
+    content, name = ("vgg", "VGG") if settings.content == "vgg19" else ("pixel", "pixel")
+    entropy = "binary cross entropy"
+    sources = {"real": "d_loss_real", "generated": "d_loss_fake"}
+    curves = {
+        "figure4_discriminator_loss": (
+            "Discriminator loss (figure 4)",
+            entropy,
+            {f"{kind}, {source}": prefix + term for kind, prefix in KINDS.items() for source, term in sources.items()},
+        ),
+        "figure5_generator_adversarial_loss": (
+            "Generator loss from the discriminator (figure 5)",
+            entropy,
+            {kind: f"{prefix}g_adversarial" for kind, prefix in KINDS.items()},
+        ),
+        f"figure6_generator_{content}_loss": (
+            f"Generator loss from the {name} comparison (figure 6)",
+            "mean squared error",
+            {kind: f"{prefix}g_{content}" for kind, prefix in KINDS.items()},
+        ),
+        "validation_psnr": ("PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"}),
+    }
+    for file, (title, ylabel, lines) in curves.items():
+        draw_curves(folder / f"{file}.png", rows, title, ylabel, lines, settings.warm_start)
 
 
 def summarise(experiment, request, manifest, scores, before, run):

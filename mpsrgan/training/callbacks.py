@@ -64,7 +64,7 @@ def _number(value):
 class TensorBoard(keras.callbacks.Callback):
     """Scalars of every step and pictures, written without TensorFlow, so on every backend.
 
-    Training and validation terms share a chart ("loss/train", "loss/validation" as two runs would).
+    Training and validation are two runs of one folder, so that each term has one chart with both.
     """
 
     def __init__(self, folder, start=0):
