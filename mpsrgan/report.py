@@ -43,11 +43,11 @@ def bicubic(lr, hr):
     return resize(lr, hr.shape[:2], "bicubic")
 
 
-def draw_curves(path, rows, title, ylabel, lines, warm_start=0):
+def draw_curves(path, rows, title, ylabel, lines, warm_start=0, log=False):
     """Writes one of the paper's figures 4 to 6 as PNG: loss against step.
 
     Args: rows: of metrics.csv. lines: {label: column}; columns "val_..." are drawn in full, the others, which are
-        noisier, pale with their running mean over them. warm_start: steps to shade as such.
+        noisier, pale with their running mean over them. warm_start: steps to shade as such. log: of the loss axis.
     """
     from matplotlib.figure import Figure
 
@@ -68,6 +68,8 @@ def draw_curves(path, rows, title, ylabel, lines, warm_start=0):
     if first < warm_start:
         axes.axvspan(first, warm_start, color="0.93", zorder=0, label="warm start (pixel loss only)")
     axes.set(title=title, xlabel="step", ylabel=ylabel, xlim=(first, max(last, first + 1)))
+    if log and axes.has_data():
+        axes.set_yscale("log")
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend()

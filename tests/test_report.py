@@ -27,7 +27,7 @@ def test_curves_are_drawn_where_there_is_something_to_draw(tmp_path):
     rows = [{"step": step, "a": 1 / step, **({"val_a": 1.0} if step % 10 == 0 else {})} for step in range(1, 41)]
     draw_curves(tmp_path / "full.png", rows, "t", "y", {"train": "a", "validation": "val_a"}, warm_start=10)
     draw_curves(tmp_path / "empty.png", rows, "t", "y", {"train": "never"})
-    draw_curves(tmp_path / "no_rows.png", [], "t", "y", {"train": "a"})
+    draw_curves(tmp_path / "no_rows.png", [], "t", "y", {"train": "a"}, log=True)
     full, blank = (np.asarray(Image.open(tmp_path / name).convert("RGB"), int) for name in ("full.png", "empty.png"))
     colored = lambda image: (np.ptp(image, axis=2) > 60).sum()  # noqa: E731
     assert colored(full) > 500 and colored(blank) == 0

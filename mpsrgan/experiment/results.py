@@ -81,7 +81,8 @@ def draw_figures(folder, gan, manifest, rows, settings):
         "validation_psnr": ("PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"}),
     }
     for file, (title, ylabel, lines) in curves.items():
-        draw_curves(folder / f"{file}.png", rows, title, ylabel, lines, settings.warm_start)
+        log = ylabel == "mean squared error"  # it falls by orders of magnitude
+        draw_curves(folder / f"{file}.png", rows, title, ylabel, lines, settings.warm_start, log)
 
 
 def summarise(experiment, request, manifest, scores, before, run):
