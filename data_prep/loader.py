@@ -70,7 +70,7 @@ class BatchLoader:
 
     def read(self, indices):
         """Indices into ``entries`` -> (lr, hr) as in ``batch``, whole and unchanged."""
-        return _stack(self._pair(self.entries[index]) for index in indices)
+        return _stack(read_pair(self.manifest, self.entries[index]) for index in indices)
 
     def stream(self, start=0):
         """Endless generator of ``batch(start)``, ``batch(start + 1)``, ...; reads ahead until it is closed."""
@@ -78,16 +78,18 @@ class BatchLoader:
             yield from batches
 
     def _sample(self, index, rng):
-        lr, hr = self._augment(*self._pair(self.entries[index]), rng)
+        lr, hr = self._augment(*read_pair(self.manifest, self.entries[index]), rng)
         if self._crop is None:
             return lr, hr
         scale = self.manifest.hr // self.manifest.lr
         top, left = rng.integers(0, self.manifest.lr - self._crop + 1, 2)
         return _cut(lr, top, left, self._crop), _cut(hr, top * scale, left * scale, self._crop * scale)
 
-    def _pair(self, entry):
-        lr_path, hr_path = self.manifest.paths(entry)
-        return _read(lr_path, self.manifest.lr), _read(hr_path, self.manifest.hr)
+
+def read_pair(manifest, entry):
+    """One pair from disk -> uint8 (lr, lr, 3) and (hr, hr, 3); UserError naming the file if missing or damaged."""
+    lr_path, hr_path = manifest.paths(entry)
+    return _read(lr_path, manifest.lr), _read(hr_path, manifest.hr)
 
 
 def _read(path, side):

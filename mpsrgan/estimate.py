@@ -5,6 +5,8 @@ import time
 import keras
 import numpy as np
 
+from mpsrgan.weights import scale_of
+
 FORWARD_AND_BACKWARD = 3
 """A training pass costs three forward passes: the gradient of the weights and that of the input cost one each."""
 
@@ -21,7 +23,7 @@ def activation_bytes(model, height, width):
 
 def step_flops(gan, weights, height, width):
     """Operations of one training step for one lr image of height x width (both sub-steps of `GAN.train_on_batch`)."""
-    scale = _scale(gan.generator)
+    scale = scale_of(gan.generator)
     total = forward_flops(gan.generator, height, width) * FORWARD_AND_BACKWARD
     if weights.adversarial:
         total += forward_flops(gan.generator, height, width)
@@ -34,7 +36,7 @@ def step_flops(gan, weights, height, width):
 
 def step_bytes(gan, weights, height, width, batch):
     """Estimated peak memory of a step beyond the runtime itself: states and the larger sub-step's activations."""
-    scale = _scale(gan.generator)
+    scale = scale_of(gan.generator)
     states = sum(4 * np.prod(v.shape) for v in gan.variables) + sum(
         4 * np.prod(v.shape) for o in (gan.optimizer, gan.discriminator_optimizer) for v in o.variables
     )
@@ -74,7 +76,3 @@ def _layer_flops(layer):
 
 def _elements(tensor):
     return int(np.prod(tensor.shape[1:]))
-
-
-def _scale(generator):
-    return generator.compute_output_shape((1, 8, 8, generator.input_shape[-1]))[1] // 8

@@ -22,6 +22,12 @@ def loss_weights(settings):
     )
 
 
+def build_features(settings):
+    """VGG19, its weights still random, in the run's precision; None where the content loss needs no features."""
+    keras.config.set_dtype_policy(settings.precision)
+    return vgg19.build_features() if settings.content == "vgg19" else None
+
+
 def build_gan(experiment, settings, features):
     """Sets precision and seed, then builds the networks and both optimizers. Returns (gan, architecture, arguments)."""
     keras.config.set_dtype_policy(settings.precision)
@@ -39,10 +45,7 @@ def total_steps(settings, steps_per_epoch):
 def print_plan(experiment, request):
     """Prints the resolved configuration, parameter counts, an estimate of time and memory, and the differences."""
     settings = request.settings
-    features = None
-    if settings.content == "vgg19":
-        keras.config.set_dtype_policy(settings.precision)
-        features = vgg19.build_features()
+    features = build_features(settings)
     gan, _, _ = build_gan(experiment, settings, features)
     data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples_words)
     networks = {"generator": gan.generator, "discriminator": gan.discriminator, "VGG19 (frozen)": features}

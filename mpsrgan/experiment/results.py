@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.loader import read_pair
 from data_prep.pairs import photo_area
 from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.experiment.settings import as_json, differences
-from mpsrgan.images import open_image, save_image
+from mpsrgan.images import save_image
 from mpsrgan.metrics import METRICS, psnr
 from mpsrgan.report import bicubic, comparison_grid, draw_curves
 from mpsrgan.training.callbacks import restore
@@ -20,8 +21,7 @@ KINDS = {"train": "", "validation": "val_"}
 
 def read_images(manifest, entries):
     """uint8 arrays (N, lr, lr, 3) and (N, hr, hr, 3) of these entries' pairs."""
-    pairs = [[np.asarray(open_image(path)) for path in manifest.paths(entry)] for entry in entries]
-    return tuple(np.stack(images) for images in zip(*pairs))
+    return tuple(np.stack(images) for images in zip(*(read_pair(manifest, entry) for entry in entries)))
 
 
 def evaluate(gan, manifest, split="test"):
@@ -31,7 +31,7 @@ def evaluate(gan, manifest, split="test"):
     """
     scores = {"ours": [], "bicubic": []}
     for entry in manifest.split(split):
-        (lr,), (hr,) = read_images(manifest, [entry])
+        lr, hr = read_pair(manifest, entry)
         for name, image in (("ours", restore(gan, lr[None])[0]), ("bicubic", bicubic(lr, hr))):
             score = {metric.name: metric.function(hr, image) for metric in METRICS.values()}
             area = photo_area(entry.width, entry.height, manifest.hr)
@@ -44,21 +44,15 @@ def means(scores):
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
 
-def draw_figures(folder, gan, manifest, rows, settings):
-    """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses)."""
+def draw_figures(folder, gan, manifest, scores, rows, settings):
+    """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses). scores: of `evaluate`."""
     entries = manifest.split("test")
-    lr, hr = read_images(manifest, entries[:: max(1, len(entries) // FIGURE_FACES)][:FIGURE_FACES])
-    sr = restore(gan, lr)
-    captions = [
-        (
-            f"{l.shape[1]}x{l.shape[0]}",
-            f"{psnr(h, bicubic(l, h)):.2f} dB",
-            f"{psnr(h, s):.2f} dB",
-            f"{h.shape[1]}x{h.shape[0]}",
-        )
-        for l, s, h in zip(lr, sr, hr)
-    ]
-    save_image(comparison_grid(lr, sr, hr, captions=captions), folder / "figure3_test.png")
+    shown = range(0, len(entries), max(1, len(entries) // FIGURE_FACES))[:FIGURE_FACES]
+    lr, hr = read_images(manifest, [entries[i] for i in shown])
+    sizes = [f"{side}x{side}" for side in (manifest.lr, manifest.hr)]
+    psnrs = [[f"{scores[name][i]['psnr']:.2f} dB" for name in ("bicubic", "ours")] for i in shown]
+    captions = [(sizes[0], *decibels, sizes[1]) for decibels in psnrs]
+    save_image(comparison_grid(lr, restore(gan, lr), hr, captions=captions), folder / "figure3_test.png")
     content, name = ("vgg", "VGG") if settings.content == "vgg19" else ("pixel", "pixel")
     entropy = "binary cross entropy"
     sources = {"real": "d_loss_real", "generated": "d_loss_fake"}

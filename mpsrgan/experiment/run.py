@@ -17,7 +17,7 @@ from data_prep.augment import Augment
 from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
-from mpsrgan.experiment.plan import build_gan, total_steps
+from mpsrgan.experiment.plan import build_features, build_gan, total_steps
 from mpsrgan.experiment.results import draw_figures, evaluate, means, read_images, summarise
 from mpsrgan.gan import WARM_START
 from mpsrgan.images import MANIFEST_NAME
@@ -70,7 +70,7 @@ def _report(experiment, request, gan, manifest, before, steps):
     _say("testing")
     scores = evaluate(gan, manifest)
     rows = read_metrics(out / "metrics.csv")
-    draw_figures(out / "figures", gan, manifest, rows, request.settings)
+    draw_figures(out / "figures", gan, manifest, scores, rows, request.settings)
     results = summarise(experiment, request, manifest, scores, before, _run_facts(request, steps, rows))
     write_results(out, results)
     ours, bicubic = (results["metrics"][key] for key in ("ours", "bicubic"))
@@ -88,8 +88,7 @@ def _with_content(request):
     """
     if request.settings.content == "pixel":
         return replace(request, content=request.content or "pixel loss"), None
-    keras.config.set_dtype_policy(request.settings.precision)
-    features = vgg19.build_features()
+    features = build_features(request.settings)
     try:
         words = vgg19.load_weights(features)
     except UserError as error:

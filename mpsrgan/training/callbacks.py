@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from mpsrgan.images import save_image, to_uint8
+from mpsrgan.images import save_image, to_float, to_uint8
 
 TERMS = ("g_loss", "g_adversarial", "g_vgg", "g_pixel", "d_loss_real", "d_loss_fake", "d_real", "d_fake")
 """What `GAN.train_on_batch` can return, in the order of the columns."""
@@ -117,8 +117,6 @@ class SampleGrid(keras.callbacks.Callback):
 
 def restore(gan, lr, batch=4):
     """uint8 lr images (N, h, w, C) -> uint8 sr (N, sh, sw, C), in inference mode, `batch` at a time."""
-    from mpsrgan.images import to_float
-
     parts = [gan.predict_on_batch(to_float(lr[i : i + batch])) for i in range(0, len(lr), batch)]
     return to_uint8(np.concatenate(parts))
 
