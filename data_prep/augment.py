@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from data_prep.pairs import reduce
+from data_prep.degrade import add_noise, to_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,20 @@ class Augment:
     tint: float = 0.0
     noise: float = 0.0
 
-    def __call__(self, lr, hr, rng):
-        """uint8 (lr, lr, 3) and (hr, hr, 3), numpy Generator -> the changed pair, same shapes and dtype.
+    def __call__(self, lr, hr, rng, degradation):
+        """uint8 (h, w, 3) and (H, W, 3), numpy Generator -> the changed pair, same shapes and dtype.
 
-        Rotation and light act on the target, and the input is made from it again by the reduction of ``pairs``, so
-        that the pair still agrees; the flip is exact on both.
+        Rotation and light act on the target, and the input is made from it again by ``degradation``, the one that
+        made it before, so that the pair still agrees; noise of that degradation is then drawn anew from ``rng``. The
+        flip is exact on both and remakes nothing.
         """
         if self.flip and rng.random() < 0.5:
             lr, hr = lr[:, ::-1], hr[:, ::-1]
         changed = self._light(self._turn(hr, rng), rng)
         if changed is not hr:
-            lr, hr = reduce(changed, lr.shape[0]), changed
+            lr, hr = degradation(changed, lr.shape[:2], rng), changed
         if self.noise:
-            lr = _levels(lr + rng.normal(0, self.noise, lr.shape))
+            lr = add_noise(lr, self.noise, rng)
         return lr, hr
 
     def _turn(self, hr, rng):
@@ -57,8 +58,4 @@ class Augment:
         spread = 1 + rng.uniform(-self.contrast, self.contrast)
         lit = (hr.mean() + spread * (hr - hr.mean())) * gain
         pivot = 255 * rng.integers(0, 2)
-        return _levels(pivot + rng.uniform(1 - self.tint, 1, 3) * (lit - pivot))
-
-
-def _levels(values):
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+        return to_levels(pivot + rng.uniform(1 - self.tint, 1, 3) * (lit - pivot))

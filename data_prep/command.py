@@ -1,18 +1,24 @@
 """The command ``python -m data_prep``, whose arguments ``mpsrgan prepare`` shares."""
 
 import argparse
+import sys
 from collections import Counter
 
+from data_prep.degrade import Degradation
+from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.commandline import exit_code
+from mpsrgan.images import FILTERS
 
 
 def add_arguments(parser):
     """Add the command's arguments to an argparse parser."""
     parser.add_argument("source", metavar="SRC", help="folder of photographs, searched at any depth")
     parser.add_argument("-o", "--out", required=True, help="folder for the pairs; must be new or empty")
-    parser.add_argument("--hr", type=_natural, default=256, help="side of the targets in pixels (default 256)")
-    parser.add_argument("--lr", type=_natural, default=64, help="side of the inputs in pixels (default 64)")
+    size = {"type": _size, "metavar": "SIZE"}
+    parser.add_argument("--hr", default=256, **size, help="targets in pixels: side, or HEIGHTxWIDTH (default 256)")
+    parser.add_argument("--lr", default=64, **size, help="inputs in pixels: side, or HEIGHTxWIDTH (default 64)")
+    _add_picture_arguments(parser)
     parser.add_argument(
         "--counts",
         type=_whole,
@@ -21,23 +27,37 @@ def add_arguments(parser):
         help="pairs in each split (default 80/10/10 per cent; the paper has 5500 550 50)",
     )
     parser.add_argument("--seed", type=_whole, default=0, help="decides which image goes into which split (default 0)")
-    parser.add_argument("--min-side", type=_natural, help="skip images whose longer side is shorter (default: lr)")
+    parser.add_argument("--min-side", type=_natural, help="skip images whose longer side is shorter (default: lr's)")
     parser.add_argument("--workers", type=_natural, help="threads (default: one per core, up to 8)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
 
 
 def run(args):
-    """Do what the parsed arguments ask for, print a summary and return 0. UserError as ``prepare``."""
+    """Do what the parsed arguments ask for, print a summary and return 0. UserError as ``prepare``.
+
+    Data sets that ``data_prep.datasets`` recognises are divided by person and cut as they need; stderr says which.
+    """
+    from data_prep.datasets import recognise
     from data_prep.prepare import prepare
 
+    kernel, sigma = args.blur
+    degradation = Degradation(args.filter, int(kernel) if kernel.is_integer() else kernel, sigma, args.noise)
+    found = recognise(args.source)
+    if not args.quiet:
+        print(found.words, file=sys.stderr)
     manifest = prepare(
         args.source,
         args.out,
         hr=args.hr,
         lr=args.lr,
+        fit=args.fit,
+        zoom=found.zoom if args.zoom is None else args.zoom,
+        degradation=degradation,
         counts=args.counts,
         seed=args.seed,
+        group_of=found.group_of,
         min_side=args.min_side,
+        pattern=found.pattern,
         workers=args.workers,
         progress=not args.quiet,
     )
@@ -53,9 +73,10 @@ def summary(manifest, reasons_shown=5):
     splits = ", ".join(f"{sizes[name]} {name}" for name in (*SPLITS, UNUSED) if name != UNUSED or sizes[name])
     members = Counter(entry.group for entry in manifest.entries if entry.skipped is None)
     merged = [count for count in members.values() if count > 1]
+    lr, hr = size_words(manifest.lr), size_words(manifest.hr)
     lines = [
-        f"{manifest.folder}: {splits} (pairs of {manifest.lr} and {manifest.hr} pixels)",
-        f"enlarged, because smaller than {manifest.hr} pixels: {totals['enlarged']}",
+        f"{manifest.folder}: {splits} (pairs of {lr} and {hr} pixels)",
+        f"enlarged, because smaller than {hr} pixels: {totals['enlarged']}",
         f"kept together as one person or near-duplicates: {sum(merged)} images in {len(merged)} groups",
         f"skipped: {totals['skipped']} of {totals['files']} files",
     ]
@@ -71,6 +92,38 @@ def main(argv=None):
     add_arguments(parser)
     args = parser.parse_args(argv)
     return exit_code(lambda: run(args))
+
+
+def _add_picture_arguments(parser):
+    parser.add_argument(
+        "--fit",
+        choices=FITS,
+        default="pad",
+        help="pictures of another shape: black borders, the middle, or resized anyhow (default pad)",
+    )
+    parser.add_argument(
+        "--zoom",
+        type=float,
+        help="share of each side to keep of the middle, up to 1 (default: what suits a known data set, else 1)",
+    )
+    parser.add_argument(
+        "--blur",
+        type=float,
+        nargs=2,
+        default=(0.0, 0.0),
+        metavar=("KERNEL", "SIGMA"),
+        help="Gaussian blur before the reduction: taps (odd) and standard deviation in target pixels (default none)",
+    )
+    parser.add_argument("--filter", choices=FILTERS, default="bicubic", help="of the reduction (default bicubic)")
+    parser.add_argument("--noise", type=float, default=0.0, help="on the inputs, in levels of 0 to 255 (default 0)")
+
+
+def _size(text):
+    """argparse type: "256" -> 256, "112x92" -> (112, 92)."""
+    sides = [_natural(part) for part in text.lower().split("x")]
+    if len(sides) > 2:
+        raise argparse.ArgumentTypeError(f"{text} has {len(sides)} numbers, a side or HEIGHTxWIDTH was expected")
+    return sides[0] if len(sides) == 1 else tuple(sides)
 
 
 def _whole(text):

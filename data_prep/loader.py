@@ -6,9 +6,11 @@ import itertools
 from contextlib import closing
 
 import numpy as np
+from PIL import Image
 
 from data_prep.augment import Augment
 from data_prep.ordered import ordered_map
+from data_prep.pairs import as_size, size_words
 from mpsrgan.errors import UserError
 from mpsrgan.images import open_image, to_float
 
@@ -16,12 +18,17 @@ from mpsrgan.images import open_image, to_float
 class BatchLoader:
     """Batches of one split of a Manifest; each is a pure function of (seed, step), so a resumed run needs no state.
 
-    ``batch``: pairs in one. ``crop``: side in input pixels of a random square, cut from both at the same place.
-    ``augment``: see Augment. ``shuffle``: a new order each epoch, else the manifest's. ``drop_last``: leave out an
-    epoch's last, smaller batch; with False it is kept. ``prefetch``: batches that ``stream`` reads ahead, in
-    ``workers`` threads. The paper does not say in which order pictures come; we draw a new order each epoch.
+    ``batch``: pairs in one. ``channels``: 3, or 1 for the luma of both. ``crop``: side or (height, width) in input
+    pixels of a random window, cut from both at the same place; None for whole images. ``augment``: see Augment; it
+    acts in colour, before the luma is taken (which leaves 0.67 of the noise). ``shuffle``: a new order each epoch,
+    else the manifest's. ``drop_last``: leave out an epoch's last, smaller batch; with False it is kept. ``prefetch``:
+    batches that ``stream`` reads ahead, in ``workers`` threads. The paper does not say in which order pictures come;
+    we draw a new order each epoch.
 
-    UserError for an unknown split, a split with too few images or a crop larger than the input.
+    Inputs are those on disk. Where their degradation has noise, it is therefore the same in every epoch, except in
+    pairs that ``augment`` turns or lights: those inputs are made anew, with new noise.
+
+    UserError for an unknown split, a split with too few images, a crop larger than the input or other channels.
     """
 
     def __init__(
@@ -31,6 +38,7 @@ class BatchLoader:
         batch,
         *,
         seed=0,
+        channels=3,
         crop=None,
         augment=Augment(),
         shuffle=True,
@@ -50,15 +58,16 @@ class BatchLoader:
                 f"the {split} split of {manifest.folder} holds {n} image{'s' * (n != 1)}, fewer than the "
                 f"batch of {batch}: use --batch {n} or add images"
             )
-        if crop is not None and not 1 <= crop <= manifest.lr:
-            raise UserError(f"a crop of {crop} pixels: from 1 to the input's side of {manifest.lr} is possible")
+        _check_channels(channels)
         self.steps_per_epoch = n // batch if drop_last else -(-n // batch)
-        self.batch_size, self.seed = batch, seed
-        self._crop, self._augment, self._shuffle = crop, augment, shuffle
-        self._prefetch, self._workers = prefetch, workers
+        self.batch_size, self.seed, self.channels = batch, seed, channels
+        self.lr_size = manifest.lr if crop is None else _checked_crop(crop, manifest.lr)
+        self.scale = manifest.scale
+        self.prefetch, self.workers = prefetch, workers
+        self._degradation, self._augment, self._shuffle = manifest.degradation, augment, shuffle
 
     def batch(self, step):
-        """Step 0, 1, ... -> (lr, hr): float32 (N, side, side, 3) in -1..1, hr's side scale times lr's.
+        """Step 0, 1, ... -> (lr, hr): float32 (N, h, w, channels) in -1..1, h and w of hr scale times those of lr.
 
         UserError naming the file when a PNG of the pairs is missing or damaged.
         """
@@ -66,46 +75,90 @@ class BatchLoader:
         n = len(self.entries)
         order = np.random.default_rng([self.seed, epoch]).permutation(n) if self._shuffle else np.arange(n)
         positions = range(place * self.batch_size, min((place + 1) * self.batch_size, n))
-        return _stack(self._sample(order[p], np.random.default_rng([self.seed, epoch, p + 1])) for p in positions)
-
-    def read(self, indices):
-        """Indices into ``entries`` -> (lr, hr) as in ``batch``, whole and unchanged."""
-        return _stack(read_pair(self.manifest, self.entries[index]) for index in indices)
+        pairs = [self._sample(order[p], np.random.default_rng([self.seed, epoch, p + 1])) for p in positions]
+        lr, hr = zip(*pairs)
+        return to_float(np.stack(lr)), to_float(np.stack(hr))
 
     def stream(self, start=0):
         """Endless generator of ``batch(start)``, ``batch(start + 1)``, ...; reads ahead until it is closed."""
-        with closing(ordered_map(self.batch, itertools.count(start), self._workers, self._prefetch)) as batches:
-            yield from batches
+        return _stream(self.batch, start, self)
 
     def _sample(self, index, rng):
-        lr, hr = self._augment(*read_pair(self.manifest, self.entries[index]), rng)
-        if self._crop is None:
-            return lr, hr
-        scale = self.manifest.hr // self.manifest.lr
-        top, left = rng.integers(0, self.manifest.lr - self._crop + 1, 2)
-        return _cut(lr, top, left, self._crop), _cut(hr, top * scale, left * scale, self._crop * scale)
+        lr, hr = self._augment(*read_pair(self.manifest, self.entries[index]), rng, self._degradation)
+        if self.lr_size != self.manifest.lr:
+            free = np.subtract(self.manifest.lr, self.lr_size)
+            top, left = rng.integers(0, free + 1)
+            lr = _cut(lr, top, left, self.lr_size)
+            hr = _cut(hr, top * self.scale, left * self.scale, [self.scale * length for length in self.lr_size])
+        return _as_channels(lr, self.channels), _as_channels(hr, self.channels)
 
 
-def read_pair(manifest, entry):
-    """One pair from disk -> uint8 (lr, lr, 3) and (hr, hr, 3); UserError naming the file if missing or damaged."""
+class StagedLoader:
+    """Batches 0 .. ``switch`` - 1 of the BatchLoader ``first``, then those of ``second``, from its own beginning.
+
+    Source: paper 004, which trained on COCO first and then again on FFHQ. ``steps_per_epoch`` and ``seed`` are those
+    of ``second``. UserError when the two give batches of different shapes, or for a negative ``switch``.
+    """
+
+    def __init__(self, first, second, switch):
+        if switch < 0:
+            raise UserError(f"a switch after {switch} batches: 0 or more was expected")
+        for name in ("batch_size", "lr_size", "scale", "channels"):
+            one, two = getattr(first, name), getattr(second, name)
+            if one != two:
+                raise UserError(f"stages with a {name} of {one} and of {two}: both must be the same")
+        self.first, self.second, self.switch = first, second, switch
+        self.steps_per_epoch, self.batch_size, self.seed = second.steps_per_epoch, second.batch_size, second.seed
+
+    def batch(self, step):
+        """Step 0, 1, ... -> (lr, hr) as ``BatchLoader.batch``; a pure function of both seeds and ``step``."""
+        return self.first.batch(step) if step < self.switch else self.second.batch(step - self.switch)
+
+    def stream(self, start=0):
+        """Endless generator of ``batch(start)``, ...; reads ahead, also across the switch, until it is closed."""
+        return _stream(self.batch, start, self.second)
+
+
+def read_pair(manifest, entry, channels=3):
+    """One pair from disk -> uint8 (h, w, channels) of lr and of hr; with 1 channel the luma, exact for gray pictures.
+
+    Pillow's luma: 0.299 R + 0.587 G + 0.114 B, rounded. UserError naming the file if missing or damaged.
+    """
+    _check_channels(channels)
     lr_path, hr_path = manifest.paths(entry)
-    return _read(lr_path, manifest.lr), _read(hr_path, manifest.hr)
+    return _as_channels(_read(lr_path, manifest.lr), channels), _as_channels(_read(hr_path, manifest.hr), channels)
 
 
-def _read(path, side):
+def _stream(batch, start, loader):
+    with closing(ordered_map(batch, itertools.count(start), loader.workers, loader.prefetch)) as batches:
+        yield from batches
+
+
+def _read(path, size):
     image = np.asarray(open_image(path))
-    if image.shape[:2] != (side, side):
+    if image.shape[:2] != size:
         raise UserError(
-            f"{path}: {image.shape[1]}x{image.shape[0]} pixels, the manifest says {side}x{side}; "
+            f"{path}: {image.shape[1]}x{image.shape[0]} pixels, the manifest says {size[1]}x{size[0]}; "
             "prepare the pairs again"
         )
     return image
 
 
-def _cut(image, top, left, side):
-    return image[top : top + side, left : left + side]
+def _as_channels(image, channels):
+    return image if channels == 3 else np.asarray(Image.fromarray(image).convert("L"))[..., None]
 
 
-def _stack(pairs):
-    lr, hr = zip(*pairs)
-    return to_float(np.stack(lr)), to_float(np.stack(hr))
+def _cut(image, top, left, size):
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def _check_channels(channels):
+    if channels not in (1, 3):
+        raise UserError(f"{channels} channels: 3 (RGB) or 1 (luma) was expected")
+
+
+def _checked_crop(crop, lr):
+    pair = tuple(crop) if isinstance(crop, (tuple, list)) else (crop, crop)
+    if len(pair) != 2 or not all(1 <= length <= limit for length, limit in zip(pair, lr)):
+        raise UserError(f"a crop of {crop} pixels: from 1 to the input's side of {size_words(lr)} is possible")
+    return as_size(pair)

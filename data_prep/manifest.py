@@ -1,16 +1,21 @@
-"""What a folder of pairs holds: ``manifest.jsonl``, one JSON object a line, the first one a header."""
+"""What a folder of pairs holds: ``manifest.jsonl``, one JSON object a line, the first one a header.
+
+The header says how the pairs were made: "hr" and "lr" as [height, width], "fit", "zoom", "degradation" and more.
+"""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from data_prep.degrade import Degradation
+from data_prep.pairs import as_size, check_fit, scale_of
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.images import MANIFEST_NAME
 
 FORMAT = "mpsrgan-pairs"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class Entry:
 
     ``name`` is the stem of both PNGs, ``source`` the path below the source folder, ``sha256`` of the source's bytes,
     ``width`` and ``height`` in pixels of the upright source, ``group`` the person or near-duplicate cluster,
-    ``enlarged`` whether the longer side was under hr, ``skipped`` the reason. What is not known is None.
+    ``enlarged`` whether the part used, borders included, was smaller than hr, ``skipped`` the reason. What is not
+    known is None.
     """
 
     name: str
@@ -73,13 +79,23 @@ class Manifest:
 
     @property
     def hr(self):
-        """Side of the targets in pixels."""
-        return self.header["hr"]
+        """(height, width) of the targets in pixels."""
+        return tuple(self.header["hr"])
 
     @property
     def lr(self):
-        """Side of the inputs in pixels."""
-        return self.header["lr"]
+        """(height, width) of the inputs in pixels."""
+        return tuple(self.header["lr"])
+
+    @property
+    def scale(self):
+        """How many times larger the targets are, the same whole number in both directions; UserError for others."""
+        return scale_of(self.hr, self.lr)
+
+    @property
+    def degradation(self):
+        """The Degradation that made the inputs of the targets."""
+        return Degradation(**self.header["degradation"])
 
     @property
     def skipped(self):
@@ -112,9 +128,11 @@ def _check_header(header, path):
             f"{path}: has version {header.get('version')!r}, this program reads version {VERSION}; "
             "prepare the pairs again"
         )
-    for key in ("hr", "lr", "entries"):
-        if type(header.get(key)) is not int:
-            raise UserError(
-                f"{path}: the header's {key!r} is {header.get(key)!r}, a whole number was expected; "
-                "prepare the pairs again"
-            )
+    try:
+        scale_of(as_size(header["hr"]), as_size(header["lr"]))
+        check_fit(header["fit"], header["zoom"])
+        Degradation(**header["degradation"])
+    except (UserError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: damaged header ({error}); prepare the pairs again") from error
+    if not isinstance(header.get("entries"), int):
+        raise UserError(f"{path}: damaged header (no number of entries); prepare the pairs again")

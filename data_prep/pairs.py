@@ -1,71 +1,134 @@
-"""One photograph to one training pair. Source: paper 000 (MPSRGAN), section 5, the "image processor"."""
+"""One photograph to one training pair. Source: paper 000 (MPSRGAN), section 5, the "image processor".
+
+A size is (height, width) in pixels everywhere; where one comes from outside, an int stands for a square.
+"""
 
 from PIL import Image
 
+from data_prep.degrade import Degradation
 from mpsrgan.errors import UserError
 from mpsrgan.images import MAX_PIXELS, resize
 
 HR_FILTER = "lanczos"
-LR_FILTER = "bicubic"
 HASH_SIDE = 16
+FITS = ("pad", "crop", "stretch")
 
 
-def pad_to_square(image):
-    """RGB Pillow image (W, H) -> RGB Pillow image (side, side), side = max(W, H), centred on black.
+def make_pair(image, hr=256, lr=64, *, fit="pad", zoom=1.0, degradation=Degradation(), rng=None):
+    """RGB Pillow image of any size -> (hr, lr): uint8 arrays (H, W, 3) and (h, w, 3) in 0..255.
 
-    An odd rest goes to the right or to the bottom. The paper does not say where the borders go; we centre the
-    picture, because a face stays in the middle that way.
+    ``hr``, ``lr``: side or (height, width). ``zoom``: the share of each side, in (0, 1], that is kept of the middle
+    before all else, for data sets with wide margins. ``fit``: how a photograph of another shape becomes hr:
+
+    - "pad": whole, centred on black that fills it up to hr's aspect ratio (paper 000, section 5).
+    - "crop": the largest window of hr's aspect ratio in its middle. Papers 001 to 004 do not say what becomes of
+      other shapes; crop suits them, because their data sets have the face in the middle and no borders.
+    - "stretch": whole, both directions resized by themselves.
+
+    The paper does not say which filter resizes; we use Lanczos, the sharpest of Pillow's antialiased ones, for the
+    target. Nor does it say what the input is made from; we degrade the target itself, so that both agree pixel by
+    pixel. ``rng``: numpy Generator for a ``degradation`` with noise.
+
+    UserError unless hr is the same whole multiple of lr in both directions, and for an unknown fit or zoom.
     """
-    side = max(image.size)
-    square = Image.new("RGB", (side, side))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square
+    hr, lr = as_size(hr), as_size(lr)
+    scale_of(hr, lr)
+    check_fit(fit, zoom)
+    target = _target(image, hr, fit, zoom)
+    return target, degradation(target, lr, rng)
 
 
-def photo_area(width, height, hr):
-    """Where a photograph of width x height lies in its target: (rows, columns) as slices, without its black borders.
+def photo_area(width, height, hr, fit="pad", zoom=1.0):
+    """Where a photograph of width x height lies in its target: (rows, columns) as slices, without black borders.
 
-    Whole pixels only: those that the borders touch are left out. Never empty.
+    Whole pixels only: those that the borders touch are left out. Never empty. Everything unless ``fit`` is "pad".
     """
-    side, slices = max(width, height), []
-    for length in (height, width):
+    hr = as_size(hr)
+    if fit != "pad":
+        return tuple(slice(0, length) for length in hr)
+    whole, slices = used_size(width, height, hr, fit, zoom)[::-1], []
+    for length, side, target in zip(_zoomed(width, height, zoom)[::-1], whole, hr):
         start = (side - length) // 2
-        first = min(-(-start * hr // side), hr - 1)
-        slices.append(slice(first, max((start + length) * hr // side, first + 1)))
+        first = min(-(-start * target // side), target - 1)
+        slices.append(slice(first, max((start + length) * target // side, first + 1)))
     return tuple(slices)
 
 
-def make_pair(image, hr=256, lr=64):
-    """RGB Pillow image of any size -> (hr, lr): uint8 arrays (hr, hr, 3) and (lr, lr, 3) in 0..255.
-
-    The paper does not say which filter resizes; we use Lanczos, the sharpest of Pillow's antialiased ones, for the
-    target. Nor does it say what the input is made from; we reduce the target itself, by Pillow's antialiased bicubic,
-    so that both agree pixel by pixel and the reduction is the usual one. UserError when lr does not divide hr.
-    """
-    check_sizes(hr, lr)
-    side = max(image.size)
-    if side**2 > MAX_PIXELS:  # a long strip, whose square would not fit into memory
-        image = image.resize([max(1, round(length * 4 * hr / side)) for length in image.size], Image.Resampling.LANCZOS)
-    target = resize(pad_to_square(image), (hr, hr), HR_FILTER)
-    return target, reduce(target, lr)
+def used_size(width, height, hr, fit="pad", zoom=1.0):
+    """(width, height) of what is resized to hr, in pixels of a photograph of width x height: borders included."""
+    width, height = _zoomed(width, height, zoom)
+    if fit == "stretch":
+        return width, height
+    of_height, of_width = round(height * hr[1] / hr[0]), round(width * hr[0] / hr[1])
+    if fit == "pad":
+        return max(width, of_height), max(height, of_width)
+    return min(width, max(1, of_height)), min(height, max(1, of_width))
 
 
-def check_sizes(hr, lr):
-    """UserError unless lr >= 1 divides hr."""
-    if lr < 1 or hr < 1 or hr % lr:
-        raise UserError(f"hr {hr} with lr {lr}: hr must be a multiple of lr, such as 256 with 64")
+def as_size(size):
+    """A side in pixels or (height, width) -> (height, width). UserError unless whole numbers of 1 or more."""
+    pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2 or not all(isinstance(length, int) and length >= 1 for length in pair):
+        raise UserError(f"size {size!r}: a side in pixels such as 64 was expected, or (height, width)")
+    return pair
 
 
-def reduce(target, lr):
-    """uint8 (hr, hr, 3) -> uint8 (lr, lr, 3): the one reduction that makes inputs from targets."""
-    return resize(target, (lr, lr), LR_FILTER)
+def size_words(size):
+    """(height, width) -> "64" for a square, otherwise "112x92"."""
+    height, width = size
+    return str(height) if height == width else f"{height}x{width}"
+
+
+def scale_of(hr, lr):
+    """The whole number that both (height, width) of lr are multiplied by to give hr; UserError if there is none."""
+    scale = hr[0] // lr[0]
+    if hr != (scale * lr[0], scale * lr[1]):
+        raise UserError(
+            f"hr {size_words(hr)} with lr {size_words(lr)}: hr must be a multiple of lr, the same in height and width, "
+            "such as 256 with 64 or 112x92 with 56x46"
+        )
+    return scale
+
+
+def check_fit(fit, zoom):
+    """UserError unless ``fit`` is one of FITS and 0 < zoom <= 1."""
+    if fit not in FITS:
+        raise UserError(f"unknown fit {fit!r}: use one of {', '.join(FITS)}")
+    if not isinstance(zoom, (int, float)) or not 0 < zoom <= 1:
+        raise UserError(f"zoom {zoom!r}: the share of each side to keep was expected, above 0 and up to 1")
 
 
 def difference_hash(target):
-    """uint8 (hr, hr, 3) -> bool (256,): is each cell of a 16x17 gray thumbnail brighter than the next one?
+    """uint8 (H, W, 3) -> bool (256,): is each cell of a 16x17 gray thumbnail brighter than the next one?
 
     Survives re-encoding, resizing and brightening; see ``split.near_duplicate_groups``. A mirror image has another.
     """
     gray = Image.fromarray(target).convert("L")
     cells = resize(gray, (HASH_SIDE, HASH_SIDE + 1), "bilinear")
     return (cells[:, :-1] > cells[:, 1:]).ravel()
+
+
+def _target(image, hr, fit, zoom):
+    image = _window(image, _zoomed(*image.size, zoom))
+    size = used_size(*image.size, hr, fit)
+    if size[0] * size[1] > MAX_PIXELS and fit == "pad":  # a long strip, whose canvas would not fit into memory
+        sides = [max(1, round(n * 4 * to / side)) for n, to, side in zip(image.size, hr[::-1], size)]
+        image = image.resize(sides, Image.Resampling.LANCZOS)
+        size = used_size(*image.size, hr, fit)
+    return resize(_window(image, size), hr, HR_FILTER)
+
+
+def _zoomed(width, height, zoom):
+    return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def _window(image, size):
+    """The middle of a Pillow image, as (width, height); black where that is larger than the image.
+
+    An odd rest is a border to the right or to the bottom, or is cut off to the left or at the top. The paper does not
+    say where the borders go; we centre the picture, because a face stays in the middle that way.
+    """
+    if image.size == size:
+        return image
+    left, top = ((there - wanted) - (there - wanted) // 2 for there, wanted in zip(image.size, size))
+    return image.crop((left, top, left + size[0], top + size[1]))

@@ -5,15 +5,16 @@ import os
 import re
 import shutil
 import uuid
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from data_prep.degrade import Degradation
 from data_prep.manifest import Entry, Manifest
 from data_prep.ordered import ordered_map
-from data_prep.pairs import HR_FILTER, LR_FILTER, check_sizes, difference_hash, make_pair
+from data_prep.pairs import HR_FILTER, as_size, check_fit, difference_hash, make_pair, scale_of, used_size
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
 from mpsrgan.images import MAX_PIXELS, ImageError, list_images, open_image, save_image
@@ -25,6 +26,9 @@ def prepare(
     *,
     hr=256,
     lr=64,
+    fit="pad",
+    zoom=1.0,
+    degradation=Degradation(),
     counts=None,
     seed=0,
     group_of=None,
@@ -37,49 +41,52 @@ def prepare(
 ):
     """Make pairs of every image below ``source`` in ``out``/{train,validation,test}/{lr,hr}/NAME.png -> Manifest.
 
-    ``hr``, ``lr``: sides in pixels. ``counts``: (train, validation, test), 80/10/10 per cent when None. ``group_of``
-    gives a file's person from its posix path below ``source``; near-duplicates stay together as well. ``min_side``:
-    files whose longer side is shorter are skipped; the paper does not say what becomes of small pictures; we skip
-    those under ``lr``, because their input would be enlarged. ``limit``: only the first files, by sorted path.
-    ``pattern``: only file names that match. Files that cannot be used are listed in the manifest with the reason.
+    ``hr``, ``lr``: sides in pixels or (height, width). ``fit``, ``zoom``, ``degradation``: as in ``make_pair``; noise
+    is drawn from a generator made of ``seed`` and the file's hash. ``counts``: (train, validation, test), 80/10/10 per
+    cent when None. ``group_of`` gives a file's person from its posix path below ``source``; near-duplicates stay
+    together as well. ``min_side``: files are skipped when the longer side of the part used (after zoom and crop, with
+    borders) is shorter. The paper does not say what becomes of small pictures; None skips those under the longer side
+    of ``lr``, because their input would be enlarged. ``limit``: only the first files, by sorted path. ``pattern``:
+    only file names that match. Files that cannot be used are listed in the manifest with the reason.
 
     ``out`` appears whole or not at all, and depends on the arguments and the files alone, not on ``workers``.
     UserError when ``source`` holds too few images, or ``out`` is in use, within ``source`` or cannot be written.
     """
-    check_sizes(hr, lr)
+    hr, lr = as_size(hr), as_size(lr)
+    scale_of(hr, lr)
+    check_fit(fit, zoom)
     source, out = Path(source), Path(out)
     paths = list_images(source, pattern)[:limit]
     if not paths:
         raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
     _check_out(source, out)
-    reader = _Reader(source, hr, lr, lr if min_side is None else min_side, max_pixels)
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        _make_folders(partial)
+    min_side = max(lr) if min_side is None else min_side
+    reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, min_side, max_pixels)
+    with _whole_or_not_at_all(out) as partial:
         records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
         entries, wanted = _divide(records, source, counts, seed, group_of)
-        header = {
-            "hr": hr,
-            "lr": lr,
-            "hr_filter": HR_FILTER,
-            "lr_filter": LR_FILTER,
-            "seed": seed,
-            "wanted": wanted,
-            "min_side": reader.min_side,
-            "source": source.resolve().name,
-            "totals": _totals(entries),
-        }
+        header = {**reader.header, "wanted": wanted, "totals": _totals(entries)}
         manifest = Manifest(partial, header, entries)
         _move_pairs(manifest)
         manifest.save()
-        if out.is_dir():
+    return Manifest.load(out)
+
+
+@contextmanager
+def _whole_or_not_at_all(out):
+    """Gives a folder beside ``out`` to fill, which takes its name in the end; nothing is left after an error."""
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        for kind in ("lr", "hr"):
+            (partial / "all" / kind).mkdir(parents=True)
+        yield partial
+        if out.is_dir():  # empty; not every system renames onto a folder
             out.rmdir()
         partial.rename(out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:  # also on Ctrl-C
         shutil.rmtree(partial, ignore_errors=True)
-    return Manifest.load(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,28 @@ class _Reader:
     """Reads one file, writes its pair and returns only a small record: (Entry, hash bits or None)."""
 
     source: Path
-    hr: int
-    lr: int
+    hr: tuple
+    lr: tuple
+    fit: str
+    zoom: float
+    degradation: Degradation
+    seed: int
     min_side: int
     max_pixels: int
+
+    @property
+    def header(self):
+        return {
+            "hr": self.hr,
+            "lr": self.lr,
+            "fit": self.fit,
+            "zoom": self.zoom,
+            "hr_filter": HR_FILTER,
+            "degradation": asdict(self.degradation),
+            "seed": self.seed,
+            "min_side": self.min_side,
+            "source": self.source.resolve().name,
+        }
 
     def __call__(self, path, name, folder):
         entry = Entry(
@@ -112,14 +137,21 @@ class _Reader:
             return replace(entry, skipped=error.reason), None
         except OSError as error:
             return replace(entry, skipped=f"cannot be opened: {error.strerror}"), None
-        entry = replace(entry, width=image.width, height=image.height, enlarged=max(image.size) < self.hr)
-        if max(image.size) < self.min_side:
-            reason = f"{image.width}x{image.height} pixels, the longer side is under {self.min_side}"
-            return replace(entry, enlarged=False, skipped=reason), None
-        target, reduced = make_pair(image, self.hr, self.lr)
+        entry = replace(entry, width=image.width, height=image.height)
+        used = used_size(*image.size, self.hr, self.fit, self.zoom)
+        if max(used) < self.min_side:
+            part = "" if max(used) == max(image.size) else f" of the part used, {used[0]}x{used[1]},"
+            reason = f"{image.width}x{image.height} pixels, the longer side{part} is under {self.min_side}"
+            return replace(entry, skipped=reason), None
+        target, reduced = self._pair(image, entry.sha256)
         save_image(target, folder / "hr" / f"{name}.png")
         save_image(reduced, folder / "lr" / f"{name}.png")
-        return entry, np.packbits(difference_hash(target))
+        enlarged = used[0] < self.hr[1] or used[1] < self.hr[0]
+        return replace(entry, enlarged=enlarged), np.packbits(difference_hash(target))
+
+    def _pair(self, image, sha256):
+        rng = np.random.default_rng([self.seed, int(sha256, 16)]) if self.degradation.noise else None
+        return make_pair(image, self.hr, self.lr, fit=self.fit, zoom=self.zoom, degradation=self.degradation, rng=rng)
 
 
 def _read_all(reader, folder, paths, workers, progress):
@@ -204,8 +236,3 @@ def _check_out(source, out):
         raise UserError(f"{out}: is a file, a folder was expected; choose another name")
     if out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out}: exists and is not empty; choose another folder or remove it")
-
-
-def _make_folders(partial):
-    for kind in ("lr", "hr"):
-        (partial / "all" / kind).mkdir(parents=True)

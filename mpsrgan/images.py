@@ -185,14 +185,17 @@ def to_uint8(images):
 
 
 def resize(image, size, filter="bicubic"):
-    """Resize a uint8 array (H, W, 3) or a Pillow image to ``size`` = (height, width) -> uint8 array.
+    """Resize a uint8 array (H, W, 3), (H, W, 1) or (H, W) or a Pillow image to ``size`` = (height, width).
+
+    Returns a uint8 array with as many dimensions.
 
     ``filter`` is one of FILTERS; Pillow widens each when reducing (antialiasing). UserError for another name.
     """
     if filter not in FILTERS:
         raise UserError(f"unknown filter {filter!r}: use one of {', '.join(FILTERS)}")
     height, width = size
-    return np.asarray(_as_pillow(image).resize((width, height), FILTERS[filter]))
+    resized = np.asarray(_as_pillow(image).resize((width, height), FILTERS[filter]))
+    return resized[..., None] if getattr(image, "ndim", 0) == 3 and resized.ndim == 2 else resized
 
 
 def _as_pillow(image):
@@ -201,11 +204,11 @@ def _as_pillow(image):
     image = np.asarray(image)
     if image.dtype != np.uint8:
         raise TypeError(f"a uint8 image in 0..255 was expected, not {image.dtype}; use to_uint8 first")
-    return Image.fromarray(image)
+    return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
 
 
 def save_image(image, path):
-    """Write a uint8 array (H, W, 3) or (H, W) or a Pillow image; the suffix of ``path`` names the format.
+    """Write a uint8 array (H, W, 3), (H, W, 1) or (H, W) or a Pillow image; the suffix of ``path`` names the format.
 
     Missing parent folders are made. The file appears whole or not at all. UserError for an unknown suffix or a
     place that cannot be written.

@@ -8,23 +8,37 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep import Augment, BatchLoader, prepare
+from data_prep import Augment, BatchLoader, Degradation, Manifest, StagedLoader, prepare
+from data_prep.loader import read_pair
+from data_prep.manifest import Entry
 from data_prep.ordered import ordered_map
-from data_prep.pairs import reduce
 from mpsrgan.errors import UserError
 from mpsrgan.images import open_image, to_float
 
+BICUBIC = Degradation()
 EVERYTHING = Augment(flip=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2, noise=4)
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("loader")
-    (folder / "photos").mkdir()
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
     for seed in range(14):
         cells = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-        Image.fromarray(cells).resize((32, 32), Image.Resampling.BICUBIC).save(folder / "photos" / f"{seed:02}.png")
-    return prepare(folder / "photos", folder / "pairs", hr=32, lr=8, counts=(10, 2, 2), progress=False)
+        Image.fromarray(cells).resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{seed:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("loader") / "pairs"
+    return prepare(photos, out, hr=32, lr=8, counts=(10, 2, 2), progress=False)
+
+
+@pytest.fixture(scope="module")
+def tall(photos, tmp_path_factory):
+    """Pairs of 14x12 and 28x24 pixels whose inputs have noise."""
+    out, noisy = tmp_path_factory.mktemp("loader") / "tall", Degradation(noise=6)
+    return prepare(photos, out, hr=(28, 24), lr=(14, 12), counts=(10, 2, 2), degradation=noisy, progress=False)
 
 
 def same(a, b):
@@ -32,8 +46,8 @@ def same(a, b):
 
 
 def names_of(loader, batch):
-    known = {loader.read([i])[1].tobytes(): entry.name for i, entry in enumerate(loader.entries)}
-    return [known[image[None].tobytes()] for image in batch[1]]
+    known = {to_float(read_pair(loader.manifest, entry)[1]).tobytes(): entry.name for entry in loader.entries}
+    return [known[image.tobytes()] for image in batch[1]]
 
 
 def test_shapes_ranges_and_contents(pairs):
@@ -75,10 +89,88 @@ def test_last_partial_batch(pairs):
     assert len(BatchLoader(pairs, "test", 16, shuffle=False, drop_last=False).batch(0)[0]) == 2
 
 
-def test_read(pairs):
-    loader = BatchLoader(pairs, "train", 4, shuffle=False, crop=2, augment=EVERYTHING)
-    plain = BatchLoader(pairs, "train", 4, shuffle=False)
-    assert same(loader.read([0, 1, 2, 3]), plain.batch(0))
+def test_images_that_are_not_square(tall):
+    lr, hr = BatchLoader(tall, "train", 3).batch(0)
+    assert lr.shape == (3, 14, 12, 3) and hr.shape == (3, 28, 24, 3)
+    for crop, size in (((5, 9), (5, 9)), ([14, 2], (14, 2)), (7, (7, 7)), ((14, 12), (14, 12))):
+        lr, hr = BatchLoader(tall, "train", 3, crop=crop, augment=EVERYTHING).batch(1)
+        assert lr.shape == (3, *size, 3) and hr.shape == (3, 2 * size[0], 2 * size[1], 3)
+
+
+def test_one_channel_is_the_luma(pairs):
+    loader = BatchLoader(pairs, "train", 4, channels=1, shuffle=False)
+    lr, hr = loader.batch(0)
+    assert lr.shape == (4, 8, 8, 1) and hr.shape == (4, 32, 32, 1)
+    for images, path in zip((lr, hr), pairs.paths(loader.entries[2])):
+        luma = np.asarray(open_image(path)) @ [0.299, 0.587, 0.114]
+        assert np.abs((images[2, ..., 0] + 1) * 127.5 - luma).max() < 0.51
+    both = [read_pair(pairs, loader.entries[0], channels) for channels in (1, 3)]
+    assert [part.shape for pair in both for part in pair] == [(8, 8, 1), (32, 32, 1), (8, 8, 3), (32, 32, 3)]
+    assert all(part.dtype == np.uint8 for pair in both for part in pair)
+    assert np.array_equal(to_float(both[0][1]), hr[0])
+
+
+def test_one_channel_is_cut_and_changed_like_three(pairs):
+    options = {"seed": 5, "crop": 3, "augment": EVERYTHING}
+    colour, gray = (BatchLoader(pairs, "train", 3, channels=channels, **options).batch(1) for channels in (3, 1))
+    for three, one in zip(colour, gray):
+        assert np.abs(three @ np.float32([0.299, 0.587, 0.114]) - one[..., 0]).max() < 0.005
+
+
+def test_one_channel_is_exact_for_gray_pictures(tmp_path):
+    gray = np.random.default_rng(0).permutation(256).astype(np.uint8).reshape(16, 16)
+    for kind, image in (("lr", gray[::2, ::2]), ("hr", gray)):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+        Image.fromarray(image).convert("RGB").save(tmp_path / "train" / kind / "a.png")
+    manifest = Manifest(tmp_path, {"hr": [16, 16], "lr": [8, 8]}, [])
+    lr, hr = read_pair(manifest, Entry("a", "train", "a.png", "0" * 64, 16, 16, "a", False, None), 1)
+    assert np.array_equal(hr[..., 0], gray) and np.array_equal(lr[..., 0], gray[::2, ::2])
+
+
+def test_noise_of_the_stored_inputs_stays_until_they_are_remade(tall):
+    """Without augmentation the input is the file; turned or lit, it is made again with new noise each epoch."""
+    stored = read_pair(tall, tall.split("train")[0])
+    plain = BatchLoader(tall, "train", 1, shuffle=False)
+    flipped = BatchLoader(tall, "train", 1, shuffle=False, augment=Augment(flip=True))
+    lit = BatchLoader(tall, "train", 1, shuffle=False, augment=Augment(brightness=1e-9))
+    assert all(np.array_equal(plain.batch(10 * epoch)[0][0], to_float(stored[0])) for epoch in range(3))
+    for epoch in range(6):
+        lr = flipped.batch(10 * epoch)[0][0]
+        assert any(np.array_equal(image, to_float(stored[0])) for image in (lr, lr[:, ::-1]))
+    inputs = [lit.batch(10 * epoch)[0][0] for epoch in range(3)]
+    clean = to_float(BICUBIC(stored[1], (14, 12)))
+    noise = [(image - clean) * 127.5 for image in (*inputs, to_float(stored[0]))]
+    assert all(4 < part.std() < 8 for part in noise)
+    assert np.abs(np.corrcoef([part.ravel() for part in noise]) - np.eye(4)).max() < 0.3
+    assert same(lit.batch(10), BatchLoader(tall, "train", 1, shuffle=False, augment=Augment(brightness=1e-9)).batch(10))
+
+
+def test_two_stages(pairs):
+    first, second = BatchLoader(pairs, "train", 2, seed=1), BatchLoader(pairs, "validation", 2, seed=2, prefetch=4)
+    staged = StagedLoader(first, second, 3)
+    want = [first.batch(0), first.batch(1), first.batch(2), second.batch(0), second.batch(1), second.batch(2)]
+    assert all(same(staged.batch(step), batch) for step, batch in enumerate(want))
+    for start in (0, 2, 3, 4):
+        stream = staged.stream(start)
+        assert all(same(got, batch) for got, batch in zip(stream, want[start:], strict=False))
+        stream.close()
+    assert not ours()
+    assert (staged.steps_per_epoch, staged.batch_size, staged.seed) == (1, 2, 2)
+    assert same(StagedLoader(first, second, 0).batch(0), second.batch(0))
+
+
+def test_stages_that_do_not_fit_together(pairs, tall):
+    def refused(match, switch=3, manifest=pairs, batch=2, **options):
+        with pytest.raises(UserError, match=match):
+            StagedLoader(BatchLoader(pairs, "train", 2), BatchLoader(manifest, "train", batch, **options), switch)
+
+    refused("switch after -1", -1)
+    refused("batch_size of 2 and of 3", batch=3)
+    refused("channels of 3 and of 1", channels=1)
+    refused(r"lr_size of \(8, 8\) and of \(8, 4\)", crop=(8, 4))
+    refused(r"lr_size of \(8, 8\) and of \(14, 12\)", manifest=tall)
+    refused("scale of 4 and of 2: both must be the same", manifest=tall, crop=8)
+    assert StagedLoader(BatchLoader(pairs, "train", 2), BatchLoader(pairs, "train", 2, crop=8), 3).batch(3)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +179,12 @@ def test_read(pairs):
         ("the train split of .* holds 10 images, fewer than the batch of 16: use --batch 10 or add", "train", 16, {}),
         ("unknown split", "testing", 1, {}),
         ("a batch of 0", "train", 0, {}),
-        ("a crop of 9 pixels: from 1 to .* 8", "train", 1, {"crop": 9}),
+        ("a crop of 9 pixels: from 1 to the input's side of 8", "train", 1, {"crop": 9}),
+        ("a crop of 0 pixels", "train", 1, {"crop": 0}),
+        (r"a crop of \(8, 9\) pixels", "train", 1, {"crop": (8, 9)}),
+        (r"a crop of \(8, 8, 3\) pixels", "train", 1, {"crop": (8, 8, 3)}),
+        ("size .*2.5", "train", 1, {"crop": 2.5}),
+        (r"2 channels: 3 \(RGB\) or 1 \(luma\)", "train", 1, {"channels": 2}),
     ],
 )
 def test_refused(pairs, match, split, batch, options):
@@ -97,21 +194,20 @@ def test_refused(pairs, match, split, batch, options):
 
 def test_crops_are_aligned(tmp_path):
     """Each block of 4x4 target pixels holds its row and column, and the input's pixel the same numbers."""
-    from data_prep.manifest import Entry, Manifest
-
-    rows, columns = np.mgrid[:8, :8].astype(np.uint8)
+    rows, columns = np.mgrid[:8, :6].astype(np.uint8)
     lr = np.stack([rows, columns, rows * 0], -1)
     for kind, image in (("lr", lr), ("hr", lr.repeat(4, 0).repeat(4, 1))):
         (tmp_path / "train" / kind).mkdir(parents=True)
         Image.fromarray(image).save(tmp_path / "train" / kind / "a.png")
     entry = Entry("a", "train", "a.png", "0" * 64, 8, 8, "a", False, None)
-    loader = BatchLoader(Manifest(tmp_path, {"hr": 32, "lr": 8}, [entry]), "train", 1, crop=3)
+    header = {"hr": [32, 24], "lr": [8, 6], "degradation": {}}
+    loader = BatchLoader(Manifest(tmp_path, header, [entry]), "train", 1, crop=(3, 4))
     corners = set()
-    for step in range(60):
+    for step in range(150):
         small, large = (np.rint((image[0] + 1) * 127.5).astype(int) for image in loader.batch(step))
-        assert small.shape == (3, 3, 3) and np.array_equal(small.repeat(4, 0).repeat(4, 1), large)
+        assert small.shape == (3, 4, 3) and np.array_equal(small.repeat(4, 0).repeat(4, 1), large)
         corners.add(tuple(small[0, 0, :2]))
-    assert {row for row, _ in corners} == {column for _, column in corners} == set(range(6))
+    assert corners == {(row, column) for row in range(6) for column in range(3)}
 
 
 @pytest.mark.parametrize("kind", [0, 1])
@@ -135,18 +231,18 @@ def test_missing_and_damaged_pairs_are_named(tmp_path, pairs, kind):
 
 def pair():
     hr = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
-    return reduce(hr, 8), hr
+    return BICUBIC(hr, (8, 8)), hr
 
 
 def test_augment_is_off_by_default():
-    assert same(Augment()(*pair(), np.random.default_rng(0)), pair())
+    assert same(Augment()(*pair(), np.random.default_rng(0), BICUBIC), pair())
 
 
 def test_flip_is_exact_on_both_and_happens_half_the_time():
     lr, hr = pair()
     flipped = 0
     for seed in range(200):
-        got = Augment(flip=True)(lr, hr, np.random.default_rng(seed))
+        got = Augment(flip=True)(lr, hr, np.random.default_rng(seed), BICUBIC)
         mirrored = same(got, (lr[:, ::-1], hr[:, ::-1]))
         assert mirrored or same(got, (lr, hr))
         flipped += mirrored
@@ -164,17 +260,33 @@ def test_flip_is_exact_on_both_and_happens_half_the_time():
     ],
 )
 def test_other_changes_keep_the_pair_in_agreement(augment):
-    lr, hr = augment(*pair(), np.random.default_rng(1))
-    assert lr.dtype == hr.dtype == np.uint8 and not np.array_equal(hr, pair()[1])
-    assert np.array_equal(lr, reduce(hr, 8))
+    for degradation in (BICUBIC, Degradation("bilinear", 7, 5.0)):
+        lr, hr = augment(*pair(), np.random.default_rng(1), degradation)
+        assert lr.dtype == hr.dtype == np.uint8 and not np.array_equal(hr, pair()[1])
+        assert np.array_equal(lr, degradation(hr, (8, 8)))
+
+
+def test_remade_inputs_have_the_noise_of_their_degradation():
+    draw = lambda seed: Augment(contrast=0.3)(*pair(), np.random.default_rng(seed), Degradation(noise=10))
+    lr, hr = draw(1)
+    assert 7 < (lr - BICUBIC(hr, (8, 8)).astype(float)).std() < 13
+    assert same(draw(1), (lr, hr)) and not np.array_equal(draw(2)[0], lr)
+    assert same(Augment(flip=True)(*pair(), np.random.default_rng(1), Degradation(noise=10)), pair())  # nothing remade
+
+
+def test_pairs_that_are_not_square_are_turned_and_remade():
+    hr = np.random.default_rng(0).integers(0, 256, (28, 24, 3), dtype=np.uint8)
+    lr, turned = Augment(flip=True, rotate=15)(BICUBIC(hr, (14, 12)), hr, np.random.default_rng(1), BICUBIC)
+    assert turned.shape == hr.shape and np.array_equal(lr, BICUBIC(turned, (14, 12)))
 
 
 def test_brightness_and_contrast_do_what_they_say():
     lr, hr = (np.random.default_rng(0).integers(100, 151, side, dtype=np.uint8) for side in ((8, 8, 3), (32, 32, 3)))
-    means = [Augment(brightness=0.2)(lr, hr, np.random.default_rng(s))[1].mean() / hr.mean() for s in range(40)]
+    changed = lambda augment, seed: augment(lr, hr, np.random.default_rng(seed), BICUBIC)[1]
+    means = [changed(Augment(brightness=0.2), seed).mean() / hr.mean() for seed in range(40)]
     assert 0.79 < min(means) < 0.85 and 1.15 < max(means) < 1.21
     for seed in range(5):
-        got = Augment(contrast=0.2)(lr, hr, np.random.default_rng(seed))[1]
+        got = changed(Augment(contrast=0.2), seed)
         assert abs(got.mean() - hr.mean()) < 0.5 and 0.78 < got.std() / hr.std() < 1.22
 
 
@@ -182,7 +294,7 @@ def test_tint_colours_gray_pictures_towards_black_or_white():
     gray = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
     kept = set()
     for seed in range(20):
-        tinted = Augment(tint=0.5)(gray[::4, ::4], gray, np.random.default_rng(seed))[1].astype(int)
+        tinted = Augment(tint=0.5)(gray[::4, ::4], gray, np.random.default_rng(seed), BICUBIC)[1].astype(int)
         assert np.ptp(tinted, axis=2).max() > 10  # it has colour
         assert (np.diff(tinted.reshape(-1, 3), axis=0) >= 0).all() and np.ptp(tinted, axis=(0, 1)).min() >= 127
         black, white = tinted[0, 0].max() == 0, tinted[-1, -1].min() == 255
@@ -193,7 +305,7 @@ def test_tint_colours_gray_pictures_towards_black_or_white():
 
 def test_noise_is_on_the_input_only_and_as_strong_as_asked():
     lr, hr = np.full((64, 64, 3), 128, np.uint8), np.full((256, 256, 3), 128, np.uint8)
-    noisy, target = Augment(noise=5)(lr, hr, np.random.default_rng(0))
+    noisy, target = Augment(noise=5)(lr, hr, np.random.default_rng(0), BICUBIC)
     assert target is hr and 4.8 < noisy.astype(float).std() < 5.2 and abs(noisy.mean() - 128) < 0.3
 
 

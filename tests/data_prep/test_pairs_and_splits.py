@@ -1,4 +1,4 @@
-"""Padding, pairs, near-duplicates and splits."""
+"""Near-duplicates and splits."""
 
 import io
 from collections import Counter
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.pairs import difference_hash, make_pair, pad_to_square, photo_area
+from data_prep.pairs import difference_hash, make_pair
 from data_prep.split import assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
 
@@ -16,30 +16,6 @@ def photo(height, width, seed=0, cells=6):
     """A smooth random picture, which no two seeds share."""
     small = np.random.default_rng(seed).integers(0, 256, (cells, cells, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
-
-
-@pytest.mark.parametrize("width, height, left, top", [(5, 2, 0, 1), (2, 5, 1, 0), (7, 4, 0, 1), (3, 3, 0, 0)])
-def test_padding_is_black_and_centred(width, height, left, top):
-    image = Image.fromarray(np.random.default_rng(0).integers(1, 256, (height, width, 3), dtype=np.uint8))
-    side = max(width, height)
-    want = np.zeros((side, side, 3), np.uint8)
-    want[top : top + height, left : left + width] = np.asarray(image)
-    assert np.array_equal(np.asarray(pad_to_square(image)), want)
-
-
-@pytest.mark.parametrize("hr, lr", [(256, 64), (64, 16), (48, 24), (32, 32)])
-def test_pair_is_lanczos_and_its_own_bicubic(hr, lr):
-    image = photo(70, 91)
-    target, reduced = make_pair(image, hr, lr)
-    assert target.dtype == reduced.dtype == np.uint8
-    want = pad_to_square(image).resize((hr, hr), Image.Resampling.LANCZOS)
-    assert np.array_equal(target, np.asarray(want))
-    assert np.array_equal(reduced, np.asarray(want.resize((lr, lr), Image.Resampling.BICUBIC)))
-
-
-def test_hr_must_be_a_multiple_of_lr():
-    with pytest.raises(UserError, match="hr 256 with lr 60: hr must be a multiple"):
-        make_pair(photo(9, 9), 256, 60)
 
 
 def hashed(image):
@@ -122,18 +98,3 @@ def test_no_wanted_split_stays_empty():
 def test_too_few_groups_is_explained():
     with pytest.raises(UserError, match="5 images form only 2 groups .* at least 3 are needed"):
         assign_splits(["a"] * 3 + ["b"] * 2, split_counts(5), 0)
-
-
-@pytest.mark.parametrize("size", [(200, 267), (267, 200), (100, 100), (3, 256), (61, 60)])
-def test_the_photo_area_is_the_target_without_its_borders(size):
-    white = Image.new("RGB", size, (255, 255, 255))
-    target = make_pair(white, 256, 64)[0]
-    rows, columns = photo_area(*size, 256)
-    inside = np.zeros((256, 256), bool)
-    inside[rows, columns] = True
-    assert inside.any() and target[inside].min() > 200
-    grown = inside.copy()
-    for axis in (0, 1):
-        for shift in (-2, -1, 1, 2):
-            grown |= np.roll(inside, shift, axis)
-    assert target[~grown].max(initial=0) < 60

@@ -1,9 +1,8 @@
-"""prepare, its manifest, its command and the sample portraits."""
+"""prepare, its manifest and the sample portraits. Its command: test_command.py."""
 
 import importlib
 import json
 import os
-import subprocess
 import sys
 import zlib
 
@@ -13,7 +12,7 @@ from PIL import Image
 
 import data_prep
 from data_prep import Manifest, prepare
-from data_prep.command import main
+from data_prep.degrade import BLUR_7_5, Degradation
 from data_prep.pairs import make_pair
 from data_prep.samples import yearbook_person, yearbook_portraits
 from mpsrgan.errors import UserError
@@ -51,7 +50,8 @@ def test_pairs_and_manifest_agree(photos, tmp_path):
         assert np.array_equal(hr, want_hr) and np.array_equal(lr, want_lr)
         assert (entry.width, entry.height, entry.enlarged, entry.name) == (40, 50, False, entry.source[:2])
     assert sorted(os.listdir(tmp_path)) == ["out", "photos"]
-    assert (manifest.header["source"], manifest.hr, manifest.lr) == ("photos", 32, 8)
+    assert (manifest.header["source"], manifest.hr, manifest.lr, manifest.scale) == ("photos", (32, 32), (8, 8), 4)
+    assert manifest.degradation == Degradation()
     assert str(tmp_path) not in (tmp_path / "out" / "manifest.jsonl").read_text()
 
 
@@ -61,6 +61,78 @@ def test_workers_change_nothing_and_the_seed_does(photos, tmp_path):
     other = prepare(photos, tmp_path / "s", seed=3, **SMALL)
     assert tree(tmp_path / "1") == tree(tmp_path / "4")
     assert one.data_hash == four.data_hash != other.data_hash
+
+
+def pictures(manifest):
+    return {e.source: [np.asarray(open_image(path)) for path in manifest.paths(e)] for e in manifest.entries if e.split}
+
+
+def test_sizes_fit_zoom_and_degradation_reach_every_pair(photos, tmp_path):
+    options = {"fit": "crop", "zoom": 0.8, "degradation": BLUR_7_5}
+    manifest = prepare(photos, tmp_path / "out", hr=(28, 24), lr=[14, 12], progress=False, **options)
+    assert (manifest.hr, manifest.lr, manifest.scale, manifest.degradation) == ((28, 24), (14, 12), 2, BLUR_7_5)
+    assert (manifest.header["fit"], manifest.header["zoom"]) == ("crop", 0.8)
+    found = pictures(manifest)
+    assert len(found) == 12
+    for source, (lr, hr) in found.items():
+        want_hr, want_lr = make_pair(open_image(photos / source), (28, 24), (14, 12), **options)
+        assert np.array_equal(hr, want_hr) and np.array_equal(lr, want_lr)
+
+
+def test_noise_depends_on_the_seed_and_the_file_alone(photos, tmp_path):
+    noisy = {**SMALL, "degradation": Degradation(noise=8)}
+    first = pictures(prepare(photos, tmp_path / "1", workers=1, **noisy))
+    (photos / "first.txt").write_text("not a photograph")
+    (photos / "00.png").unlink()
+    (photos / "01.png").rename(photos / "moved.png")
+    again = pictures(prepare(photos, tmp_path / "4", workers=4, **noisy))
+    other = pictures(prepare(photos, tmp_path / "s", seed=1, **noisy))
+    clean = pictures(prepare(photos, tmp_path / "c", **SMALL))
+    assert np.array_equal(first["01.png"][0], again["moved.png"][0])
+    for n in range(2, 12):
+        (lr, hr), name = first[f"{n:02}.png"], f"{n:02}.png"
+        assert np.array_equal(lr, again[name][0]) and not np.array_equal(lr, other[name][0])
+        assert np.array_equal(hr, again[name][1]) and np.array_equal(hr, clean[name][1])
+        assert 5 < np.std(lr - clean[name][0].astype(float)) < 11
+    noise = [first[f"{n:02}.png"][0] - clean[f"{n:02}.png"][0].astype(float) for n in (2, 3)]
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.4  # each file its own
+
+
+@pytest.mark.parametrize(
+    "fit, zoom, skipped, enlarged",
+    [
+        ("pad", 1, {"9x5": "9x5 pixels, the longer side of the part used, 9x11, is under 12"}, {"12x9"}),
+        (
+            "pad",
+            0.5,
+            {
+                "9x5": "9x5 pixels, the longer side of the part used, 4x5, is under 12",
+                "12x9": "12x9 pixels, the longer side of the part used, 6x7, is under 12",
+            },
+            {"25x20"},
+        ),
+        (
+            "crop",
+            1,
+            {
+                "9x5": "9x5 pixels, the longer side of the part used, 4x5, is under 12",
+                "12x9": "12x9 pixels, the longer side of the part used, 8x9, is under 12",
+            },
+            {"25x20"},
+        ),
+        ("stretch", 1, {"9x5": "9x5 pixels, the longer side is under 12"}, {"12x9", "25x20"}),
+    ],
+)
+def test_small_pictures_are_judged_by_the_part_used(tmp_path, fit, zoom, skipped, enlarged):
+    """Inputs of 12x10 and targets of 24x20, height x width; the files are called width x height."""
+    for seed, name in enumerate(("9x5", "12x9", "25x20", "50x28", "24x60", "80x80")):
+        width, height = map(int, name.split("x"))
+        write_photo(tmp_path / "photos" / f"{name}.png", seed, width, height)
+    manifest = prepare(
+        tmp_path / "photos", tmp_path / "out", hr=(24, 20), lr=(12, 10), fit=fit, zoom=zoom, progress=False
+    )
+    assert {entry.name: entry.skipped for entry in manifest.skipped} == skipped
+    assert {entry.name for entry in manifest.entries if entry.enlarged} == enlarged
 
 
 def test_exact_counts_and_unused(photos, tmp_path):
@@ -128,7 +200,8 @@ def test_files_that_cannot_be_used_are_skipped_with_the_reason(photos, tmp_path)
     write_photo(photos / "whole.jpg", 99)
     (photos / "torn.jpg").write_bytes((photos / "whole.jpg").read_bytes()[:500])
     (photos / "gone.jpg").symlink_to("nowhere.jpg")
-    write_photo(photos / "enlarged.png", 98, 20, 9)
+    write_photo(photos / "enlarged.png", 98, 31, 9)
+    write_photo(photos / "whole.png", 97, 32, 9)
     manifest = prepare(photos, tmp_path / "out", **SMALL)
     reasons = {entry.source: entry.skipped for entry in manifest.skipped}
     assert set(reasons) == {"notes.txt", "dot.png", "huge.png", "torn.jpg"}
@@ -137,7 +210,7 @@ def test_files_that_cannot_be_used_are_skipped_with_the_reason(photos, tmp_path)
     assert reasons["huge.png"].startswith("20000x20000 is 400,000,000 pixels, over the limit")
     assert reasons["torn.jpg"].startswith("damaged")
     assert [entry.source for entry in manifest.entries if entry.enlarged] == ["enlarged.png"]
-    assert manifest.header["totals"] == {"files": 18, "skipped": 4, "enlarged": 1, "groups": 14}
+    assert manifest.header["totals"] == {"files": 19, "skipped": 4, "enlarged": 1, "groups": 15}
 
 
 def test_min_side_limit_and_pattern(photos, tmp_path):
@@ -171,6 +244,8 @@ def test_sources_that_hold_too_little(tmp_path):
         write_photo(folder / copy, 1)
     refused("3 images form only 1 groups", folder, out)
     refused("hr 30 with lr 8: hr must be a multiple", folder, out, hr=30)
+    refused("unknown fit 'none'", folder, out, fit="none")
+    refused("zoom -1", folder, out, zoom=-1)
     assert os.listdir(tmp_path) == ["in"]
 
 
@@ -220,6 +295,17 @@ def damage(folder, change):
     path.write_text("".join(change(lines)))
 
 
+def change_header(key, value=None):
+    """A change that gives a key of the header another value, or takes it out."""
+
+    def change(lines):
+        header = json.loads(lines[0])
+        header.pop(key)
+        return [json.dumps(header | ({} if value is None else {key: value})) + "\n", *lines[1:]]
+
+    return change
+
+
 @pytest.mark.parametrize(
     "match, change",
     [
@@ -227,10 +313,24 @@ def damage(folder, change):
         ("damaged", lambda lines: [*lines[:-1], lines[-1][:40]]),
         ("damaged", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
         ("damaged", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
-        ("version 99", lambda lines: [lines[0].replace('"version": 1', '"version": 99'), *lines[1:]]),
+        (
+            "has version 1, this program reads version 2; prepare the pairs again",
+            lambda lines: [lines[0].replace('"version": 2', '"version": 1'), *lines[1:]],
+        ),
         ("not a manifest", lambda lines: ['{"some": "json"}\n']),
         ("damaged", lambda lines: []),
-        ("'hr' is None", lambda lines: [lines[0].replace('"hr"', '"rh"'), *lines[1:]]),
+        (r"header \('hr'", change_header("hr")),
+        (r"header \(size 32", change_header("hr", 32.5)),
+        (r"header \(hr 33 with lr 8", change_header("hr", [33, 33])),
+        (r"header \(hr 32x16 with lr 8", change_header("hr", [32, 16])),
+        (r"header \('fit'", change_header("fit")),
+        (r"header \(unknown fit", change_header("fit", "none")),
+        (r"header \(zoom 2", change_header("zoom", 2)),
+        (r"header \('degradation'", change_header("degradation")),
+        (r"header \(unknown filter", change_header("degradation", {"filter": "sinc"})),
+        (r"header \(.*unexpected", change_header("degradation", {"blur": 3})),
+        (r"header \(.*mapping", change_header("degradation", [])),
+        ("no number of entries", change_header("entries", "12")),
     ],
 )
 def test_damaged_manifests_are_refused(photos, tmp_path, match, change):
@@ -252,41 +352,9 @@ def test_data_hash_sees_the_bytes(photos, tmp_path):
     Image.open(photos / "00.png").save(photos / "00.png", compress_level=0)  # other bytes, same picture
     assert prepare(photos, tmp_path / "b", **SMALL).data_hash != before
     header = json.loads((tmp_path / "b" / "manifest.jsonl").read_text().splitlines()[0])
-    assert header["format"] == "mpsrgan-pairs" and header["lr_filter"] == "bicubic"
-
-
-def test_command(photos, tmp_path, capsys):
-    (photos / "notes.txt").write_text("text")
-    write_photo(photos / "00again.png", 0)
-    args = [str(photos), "-o", str(tmp_path / "out"), "--hr", "32", "--lr", "8", "--counts", "8", "2", "2"]
-    assert main(args) == 0
-    told = capsys.readouterr()
-    assert "8 train, 2 validation, 2 test, 1 unused" in told.out and "preparing" in told.err
-    assert "2 images in 1 groups" in told.out and "  notes.txt: not an image that can be read" in told.out
-    assert main(args) == 2
-    assert capsys.readouterr().err.startswith("error: ") and (tmp_path / "out").is_dir()
-    assert main([str(photos), "-o", str(tmp_path / "quiet"), "--hr", "32", "--lr", "8", "--quiet"]) == 0
-    assert capsys.readouterr() == ("", "")
-    with pytest.raises(SystemExit, match="2"):
-        main([str(photos), "-o", str(tmp_path / "x"), "--hr", "-4"])
-
-
-def test_command_interrupted(photos, tmp_path, monkeypatch):
-    def interrupt(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(prepare_module, "assign_splits", interrupt)
-    assert main([str(photos), "-o", str(tmp_path / "out"), "--lr", "8", "--quiet"]) == 130
-    assert os.listdir(tmp_path) == ["photos"]
-
-
-def test_module_runs(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "data_prep", str(tmp_path / "absent"), "-o", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert header["format"] == "mpsrgan-pairs" and header["version"] == 2
+    assert (header["hr"], header["lr"], header["fit"], header["zoom"]) == ([32, 32], [8, 8], "pad", 1.0)
+    assert header["degradation"] == {"filter": "bicubic", "kernel": 0, "sigma": 0.0, "noise": 0.0}
 
 
 def test_the_package_gives_the_function_not_the_module():
@@ -313,15 +381,3 @@ def test_yearbook_person():
     assert yearbook_person("some/where/00014aj.pgm") == "00014"
     with pytest.raises(UserError, match="coords.txt: not named like"):
         yearbook_person("coords.txt")
-
-
-def test_a_long_strip_is_never_padded_at_full_size(monkeypatch):
-    """A 60000x20 picture has 1.2 megapixels, its square 3600."""
-    from data_prep import pairs
-
-    padded, pad = [], pairs.pad_to_square
-    monkeypatch.setattr(pairs, "pad_to_square", lambda image: padded.append(image.size) or pad(image))
-    target, reduced = pairs.make_pair(Image.new("RGB", (60000, 20), (255, 255, 255)), 64, 16)
-    assert padded == [(256, 1)]
-    assert target.shape == (64, 64, 3) and reduced.shape == (16, 16, 3)
-    assert target.max() > 0 and target[:28].max() == target[36:].max() == 0
