@@ -1,29 +1,30 @@
 """VGG19 as a frozen feature extractor (paper 000, section 3.2; Simonyan and Zisserman 2014)."""
 
-import hashlib
-import os
 import re
-import socket
-import zipfile
-import zlib
-from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 from keras import layers, ops
 
+from mpsrgan.assets import Asset, describe, reading
 from mpsrgan.errors import UserError
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """(filters, convolutions) of VGG19's five blocks."""
 
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-KERAS_NOTOP = (
-    "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
-    "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+WEIGHTS = Asset(
+    variable="MPSRGAN_VGG19",
+    file="vgg19_notop.h5",
+    what="VGG19's ImageNet weights",
+    remedy="set MPSRGAN_VGG19 to a copy (.npz or Keras notop .h5), or train with --vgg-weight 0 --pixel-weight 1",
+    urls=(
+        "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
+    digest="md5:253f8cb515780f3b799900260a226db6",
 )
-KERAS_NOTOP_MD5 = "253f8cb515780f3b799900260a226db6"
 FEATURE_SCALE = 1 / 12.75
 """SRGAN (Ledig et al. 2017, section 3.2) divides the features by 12.75: their loss gets the size of a pixel loss."""
 
@@ -86,8 +87,7 @@ def load_weights(model):
     from Keras's own download, kept in MPSRGAN_CACHE (default: ~/.cache/mpsrgan).
     Raises: UserError if neither can be had, or the file does not hold VGG19's convolutions.
     """
-    given = os.environ.get("MPSRGAN_VGG19")
-    path = Path(given) if given else _download()
+    path = WEIGHTS.path()
     arrays = _read_arrays(path)
     for layer in model.layers:
         if isinstance(layer, layers.Conv2D):
@@ -95,12 +95,12 @@ def load_weights(model):
             if kernel is None or kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
                 raise UserError(f"{path} does not hold VGG19's {layer.name}; expected the ImageNet 'notop' weights")
             layer.set_weights([kernel.astype("float32"), bias.astype("float32")])
-    return f"VGG19 weights from {path.name} (sha256 {_sha256(path)[:8]})"
+    return f"VGG19 weights from {describe(path)}"
 
 
 def _read_arrays(path):
     """{layer name: (kernel HWIO, bias)} of an .npz or a Keras .h5; never unpickles."""
-    try:
+    with reading(path, "a VGG19 weights file (.npz or Keras notop .h5)"):
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 names = {key.split("/")[0] for key in file.files}
@@ -109,36 +109,8 @@ def _read_arrays(path):
             found = {}
             file.visititems(lambda key, item: _collect(found, key, item))
             return {name: (pair[4], pair[1]) for name, pair in found.items() if 4 in pair and 1 in pair}
-    except FileNotFoundError:
-        raise UserError(f"MPSRGAN_VGG19 names {path}, which does not exist") from None
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is not a VGG19 weights file (.npz or Keras notop .h5): {error}") from None
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _collect(found, key, item):
     if isinstance(item, h5py.Dataset) and (name := re.search(r"block\d_conv\d", key)):
         found.setdefault(name[0], {})[item.ndim] = item[()]
-
-
-def _download():
-    cache = os.environ.get("MPSRGAN_CACHE", Path.home() / ".cache" / "mpsrgan")
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(20)
-    try:
-        return Path(
-            keras.utils.get_file(
-                "vgg19_notop.h5", KERAS_NOTOP, file_hash=KERAS_NOTOP_MD5, cache_dir=cache, cache_subdir="downloads"
-            )
-        )
-    except Exception as error:  # urllib, socket, http.client and Keras's own bare Exception: all mean "not to be had"
-        raise UserError(
-            f"VGG19's ImageNet weights could not be downloaded ({type(error).__name__}); set MPSRGAN_VGG19 to a "
-            "copy (.npz or Keras notop .h5), or train with --content pixel"
-        ) from None
-    finally:
-        socket.setdefaulttimeout(timeout)
