@@ -22,7 +22,12 @@ from mpsrgan.errors import UserError
 
 FORMAT = 1
 ATTRIBUTE = "mpsrgan"
-ARCHITECTURES = {"srgan": "mpsrgan.models.srgan:build_generator"}
+ARCHITECTURES = {
+    "srgan": "mpsrgan.models.srgan:build_generator",
+    "enhance": "mpsrgan.models.enhance:build_generator",
+    "pixelshuffle": "mpsrgan.models.pixelshuffle:build_generator",
+    "inception": "mpsrgan.models.inception:build_generator",
+}
 """Name in the file -> "module:function" of the generator's builder."""
 REGISTRY = {}
 """Name -> path of the weights that ship with the package. None ship yet."""

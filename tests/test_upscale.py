@@ -1,19 +1,18 @@
-import keras
 import numpy as np
 import pytest
 from PIL import Image
+from test_tiles import SMALL, differ, strong
 
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
-from mpsrgan.images import save_image
+from mpsrgan.images import save_image, to_float, to_uint8
+from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.command import NOTE
-from mpsrgan.upscale.tiles import receptive_radius, spans
 from mpsrgan.weights import save_generator
 
 RNG = np.random.default_rng(3)
-SMALL = {"blocks": 1, "filters": 8}
 
 
 def photo(height, width):
@@ -22,14 +21,12 @@ def photo(height, width):
 
 @pytest.fixture(scope="module")
 def model():
-    """Random, with kernels and biases so large that a missing pixel at the window's edge shows in the result."""
-    model, rng = build_generator(**SMALL), np.random.default_rng(4)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            kernel, bias = layer.get_weights()
-            fan_in = np.prod(kernel.shape[:3])
-            layer.set_weights([rng.normal(0.3 / fan_in, fan_in**-0.5, kernel.shape), rng.normal(0, 0.2, bias.shape)])
-    return model
+    return strong(build_generator(**SMALL))
+
+
+@pytest.fixture(scope="module")
+def gray_model():
+    return strong(enhance.build_generator(**SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -37,79 +34,6 @@ def weights(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "generator.h5"
     save_generator(model, path, arguments=SMALL)
     return path
-
-
-def differ(a, b):
-    return int(np.abs(a.astype(int) - b).max())
-
-
-# --- tiles
-
-
-def reach(model, side):
-    """How far one bright lr pixel is seen, in whole lr pixels, with every weight positive -> int."""
-    for layer in model.layers:
-        layer.set_weights(
-            [
-                np.full_like(w, 1 / max(1, w[..., 0].size)) if w.ndim == 4 else np.zeros_like(w)
-                for w in layer.get_weights()
-            ]
-        )
-    lr = np.zeros((1, side, side, 3), "float32")
-    lr[0, side // 2, side // 2] = 1
-    touched = np.flatnonzero(model.predict_on_batch(lr)[0].any(axis=(1, 2)))
-    return max(side // 2 - touched[0] // 4, touched[-1] // 4 - side // 2)
-
-
-@pytest.mark.parametrize("blocks", [1, 3])
-def test_the_radius_is_exact(blocks):
-    model = build_generator(blocks=blocks, filters=4, normalise=False)
-    assert receptive_radius(model) == reach(model, 61) == 7 + 2 * blocks
-
-
-def test_the_radius_of_the_default_generator():
-    assert receptive_radius(build_generator()) == 39
-
-
-def test_the_radius_of_an_unknown_layer():
-    x = keras.Input((None, None, 3))
-    strange = keras.Model(x, keras.layers.Conv2DTranspose(3, 3, strides=2, padding="same", name="grow")(x))
-    with pytest.raises(UserError, match="'grow'.*overlap="):
-        Upscaler(strange)
-    assert Upscaler(strange, overlap=2).scale == 2
-
-
-@pytest.mark.parametrize("length", [1, 2, 13, 14, 15, 27, 100, 101])
-@pytest.mark.parametrize("tile, halo", [(1, 0), (1, 6), (4, 5), (10, 2), (200, 3)])
-def test_spans_cover_every_pixel_once_from_windows_of_one_size(length, tile, halo):
-    found = spans(length, tile, halo)
-    assert [i for _, _, start, stop in found for i in range(start, stop)] == list(range(length))
-    assert {high - low for low, high, _, _ in found} == {min(length, tile + 2 * halo)}
-    for low, high, start, stop in found:
-        assert (low == 0 or start - low >= halo) and (high == length or high - stop >= halo)
-        assert 0 <= low and high <= length
-
-
-@pytest.mark.backends
-@pytest.mark.parametrize("size", [(45, 71), (29, 53), (17, 90), (64, 64)])
-def test_tiled_equals_untiled(model, size):
-    image = photo(*size)
-    whole = Upscaler(model, tile=200)(image)
-    assert whole.std() > 20 and whole.shape == (4 * size[0], 4 * size[1], 3)
-    assert differ(Upscaler(model, tile=12)(image), whole) <= 1
-    assert differ(Upscaler(model, tile=12, overlap=4)(image), whole) > 1, "this test cannot see a halo too small"
-
-
-@pytest.mark.backends
-def test_one_window_size_is_traced_once():
-    model, traces = build_generator(**SMALL), []
-    step = model.predict_step
-    model.predict_step = lambda *args: (traces.append(1), step(*args))[1]
-    upscaler = Upscaler(model, tile=8)
-    upscaler(photo(40, 60))
-    first = len(traces)
-    upscaler([photo(40, 60), photo(55, 47), photo(26, 26)])
-    assert len(traces) == first > 0
 
 
 # --- kinds of images
@@ -140,6 +64,29 @@ def test_gray_is_three_equal_channels(model):
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
 
+@pytest.mark.backends
+def test_a_gray_generator_takes_gray_as_it_is(gray_model):
+    gray = photo(6, 5)[..., 0]
+    result = Upscaler(gray_model)(gray)
+    direct = gray_model.predict_on_batch(to_float(gray)[None, ..., None])[0, ..., 0]
+    assert np.array_equal(result, to_uint8(direct)) and result.shape == (12, 10)
+    pillow = Upscaler(gray_model)(Image.fromarray(gray))
+    assert pillow.mode == "L" and np.array_equal(pillow, result)
+
+
+def test_a_gray_generator_enlarges_the_luma_of_colours(gray_model):
+    image = photo(1, 1) // 2 + np.linspace(0, 120, 8 * 9 * 3).reshape(8, 9, 3).astype(np.uint8)
+    upscaler = Upscaler(gray_model)
+    result = upscaler(Image.fromarray(image))
+    y, cb, cr = result.convert("YCbCr").split()
+    before = Image.fromarray(image).convert("YCbCr").split()
+    assert result.mode == "RGB" and result.size == (18, 16)
+    assert np.abs(np.int_(y) - upscaler(np.asarray(before[0]))).mean() < 6, "but for colours out of range"
+    for after, plane in [(cb, before[1]), (cr, before[2])]:
+        assert np.abs(np.int_(after) - plane.resize((18, 16), Image.Resampling.BICUBIC)).mean() < 6
+    assert np.array_equal(upscaler(image), result)
+
+
 @pytest.mark.parametrize(
     "image, message",
     [
@@ -157,8 +104,8 @@ def test_other_kinds_are_refused(model, image, message):
 
 
 def test_models_and_tiles_that_do_not_do(model):
-    with pytest.raises(UserError, match="3 to 3"):
-        Upscaler(build_generator(channels=1, **SMALL))
+    with pytest.raises(UserError, match="maps 2 channels to 2; an RGB generator .*3 to 3.* or a gray one"):
+        Upscaler(build_generator(channels=2, **SMALL))
     for options in ({"tile": 0}, {"overlap": -1}):
         with pytest.raises(UserError, match="tile must be 1 or more"):
             Upscaler(model, **options)

@@ -10,14 +10,21 @@ def batch_norm(x, name):
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)(x)
 
 
-def residual_block(x, filters, normalise=True, name="residual"):
-    """conv 3x3 - batch norm - ReLU - conv 3x3 - batch norm, plus the input (paper 000, section 3.3).
+def activate(x, kind, name):
+    """The activation `kind`: "lrelu" is LeakyReLU(0.2), any other name is Keras's own ("relu", "silu", "tanh")."""
+    if kind == "lrelu":
+        return layers.LeakyReLU(0.2, name=f"{name}_lrelu")(x)
+    return layers.Activation(kind, name=f"{name}_{kind}")(x)
+
+
+def residual_block(x, filters, normalise=True, activation="relu", name="residual"):
+    """conv 3x3 - batch norm - activation - conv 3x3 - batch norm, plus the input (paper 000, section 3.3).
 
     Args: x (B, H, W, filters). normalise: False leaves batch norm out. Returns (B, H, W, filters).
     """
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv1")(x)
     y = batch_norm(y, f"{name}_norm1") if normalise else y
-    y = layers.ReLU(name=f"{name}_relu")(y)
+    y = activate(y, activation, name)
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(y)
     y = batch_norm(y, f"{name}_norm2") if normalise else y
     return layers.Add(name=f"{name}_add")([x, y])
@@ -33,11 +40,58 @@ def upsample_block(x, filters, name="upsample"):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def strided_block(x, filters, strides, normalise=True, name="block"):
-    """conv 3x3 (stride) - batch norm - LeakyReLU(0.2): one layer of the discriminator (paper 000, figure 2).
+def strided_block(x, filters, strides, normalise=True, activation="lrelu", name="block"):
+    """conv 3x3 (stride) - batch norm - activation: one layer of a discriminator (paper 000, figure 2).
 
     Args: x (B, H, W, C). Returns (B, ceil(H / strides), ceil(W / strides), filters).
     """
     x = layers.Conv2D(filters, 3, strides=strides, padding="same", name=f"{name}_conv")(x)
     x = batch_norm(x, f"{name}_norm") if normalise else x
-    return layers.LeakyReLU(0.2, name=f"{name}_lrelu")(x)
+    return activate(x, activation, name)
+
+
+def stem_block(x, filters, asymmetric=False, name="stem"):
+    """3x3 and 5x5 convolutions side by side, `filters` / 2 each (paper 003, figure 2a).
+
+    Args: x (B, H, W, C). asymmetric: see `parallel_convs`. Returns (B, H, W, filters).
+    """
+    return parallel_convs(x, filters // 2, asymmetric, name)
+
+
+def inception_residual_block(x, filters, asymmetric=False, name="inception"):
+    """3x3 and 5x5 side by side, `filters` each - conv 1x1 to the width of x - plus x - ReLU (paper 003, figure 2b).
+
+    The 1x1 is linear, without batch norm, as in InceptionResNetV2, on which the paper builds.
+
+    Args: x (B, H, W, C). asymmetric: see `parallel_convs`. Returns (B, H, W, C).
+    """
+    y = parallel_convs(x, filters, asymmetric, name)
+    y = layers.Conv2D(x.shape[-1], 1, name=f"{name}_merge")(y)
+    return activate(layers.Add(name=f"{name}_add")([x, y]), "relu", name)
+
+
+def upscale_block(x, filters, asymmetric=False, name="upscale"):
+    """UpSampling2D x2 (nearest) - 3x3 and 5x5 side by side, `filters` each - conv 1x1 (paper 003, figure 2c).
+
+    Args: x (B, H, W, C). asymmetric: see `parallel_convs`. Returns (B, 2H, 2W, filters).
+    """
+    x = layers.UpSampling2D(2, name=f"{name}_x2")(x)
+    x = parallel_convs(x, filters, asymmetric, name)
+    return normalised_conv(x, filters, 1, f"{name}_merge")
+
+
+def parallel_convs(x, filters, asymmetric, name):
+    """A 3x3 and a 5x5 convolution of x, `filters` each, concatenated; asymmetric: 1x5 and then 5x1 for the 5x5."""
+    narrow = normalised_conv(x, filters, 3, f"{name}_3x3")
+    if asymmetric:
+        wide = normalised_conv(x, filters, (1, 5), f"{name}_1x5")
+        wide = normalised_conv(wide, filters, (5, 1), f"{name}_5x1")
+    else:
+        wide = normalised_conv(x, filters, 5, f"{name}_5x5")
+    return layers.Concatenate(name=f"{name}_concat")([narrow, wide])
+
+
+def normalised_conv(x, filters, kernel, name):
+    """conv - batch norm - ReLU (paper 003, section III.A)."""
+    x = layers.Conv2D(filters, kernel, padding="same", name=f"{name}_conv")(x)
+    return activate(batch_norm(x, f"{name}_norm"), "relu", name)
