@@ -20,14 +20,14 @@ PAPER = Paper(
     citation="Palos P., Hevizi M.: Enhancing Low Resolution Faces for Identification Using MPSRGAN. BME Budapest.",
     data="IDOC mugshots and other portraits, 5500 + 550 + 50",
     setup=Settings(
-        lr=64,
-        hr=256,
+        lr=(64, 64),
+        hr=(256, 256),
+        fit="pad",
         counts=(5500, 550, 50),
         blocks=16,  # open: "multiple residual blocks"; SRGAN's count
         filters=64,
-        content="vgg19",
         adversarial_weight=1e-3,  # open: SRGAN's weight
-        content_weight=1.0,  # open: SRGAN's weight, of features divided by 12.75
+        vgg_weight=1.0,  # open: SRGAN's weight, of features divided by 12.75
         batch=16,
         learning_rate=0.0002,
         beta_1=0.9,
@@ -40,7 +40,7 @@ PAPER = Paper(
         "hr": "section 3",
         "counts": "section 4",
         "filters": "section 3.3",
-        "content": "section 6.2",
+        "fit": "section 5",
         "batch": "section 6",
         "learning_rate": "section 6",
         "beta_1": "section 6",
@@ -57,7 +57,7 @@ QUICK = replace(  # what shows the method at work on two cores within minutes
     counts=None,
     blocks=8,
     filters=32,
-    content_weight=0.02,  # the VGG term alone first unlearns the colours, and 120 steps cannot bring them back
+    vgg_weight=0.02,  # the VGG term alone first unlearns the colours, and 120 steps cannot bring them back
     pixel_weight=1.0,
     batch=8,
     epochs=None,
@@ -75,7 +75,7 @@ QUICK = replace(  # what shows the method at work on two cores within minutes
 def build(settings):
     from mpsrgan.models.srgan import build_discriminator, build_generator
 
-    arguments = {"scale": settings.hr // settings.lr, "filters": settings.filters, "blocks": settings.blocks}
+    arguments = {"scale": settings.scale, "filters": settings.filters, "blocks": settings.blocks}
     return build_generator(**arguments), build_discriminator(filters=settings.filters), ("srgan", arguments)
 
 
@@ -85,12 +85,26 @@ def samples():
     return {"source": yearbook_portraits(), "pattern": YEARBOOK_PATTERN, "group_of": yearbook_person}
 
 
+def draw(done):
+    """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses)."""
+    done.draw_test_grid("figure3_test")
+    done.draw_discriminator("figure4_discriminator_loss", "Discriminator loss (figure 4)")
+    adversarial = "figure5_generator_adversarial_loss"
+    done.draw_losses(adversarial, "Generator loss from the discriminator (figure 5)", "g_adversarial")
+    term = "vgg" if done.settings.vgg_weight else "pixel"
+    title = f"Generator loss from the {term} comparison (figure 6)"
+    done.draw_losses(f"figure6_generator_{term}_loss", title, f"g_{term}", log=True)
+    done.draw_validation_psnr()
+    return []
+
+
 EXPERIMENT = Experiment(
     name="mpsrgan_idoc",
     paper=PAPER,
     quick=QUICK,
     build=build,
     samples=samples,
+    draw=draw,
     samples_words="173 gray yearbook portraits of 30 people (pyvision_toolkit)",
 )
 

@@ -25,7 +25,7 @@ def step_flops(gan, weights, height, width):
     """Operations of one training step for one lr image of height x width (both sub-steps of `GAN.train_on_batch`)."""
     scale = scale_of(gan.generator)
     total = forward_flops(gan.generator, height, width) * FORWARD_AND_BACKWARD
-    if weights.adversarial:
+    if weights.need_discriminator:
         total += forward_flops(gan.generator, height, width)
         # D: real and fake forward and backward, then the fake again with the gradient of its input alone.
         total += forward_flops(gan.discriminator, height * scale, width * scale) * (2 * FORWARD_AND_BACKWARD + 2)
@@ -42,7 +42,7 @@ def step_bytes(gan, weights, height, width, batch):
     )
     activations = activation_bytes(gan.generator, height, width)
     size = (height * scale, width * scale)
-    if weights.adversarial:
+    if weights.need_discriminator:
         activations += 2 * activation_bytes(gan.discriminator, *size)
     if weights.vgg:
         activations += 2 * activation_bytes(gan.features, *size)

@@ -9,7 +9,7 @@ combined model) silently never trains D: `trainable` is read when a step runs, n
 sub-step names the variables that it moves.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 
 import keras
@@ -18,45 +18,43 @@ from keras import ops
 
 from mpsrgan import losses
 from mpsrgan.errors import UserError
+from mpsrgan.terms import LossWeights
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 
 
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the generator's loss terms. A term of weight 0 is not built.
-
-    The paper does not say; we use SRGAN's 1e-3 for the adversarial term and 1 for the VGG term (whose features are
-    divided by 12.75, see `models.vgg19`).
-    """
-
-    adversarial: float = 1e-3
-    vgg: float = 1.0
-    pixel: float = 0.0
-
-
-WARM_START = LossWeights(adversarial=0, vgg=0, pixel=1)
-"""SRGAN's SRResNet phase: pixel loss alone, no discriminator. Beyond paper 000, which trains the GAN from scratch."""
+PIXEL_TERMS = {
+    "pixel": losses.pixel_mse,
+    "distance": losses.distance,
+    "psnr": losses.negative_psnr,
+    "dssim": losses.dssim,
+}
+"""Terms that compare sr with hr directly: name -> loss(hr, sr)."""
 
 
 class GAN(keras.Model):
     """One Keras model of `generator` (lr -> sr), `discriminator` (image -> validity) and frozen `features`.
 
-    Calling it calls the generator. `combined` is the paper's combined network.
+    Calling it calls the generator. `combined` is paper 000's combined network.
 
     Args:
         generator, discriminator: functional models; the discriminator has a layer "logits" before its sigmoid.
         features: frozen model image -> features, or None where no loss needs one.
         weights: `LossWeights` of the generator's loss.
-    Raises: UserError if a VGG term is asked for without features.
+        feature_layer: name of the discriminator's layer whose output the feature term compares.
+    Raises: UserError if a term is asked for without what it compares.
     """
 
-    def __init__(self, generator, discriminator, features=None, weights=LossWeights(), name="gan"):
+    def __init__(self, generator, discriminator, features=None, weights=LossWeights(), feature_layer=None, name="gan"):
         super().__init__(name=name)
         self.generator, self.discriminator, self.features = generator, discriminator, features
-        self.loss_terms = weights
+        self.loss_terms, self.feature_layer = weights, feature_layer
         if weights.vgg and features is None:
             raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
+        if weights.feature and feature_layer is None:
+            raise UserError(
+                f"the feature loss has weight {weights.feature}, but this discriminator names no layer for it"
+            )
         self._compiled = {}
         self.built = True
 
@@ -75,6 +73,12 @@ class GAN(keras.Model):
     def critic(self):
         """The discriminator up to its logits; shares its layers."""
         return keras.Model(self.discriminator.input, self.discriminator.get_layer("logits").output, name="critic")
+
+    @cached_property
+    def perceiver(self):
+        """The discriminator as image -> [logits, output of its `feature_layer`]; shares its layers."""
+        outputs = [self.discriminator.get_layer(name).output for name in ("logits", self.feature_layer)]
+        return keras.Model(self.discriminator.input, outputs, name="perceiver")
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Takes two optimizers (one cannot serve two models) and builds both before the first step.
@@ -99,25 +103,34 @@ class GAN(keras.Model):
         return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
 
     def generator_losses(self, hr, sr, weights):
-        """Total and log terms of G's loss (section 6.2). D runs as in inference: nothing of it moves."""
-        terms = {}
-        if weights.adversarial:
-            terms["adversarial"] = losses.cross_entropy(self.critic(sr, training=False), 1)
+        """Total and log terms of G's loss. D runs as in inference: nothing of it moves."""
+        terms = dict(self._judgements(hr, sr, weights))
         if weights.vgg:
             terms["vgg"] = losses.feature_mse(self.features(hr), self.features(sr))
-        if weights.pixel:
-            terms["pixel"] = losses.pixel_mse(hr, sr)
+        terms |= {name: loss(hr, sr) for name, loss in PIXEL_TERMS.items() if getattr(weights, name)}
         total = sum(asdict(weights)[name] * value for name, value in terms.items())
         return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}
 
+    def _judgements(self, hr, sr, weights):
+        """The terms that the discriminator gives."""
+        if weights.feature:
+            logits, features = self.perceiver(sr, training=False)
+            yield "feature", losses.distance(self.perceiver(hr, training=False)[1], features)
+        elif weights.need_discriminator:
+            logits = self.critic(sr, training=False)
+        if weights.adversarial:
+            yield "adversarial", losses.cross_entropy(logits, 1)
+        if weights.minimax:
+            yield "minimax", losses.minimax(logits)
+
     def train_on_batch(self, lr, hr, weights=None):
-        """One D sub-step on fresh fakes, then one G sub-step through the updated D; without D if its weight is 0.
+        """One D sub-step on fresh fakes, then one G sub-step through the updated D; without D if no term needs it.
 
         Args: lr (B, H, W, C) and hr (B, sH, sW, C), float32 in [-1, 1]. weights: for this step, default the model's.
         Returns: dict of floats: g_loss, each term of it, d_loss_real, d_loss_fake, mean D(real) and D(fake).
         """
         weights = weights or self.loss_terms
-        parts = (DISCRIMINATOR, GENERATOR) if weights.adversarial else (GENERATOR,)
+        parts = (DISCRIMINATOR, GENERATOR) if weights.need_discriminator else (GENERATOR,)
         return self.run_sub_steps(parts, lr, hr, weights)
 
     def run_sub_steps(self, parts, lr, hr, weights=None):

@@ -1,20 +1,71 @@
-"""Losses, each a mean over all it compares, computed in float32. Logits are a discriminator's values before sigmoid."""
+"""Losses, each a mean over the batch, computed in float32. Images are (B, H, W, C) in [-1, 1]; logits are a
+discriminator's values before its sigmoid."""
+
+import math
 
 from keras import ops
 
+PEAK = 2.0
+"""Range of the values of an image: MAX_I of paper 003's equation 4."""
+
+SSIM_WINDOW = 7
+SMALLEST = 1e-12
+"""Added under roots and logarithms, so that equal images still give a finite gradient."""
+
+
+def _float(x):
+    return ops.cast(x, "float32")
+
 
 def _squared(a, b):
-    return ops.mean(ops.square(ops.cast(a, "float32") - ops.cast(b, "float32")))
+    return ops.square(_float(a) - _float(b))
 
 
 def pixel_mse(hr, sr):
-    """Mean squared error of pixels, hr and sr (B, H, W, C) in [-1, 1] (paper 004; SRGAN's SRResNet phase)."""
-    return _squared(hr, sr)
+    """Mean squared error of pixels (papers 001 section 4.2 and 004; SRGAN's SRResNet phase)."""
+    return ops.mean(_squared(hr, sr))
 
 
 def feature_mse(hr_features, sr_features):
     """Mean squared error of features of the truth and of the generated image (paper 000, section 6.2)."""
-    return _squared(hr_features, sr_features)
+    return ops.mean(_squared(hr_features, sr_features))
+
+
+def distance(hr, sr):
+    """L2 distance of each image or feature map to its truth, averaged over the batch (paper 003, equations 2 and 3).
+
+    Differs from the paper in: the squares are averaged, not summed, before the root, so that a weight means the same
+    at every image size; the two differ by the root of the number of values.
+    """
+    squares = _squared(hr, sr)
+    return ops.mean(ops.sqrt(ops.mean(squares, axis=tuple(range(1, len(squares.shape)))) + SMALLEST))
+
+
+def negative_psnr(hr, sr):
+    """Minus the PSNR in dB of the whole batch, as equation 4 of paper 003 averages before its logarithm."""
+    decibels = 10 / math.log(10)
+    return decibels * ops.log(ops.mean(_squared(hr, sr)) + SMALLEST) - 20 * math.log10(PEAK)
+
+
+def dssim(hr, sr):
+    """Structural dissimilarity (1 - SSIM) / 2 in 0..1 (paper 004, "what's next").
+
+    SSIM as scikit-image defines it: uniform 7x7 windows, sample covariance, K1 0.01, K2 0.03, mean over all whole
+    windows and channels. Needs sides of at least 7 pixels.
+    """
+    hr, sr = _float(hr), _float(sr)
+    count = SSIM_WINDOW**2
+    unbiased = count / (count - 1)
+    local = lambda x: ops.average_pool(x, SSIM_WINDOW, strides=1, padding="valid")  # noqa: E731
+    mean_hr, mean_sr = local(hr), local(sr)
+    var_hr = unbiased * (local(hr * hr) - mean_hr**2)
+    var_sr = unbiased * (local(sr * sr) - mean_sr**2)
+    covariance = unbiased * (local(hr * sr) - mean_hr * mean_sr)
+    c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
+    ssim = ((2 * mean_hr * mean_sr + c1) * (2 * covariance + c2)) / (
+        (mean_hr**2 + mean_sr**2 + c1) * (var_hr + var_sr + c2)
+    )
+    return (1 - ops.mean(ssim)) / 2
 
 
 def cross_entropy(logits, target):
@@ -22,5 +73,14 @@ def cross_entropy(logits, target):
 
     Computed from logits, so that a discriminator that is certain still gives a gradient.
     """
-    logits = ops.cast(logits, "float32")
+    logits = _float(logits)
     return ops.mean(ops.softplus(-logits) if target == 1 else ops.softplus(logits))
+
+
+def minimax(logits):
+    """log(1 - D(G(lr))), which the generator of paper 003's equation 1 minimises.
+
+    Its gradient fades while the discriminator is certain; `cross_entropy(logits, 1)` has the same fixed point and does
+    not fade.
+    """
+    return -cross_entropy(logits, 0)

@@ -3,76 +3,154 @@
 import io
 import json
 import os
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mpsrgan.images import resize, save_image
+from mpsrgan.metrics import METRICS
 
 MARGIN, HEADER, CAPTION = 4, 24, 18
 
 
-def comparison_grid(lr, sr, hr, titles=("input", "bicubic", "ours", "truth"), captions=None):
-    """A picture with a row per face: input (as it is, enlarged by repetition), bicubic, ours, truth.
+def _scikit_image(lr, size, order):
+    from skimage.transform import resize as interpolate
 
-    Args: lr (N, h, w, 3), sr and hr (N, H, W, 3), uint8. captions: N tuples of four strings drawn under the cells.
+    enlarged = interpolate(lr, size, order=order, preserve_range=True)
+    return np.rint(np.clip(enlarged, 0, 255)).astype(np.uint8)
+
+
+BASELINES = {
+    "bicubic": partial(resize, filter="bicubic"),
+    "Lanczos": partial(resize, filter="lanczos"),
+    "scikit-image, order 1": partial(_scikit_image, order=1),
+    "scikit-image, order 3": partial(_scikit_image, order=3),
+}
+"""Name -> function (uint8 lr, (height, width)) -> uint8: what a network has to beat. The first two are Pillow's."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: rows are tuples of strings and numbers, None where there is no number."""
+
+    title: str
+    header: tuple
+    rows: list
+    note: str = ""
+
+    def markdown(self):
+        lines = [f"## {self.title}", "", _row(self.header), _row(["---"] * len(self.header))]
+        lines += [_row(map(_cell, row)) for row in self.rows] + [""]
+        return lines + ([self.note, ""] if self.note else [])
+
+
+def _row(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value):
+    """A number with at most five digits that count."""
+    if isinstance(value, float):
+        return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def picture_grid(columns, captions=None):
+    """A picture with a row per face and a column per kind.
+
+    Args: columns: {title: uint8 images (h, w, 1 or 3)}; the last has the size of a cell, smaller images are enlarged
+        by repetition. captions: a tuple of strings for each row, drawn under its cells.
     Returns: PIL image, RGB.
     """
-    height, width = hr.shape[1:3]
+    *_, cells = columns.values()
+    height, width = cells[0].shape[:2]
+    cell = max(width, 64)
     row_height = height + MARGIN + (CAPTION if captions else 0)
-    canvas = Image.new("RGB", (4 * width + 5 * MARGIN, HEADER + len(hr) * row_height + MARGIN), "white")
+    size = (len(columns) * (cell + MARGIN) + MARGIN, HEADER + len(cells) * row_height + MARGIN)
+    canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
-    font, small = ImageFont.load_default(15), ImageFont.load_default(13)
-    for column, title in enumerate(titles):
-        x = MARGIN + column * (width + MARGIN)
-        draw.text((x + width // 2, HEADER // 2), title, "black", font, anchor="mm")
-        for row in range(len(hr)):
+    for column, (title, images) in enumerate(columns.items()):
+        x = MARGIN + column * (cell + MARGIN)
+        _write(draw, title, (x + cell // 2, HEADER // 2), 15, cell)
+        for row, image in enumerate(images):
             y = HEADER + row * row_height
-            cell = (resize(lr[row], (height, width), "nearest"), bicubic(lr[row], hr[row]), sr[row], hr[row])[column]
-            canvas.paste(Image.fromarray(cell), (x, y))
+            canvas.paste(_picture(image, (height, width)), (x + (cell - width) // 2, y))
             if captions:
-                draw.text(
-                    (x + width // 2, y + height + CAPTION // 2), captions[row][column], "black", small, anchor="mm"
-                )
+                _write(draw, captions[row][column], (x + cell // 2, y + height + CAPTION // 2), 13, cell)
     return canvas
 
 
-def bicubic(lr, hr):
-    """lr (h, w, 3) enlarged to the size of hr by Pillow's bicubic filter: the baseline of every table. uint8."""
-    return resize(lr, hr.shape[:2], "bicubic")
+def _write(draw, text, middle, size, width):
+    """Centred text, smaller where it would not fit."""
+    font = ImageFont.load_default(size)
+    while size > 8 and font.getlength(text) > width:
+        size -= 1
+        font = ImageFont.load_default(size)
+    draw.text(middle, text, "black", font, anchor="mm")
 
 
-def draw_curves(path, rows, title, ylabel, lines, warm_start=0, log=False):
-    """Writes one of the paper's figures 4 to 6 as PNG: loss against step.
+def _picture(image, size):
+    enlarged = image if image.shape[:2] == size else resize(image, size, "nearest")
+    return Image.fromarray(np.broadcast_to(enlarged, (*size, 3)))
 
-    Args: rows: of metrics.csv. lines: {label: column}; columns "val_..." are drawn in full, the others, which are
-        noisier, pale with their running mean over them. warm_start: steps to shade as such. log: of the loss axis.
+
+def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
+    """`picture_grid` of input, a baseline, ours, truth. Args: uint8 lr (N, h, w, C), sr and hr (N, H, W, C)."""
+    enlarged = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
+    return picture_grid({"input": lr, baseline: enlarged, "ours": sr, "truth": hr}, captions)
+
+
+def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark=None, warm_start=0, log=False):
+    """Writes a figure of curves as PNG, such as figures 4 to 6 of paper 000: loss against step.
+
+    Args: rows: of metrics.csv or epochs.csv. lines: {label: column}, or {label: (rows, column)} for curves of several
+        runs; columns "val_..." are drawn in full, the others, which are noisier, pale with their running mean over
+        them where there are many. x: column of the horizontal axis. levels: {label: y} drawn as horizontal lines.
+        mark: (x, words) of a vertical line. warm_start: steps to shade as such. log: of the vertical axis.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.subplots()
-    first = last = rows[-1]["step"] if rows else 0
-    for color, (label, column) in enumerate(lines.items()):
-        points = np.array([(row["step"], row[column]) for row in rows if column in row])
-        if not len(points):
-            continue
-        steps, values = points.T
-        first = min(first, steps[0])
-        if not column.startswith("val_"):
-            axes.plot(steps, values, color=f"C{color}", alpha=0.2, linewidth=1)
-            values = _running_mean(values, max(1, len(values) // 50))
-        style = "--" if column.startswith("val_") else "-"
-        axes.plot(steps, values, style, color=f"C{color}", label=label, linewidth=1.6)
+    ends = []
+    for color, (label, line) in enumerate(lines.items()):
+        source, column = line if isinstance(line, tuple) else (rows, line)
+        points = np.array([(row[x], row[column]) for row in source if column in row and x in row])
+        if len(points):
+            _draw_line(axes, points, column, label, f"C{color}")
+            ends += [points[0, 0], points[-1, 0]]
+    first, last = (min(ends), max(ends)) if ends else (0, 1)
+    for number, (label, level) in enumerate((levels or {}).items()):
+        axes.axhline(
+            level, color="0.35", linestyle=("--", ":", "-.", (0, (1, 4)))[number % 4], label=label, linewidth=1.2
+        )
+    if mark:
+        axes.axvline(mark[0], color="C3", linewidth=1, label=mark[1])
     if first < warm_start:
         axes.axvspan(first, warm_start, color="0.93", zorder=0, label="warm start (pixel loss only)")
-    axes.set(title=title, xlabel="step", ylabel=ylabel, xlim=(first, max(last, first + 1)))
+    axes.set(title=title, xlabel=x, ylabel=ylabel, xlim=(first, max(last, first + 1e-3)))
     if log and axes.has_data():
         axes.set_yscale("log")
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend()
+    save_figure(figure, path)
+
+
+def _draw_line(axes, points, column, label, color):
+    steps, values = points.T
+    validation = column.startswith("val_")
+    if not validation and len(values) >= 100:
+        axes.plot(steps, values, color=color, alpha=0.2, linewidth=1)
+        values = _running_mean(values, len(values) // 50)
+    axes.plot(steps, values, "--" if validation else "-", color=color, label=label, linewidth=1.6)
+
+
+def save_figure(figure, path):
+    """A Matplotlib figure as PNG, whole or not at all."""
     image = io.BytesIO()
     figure.savefig(image, format="png")
     save_image(Image.open(image), path)
@@ -87,9 +165,36 @@ def _running_mean(values, window):
 
 
 def write_results(folder, results):
-    """Writes results.json and results.md. `results`: see `mpsrgan.experiment`, which makes it."""
-    write_text(Path(folder) / "results.json", json.dumps(results, indent=2) + "\n")
-    write_text(Path(folder) / "results.md", _markdown(results))
+    """Writes results.json and results.md. `results`: of `experiment.results.summarise`, its "tables" are `Table`s."""
+    plain = {**results, "tables": [vars(table) for table in results["tables"]]}
+    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")
+    write_text(Path(folder) / "results.md", "\n".join(_markdown(results)))
+
+
+def write_study(folder, facts, tables, differences):
+    """Writes results.json and results.md of several runs. facts: title, citation, data, machine, backend, ..."""
+    plain = {**facts, "tables": [vars(table) for table in tables], "differences": differences}
+    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")
+    lines = [f"# {facts['title']}", "", facts["citation"], ""]
+    for table in tables:
+        lines += table.markdown()
+    lines += ["## Data and machine", "", *_data(facts["data"])]
+    lines += ["", f"{facts['backend']}, {facts['precision']}, {facts['machine']}, {facts['date']}."]
+    lines += [
+        "",
+        "## Differences from the paper's set-up (of the first run)",
+        "",
+        *(f"- {line}" for line in differences),
+    ]
+    write_text(Path(folder) / "results.md", "\n".join([*lines, "", "A restored face is a guess, never evidence.", ""]))
+
+
+def _data(data):
+    yield (
+        f"{data['source']}: {data['train']} training, {data['validation']} validation, {data['test']} test images; "
+        f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and enlarged."
+    )
+    yield f"Hash of the data and its split: `{data['hash']}`."
 
 
 def write_text(path, text):
@@ -99,37 +204,42 @@ def write_text(path, text):
 
 
 def _markdown(results):
-    data, run, metrics = results["data"], results["run"], results["metrics"]
-    lines = [f"# {results['title']}", "", results["paper"]["citation"], ""]
-    lines += ["| on the test set | PSNR, dB | SSIM | PSNR of the photograph alone, dB |", "|---|---|---|---|"]
-    paper = results["paper"]["reported"]
-    lines.append(f"| the paper | {paper['psnr'] or 'no number given'} | {paper['ssim'] or 'no number given'} | |")
-    for label, key in (("ours", "ours"), ("bicubic", "bicubic"), ("ours before training", "start")):
-        score = metrics[key]
-        lines.append(f"| {label} | {score['psnr']:.2f} | {score['ssim']:.4f} | {score['psnr_photo']:.2f} |")
-    lines += [
-        "",
-        f"Mean over the {data['test']} test images, 8-bit RGB, scikit-image's definitions. PSNR and SSIM include the "
-        "black borders, as the paper's targets have them; the last column leaves them out.",
-        f"Better than bicubic in PSNR on {metrics['wins']} of {data['test']} images.",
-        "",
-        "## Data",
-        "",
-        f"{data['source']}: {data['train']} training, {data['validation']} validation, {data['test']} test images; "
-        f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and enlarged.",
-        f"Hash of the data and its split: `{data['hash']}`.",
-        "",
-        "## Run",
-        "",
+    data, run = results["data"], results["run"]
+    yield from (f"# {results['title']}", "", results["paper"]["citation"], "")
+    yield from _scores(results)
+    for table in results["tables"]:
+        yield from table.markdown()
+    yield from ("## Data", "")
+    yield from _data(data)
+    yield from ("", "## Run", "")
+    yield (
         f"{run['steps']} steps in {run['minutes']:.1f} minutes ({run['images_per_second']:.2f} images/s), "
-        f"{run['backend']}, {run['precision']}, seed {run['seed']}, {run['machine']}.",
-        f"Content loss: {run['content']}.",
-        "",
-        "## Differences from the paper's set-up",
-        "",
-        *[f"- {difference}" for difference in results["differences"]],
-        "",
-        "A restored face is a guess, never evidence.",
-        "",
-    ]
-    return "\n".join(lines)
+        f"{run['backend']}, {run['precision']}, seed {run['seed']}, {run['machine']}, {run['date']}."
+    )
+    yield f"Generator's loss: {run['loss']}."
+    yield from ("", "## Differences from the paper's set-up", "")
+    yield from (f"- {difference}" for difference in results["differences"])
+    yield from ("", "A restored face is a guess, never evidence.", "")
+
+
+def _scores(results):
+    """The main table: the paper, ours, the baselines, ours before training."""
+    metrics, reported = results["metrics"], results["paper"]["reported"]
+    shown = [m for m in METRICS.values() if m.name in metrics["ours"]]
+    photo = "psnr_photo" in metrics["ours"]
+    header = [f"{m.label}, {m.unit}" if m.unit else m.label for m in shown]
+    yield _row(["on the test set", *header, *["PSNR of the photograph alone, dB"] * photo])
+    yield _row(["---"] * (1 + len(shown) + photo))
+    none = "no number given"
+    yield _row(["the paper", *[str(reported.get(m.name) or none) for m in shown], *[""] * photo])
+    for label, key in (("ours", "ours"), *((b, b) for b in results["baselines"]), ("ours before training", "start")):
+        score = metrics[key]
+        digits = {"ssim": 4}
+        cells = [f"{score[m.name]:.{digits.get(m.name, 2)}f}" for m in shown]
+        yield _row([label, *cells, *([f"{score['psnr_photo']:.2f}"] if photo else [])])
+    test, against = results["data"]["test"], results["baselines"][0]
+    borders = (
+        " PSNR and SSIM include the black borders, as the paper's targets have them; the last column leaves them out."
+    )
+    yield from ("", f"Mean over the {test} test images, 8 bit, scikit-image's definitions.{borders * photo}")
+    yield from (f"Better than {against} in PSNR on {metrics['wins']} of {test} images.", "")

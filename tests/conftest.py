@@ -28,8 +28,9 @@ def small_gan(rng=None, features=False, **weights):
     """A GAN of a few thousand variables with two Adams; with `features`, a random VGG19 of one layer."""
     import keras
 
-    from mpsrgan.gan import GAN, LossWeights
+    from mpsrgan.gan import GAN
     from mpsrgan.models import srgan, vgg19
+    from mpsrgan.terms import LossWeights
 
     keras.utils.set_random_seed(1)
     vgg = vgg19.build_features("block1_conv2") if features else None

@@ -123,8 +123,9 @@ def test_only_the_newest_are_kept_in_order_of_steps(trained, tmp_path):
 def test_a_checkpoint_of_another_network_is_an_error(trained, tmp_path):
     import keras
 
-    from mpsrgan.gan import GAN, LossWeights
+    from mpsrgan.gan import GAN
     from mpsrgan.models import srgan
+    from mpsrgan.terms import LossWeights
 
     Checkpoints(tmp_path).save(trained, 1)
     other = GAN(

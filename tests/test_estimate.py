@@ -2,8 +2,8 @@ import pytest
 from conftest import small_gan
 
 from mpsrgan import estimate
-from mpsrgan.gan import WARM_START, LossWeights
 from mpsrgan.models import srgan, vgg19
+from mpsrgan.terms import WARM_START, LossWeights
 
 pytestmark = pytest.mark.backends
 

@@ -18,7 +18,8 @@ from mpsrgan.training.callbacks import COLUMNS, read_metrics
 from mpsrgan.weights import describe
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "mpsrgan_idoc.py"
-TINY = "--content pixel --blocks 1 --filters 4 --batch 2 --crop 8 --samples-every 3 --checkpoint-every 3".split()
+PIXELS = "--vgg-weight 0 --pixel-weight 1".split()
+TINY = [*PIXELS, *"--blocks 1 --filters 4 --batch 2 --crop 8 --samples-every 3 --checkpoint-every 3".split()]
 
 
 def run(*arguments):
@@ -77,18 +78,21 @@ def test_a_run_leaves_everything_it_promises(done):
 def test_the_report_says_what_is_true(done, photos):
     results = json.loads((done / "results.json").read_text())
     assert results["paper"]["reported"] == {"psnr": None, "ssim": None}
-    assert set(results["metrics"]) == {"ours", "bicubic", "start", "wins"}
+    assert set(results["metrics"]) == {"ours", "bicubic", "start", "wins"} and results["baselines"] == ["bicubic"]
     assert (results["data"]["train"], results["data"]["validation"], results["data"]["test"]) == (12, 2, 2)
     assert results["data"]["enlarged"] == 16 and len(results["data"]["hash"]) == 64
     text = "\n".join(results["differences"])
-    for line in ("batch: 2 (the paper: 16, section 6)", "content: pixel (the paper: vgg19, section 6.2)"):
+    for line in ("batch: 2 (the paper: 16, section 6)", "vgg_weight: 0.0 (not in the paper; its preset has 1.0)"):
         assert line in text
     assert "blocks: 1 (not in the paper; its preset has 16)" in text and "warm_start: 3" in text and photos.name in text
     assert "learning_rate: 0.0005 (the paper: 0.0002, section 6)" in text
     assert "beta_1" not in text  # it is the paper's
     page = (done / "results.md").read_text()
     assert "| the paper | no number given | no number given |" in page and "never evidence" in page
-    assert f"{results['metrics']['bicubic']['psnr']:.2f}" in page and "Content loss: pixel loss" in page
+    assert (
+        f"{results['metrics']['bicubic']['psnr']:.2f}" in page
+        and "Generator's loss: 0.001 adversarial + 1 pixel." in page
+    )
 
 
 @pytest.mark.backends
@@ -262,7 +266,11 @@ def test_bad_data_is_one_line_and_leaves_nothing(make, capsys, tmp_path):
         )
         == 2
     )
-    lines = [line for line in capsys.readouterr().err.split("\n") if line and not line.startswith(("\r", "preparing"))]
+    lines = [
+        line
+        for line in capsys.readouterr().err.split("\n")
+        if line and not line.startswith(("\r", "preparing", "folder data:"))
+    ]
     assert len(lines) == 1 and lines[0].startswith("error: ") and expected in lines[0], lines
     assert not out.exists()
 
@@ -336,14 +344,14 @@ def vgg19_file(tmp_path, monkeypatch):
 
 @pytest.mark.backends
 def test_with_vgg_features_as_in_the_paper(photos, vgg19_file, capsys, tmp_path):
-    tiny = [argument for argument in TINY if argument not in ("--content", "pixel")]
+    tiny = TINY[len(PIXELS) :]
     out = tmp_path / "out"
     assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
     assert run("--resume", "--out", out, "--steps", 2) == 0
     rows = read_metrics(out / "metrics.csv")
     assert all(row["g_vgg"] > 0 and row["d_loss_real"] > 0 for row in rows)
     assert (out / "figures" / "figure6_generator_vgg_loss.png").exists()
-    assert "Content loss: VGG19 weights from vgg19.npz (sha256 " in (out / "results.md").read_text()
+    assert "0.02 vgg + 1 pixel (VGG19 weights from vgg19.npz (sha256 " in (out / "results.md").read_text()
     arrays = dict(np.load(vgg19_file))
     np.savez(vgg19_file, **{name: array * 2 for name, array in arrays.items()})
     assert "was started with VGG19 weights" in refused(capsys, "--resume", "--out", out, "--steps", 3)
@@ -373,7 +381,7 @@ def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
         (("--seed", -1), "--seed"),
         (("--seed", 2**32), "--seed"),
         (("--tint", 1.5), "--tint"),
-        (("--content-weight", 0), "--content-weight"),
+        (("--pixel-weight", 0, "--adversarial-weight", 0), "all loss weights are 0"),
         (("--pixel-weight", "nan"), "--pixel-weight"),
         (("--counts", 5, 0, 5), "each split needs"),
         (("--counts", 500, 5, 5), "16 usable images"),
@@ -404,12 +412,12 @@ def no_network(monkeypatch):
 def test_without_vgg_the_paper_preset_stops_before_anything_is_done(photos, capsys, tmp_path, no_network):
     out = tmp_path / "out"
     line = refused(capsys, "--preset", "paper", "--data", photos, "--out", out)
-    assert "MPSRGAN_VGG19" in line and "--content pixel" in line and not out.exists()
+    assert "MPSRGAN_VGG19" in line and "--vgg-weight 0" in line and not out.exists()
 
 
 def test_without_vgg_the_quick_preset_takes_pixels_and_says_so(photos, capsys, tmp_path, no_network):
     out = tmp_path / "out"
-    tiny = [argument for argument in TINY if argument not in ("--content", "pixel")]
+    tiny = TINY[len(PIXELS) :]
     assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
     assert "going on with the pixel content loss" in capsys.readouterr().err
     assert "because VGG19's ImageNet weights could not be had" in (out / "results.md").read_text()
@@ -453,7 +461,8 @@ def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypa
 def test_the_paper_preset_is_the_paper():
     setup = experiment_script("mpsrgan_idoc").PAPER.setup
     assert (setup.counts, setup.batch, setup.learning_rate, setup.beta_1) == ((5500, 550, 50), 16, 0.0002, 0.9)
-    assert (setup.lr, setup.hr, setup.filters, setup.validate_every, setup.content) == (64, 256, 64, 10, "vgg19")
+    assert (setup.lr, setup.hr, setup.filters, setup.validate_every) == ((64, 64), (256, 256), 64, 10)
+    assert setup.vgg_weight == 1.0 and setup.fit == "pad"
     assert (setup.crop, setup.flip, setup.warm_start, setup.precision) == (None, False, 0, "float32")
 
 

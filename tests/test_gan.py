@@ -6,8 +6,9 @@ from keras.ops import convert_to_numpy as numpy
 
 from mpsrgan import losses
 from mpsrgan.errors import UserError
-from mpsrgan.gan import DISCRIMINATOR, GAN, GENERATOR, WARM_START, LossWeights
+from mpsrgan.gan import DISCRIMINATOR, GAN, GENERATOR
 from mpsrgan.models import srgan
+from mpsrgan.terms import WARM_START, LossWeights
 
 pytestmark = pytest.mark.backends
 

@@ -11,7 +11,7 @@ from keras.ops import convert_to_numpy as numpy
 
 from data_prep import BatchLoader
 from mpsrgan.errors import UserError
-from mpsrgan.gan import WARM_START
+from mpsrgan.terms import WARM_START
 from mpsrgan.training.callbacks import MetricsCSV, Progress, SampleGrid, TensorBoard, read_metrics
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.training.loop import Schedule, train

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
+from keras.ops import convert_to_numpy as numpy
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from mpsrgan import losses
 
 pytestmark = pytest.mark.backends
+
+
+def pair(rng, channels=3, n=2):
+    hr = rng.uniform(-1, 1, (n, 16, 12, channels)).astype("float32")
+    return hr, np.clip(hr + rng.normal(0, 0.2, hr.shape), -1, 1).astype("float32")
 
 
 def test_cross_entropy_by_hand():
@@ -11,10 +18,12 @@ def test_cross_entropy_by_hand():
     probability = 1 / (1 + np.exp(-logits))
     assert float(losses.cross_entropy(logits, 1)) == pytest.approx(-np.log(probability).mean(), rel=1e-5)
     assert float(losses.cross_entropy(logits, 0)) == pytest.approx(-np.log(1 - probability).mean(), rel=1e-5)
+    assert float(losses.minimax(logits)) == pytest.approx(np.log(1 - probability).mean(), rel=1e-5)
 
 
 def test_cross_entropy_of_a_certain_discriminator_is_finite():
     assert float(losses.cross_entropy(np.array([[-200.0]], "float32"), 1)) == pytest.approx(200)
+    assert float(losses.minimax(np.array([[200.0]], "float32"))) == pytest.approx(-200)
 
 
 def test_squared_errors_by_hand():
@@ -26,3 +35,32 @@ def test_squared_errors_by_hand():
 def test_losses_of_half_precision_are_computed_in_float32():
     a, b = np.full((1, 4), 300.0, "float16"), np.zeros((1, 4), "float16")
     assert float(losses.feature_mse(a, b)) == pytest.approx(90_000)  # float16 ends at 65,504
+    assert float(losses.distance(a, b)) == pytest.approx(300)
+
+
+def test_distance_is_a_root_per_image_then_a_mean():
+    hr = np.zeros((2, 1, 2, 1), "float32")
+    sr = np.array([[3.0, 4.0], [0.0, 1.0]], "float32").reshape(hr.shape)
+    assert float(losses.distance(hr, sr)) == pytest.approx((np.sqrt(25 / 2) + np.sqrt(1 / 2)) / 2)
+
+
+def test_psnr_loss_is_minus_the_psnr_of_the_batch(rng):
+    hr, sr = pair(rng)
+    assert float(losses.negative_psnr(hr, sr)) == pytest.approx(
+        -peak_signal_noise_ratio(hr, sr, data_range=2), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_dssim_is_scikit_images(rng, channels):
+    hr, sr = pair(rng, channels)
+    ssim = [structural_similarity(a, b, channel_axis=-1, data_range=2.0) for a, b in zip(hr, sr)]
+    assert 0.05 < np.mean(ssim) < 0.95
+    assert float(losses.dssim(hr, sr)) == pytest.approx((1 - np.mean(ssim)) / 2, abs=1e-5)
+
+
+def test_equal_images_cost_nothing(rng):
+    hr, _ = pair(rng)
+    assert float(losses.dssim(hr, hr)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.distance(hr, hr)) == pytest.approx(0, abs=1e-5)
+    assert np.isfinite(numpy(losses.negative_psnr(hr, hr)))

@@ -43,9 +43,11 @@ def test_the_papers_number_is_never_left_out(tmp_path, psnr):
         "paper": {"citation": "c", "reported": {"psnr": psnr, "ssim": None}},
         "metrics": {"ours": score, "bicubic": score, "start": score, "wins": 1},
         "data": {"source": "s", "train": 1, "validation": 1, "test": 1, "skipped": 0, "enlarged": 0, "hash": "h"},
-        "run": dict.fromkeys(("backend", "precision", "machine", "content"), "x")
+        "run": dict.fromkeys(("backend", "precision", "machine", "loss", "date"), "x")
         | {"steps": 1, "minutes": 1.0, "images_per_second": 1.0, "seed": 0},
         "differences": ["d"],
+        "baselines": ["bicubic"],
+        "tables": [],
     }
     write_results(tmp_path, results)
     expected = (

@@ -1,8 +1,9 @@
 """What the experiment scripts share: a paper's numbers, presets, the command line, the run, the report."""
 
-from mpsrgan.experiment.settings import Experiment, Paper, Settings
+from mpsrgan.experiment.paper import Experiment, Paper, Study
+from mpsrgan.experiment.settings import Settings
 
-__all__ = ["Experiment", "Paper", "Settings", "main"]
+__all__ = ["Experiment", "Paper", "Settings", "Study", "main"]
 
 
 def main(experiment, argv=None):

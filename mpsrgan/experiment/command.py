@@ -1,4 +1,4 @@
-"""The command line of every experiment script."""
+"""The command line of every experiment script: options, and what they ask for."""
 
 import argparse
 import json
@@ -7,16 +7,32 @@ from pathlib import Path
 
 from mpsrgan.commandline import INTERRUPTED, TERMINATED, exit_code
 from mpsrgan.errors import UserError
-from mpsrgan.experiment.settings import CONTENTS, FREE_ON_RESUME, PRECISIONS, Settings, as_json, from_json
+from mpsrgan.experiment.settings import (
+    FREE_ON_RESUME,
+    OPTIMIZERS,
+    PRECISIONS,
+    WEIGHTS,
+    Settings,
+    as_json,
+    from_json,
+    words,
+)
 from mpsrgan.quiet import import_keras
+
+ALL = "all"
+STUDY = "study.json"
+FOLDERS = ("data", "first_data", "people")
+"""What a request holds that are paths."""
 
 
 @dataclass(frozen=True)
 class Request:
     """What the user asked for, resolved.
 
-    data: absolute path of a folder, or None for the sample portraits. out: folder of the run. content: where the
-    content loss comes from, in words, and data_hash: of the pairs, both once they are known.
+    data, first_data: absolute path of a folder, or None for the sample photographs. people: the same, to verify.
+    out: folder of the run. choice: of
+    the experiment's `Study`. source: the photographs in words, content: where the VGG loss comes from, data_hash: of
+    the pairs; None until they are known.
     """
 
     preset: str
@@ -24,17 +40,16 @@ class Request:
     out: Path
     resume: bool
     settings: Settings
+    first_data: str | None = None
+    people: str | None = None
+    choice: str | None = None
+    source: str | None = None
     content: str | None = None
     data_hash: str | None = None
 
     def as_json(self):
-        return {
-            "preset": self.preset,
-            "data": self.data,
-            "content": self.content,
-            "data_hash": self.data_hash,
-            "settings": as_json(self.settings),
-        }
+        kept = {name: value for name, value in vars(self).items() if name not in ("out", "resume")}
+        return {**kept, "settings": as_json(self.settings)}
 
 
 def main(experiment, argv=None):
@@ -50,63 +65,139 @@ def _main(experiment, args):
         from mpsrgan.experiment.plan import print_plan
 
         return print_plan(experiment, request)
-    from mpsrgan.experiment.run import run
-
+    if request.choice == ALL:
+        from mpsrgan.experiment.study import run
+    else:
+        from mpsrgan.experiment.run import run
     return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
 
 
 def _parser(experiment):
     parser = argparse.ArgumentParser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
     add = parser.add_argument
-    add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample portraits)")
-    add("--counts", type=int, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help="images in each split")
+    add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample photographs)")
     add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's set-up exactly")
-    add("--epochs", type=int, metavar="N")
-    add("--steps", type=int, metavar="N", help="total number of steps, instead of epochs")
-    add("--batch", type=int, metavar="N")
-    add("--seed", type=int, metavar="N")
-    add("--precision", choices=PRECISIONS)
-    add("--content", choices=CONTENTS, help="content loss: VGG19 features (the paper) or pixels")
-    add("--warm-start", type=int, metavar="N", help="first N of the steps with pixel loss alone (beyond the paper)")
-    add("--crop", type=int, metavar="PX", help="train on random crops of this many lr pixels")
-    add("--flip", action="store_true", default=None, help="mirror half of the training images")
-    add("--rotate", type=float, metavar="X", help="turn training images by up to X degrees")
-    add("--brightness", type=float, metavar="X", help="lighten or darken them by up to this part, 0..1")
-    add("--contrast", type=float, metavar="X", help="change their contrast by up to this part, 0..1")
-    add("--tint", type=float, metavar="X", help="tint them by up to this part, 0..1")
-    add("--noise", type=float, metavar="X", help="noise on the inputs, standard deviation in levels of 0..255")
-    add("--blocks", type=int, metavar="N", help="residual blocks of the generator")
-    add("--filters", type=int, metavar="N", help="filters of the generator and of the discriminator's first layer")
-    add("--learning-rate", type=float, metavar="X")
-    add("--adversarial-weight", type=float, metavar="X")
-    add("--content-weight", type=float, metavar="X")
-    add("--pixel-weight", type=float, metavar="X", help="of a pixel loss beside the content loss (beyond the paper)")
-    add("--samples-every", type=int, metavar="N", help="steps between sample grids")
-    add("--checkpoint-every", type=int, metavar="N", help="steps between checkpoints")
+    if study := experiment.study:
+        add(f"--{study.option}", choices=(*study.choices, ALL), help=f"{study.help} (default {study.default})")
+        if study.seeds:
+            add("--seeds", type=int, metavar="N", help=f"with all: runs of each (default {study.seeds})")
+        if study.people:
+            add(
+                "--people", metavar="DIR", help="with all: faces to verify, a folder a person (default: the test split)"
+            )
+    if experiment.first_samples:
+        add("--first-data", metavar="DIR", help="photographs of the first of two stages (default: sample photographs)")
+    add("--counts", type=int, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help="images in each split")
+    for name, kind, text in OPTIONS:
+        if not (name == "optimizer" and study and study.option == name):
+            add("--" + name.replace("_", "-"), **_reading(kind), help=text)
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
     add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
     return parser
 
 
+def _size(text):
+    height, _, width = text.partition("x")
+    try:
+        return int(height), int(width or height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected pixels such as 256 or HEIGHTxWIDTH such as 112x92"
+        ) from None
+
+
+def _reading(kind):
+    """A kind of option -> how argparse reads it."""
+    if isinstance(kind, tuple):
+        return {"choices": kind}
+    if kind is bool:
+        return {"action": "store_true", "default": None}
+    return {"type": kind, "metavar": {int: "N", float: "X", _size: "HxW"}[kind]}
+
+
+OPTIONS = (
+    ("epochs", int, "epochs to train"),
+    ("steps", int, "total number of steps, instead of epochs"),
+    ("batch", int, "images in a step"),
+    ("seed", int, "decides splits, weights and order"),
+    ("precision", PRECISIONS, "of the arithmetic"),
+    ("hr", _size, "size of the targets, such as 256 or 112x92"),
+    ("lr", _size, "size of the inputs"),
+    ("channels", int, "1 gray, 3 colour"),
+    ("blocks", int, "residual blocks of the generator"),
+    ("filters", int, "filters of the generator (see the script)"),
+    ("optimizer", OPTIMIZERS, "of both networks"),
+    ("learning_rate", float, "of both networks"),
+    ("decay_every", int, "steps after which it is multiplied by --decay-factor, each time"),
+    ("decay_epochs", int, "the same in epochs"),
+    ("decay_factor", float, "see --decay-every"),
+    *((weight, float, f"weight of the {weight.removesuffix('_weight')} loss, 0 for none") for weight in WEIGHTS),
+    ("warm_start", int, "first steps with pixel loss alone (beyond the papers)"),
+    ("first_steps", int, "steps of a first stage on other photographs, --first-data (paper 004)"),
+    ("crop", int, "train on random crops of this many lr pixels"),
+    ("flip", bool, "mirror half of the training images"),
+    ("rotate", float, "turn training images by up to X degrees"),
+    ("brightness", float, "lighten or darken them by up to this part, 0..1"),
+    ("contrast", float, "change their contrast by up to this part, 0..1"),
+    ("tint", float, "tint them by up to this part, 0..1"),
+    ("noise", float, "new noise on the inputs at each step, standard deviation in levels of 0..255"),
+    ("lr_noise", float, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)"),
+    ("dropout", float, "of the discriminator that has it (paper 002)"),
+    ("asymmetric", bool, "1x5 and 5x1 convolutions in place of 5x5 (paper 003's wish)"),
+    ("score_epochs", int, "epochs between scores of the whole validation split"),
+    ("samples_every", int, "steps between sample grids"),
+    ("checkpoint_every", int, "steps between checkpoints"),
+)
+"""Setting, kind, help. The same in every script."""
+
+
 def resolve(experiment, args):
     """argparse's result -> `Request`. Raises UserError for what cannot be."""
     names = {field.name for field in fields(Settings)}
+    study = experiment.study
     given = {name: value for name, value in vars(args).items() if name in names and value is not None}
+    choice = getattr(args, study.option) if study else None
+    if study:
+        given.pop(study.option, None)
     if "epochs" in given:
         given.setdefault("steps", None)
     if "counts" in given:
         given["counts"] = tuple(given["counts"])
     if args.resume:
-        return _resumed(experiment, args, given)
+        return _resumed(experiment, args, given, choice)
     preset = args.preset or "quick"
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
     settings = experiment.preset(preset)
     if settings.steps and given.get("steps"):
-        given.setdefault("warm_start", settings.warm_start * given["steps"] // settings.steps)
+        for phase in ("warm_start", "first_steps"):
+            given.setdefault(phase, getattr(settings, phase) * given["steps"] // settings.steps)
+    if study:
+        choice = choice or study.default
+        settings = replace(settings, **study.choices[study.default if choice == ALL else choice])
     settings = replace(settings, **given).check()
-    return Request(preset, _absolute(args.data), _new_folder(experiment, args.out), False, settings)
+    folders = {name: _absolute(getattr(args, name, None)) for name in FOLDERS}
+    request = Request(
+        preset, out=_new_folder(experiment, args.out), resume=False, settings=settings, choice=choice, **folders
+    )
+    if choice == ALL and not args.dry_run:
+        return replace(request, choice=ALL, settings=_variants(experiment, preset, given, args))
+    return request
+
+
+def _variants(experiment, preset, given, args):
+    """{name of a folder: Settings} of every run of a study."""
+    study, variants = experiment.study, {}
+    seeds = getattr(args, "seeds", None) or study.seeds
+    if seeds is not None and seeds < 1:
+        raise UserError(f"--seeds is {seeds}; expected at least 1")
+    for name, changes in study.choices.items():
+        settings = replace(experiment.preset(preset), **{**changes, **given}).check()
+        for seed in range(seeds or 1):
+            folder = f"{study.option}-{name}" + (f"-seed{settings.seed + seed}" if seeds else "")
+            variants[folder] = replace(settings, seed=settings.seed + seed)
+    return variants
 
 
 def _absolute(data):
@@ -118,7 +209,8 @@ def _new_folder(experiment, out):
     if out:
         folder = Path(out)
         if folder.is_dir() and any(folder.iterdir()):
-            there = "go on with its run by --resume" if (folder / "config.json").exists() else "it holds no run"
+            known = any((folder / name).exists() for name in ("config.json", STUDY))
+            there = "go on with its run by --resume" if known else "it holds no run"
             raise UserError(f"{folder} is not empty ({there}); choose another --out")
         return folder
     taken = {path.name for path in Path("runs").glob(f"{experiment.name}*")}
@@ -126,36 +218,63 @@ def _new_folder(experiment, out):
     return Path("runs") / next(name for name in names if name not in taken)
 
 
-def _resumed(experiment, args, given):
-    if args.out:
-        folder = Path(args.out)
-    else:
-        configs = sorted(Path("runs").glob(f"{experiment.name}*/config.json"), key=lambda path: path.stat().st_mtime)
-        if not configs:
-            raise UserError(f"there is no run of {experiment.name} to resume under runs/; name it with --out")
-        folder = configs[-1].parent
-    saved = _read_config(folder)
+def _resumed(experiment, args, given, choice):
+    folder = Path(args.out) if args.out else _newest(experiment)
+    if (folder / STUDY).exists():
+        if given or args.preset or any(getattr(args, name, None) for name in FOLDERS) or choice not in (None, ALL):
+            raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
+        return read_study(folder)
+    saved = read_config(folder)
     settings = saved.settings
-    named = {"preset": args.preset, "data": _absolute(args.data)}
+    named = {"preset": args.preset, "choice": choice}
+    named |= {name: _absolute(getattr(args, name, None)) for name in FOLDERS}
     asked = {**given, **{name: value for name, value in named.items() if value}}
-    was = {**vars(settings), "preset": saved.preset, "data": saved.data}
-    changed = [f"{n} {was[n]} -> {v}" for n, v in asked.items() if was[n] != v and n not in FREE_ON_RESUME]
+    was = {**vars(settings), **{name: getattr(saved, name) for name in named}}
+    changed = [
+        f"{n} {words(was[n])} -> {words(v)}" for n, v in asked.items() if was[n] != v and n not in FREE_ON_RESUME
+    ]
     if changed:
         raise UserError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume without these")
     free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
     return replace(saved, settings=replace(settings, **free).check())
 
 
-def _read_config(folder):
+def _newest(experiment):
+    configs = [path for name in ("config.json", STUDY) for path in Path("runs").glob(f"{experiment.name}*/{name}")]
+    if not configs:
+        raise UserError(f"there is no run of {experiment.name} to resume under runs/; name it with --out")
+    return max(configs, key=lambda path: path.stat().st_mtime).parent
+
+
+def read_config(folder):
     """The request that config.json in a run's folder holds."""
-    path = folder / "config.json"
+
+    def read(saved):
+        kept = ("preset", *FOLDERS, "choice", "source", "content", "data_hash")
+        settings = from_json(saved["settings"]).check()
+        return Request(out=folder, resume=True, settings=settings, **{name: saved[name] for name in kept})
+
+    return _read(folder, "config.json", read)
+
+
+def read_study(folder):
+    """The request that study.json in the folder of several runs holds."""
+
+    def read(saved):
+        variants = {name: from_json(settings).check() for name, settings in saved["runs"].items()}
+        kept = {name: saved[name] for name in ("preset", *FOLDERS, "source", "data_hash")}
+        return Request(out=folder, resume=True, settings=variants, choice=ALL, **kept)
+
+    return _read(folder, STUDY, read)
+
+
+def _read(folder, name, read):
+    path = folder / name
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        words = [saved[name] for name in ("preset", "data", "content", "data_hash")]
-        return Request(words[0], words[1], folder, True, from_json(saved["settings"]).check(), *words[2:])
+        return read(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{folder} holds no run to resume (no config.json); leave out --resume to start one") from None
+        raise UserError(f"{folder} holds no run to resume (no {name}); leave out --resume to start one") from None
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read ({error}); start a new run") from None

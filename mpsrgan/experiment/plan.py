@@ -3,38 +3,32 @@
 import keras
 
 from mpsrgan import estimate
-from mpsrgan.experiment.settings import as_json, differences
-from mpsrgan.gan import GAN, WARM_START, LossWeights
+from mpsrgan.experiment.paper import differences
+from mpsrgan.experiment.settings import words
+from mpsrgan.gan import GAN
 from mpsrgan.models import vgg19
+from mpsrgan.optimizers import make_optimizer
 from mpsrgan.steps import seed_everything
+from mpsrgan.terms import WARM_START
 
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
 
 
-def loss_weights(settings):
-    """The generator's loss. With pixel content, content_weight and pixel_weight mean the same term and add up."""
-    vgg = settings.content == "vgg19"
-    return LossWeights(
-        adversarial=settings.adversarial_weight,
-        vgg=settings.content_weight if vgg else 0.0,
-        pixel=settings.pixel_weight + (0.0 if vgg else settings.content_weight),
-    )
-
-
 def build_features(settings):
-    """VGG19, its weights still random, in the run's precision; None where the content loss needs no features."""
+    """VGG19, its weights still random, in the run's precision; None where no loss needs its features."""
     keras.config.set_dtype_policy(settings.precision)
-    return vgg19.build_features() if settings.content == "vgg19" else None
+    return vgg19.build_features() if settings.vgg_weight else None
 
 
 def build_gan(experiment, settings, features):
     """Sets precision and seed, then builds the networks and both optimizers. Returns (gan, architecture, arguments)."""
     keras.config.set_dtype_policy(settings.precision)
     seed_everything(settings.seed)
-    generator, discriminator, (architecture, arguments) = experiment.build(settings)
-    gan = GAN(generator, discriminator, features, loss_weights(settings))
-    gan.compile(*(keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1) for _ in range(2)))
+    generator, discriminator, (architecture, arguments), *feature_layer = experiment.build(settings)
+    gan = GAN(generator, discriminator, features, settings.loss_weights, *feature_layer)
+    rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
+    gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
     return gan, architecture, arguments
 
 
@@ -51,7 +45,7 @@ def print_plan(experiment, request):
     networks = {"generator": gan.generator, "discriminator": gan.discriminator, "VGG19 (frozen)": features}
     _table(
         f"{experiment.name}: {experiment.paper.title}",
-        {"preset": request.preset, "data": data, "out": request.out, **as_json(settings)},
+        {"preset": request.preset, "data": data, "out": request.out, **vars(settings)},
     )
     _table("parameters", {name: f"{model.count_params():,}" for name, model in networks.items() if model})
     _table("estimate", _estimate(gan, settings))
@@ -62,15 +56,15 @@ def print_plan(experiment, request):
 
 def _estimate(gan, settings):
     """{what: words} of a run's cost. Without the number of images only --steps tells how long it will be."""
-    side = settings.crop or settings.lr
+    size = settings.input_size
     steps = settings.steps or (settings.counts and total_steps(settings, settings.counts[0] // settings.batch))
-    per_image = estimate.step_flops(gan, gan.loss_terms, side, side)
+    per_image = estimate.step_flops(gan, gan.loss_terms, *size)
     peak = estimate.peak_flops()
-    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_terms, side, side, settings.batch)
+    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_terms, *size, settings.batch)
     time = "unknown until the photographs are counted: give --steps"
     if steps:
         warm = min(settings.warm_start, steps)
-        images = estimate.step_flops(gan, WARM_START, side, side) * warm + per_image * (steps - warm)
+        images = estimate.step_flops(gan, WARM_START, *size) * warm + per_image * (steps - warm)
         best = settings.batch * images / peak
         time = f"{_duration(best)} at full speed, {_duration(2 * best)} at half of it, for {steps:,} steps"
     return {
@@ -85,7 +79,7 @@ def _estimate(gan, settings):
 def _table(title, rows):
     print(f"\n{title}")
     for name, value in rows.items():
-        print(f"  {name:<20}{'none' if value is None else value}")
+        print(f"  {name:<20}{words(value)}")
 
 
 def _duration(seconds):

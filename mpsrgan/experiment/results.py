@@ -1,5 +1,6 @@
-"""A run's test scores, figures and the table that sets them beside the paper's."""
+"""A run's test scores, its figures, and what its report says."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ from data_prep.loader import read_pair
 from data_prep.pairs import photo_area
 from data_prep.split import SPLITS
 from mpsrgan import __version__
-from mpsrgan.experiment.settings import as_json, differences
-from mpsrgan.images import save_image
+from mpsrgan.experiment.paper import differences
+from mpsrgan.experiment.settings import as_json, words
+from mpsrgan.gan import GAN
+from mpsrgan.images import save_image, to_uint8
 from mpsrgan.metrics import METRICS, psnr
-from mpsrgan.report import bicubic, comparison_grid, draw_curves
+from mpsrgan.report import BASELINES, comparison_grid, draw_curves
 from mpsrgan.training.callbacks import restore
 
 FIGURE_FACES = 6
@@ -19,24 +22,27 @@ KINDS = {"train": "", "validation": "val_"}
 """What is drawn in a figure of losses -> prefix of its columns in metrics.csv."""
 
 
-def read_images(manifest, entries):
-    """uint8 arrays (N, lr, lr, 3) and (N, hr, hr, 3) of these entries' pairs."""
-    return tuple(np.stack(images) for images in zip(*(read_pair(manifest, entry) for entry in entries)))
+def evaluate(generator, manifest, settings, baselines, split="test"):
+    """Scores of every image of a split, one in memory at a time: {"ours" or baseline: [{metric: value}, ...]}.
 
-
-def evaluate(gan, manifest, split="test"):
-    """Scores of every image of a split, one in memory at a time: {"ours" | "bicubic": [{metric: value}, ...]}.
-
-    "psnr_photo" is PSNR without the black borders, whose hard edges any network that has seen them restores easily.
+    Where photographs are padded, "psnr_photo" is PSNR without the black borders, whose hard edges any network that has
+    seen them restores easily.
     """
-    scores = {"ours": [], "bicubic": []}
+    scores = {name: [] for name in ("ours", *baselines)}
     for entry in manifest.split(split):
-        lr, hr = read_pair(manifest, entry)
-        for name, image in (("ours", restore(gan, lr[None])[0]), ("bicubic", bicubic(lr, hr))):
-            score = {metric.name: metric.function(hr, image) for metric in METRICS.values()}
-            area = photo_area(entry.width, entry.height, manifest.hr)
-            scores[name].append({**score, "psnr_photo": psnr(hr[area], image[area])})
+        lr, hr = read_pair(manifest, entry, settings.channels)
+        images = {name: BASELINES[name](lr, hr.shape[:2]) for name in baselines}
+        for name, image in {"ours": restore(generator, lr[None])[0], **images}.items():
+            scores[name].append(score_image(hr, image))
+            if manifest.header["fit"] == "pad":
+                area = photo_area(entry.width, entry.height, manifest.hr, "pad", manifest.header["zoom"])
+                scores[name][-1]["psnr_photo"] = psnr(hr[area], image[area])
     return scores
+
+
+def score_image(hr, image):
+    """{metric: value} of one uint8 image (H, W, C) against its truth."""
+    return {m.name: m.function(hr, image) for m in METRICS.values() if m.gray or hr.shape[2] == 3}
 
 
 def means(scores):
@@ -44,55 +50,101 @@ def means(scores):
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
 
-def draw_figures(folder, gan, manifest, scores, rows, settings):
-    """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses). scores: of `evaluate`."""
+@dataclass(frozen=True)
+class Finished:
+    """A run that was trained and tested, for an experiment's `draw`.
+
+    scores: of `evaluate` on the test split. rows, epochs: of metrics.csv and epochs.csv. validation: loader of the
+    whole validation split.
+    """
+
+    folder: Path
+    gan: GAN
+    manifest: object
+    settings: object
+    scores: dict
+    rows: list
+    epochs: list
+    validation: object
+
+    @property
+    def figures(self):
+        return self.folder / "figures"
+
+    def faces(self, count=FIGURE_FACES):
+        """Test images, evenly spaced: (their indices, uint8 lr (N, h, w, C), hr (N, H, W, C))."""
+        return spaced_images(self.manifest, self.settings.channels, count)
+
+    def draw_test_grid(self, name, baseline="bicubic"):
+        """Input, baseline, ours and truth of some test images, PSNR below."""
+        shown, lr, hr = self.faces()
+        sizes = [words(size) for size in (self.manifest.lr, self.manifest.hr)]
+        psnrs = [[f"{self.scores[key][i]['psnr']:.2f} dB" for key in (baseline, "ours")] for i in shown]
+        captions = [(sizes[0], *decibels, sizes[1]) for decibels in psnrs]
+        grid = comparison_grid(lr, restore(self.gan, lr), hr, captions, baseline)
+        save_image(grid, self.figures / f"{name}.png")
+
+    def draw_losses(self, name, title, terms, log=False):
+        """Training and validation curves of loss terms against step. terms: {label: column} or one column."""
+        terms = {"": terms} if isinstance(terms, str) else terms
+        lines = {
+            ", ".join(filter(None, (kind, label))): prefix + column
+            for kind, prefix in KINDS.items()
+            for label, column in terms.items()
+        }
+        path, warm = self.figures / f"{name}.png", self.settings.warm_start
+        draw_curves(path, self.rows, title, "loss", lines, warm_start=warm, log=log)
+
+    def draw_discriminator(self, name, title):
+        self.draw_losses(name, title, {"real": "d_loss_real", "generated": "d_loss_fake"})
+
+    def draw_validation_psnr(self):
+        lines = {"validation": "val_psnr"}
+        path, warm = self.figures / "validation_psnr.png", self.settings.warm_start
+        draw_curves(path, self.rows, "PSNR on validation batches", "PSNR, dB", lines, warm_start=warm)
+
+    def validation_psnr(self, baseline):
+        """Mean PSNR of a baseline over what epochs.csv scores, in dB."""
+        return baseline_psnr(self.validation, baseline)
+
+
+def baseline_psnr(loader, baseline):
+    """Mean PSNR in dB of a baseline over a loader's batches, each once."""
+    values = []
+    for index in range(loader.steps_per_epoch):
+        for lr, hr in zip(*map(to_uint8, loader.batch(index))):
+            values.append(psnr(hr, BASELINES[baseline](lr, hr.shape[:2])))
+    return float(np.mean(values))
+
+
+def spaced_images(manifest, channels, count):
+    """`count` test images, evenly spaced: (their indices, uint8 lr (N, h, w, C), hr (N, H, W, C))."""
     entries = manifest.split("test")
-    shown = range(0, len(entries), max(1, len(entries) // FIGURE_FACES))[:FIGURE_FACES]
-    lr, hr = read_images(manifest, [entries[i] for i in shown])
-    sizes = [f"{side}x{side}" for side in (manifest.lr, manifest.hr)]
-    psnrs = [[f"{scores[name][i]['psnr']:.2f} dB" for name in ("bicubic", "ours")] for i in shown]
-    captions = [(sizes[0], *decibels, sizes[1]) for decibels in psnrs]
-    save_image(comparison_grid(lr, restore(gan, lr), hr, captions=captions), folder / "figure3_test.png")
-    content, name = ("vgg", "VGG") if settings.content == "vgg19" else ("pixel", "pixel")
-    entropy = "binary cross entropy"
-    sources = {"real": "d_loss_real", "generated": "d_loss_fake"}
-    curves = {
-        "figure4_discriminator_loss": (
-            "Discriminator loss (figure 4)",
-            entropy,
-            {f"{kind}, {source}": prefix + term for kind, prefix in KINDS.items() for source, term in sources.items()},
-        ),
-        "figure5_generator_adversarial_loss": (
-            "Generator loss from the discriminator (figure 5)",
-            entropy,
-            {kind: f"{prefix}g_adversarial" for kind, prefix in KINDS.items()},
-        ),
-        f"figure6_generator_{content}_loss": (
-            f"Generator loss from the {name} comparison (figure 6)",
-            "mean squared error",
-            {kind: f"{prefix}g_{content}" for kind, prefix in KINDS.items()},
-        ),
-        "validation_psnr": ("PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"}),
-    }
-    for file, (title, ylabel, lines) in curves.items():
-        log = ylabel == "mean squared error"  # it falls by orders of magnitude
-        draw_curves(folder / f"{file}.png", rows, title, ylabel, lines, settings.warm_start, log)
+    shown = list(range(0, len(entries), max(1, len(entries) // count)))[:count]
+    return shown, *read_images(manifest, [entries[i] for i in shown], channels)
 
 
-def summarise(experiment, request, manifest, scores, before, run):
+def read_images(manifest, entries, channels=3):
+    """uint8 arrays (N, h, w, C) and (N, H, W, C) of these entries' pairs."""
+    return tuple(np.stack(images) for images in zip(*(read_pair(manifest, entry, channels) for entry in entries)))
+
+
+def summarise(experiment, request, manifest, scores, before, run, tables):
     """Everything that results.md and results.json say."""
     paper, settings = experiment.paper, request.settings
-    wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores["bicubic"]))
+    first = experiment.baselines[0]
+    wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores[first]))
     counts = {split: len(manifest.split(split)) for split in SPLITS}
-    source = Path(request.data).name if request.data else experiment.samples_words
     return {
         "experiment": experiment.name,
         "title": paper.title,
         "paper": {"citation": paper.citation, "reported": {"psnr": paper.psnr, "ssim": paper.ssim}},
         "metrics": {**{name: means(values) for name, values in scores.items()}, "start": before, "wins": wins},
+        "baselines": list(experiment.baselines),
+        "tables": tables,
         "per_image": {entry.source: score for entry, score in zip(manifest.split("test"), scores["ours"])},
         "data": {
-            "source": source,
+            "source": request.source,
             "hash": manifest.data_hash,
             **counts,
             "skipped": len(manifest.skipped),
@@ -101,7 +153,7 @@ def summarise(experiment, request, manifest, scores, before, run):
         "run": run,
         "settings": as_json(settings),
         "differences": [
-            f"data: {source} (the paper: {paper.data})",
+            f"data: {request.source} (the paper: {paper.data})",
             f"images in train, validation, test: {tuple(counts.values())} (the paper: {paper.setup.counts})",
             *differences(paper, settings),
         ],

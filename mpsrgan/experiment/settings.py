@@ -1,18 +1,28 @@
-"""An experiment as data: what the paper states, what a preset sets, how the two differ."""
+"""A run's settings as data: what decides its result, what can work, and how it is stored."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 
 from mpsrgan.errors import UserError
+from mpsrgan.terms import TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-CONTENTS = ("vgg19", "pixel")
+OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
+FITS = ("pad", "crop", "stretch")
+WEIGHTS = tuple(f"{term}_weight" for term in TERMS)
 LEAST = dict.fromkeys(
-    ("blocks", "filters", "batch", "epochs", "steps", "crop", "validate_every", "samples_every", "checkpoint_every"), 1
+    (
+        *("blocks", "filters", "channels", "batch", "epochs", "steps", "crop", "validate_every", "samples_every"),
+        *("checkpoint_every", "decay_every", "decay_epochs", "score_epochs"),
+    ),
+    1,
 ) | dict.fromkeys(
-    ("warm_start", "seed", "adversarial_weight", "pixel_weight", "rotate", "brightness", "contrast", "tint", "noise"), 0
+    (
+        *("warm_start", "first_steps", "seed", *WEIGHTS, "rotate", "brightness", "contrast", "tint", "noise"),
+        *("blur_kernel", "blur_sigma", "lr_noise", "dropout", "momentum"),
+    ),
+    0,
 )
-MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255}
+MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255, "lr_noise": 255}
 """Setting -> smallest and largest value that can work."""
 
 FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
@@ -21,29 +31,49 @@ FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the result of a run. Sizes in pixels, learning rate per step, seed any integer.
+    """Everything that decides the result of a run. Sizes are (height, width) in pixels, rates are per step.
 
     steps: total, or None to train `epochs`. counts: images wanted in train, validation, test; None for 80, 10 and 10 %.
-    content: "vgg19" or "pixel"; content_weight is its weight, pixel_weight that of a pixel loss beside it.
+    ..._weight: of the generator's loss terms, as in `mpsrgan.gan.LossWeights`.
+    decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time.
+    fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`.
     crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
-    warm_start: steps with pixel loss alone before the GAN.
+    warm_start: steps with pixel loss alone before the GAN. first_steps: steps on other photographs before these.
+    score_epochs: epochs between scores of the whole validation split, None for never.
     """
 
-    hr: int
-    lr: int
+    hr: tuple[int, int]
+    lr: tuple[int, int]
     counts: tuple[int, int, int] | None
     blocks: int
     filters: int
-    content: str
-    adversarial_weight: float
-    content_weight: float
     batch: int
     learning_rate: float
-    beta_1: float
     epochs: int | None
     steps: int | None
-    validate_every: int
+    channels: int = 3
+    asymmetric: bool = False
+    dropout: float = 0.0
+    adversarial_weight: float = 0.0
+    minimax_weight: float = 0.0
+    vgg_weight: float = 0.0
     pixel_weight: float = 0.0
+    distance_weight: float = 0.0
+    feature_weight: float = 0.0
+    psnr_weight: float = 0.0
+    dssim_weight: float = 0.0
+    optimizer: str = "adam"
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    momentum: float = 0.0
+    decay_every: int | None = None
+    decay_epochs: int | None = None
+    decay_factor: float = 0.5
+    fit: str = "crop"
+    lr_filter: str = "bicubic"
+    blur_kernel: int = 0
+    blur_sigma: float = 0.0
+    lr_noise: float = 0.0
     crop: int | None = None
     flip: bool = False
     rotate: float = 0.0
@@ -52,8 +82,11 @@ class Settings:
     tint: float = 0.0
     noise: float = 0.0
     warm_start: int = 0
+    first_steps: int = 0
     precision: str = "float32"
     seed: int = 0
+    validate_every: int = 10
+    score_epochs: int | None = None
     samples_every: int = 100
     checkpoint_every: int = 500
 
@@ -65,72 +98,44 @@ class Settings:
                 raise UserError(f"{_option(name)} is {value}; expected at least {least}")
             if name in MOST and value > MOST[name]:
                 raise UserError(f"{_option(name)} is {value}; expected at most {MOST[name]}")
-        for name in ("learning_rate", "content_weight"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(f"{_option(name)} is {getattr(self, name)}; expected more than 0")
+        if not 0 < self.learning_rate < float("inf"):
+            raise UserError(f"--learning-rate is {self.learning_rate}; expected more than 0")
+        if not any(getattr(self, name) for name in WEIGHTS):
+            raise UserError(f"all loss weights are 0; give one of {', '.join(map(_option, WEIGHTS))}")
+        if self.channels not in (1, 3):
+            raise UserError(f"--channels is {self.channels}; expected 1 (gray) or 3 (colour)")
         if self.counts and min(self.counts) < 1:
             raise UserError(f"--counts is {self.counts}; each split needs at least 1 image")
-        if self.crop and self.crop > self.lr:
-            raise UserError(f"--crop is {self.crop}; the inputs have {self.lr} px, so expected at most that")
+        height, width = self.lr
+        if not self.scale or self.hr != (self.scale * height, self.scale * width):
+            raise UserError(f"--hr {words(self.hr)} is no whole multiple of --lr {words(self.lr)}")
+        if self.crop and self.crop > min(self.lr):
+            raise UserError(f"--crop is {self.crop}; the inputs have {words(self.lr)} px, so expected at most that")
         return self
+
+    @property
+    def scale(self):
+        return self.hr[0] // self.lr[0]
+
+    @property
+    def input_size(self):
+        """(height, width) of what the generator trains on."""
+        return (self.crop, self.crop) if self.crop else self.lr
+
+    @property
+    def loss_weights(self):
+        return LossWeights(**{term: getattr(self, weight) for term, weight in zip(TERMS, WEIGHTS)})
+
+
+def words(value):
+    """A setting as the command line and the reports write it: 112x92, 64 for 64x64, none, yes."""
+    if isinstance(value, tuple) and len(value) == 2:
+        return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+    return "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _option(name):
     return "--" + name.replace("_", "-")
-
-
-@dataclass(frozen=True)
-class Paper:
-    """A paper: its set-up, where each number of it stands, and the results it reports (None: it gives none).
-
-    sources: setting -> section. A setting without a source is open in the text; `setup` holds our decision.
-    data: the images the paper used, in words. deviations: where our rebuild differs under every setting.
-    """
-
-    title: str
-    citation: str
-    data: str
-    setup: Settings
-    sources: Mapping[str, str]
-    deviations: tuple[str, ...] = ()
-    psnr: float | None = None
-    ssim: float | None = None
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A script: name, paper, quick preset, networks, sample photographs.
-
-    build: settings -> (generator, discriminator, (architecture, arguments) for `save_generator`).
-    samples: () -> keyword arguments of `data_prep.prepare` that name the embedded photographs.
-    """
-
-    name: str
-    paper: Paper
-    quick: Settings
-    build: Callable
-    samples: Callable
-    samples_words: str
-
-    def preset(self, name):
-        return {"quick": self.quick, "paper": self.paper.setup}[name]
-
-
-def differences(paper, settings):
-    """One line for each point that is not the paper's: of our rebuild as such, then of these settings."""
-    lines = list(paper.deviations)
-    for field in fields(settings):
-        ours, theirs = getattr(settings, field.name), getattr(paper.setup, field.name)
-        if ours == theirs or field.name in ("seed", "counts", "samples_every", "checkpoint_every"):
-            continue
-        source = paper.sources.get(field.name)
-        said = f"the paper: {theirs}, {source}" if source else f"not in the paper; its preset has {_word(theirs)}"
-        lines.append(f"{field.name}: {_word(ours)} ({said})")
-    return lines
-
-
-def _word(value):
-    return "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
 
 
 def as_json(settings):
@@ -140,7 +145,9 @@ def as_json(settings):
 def from_json(values):
     """Raises UserError for settings of another version of the package."""
     try:
-        counts = values["counts"]
-        return Settings(**{**values, "counts": tuple(counts) if counts else None})
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        if missing := {field.name for field in fields(Settings)} - set(values):
+            raise KeyError(*sorted(missing)[:1])
+        return Settings(**values)
     except (TypeError, KeyError, AttributeError) as error:
         raise UserError(f"config.json was written by another version of mpsrgan ({error}); start a new run") from None

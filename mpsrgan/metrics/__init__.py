@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpsrgan.errors import UserError
+from mpsrgan.images import to_uint8
 
 SSIM_WINDOW = 7
 
@@ -53,18 +54,76 @@ def _check(hr, sr):
         raise UserError(f"the images differ in shape: {hr.shape} and {sr.shape}; compare images of one size")
 
 
+COLOR_CELL = 16
+
+
+def color_error(hr, sr):
+    """How far the colours of ``sr`` have drifted from those of ``hr``: CIE76 Delta E; 2 is just visible -> float.
+
+    Both are averaged over cells of 16x16 pixels first (smaller ones at the edges are left out, unless the image itself
+    is smaller), so that missing detail does not count, and compared in CIELAB: the mean distance over the cells.
+
+    Args: uint8 arrays of one shape, (H, W, 3) RGB in 0..255. Raises: UserError as `psnr`.
+    Source: paper 002, section 6.2, which saw "slight variations in color style" and gives no number.
+    """
+    from skimage.color import rgb2lab
+
+    _check(hr, sr)
+    return float(np.linalg.norm(rgb2lab(_cells(hr)) - rgb2lab(_cells(sr)), axis=-1).mean())
+
+
+def _cells(image):
+    """uint8 (H, W, 3) -> means of its cells in 0..1."""
+    height, width = (min(COLOR_CELL, side) for side in image.shape[:2])
+    rows, columns = image.shape[0] // height, image.shape[1] // width
+    cut = image[: rows * height, : columns * width] / 255.0
+    return cut.reshape(rows, height, columns, width, 3).mean(axis=(1, 3))
+
+
+def image_psnrs(hr, sr):
+    """PSNR in dB of each image of two float batches (N, H, W, C) in [-1, 1], as 8-bit images -> list of float."""
+    return [psnr(truth, image) for truth, image in zip(to_uint8(hr), to_uint8(sr), strict=True)]
+
+
+DISCRIMINATOR_SCORES = ("accuracy", "precision", "recall", "f1", "specificity")
+
+
+def discriminator_scores(on_real, on_fake):
+    """What a discriminator's decisions are worth, "real" being the positive class -> {name: 0..1}.
+
+    Args: on_real, on_fake: its probabilities of real for real and for generated images; above 0.5 it says real.
+    A quotient of nothing counts as 0. Source: paper 001, section 5.1.
+    """
+    hits, false_alarms = (np.count_nonzero(np.asarray(values) > 0.5) for values in (on_real, on_fake))
+    misses, rejections = len(on_real) - hits, len(on_fake) - false_alarms
+    share = lambda part, rest: float(part / (part + rest)) if part + rest else 0.0  # noqa: E731
+    return {
+        "accuracy": share(hits + rejections, misses + false_alarms),
+        "precision": share(hits, false_alarms),
+        "recall": share(hits, misses),
+        "f1": share(2 * hits, false_alarms + misses),
+        "specificity": share(rejections, false_alarms),
+    }
+
+
 @dataclass(frozen=True)
 class Metric:
-    """One measure: ``function(hr, sr) -> float``, its unit ("" for none) and the range (lowest, highest)."""
+    """One measure: ``function(hr, sr) -> float``, its unit ("" for none), the range (lowest, highest), for gray too?"""
 
     name: str
+    label: str
     function: Callable
     unit: str
     higher_is_better: bool
     range: tuple
+    gray: bool = True
 
 
 METRICS = {
     m.name: m
-    for m in (Metric("psnr", psnr, "dB", True, (0.0, float("inf"))), Metric("ssim", ssim, "", True, (-1.0, 1.0)))
+    for m in (
+        Metric("psnr", "PSNR", psnr, "dB", True, (0.0, float("inf"))),
+        Metric("ssim", "SSIM", ssim, "", True, (-1.0, 1.0)),
+        Metric("color_error", "colour error", color_error, "ΔE", False, (0.0, float("inf")), gray=False),
+    )
 }

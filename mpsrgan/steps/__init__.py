@@ -30,7 +30,7 @@ def test_losses(gan, weights, lr, hr):
     """What a test step computes, on either backend."""
     sr = gan.generator(lr, training=False)
     logs = gan.generator_losses(hr, sr, weights)[1]
-    if weights.adversarial:
+    if weights.need_discriminator:
         logs |= gan.discriminator_losses(hr, sr, training=False)[1]
     return logs, sr
 

@@ -11,11 +11,37 @@ import numpy as np
 from tqdm import tqdm
 
 from mpsrgan.images import save_image, to_float, to_uint8
+from mpsrgan.metrics import DISCRIMINATOR_SCORES, discriminator_scores, image_psnrs
+from mpsrgan.terms import TERMS as LOSS_TERMS
 
-TERMS = ("g_loss", "g_adversarial", "g_vgg", "g_pixel", "d_loss_real", "d_loss_fake", "d_real", "d_fake")
+TERMS = ("g_loss", *(f"g_{term}" for term in LOSS_TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
 """What `GAN.train_on_batch` can return, in the order of the columns."""
 
 COLUMNS = ("step", "seconds", *TERMS, *(f"val_{term}" for term in TERMS), "val_psnr")
+EPOCH_COLUMNS = ("epoch", "step", "g_loss", "val_g_loss", "val_psnr", *DISCRIMINATOR_SCORES)
+
+
+class CSVLog:
+    """A table on disk, a line at a time. Opened to go on at a step, it drops the rows of later ones."""
+
+    def __init__(self, path, columns, start):
+        self.path = Path(path)
+        self.kept = [row for row in read_metrics(path) if row["step"] <= start] if self.path.exists() else []
+        partial = self.path.with_suffix(".partial")
+        with open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows({name: _number(value) for name, value in row.items()} for row in self.kept)
+        os.replace(partial, self.path)
+        self.file = open(self.path, "a", newline="")
+        self.writer = csv.DictWriter(self.file, columns, extrasaction="ignore")
+
+    def write(self, row):
+        self.writer.writerow({name: _number(value) for name, value in row.items()})
+        self.file.flush()
+
+    def close(self):
+        self.file.close()
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -26,32 +52,21 @@ class MetricsCSV(keras.callbacks.Callback):
 
     def __init__(self, path, start=0):
         super().__init__()
-        self.path, self.start = Path(path), start
+        self.path, self.start = path, start
 
     def on_train_begin(self, logs=None):
-        rows = [row for row in read_metrics(self.path) if row["step"] <= self.start] if self.path.exists() else []
-        partial = self.path.with_suffix(".partial")
-        with open(partial, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows({name: _number(value) for name, value in row.items()} for row in rows)
-        os.replace(partial, self.path)
-        self.file = open(self.path, "a", newline="")
-        self.writer = csv.DictWriter(self.file, COLUMNS, extrasaction="ignore")
-        self.began = time.perf_counter() - (rows[-1]["seconds"] if rows else 0)
+        self.log = CSVLog(self.path, COLUMNS, self.start)
+        self.began = time.perf_counter() - (self.log.kept[-1]["seconds"] if self.log.kept else 0)
 
     def on_train_batch_end(self, batch, logs=None):
-        seconds = time.perf_counter() - self.began
-        row = {"step": batch + 1, "seconds": seconds, **(logs or {})}
-        self.writer.writerow({name: _number(value) for name, value in row.items()})
-        self.file.flush()
+        self.log.write({"step": batch + 1, "seconds": time.perf_counter() - self.began, **(logs or {})})
 
     def on_train_end(self, logs=None):
-        self.file.close()
+        self.log.close()
 
 
 def read_metrics(path):
-    """The rows of a metrics.csv as dicts of numbers; empty cells and a torn last row are left out."""
+    """The rows of a metrics.csv or epochs.csv as dicts of numbers; empty cells and a torn last row are left out."""
     whole, _, _ = Path(path).read_text(encoding="utf-8").rpartition("\n")
     rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
     return [{**row, "step": int(row["step"])} for row in rows]
@@ -59,6 +74,66 @@ def read_metrics(path):
 
 def _number(value):
     return value if isinstance(value, int) else f"{value:.6g}"
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Multiplies the learning rate of both optimizers by `factor` after every `every` steps, counted from the first.
+
+    Papers 002 (section 5.4: 0.02 for 60 epochs, then 0.005) and 003 (section IV.A: halved every 5000 batches).
+    """
+
+    def __init__(self, rate, every, factor):
+        super().__init__()
+        self.rate, self.every, self.factor, self.set = rate, every, factor, None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        rate = self.rate * self.factor ** (batch // self.every)
+        if rate != self.set:
+            self.set = self.model.optimizer.learning_rate = self.model.discriminator_optimizer.learning_rate = rate
+
+
+class EpochScores(keras.callbacks.Callback):
+    """After every `every`-th epoch, scores of the whole validation split as one row of a CSV file.
+
+    Args: loader: of the validation split, with shuffle=False and drop_last=False, so that each time the same images
+        (or crops) are scored. schedule: of the run; tells which loss was trained.
+    Columns: EPOCH_COLUMNS; g_loss is the epoch's mean in training, val_g_loss the same loss on validation, the rest
+    are PSNR and the discriminator's decisions there (paper 001, section 5.1; paper 002, section 5.4).
+    """
+
+    def __init__(self, path, loader, schedule, every=1, start=0):
+        super().__init__()
+        self.path, self.loader, self.schedule, self.every, self.start = path, loader, schedule, every, start
+
+    def on_train_begin(self, logs=None):
+        self.log = CSVLog(self.path, EPOCH_COLUMNS, self.start)
+        self.step = self.start
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step = batch + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        row = {"step": self.step, "epoch": epoch + 1, "g_loss": logs["g_loss"]}
+        self.log.write(row | self.score(self.schedule.weights_at(self.step - 1)))
+
+    def score(self, weights):
+        """{column: value} of the networks as they are."""
+        gan, losses, decibels, on_real, on_fake = self.model, [], [], [], []
+        for index in range(self.loader.steps_per_epoch):
+            lr, hr = self.loader.batch(index)
+            logs, sr = gan.test_on_batch(lr, hr, weights)
+            losses += [logs["g_loss"]] * len(lr)
+            decibels += image_psnrs(hr, sr)
+            if weights.need_discriminator:
+                on_real += list(gan.discriminator.predict_on_batch(hr)[:, 0])
+                on_fake += list(gan.discriminator.predict_on_batch(sr)[:, 0])
+        judged = discriminator_scores(on_real, on_fake) if on_real else {}
+        return {"val_g_loss": float(np.mean(losses)), "val_psnr": float(np.mean(decibels)), **judged}
+
+    def on_train_end(self, logs=None):
+        self.log.close()
 
 
 class TensorBoard(keras.callbacks.Callback):

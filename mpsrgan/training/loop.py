@@ -16,9 +16,8 @@ import keras
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.gan import LossWeights
-from mpsrgan.images import to_uint8
-from mpsrgan.metrics import psnr
+from mpsrgan.metrics import image_psnrs
+from mpsrgan.terms import LossWeights
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def validate(gan, validation, index, weights):
     """The losses on one validation batch in inference mode, and PSNR in dB (mean over its images), as `val_...`."""
     lr, hr = validation.batch(index)
     logs, sr = gan.test_on_batch(lr, hr, weights)
-    logs["psnr"] = float(np.mean([psnr(truth, image) for truth, image in zip(to_uint8(hr), to_uint8(sr))]))
+    logs["psnr"] = float(np.mean(image_psnrs(hr, sr)))
     return {f"val_{name}": value for name, value in logs.items()}
 
 

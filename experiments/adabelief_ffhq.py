@@ -1,0 +1,196 @@
+"""Paper 004, "Single-Image Facial Super-Resolution Using GANs" (Sada, Courbot, Popovic): SRGAN, Adam against AdaBelief.
+
+    python experiments/adabelief_ffhq.py                              quick, AdaBelief, on embedded photographs
+    python experiments/adabelief_ffhq.py --optimizer all --seeds 3    Adam, AdaBelief and RMSprop, side by side
+    python experiments/adabelief_ffhq.py --data FFHQ --first-data COCO --preset paper   the paper's two stages
+    python experiments/adabelief_ffhq.py --dssim-weight 0.1           MSE + DSSIM, what the paper proposes next
+
+Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
+generator.h5; with --optimizer all a folder of these for each optimizer and seed, and beside them their comparison.
+The paper claims that AdaBelief converges faster and generalises better than Adam and RMSprop; it gives no number.
+"""
+
+import sys
+from dataclasses import replace
+
+from mpsrgan.experiment import Experiment, Paper, Settings, Study, main
+
+PICTURE_SIZES = (50, 100, 150, 250)
+"""Sides of the inputs that the paper shows."""
+
+PAPER = Paper(
+    title="SRGAN on natural images, then on faces: Adam against AdaBelief",
+    citation="Sada M. F., Courbot A., Popovic A.: Single-Image Facial Super-Resolution Using GANs.",
+    data="COCO (about 118k images), then FFHQ (about 70,000)",
+    setup=Settings(
+        lr=(250, 250),
+        hr=(1000, 1000),
+        crop=24,  # open: SRGAN's 96x96 targets
+        counts=None,
+        blocks=16,  # open: SRGAN's count
+        filters=64,
+        pixel_weight=0.5,  # "takes the average loss": of the content and of the adversarial one
+        adversarial_weight=0.5,
+        optimizer="adam",
+        learning_rate=0.0002,  # open
+        batch=16,  # open
+        epochs=None,
+        steps=200_000,  # open
+        first_steps=100_000,  # open
+        score_epochs=1,
+    ),
+    sources={
+        "lr": "reproduced results",
+        "hr": "figure 1",
+        "pixel_weight": "how it all works: the loss",
+        "adversarial_weight": "how it all works: the loss",
+        "optimizer": "face super-resolution trained model",
+    },
+    deviations=(
+        "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
+        "what it saw in training (the paper does not say)",
+    ),
+)
+
+QUICK = replace(
+    PAPER.setup,
+    lr=(50, 50),
+    hr=(200, 200),
+    blocks=4,
+    filters=32,
+    pixel_weight=1.0,
+    adversarial_weight=1e-3,  # SRGAN's; an average gives noise for many thousand steps
+    learning_rate=0.0005,
+    batch=8,
+    steps=1000,
+    first_steps=300,
+    warm_start=800,
+    flip=True,
+    tint=0.3,  # the sample portraits are gray
+    score_epochs=3,
+    samples_every=250,
+)
+OPTIMIZERS = {name: {"optimizer": name} for name in ("adam", "adabelief", "rmsprop")}
+
+
+def build(settings):
+    from mpsrgan.models.srgan import build_discriminator, build_generator
+
+    arguments = {"scale": settings.scale, "filters": settings.filters, "blocks": settings.blocks}
+    return build_generator(**arguments), build_discriminator(filters=settings.filters), ("srgan", arguments)
+
+
+def samples():
+    from data_prep.samples import YEARBOOK_PATTERN, yearbook_person, yearbook_portraits
+
+    return {"source": yearbook_portraits(), "pattern": YEARBOOK_PATTERN, "group_of": yearbook_person}
+
+
+def first_samples():
+    from data_prep.samples import NATURAL_PATTERN, natural_photos
+
+    return {"source": natural_photos(), "pattern": NATURAL_PATTERN}
+
+
+def draw(done):
+    """The paper's pictures, at each of its input sizes that the targets allow, and curves."""
+    from mpsrgan.images import resize, save_image
+    from mpsrgan.report import comparison_grid
+    from mpsrgan.training.callbacks import restore
+
+    _, _, faces = done.faces(3)
+    for side in (side for side in PICTURE_SIZES if side <= done.settings.lr[0]):
+        hr = [resize(face, (4 * side, 4 * side), "lanczos") for face in faces]
+        lr = [done.manifest.degradation(truth, (side, side)) for truth in hr]
+        sr = [restore(done.gan, image[None])[0] for image in lr]
+        name = f"input_{side:03d}x{side:03d}.png"
+        save_image(comparison_grid(*map(_stack, (lr, sr, hr))), done.figures / name)
+    done.draw_losses("generator_loss", "Generator loss", "g_loss", log=True)
+    done.draw_discriminator("discriminator_loss", "Discriminator loss")
+    done.draw_validation_psnr()
+    return []
+
+
+def _stack(images):
+    import numpy as np
+
+    return np.stack(images)
+
+
+def compare(all_runs):
+    """Loss and validation PSNR against step and time, a mean over the seeds for each optimizer, and a table."""
+    from mpsrgan.report import draw_curves
+
+    by_optimizer = {name: [] for name in OPTIMIZERS}
+    for run in all_runs.runs.values():
+        by_optimizer[run.settings.optimizer].append(run)
+    curves = {name: _mean_curve(runs) for name, runs in by_optimizer.items()}
+    figures = all_runs.folder / "figures"
+    shown = {"val_psnr": ("PSNR on validation", "PSNR, dB"), "val_g_loss": ("Loss on validation", "loss")}
+    for column, (title, label) in shown.items():
+        for x in ("step", "seconds"):
+            lines = {name: (rows, column) for name, rows in curves.items()}
+            path = figures / f"{column.removeprefix('val_')}_by_{x}.png"
+            draw_curves(path, [], f"{title}, mean of the seeds", label, lines, x=x, log=label == "loss")
+    all_runs.write([_table(by_optimizer, curves)])
+
+
+def _mean_curve(runs):
+    """Rows of epochs.csv, averaged over runs that differ in their seed alone, with seconds of training."""
+    rows = []
+    for several in zip(*(run.epochs for run in runs)):
+        rows.append({name: sum(row[name] for row in several) / len(several) for name in several[0]})
+    return rows
+
+
+def _table(by_optimizer, curves):
+    from statistics import mean, stdev
+
+    from mpsrgan.report import Table
+
+    target = curves["adam"][-1]["val_psnr"]
+    rows = []
+    for name, runs in by_optimizer.items():
+        tests = [run.results["metrics"]["ours"]["psnr"] for run in runs]
+        curve = curves[name]
+        reached = next((round(row["step"]) for row in curve if row["val_psnr"] >= target), None)
+        minutes = mean(run.results["run"]["minutes"] for run in runs)
+        spread = stdev(tests) if len(tests) > 1 else None
+        best = max(row["val_psnr"] for row in curve)
+        final = curve[-1]
+        rows.append(
+            (name, mean(tests), spread, final["val_psnr"], best, final["val_g_loss"], reached or "never", minutes)
+        )
+    bicubic = runs[0].results["metrics"]["bicubic"]["psnr"]
+    rows.append(("bicubic", bicubic, *[None] * 6))
+    header = ("optimizer", "test PSNR, dB", "its spread", "final on validation, dB", "best", "final loss on validation")
+    header += ("steps to Adam's final PSNR", "minutes")
+    note = (
+        f"Means over {len(runs)} seeds (weights and order of the batches); the spread is their standard deviation. The "
+    )
+    note += "paper claims faster convergence and better generalisation for AdaBelief, without a number."
+    return Table("Optimizers on the same batches", header, rows, note)
+
+
+EXPERIMENT = Experiment(
+    name="adabelief_ffhq",
+    paper=PAPER,
+    quick=QUICK,
+    build=build,
+    samples=samples,
+    samples_words="173 gray yearbook portraits of 30 people (pyvision_toolkit)",
+    first_samples=first_samples,
+    first_words="51 photographs without portraits (pyvision_toolkit)",
+    draw=draw,
+    study=Study(
+        option="optimizer",
+        choices=OPTIMIZERS,
+        default="adabelief",
+        compare=compare,
+        help="of both networks",
+        seeds=3,
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(EXPERIMENT))

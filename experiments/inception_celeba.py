@@ -1,0 +1,211 @@
+"""Paper 003, "Face Image Super-Resolution Using Inception Residual Network and GAN Framework" (Indradi et al.).
+
+    python experiments/inception_celeba.py                             quick, scenario 4, on embedded portraits
+    python experiments/inception_celeba.py --scenario all              all four, with the paper's tables and figures
+    python experiments/inception_celeba.py --data DIR --scenario all   on CelebA or on your photographs
+    python experiments/inception_celeba.py --data DIR --preset paper   the paper's set-up: a GPU's work
+    python experiments/inception_celeba.py --asymmetric                1x5 and 5x1 in place of 5x5, the paper's wish
+
+Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5;
+with --scenario all a folder of these for each scenario, and beside them Tables I and II and Figures 4, 6 and 7.
+Table II compares people: those of the test split, or of --people DIR (a folder a person, at least 3 photographs each).
+"""
+
+import sys
+from dataclasses import replace
+
+from mpsrgan.experiment import Experiment, Paper, Settings, Study, main
+
+PAPER = Paper(
+    title="16x16 -> 64x64 faces with inception-residual blocks",
+    citation="Indradi S. D., Arifianto A., Ramadhani K. N.: Face Image Super-Resolution Using Inception Residual "
+    "Network and GAN Framework. Telkom University, Bandung.",
+    data="202,500 images of CelebA, 500 of them for the test",
+    setup=Settings(
+        lr=(16, 16),
+        hr=(64, 64),
+        counts=(201_500, 500, 500),
+        lr_noise=2.0,  # open: "some random noise"; 2 of 255 levels, a modest camera's
+        blocks=1,
+        filters=256,
+        distance_weight=1.0,  # open, as are the weights below, in SCENARIOS
+        beta_1=0.5,
+        beta_2=0.999,
+        learning_rate=0.0002,
+        decay_every=5000,
+        decay_factor=0.5,
+        batch=32,
+        epochs=None,
+        steps=27_840,  # what scenario 4 reached in the paper's two hours
+    ),
+    sources={
+        "lr": "section III.A",
+        "hr": "section III.B",
+        "blocks": "figure 1",
+        "filters": "section III.A",
+        "beta_1": "section IV.A",
+        "beta_2": "section IV.A",
+        "learning_rate": "section IV.A",
+        "decay_every": "section IV.A",
+        "decay_factor": "section IV.A",
+        "batch": "section IV.A",
+        "steps": "figure 7",
+    },
+    deviations=(
+        "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
+        "what it saw in training (the paper does not say)",
+        "the last 1x1 convolution of the discriminator has no ReLU, without which no probability falls below one half",
+        "equations 2 and 3 average over the values before the root, so that a weight means the same at every size",
+    ),
+)
+
+ADVERSARIAL, FEATURE, PSNR = {"minimax_weight": 0.01}, {"feature_weight": 0.1}, {"psnr_weight": 0.001}
+SCENARIOS = {
+    "1": {},
+    "2": ADVERSARIAL,
+    "3": ADVERSARIAL | FEATURE,
+    "4": ADVERSARIAL | FEATURE | PSNR,
+}
+"""Section IV.A: pixel-wise loss only; + adversarial; + feature-wise; + PSNR. The paper does not give the weights; these
+make each added term's gradient about a tenth of the pixel-wise one's, so that its effect shows and does not rule."""
+
+TABLE_I = {"1": (26.615, 0.8461), "2": (26.332, 0.8357), "3": (26.018, 0.8224), "4": (26.109, 0.8313)}
+FIGURE_7 = {"1": 41_410, "4": 27_840}
+"""Batches in two hours on a P100; the text names these two."""
+TABLE_II = {
+    "1": ((0.2236, 0.1818), (0.1692, 0.2097), (0.1724, 0.2254), (0.1319, 0.1505), (0.1979, 0.2705)),
+    "4": ((0.1216, 0.1670), (0.1142, 0.1768), (0.1384, 0.1398), (0.1252, 0.1476), (0.1897, 0.1953)),
+}
+PEOPLE, CHANGE = 5, -0.22
+
+QUICK = replace(
+    PAPER.setup,
+    counts=None,
+    filters=64,
+    batch=16,
+    learning_rate=0.001,
+    decay_every=600,
+    steps=1500,
+    flip=True,
+    tint=0.3,  # the sample portraits are gray
+    samples_every=500,
+)
+
+
+def build(settings):
+    from mpsrgan.models.inception import FEATURE_LAYER, build_discriminator, build_generator
+
+    arguments = {"scale": settings.scale, "channels": settings.channels, "filters": settings.filters}
+    arguments |= {"asymmetric": settings.asymmetric}
+    discriminator = build_discriminator(settings.channels, max(1, settings.filters // 4))
+    return build_generator(**arguments), discriminator, ("inception", arguments), FEATURE_LAYER
+
+
+def samples():
+    from data_prep.samples import YEARBOOK_PATTERN, yearbook_person, yearbook_portraits
+
+    return {"source": yearbook_portraits(), "pattern": YEARBOOK_PATTERN, "group_of": yearbook_person}
+
+
+def draw(done):
+    done.draw_test_grid("figure4_test")
+    done.draw_losses("generator_loss", "Generator loss", "g_loss")
+    if done.settings.loss_weights.need_discriminator:
+        done.draw_discriminator("discriminator_loss", "Discriminator loss")
+    done.draw_validation_psnr()
+    return []
+
+
+def compare(all_runs):
+    """Tables I and II, figures 4, 6 and 7 of four runs."""
+    from mpsrgan.experiment.verification import verification_tables
+
+    runs = {name.removeprefix("scenario-"): run for name, run in all_runs.runs.items()}
+    _draw_faces(all_runs, runs)
+    tables = [_table_1(runs), _figure_7(all_runs.folder, runs)]
+    networks = {f"scenario {name}": runs[name].generator() for name in TABLE_II}
+    paper = {f"scenario {name}": values for name, values in TABLE_II.items()}
+    tables += verification_tables(all_runs, networks, paper, PEOPLE, CHANGE)
+    all_runs.write(tables)
+
+
+def _table_1(runs):
+    from mpsrgan.report import Table
+
+    rows = []
+    for name, run in runs.items():
+        score = run.results["metrics"]["ours"]
+        rows.append((name, *TABLE_I[name], score["psnr"], score["ssim"], score["color_error"]))
+    bicubic = next(iter(runs.values())).results["metrics"]["bicubic"]
+    rows.append(("bicubic", None, None, bicubic["psnr"], bicubic["ssim"], bicubic["color_error"]))
+    header = ("scenario", "paper: PSNR, dB", "SSIM", "ours: PSNR, dB", "SSIM", "colour error, ΔE")
+    return Table("Table I: scores by scenario", header, rows)
+
+
+def _figure_7(folder, runs):
+    """Batches in two hours, drawn and as a table."""
+    from matplotlib.figure import Figure
+
+    from mpsrgan.report import Table, save_figure
+
+    batches = {name: round(2 * run.results["run"]["batches_per_hour"]) for name, run in runs.items()}
+    figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    axes.bar_label(axes.bar([f"scenario {name}" for name in batches], batches.values()), fmt="{:,.0f}")
+    axes.set(title="Batches in two hours (figure 7)", ylabel="batches")
+    save_figure(figure, folder / "figures" / "figure7_batches.png")
+    first = next(iter(batches.values()))
+    rows = [(name, FIGURE_7.get(name), count, count / first) for name, count in batches.items()]
+    header = ("scenario", "the paper (P100)", "ours", "ours, of the first")
+    machine = next(iter(runs.values())).results["run"]["machine"]
+    return Table("Figure 7: batches in two hours", header, rows, f"Measured on {machine}, validation included.")
+
+
+def _draw_faces(all_runs, runs):
+    """Figure 4: whole faces. Figure 6: their middles, where texture shows."""
+    from mpsrgan.images import save_image
+    from mpsrgan.report import BASELINES
+    from mpsrgan.training.callbacks import restore
+
+    lr, hr = all_runs.faces(8)
+    restored = {f"scenario {name}": restore(run.generator(), lr) for name, run in runs.items()}
+    columns = {"input": lr, "bicubic": [BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr], **restored}
+    figures = all_runs.folder / "figures"
+    save_image(_enlarged(columns | {"truth": hr}, 2), figures / "figure4_scenarios.png")
+    height, width = hr.shape[1:3]
+    middle = slice(height // 4, height // 4 * 3), slice(width // 4, width // 4 * 3)
+    columns = {name: [image[middle] for image in images] for name, images in {**restored, "truth": hr}.items()}
+    save_image(_enlarged(columns, 4), figures / "figure6_texture.png")
+
+
+def _enlarged(columns, factor):
+    from mpsrgan.images import resize
+    from mpsrgan.report import picture_grid
+
+    *_, last = columns.values()
+    size = tuple(factor * side for side in last[0].shape[:2])
+    return picture_grid(
+        {name: [resize(image, size, "nearest") for image in images] for name, images in columns.items()}
+    )
+
+
+EXPERIMENT = Experiment(
+    name="inception_celeba",
+    paper=PAPER,
+    quick=QUICK,
+    build=build,
+    samples=samples,
+    samples_words="173 gray yearbook portraits of 30 people (pyvision_toolkit)",
+    draw=draw,
+    study=Study(
+        option="scenario",
+        choices=SCENARIOS,
+        default="4",
+        compare=compare,
+        help="losses: 1 pixel, 2 + adversarial, 3 + feature, 4 + PSNR",
+        people=True,
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(EXPERIMENT))

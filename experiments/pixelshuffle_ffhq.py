@@ -1,0 +1,130 @@
+"""Paper 002, "Image super resolution of human face images using GAN" (Jiang, Xu, Sun): pixel shuffle, learned scale.
+
+    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits
+    python experiments/pixelshuffle_ffhq.py --data DIR                  quick, on your photographs
+    python experiments/pixelshuffle_ffhq.py --data DIR --preset paper   the paper's: 500 FFHQ, 512 -> 1024, 80 epochs
+    python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --crop 128     on patches, for less memory
+    python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --pixel-weight 1     with a content loss
+
+Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
+generator.h5. The paper: 25.66 dB on the test set, with "slight variations in color style": see the colour error.
+"""
+
+import sys
+from dataclasses import replace
+
+from mpsrgan.experiment import Experiment, Paper, Settings, main
+
+PAPER = Paper(
+    title="512x512 -> 1024x1024 faces with pixel shuffle and a scaled bilinear residual",
+    citation="Jiang Z., Xu S., Sun L.: Image super resolution of human face images using GAN.",
+    data="500 random images of FFHQ, 250 + 100 + 150",
+    setup=Settings(
+        lr=(512, 512),
+        hr=(1024, 1024),
+        counts=(250, 100, 150),
+        lr_filter="bilinear",  # open: torchvision's default
+        blur_kernel=7,
+        blur_sigma=5.0,
+        blocks=4,  # open: "a sequence of convolutional layers"
+        filters=64,
+        adversarial_weight=1.0,  # binary cross entropy alone, as the text names no other loss
+        dropout=0.25,  # open
+        optimizer="sgd",
+        learning_rate=0.02,
+        decay_epochs=60,
+        decay_factor=0.25,
+        batch=4,  # open
+        epochs=80,
+        steps=None,
+        score_epochs=1,
+    ),
+    sources={
+        "lr": "section 4",
+        "hr": "section 4",
+        "counts": "section 3",
+        "blur_kernel": "section 5.1",
+        "blur_sigma": "section 5.1",
+        "filters": "section 5.2",
+        "adversarial_weight": "section 5.4",
+        "optimizer": "section 5.4",
+        "learning_rate": "section 5.4",
+        "decay_epochs": "section 5.4",
+        "decay_factor": "section 5.4",
+        "epochs": "section 5.4",
+    },
+    deviations=(
+        "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
+        "what it saw in training (the paper does not say)",
+    ),
+    psnr=25.66,
+)
+
+QUICK = replace(  # with the content loss: cross entropy alone, on so few steps, does not yet give a picture
+    PAPER.setup,
+    lr=(128, 128),
+    hr=(256, 256),
+    counts=None,
+    pixel_weight=10.0,  # plain SGD at the paper's rate wants a large one: 2 dB more than 1 after as many steps
+    adversarial_weight=1e-2,
+    batch=8,
+    crop=64,
+    epochs=40,
+    decay_epochs=30,
+    flip=True,
+    tint=0.3,  # the sample portraits are gray
+    samples_every=170,
+)
+
+
+def build(settings):
+    from mpsrgan.models.pixelshuffle import build_discriminator, build_generator
+
+    arguments = {"scale": settings.scale, "filters": settings.filters, "blocks": settings.blocks}
+    size = tuple(settings.scale * side for side in settings.input_size)
+    return (
+        build_generator(**arguments),
+        build_discriminator(size, dropout=settings.dropout),
+        ("pixelshuffle", arguments),
+    )
+
+
+def samples():
+    from data_prep.samples import YEARBOOK_PATTERN, yearbook_person, yearbook_portraits
+
+    return {"source": yearbook_portraits(), "pattern": YEARBOOK_PATTERN, "group_of": yearbook_person}
+
+
+def draw(done):
+    """The paper's figures 3 (PSNR on validation by epoch) and 4 to 6 (results), and the learned scale."""
+    import keras
+
+    from mpsrgan.report import Table, draw_curves
+
+    levels = {"bicubic": done.validation_psnr("bicubic"), "the paper, on its test set": PAPER.psnr}
+    title = "PSNR on validation (figure 3)"
+    path = done.figures / "figure3_psnr.png"
+    draw_curves(path, done.epochs, title, "PSNR, dB", {"generator": "val_psnr"}, x="epoch", levels=levels)
+    done.draw_test_grid("figures4_to_6_test")
+    done.draw_discriminator("discriminator_loss", "Discriminator loss")
+    scale = float(keras.ops.convert_to_numpy(done.gan.generator.get_layer("scale").weights[0]).ravel()[0])
+    best = max((row["val_psnr"] for row in done.epochs), default=None)
+    rows = [
+        ("learned scale of the bilinear residual", "0.2 to 0.8", scale),
+        ("best PSNR on validation, dB", None, best),
+    ]
+    return [Table("What the generator learnt", ("", "the paper", "ours"), rows)]
+
+
+EXPERIMENT = Experiment(
+    name="pixelshuffle_ffhq",
+    paper=PAPER,
+    quick=QUICK,
+    build=build,
+    samples=samples,
+    samples_words="173 gray yearbook portraits of 30 people (pyvision_toolkit)",
+    draw=draw,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(EXPERIMENT))

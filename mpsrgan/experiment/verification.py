@@ -1,0 +1,93 @@
+"""Paper 003's Table II: does a restored face lie closer to another photograph of the same person?"""
+
+from data_prep.datasets import recognise
+from data_prep.degrade import Degradation
+from data_prep.loader import read_pair
+from data_prep.pairs import make_pair
+from mpsrgan.errors import UserError
+from mpsrgan.experiment.data import degradation, say
+from mpsrgan.identity import ENCODERS, load_encoder, relative_change, verification_table
+from mpsrgan.images import list_images, open_image
+from mpsrgan.report import BASELINES, Table
+from mpsrgan.training.callbacks import restore
+
+PHOTOS = 3
+"""Of each person: a base and two that are degraded and restored (section IV.B)."""
+
+
+def verification_tables(study, generators, paper, count, change):
+    """A `Table` for each encoder whose weights can be had, and one line on those that cannot.
+
+    Args: study: `Comparison`. generators: {name: generator}. paper: {name: a row of distances for each person}, shown
+        beside ours. count: how many people. change: what the paper says of the last network against the first.
+    """
+    people = _people(study, count)
+    if not people:
+        note = f"Not measured: nobody with {PHOTOS} photographs in the test split; name a folder with --people DIR."
+        return [Table("Table II: face verification", ("",), [], note)]
+    tables = []
+    for name in ENCODERS:
+        try:
+            encoder = load_encoder(name)
+        except UserError as error:
+            say(f"Table II without {name}: {error}")
+            tables.append(Table(f"Table II with {name}", ("",), [], f"Not measured: {error}"))
+        else:
+            tables.append(_table(encoder, people, generators, paper, change))
+    return tables
+
+
+def _people(study, count):
+    """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `count` people who have that many."""
+    photos = {}
+    if study.people:
+        found = recognise(study.people)
+        if not found.group_of:
+            raise UserError(f"--people {study.people}: no people are known there ({found.words}); a folder a person")
+        for path in list_images(study.people, found.pattern):
+            photos.setdefault(found.group_of(path.relative_to(study.people).as_posix()), []).append(path)
+        read = lambda path: _pair(study.settings, path, found.zoom)  # noqa: E731
+    else:
+        for entry in study.manifest.split("test"):
+            photos.setdefault(entry.group, []).append(entry)
+        read = lambda entry: read_pair(study.manifest, entry)  # noqa: E731
+    known = [person for person in photos if len(photos[person]) >= PHOTOS][:count]
+    return {person: [read(photo) for photo in photos[person][:PHOTOS]] for person in known}
+
+
+def _pair(settings, path, zoom):
+    plain = degradation(settings)
+    plain = Degradation(plain.filter, plain.kernel, plain.sigma)
+    hr, lr = make_pair(open_image(path), settings.hr, settings.lr, fit=settings.fit, zoom=zoom, degradation=plain)
+    return lr, hr
+
+
+def _table(encoder, people, generators, paper, change):
+    size = next(iter(people.values()))[0][1].shape[:2]
+    networks = {name: lambda lr, generator=generator: restore(generator, lr) for name, generator in generators.items()}
+    networks["bicubic"] = lambda lr: [BASELINES["bicubic"](image, size) for image in lr]
+    images = {person: [pairs[0][1], *(lr for lr, _ in pairs[1:])] for person, pairs in people.items()}
+    ours = verification_table(encoder, images, networks)
+    header = ["person"]
+    for name in networks:
+        header += [f"{name}: image {i}" for i in range(1, PHOTOS)]
+        header += [f"(paper {i})" for i in range(1, PHOTOS)] if name in paper else []
+    rows = []
+    for number, (person, distances) in enumerate(ours.items()):
+        row = [person]
+        for name, values in distances.items():
+            row += values
+            row += (
+                paper[name][number]
+                if name in paper and number < len(paper[name])
+                else [None] * (PHOTOS - 1) * (name in paper)
+            )
+        rows.append(tuple(row))
+    first, *_, last = paper
+    note = (
+        f"L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
+        f"{encoder.name} ({encoder.source}). From {first} to {last}: {relative_change(ours, first, last):+.1%} "
+        f"(the paper: {change:+.0%}). "
+        f"From bicubic to {last}: {relative_change(ours, 'bicubic', last):+.1%}. The paper's people are others (IMM)."
+    )
+    return Table(f"Table II with {encoder.name}: distances to the base photograph", tuple(header), rows, note)
