@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from mpsrgan.images import resize
-from mpsrgan.report import _running_mean, comparison_grid, draw_curves
+from mpsrgan.report import BASELINES, Table, _running_mean, comparison_grid, draw_curves, picture_grid
 
 
 def test_the_grid_shows_input_bicubic_ours_truth_in_place(rng):
@@ -17,6 +17,30 @@ def test_the_grid_shows_input_bicubic_ours_truth_in_place(rng):
         np.testing.assert_array_equal(cells[1], resize(lr[row], (64, 64), "bicubic"))
         np.testing.assert_array_equal(cells[2], sr[row])
         np.testing.assert_array_equal(cells[3], hr[row])
+
+
+def test_gray_images_of_any_shape_make_a_grid(rng):
+    lr, hr = (rng.integers(0, 256, (2, *size, 1), dtype=np.uint8) for size in ((14, 12), (28, 24)))
+    grid = np.asarray(picture_grid({"low": lr, "a title that is longer than its cell": hr}))
+    left = 4 + (64 + 4) + (64 - 24) // 2  # cells are at least 64 wide, for their titles
+    np.testing.assert_array_equal(grid[24 : 24 + 28, left : left + 24], np.repeat(hr[0], 3, 2))
+
+
+def test_a_table_keeps_the_digits_that_count():
+    lines = Table("T", ("a", "b"), [("x", 26.615), (41410, None), ("y", 0.84615)], "note").markdown()
+    assert lines[:4] == ["## T", "", "| a | b |", "| --- | --- |"]
+    assert lines[4:7] == ["| x | 26.615 |", "| 41,410 |  |", "| y | 0.84615 |"] and lines[-2] == "note"
+
+
+def test_baselines_are_the_libraries_own(rng):
+    from skimage.transform import rescale
+
+    for channels in (1, 3):
+        lr = rng.integers(0, 256, (9, 7, channels), dtype=np.uint8)
+        for name, enlarge in BASELINES.items():
+            assert enlarge(lr, (18, 14)).shape == (18, 14, channels), name
+        expected = rescale(lr, 2, order=1, preserve_range=True, channel_axis=-1)
+        np.testing.assert_array_equal(BASELINES["scikit-image, order 1"](lr, (18, 14)), np.rint(expected))
 
 
 def test_running_mean_by_hand():
