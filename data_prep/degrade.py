@@ -59,14 +59,6 @@ class Degradation:
         return add_noise(reduced, self.noise, rng) if self.noise else reduced
 
 
-BICUBIC = Degradation()
-"""Papers 000, 001 and 004, none of which names a filter; see `Degradation`."""
-
-BLUR_7_5 = Degradation("bilinear", 7, 5.0)
-"""Paper 002, section 5.1: kernel (7, 7), sigma 5, then resize. The paper does not say which filter resizes; we use
-bilinear, the default of torchvision, whose normalisation the paper uses, on Pillow images (antialiased)."""
-
-
 def add_noise(image, strength, rng):
     """uint8 array + Gaussian noise of standard deviation ``strength`` in levels -> uint8 array."""
     return to_levels(image + rng.normal(0, strength, image.shape))

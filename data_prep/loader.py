@@ -90,7 +90,7 @@ class BatchLoader:
             top, left = rng.integers(0, free + 1)
             lr = _cut(lr, top, left, self.lr_size)
             hr = _cut(hr, top * self.scale, left * self.scale, [self.scale * length for length in self.lr_size])
-        return _as_channels(lr, self.channels), _as_channels(hr, self.channels)
+        return as_channels(lr, self.channels), as_channels(hr, self.channels)
 
 
 class StagedLoader:
@@ -126,7 +126,7 @@ def read_pair(manifest, entry, channels=3):
     """
     _check_channels(channels)
     lr_path, hr_path = manifest.paths(entry)
-    return _as_channels(_read(lr_path, manifest.lr), channels), _as_channels(_read(hr_path, manifest.hr), channels)
+    return as_channels(_read(lr_path, manifest.lr), channels), as_channels(_read(hr_path, manifest.hr), channels)
 
 
 def _stream(batch, start, loader):
@@ -144,7 +144,7 @@ def _read(path, size):
     return image
 
 
-def _as_channels(image, channels):
+def as_channels(image, channels):
     return image if channels == 3 else np.asarray(Image.fromarray(image).convert("L"))[..., None]
 
 

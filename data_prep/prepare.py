@@ -65,7 +65,7 @@ def prepare(
     with _whole_or_not_at_all(out) as partial:
         records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
         entries, wanted = _divide(records, source, counts, seed, group_of)
-        header = {**reader.header, "wanted": wanted, "totals": _totals(entries)}
+        header = {**reader.header, "wanted": wanted, "people": group_of is not None, "totals": _totals(entries)}
         manifest = Manifest(partial, header, entries)
         _move_pairs(manifest)
         manifest.save()

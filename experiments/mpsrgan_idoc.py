@@ -13,7 +13,7 @@ The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import Experiment, Paper, Settings, main
+from mpsrgan.experiment import YEARBOOK, Experiment, Paper, Settings, main
 
 PAPER = Paper(
     title="MPSRGAN: 64x64 -> 256x256 faces with SRGAN and VGG19",
@@ -75,14 +75,13 @@ QUICK = replace(  # what shows the method at work on two cores within minutes
 def build(settings):
     from mpsrgan.models.srgan import build_discriminator, build_generator
 
-    arguments = {"scale": settings.scale, "filters": settings.filters, "blocks": settings.blocks}
-    return build_generator(**arguments), build_discriminator(filters=settings.filters), ("srgan", arguments)
-
-
-def samples():
-    from data_prep.samples import YEARBOOK_PATTERN, yearbook_person, yearbook_portraits
-
-    return {"source": yearbook_portraits(), "pattern": YEARBOOK_PATTERN, "group_of": yearbook_person}
+    arguments = {
+        "scale": settings.scale,
+        "channels": settings.channels,
+        "filters": settings.filters,
+        "blocks": settings.blocks,
+    }
+    return build_generator(**arguments), build_discriminator(settings.channels, settings.filters), ("srgan", arguments)
 
 
 def draw(done):
@@ -103,9 +102,9 @@ EXPERIMENT = Experiment(
     paper=PAPER,
     quick=QUICK,
     build=build,
-    samples=samples,
+    samples=YEARBOOK,
     draw=draw,
-    samples_words="173 gray yearbook portraits of 30 people (pyvision_toolkit)",
+    unused=("asymmetric", "dropout"),
 )
 
 if __name__ == "__main__":

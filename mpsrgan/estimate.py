@@ -28,7 +28,8 @@ def step_flops(gan, weights, height, width):
     if weights.need_discriminator:
         total += forward_flops(gan.generator, height, width)
         # D: real and fake forward and backward, then the fake again with the gradient of its input alone.
-        total += forward_flops(gan.discriminator, height * scale, width * scale) * (2 * FORWARD_AND_BACKWARD + 2)
+        passes = 2 * FORWARD_AND_BACKWARD + 2 + bool(weights.feature)  # the truth's features
+        total += forward_flops(gan.discriminator, height * scale, width * scale) * passes
     if weights.vgg:
         total += forward_flops(gan.features, height * scale, width * scale) * 3  # truth; fake, and its input's gradient
     return total
@@ -47,6 +48,18 @@ def step_bytes(gan, weights, height, width, batch):
     if weights.vgg:
         activations += 2 * activation_bytes(gan.features, *size)
     return int(states + batch * activations)
+
+
+def forward_speed(model, height, width, batch=16, rounds=7):
+    """Images a second through `predict_on_batch` here and now: the median of `rounds` batches, after one to warm up."""
+    images = np.zeros((batch, height, width, model.input_shape[-1]), "float32")
+    model.predict_on_batch(images)
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        model.predict_on_batch(images)
+        seconds.append(time.perf_counter() - began)
+    return batch / float(np.median(seconds))
 
 
 def peak_flops(seconds=0.3):

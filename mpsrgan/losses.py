@@ -5,10 +5,11 @@ import math
 
 from keras import ops
 
+from mpsrgan.terms import SSIM_WINDOW
+
 PEAK = 2.0
 """Range of the values of an image: MAX_I of paper 003's equation 4."""
 
-SSIM_WINDOW = 7
 SMALLEST = 1e-12
 """Added under roots and logarithms, so that equal images still give a finite gradient."""
 

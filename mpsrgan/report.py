@@ -167,8 +167,8 @@ def _running_mean(values, window):
 def write_results(folder, results):
     """Writes results.json and results.md. `results`: of `experiment.results.summarise`, its "tables" are `Table`s."""
     plain = {**results, "tables": [vars(table) for table in results["tables"]]}
-    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")
     write_text(Path(folder) / "results.md", "\n".join(_markdown(results)))
+    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: it tells that all is there
 
 
 def write_study(folder, facts, tables, differences):
@@ -195,6 +195,8 @@ def _data(data):
         f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and enlarged."
     )
     yield f"Hash of the data and its split: `{data['hash']}`."
+    if data.get("first_stage"):
+        yield f"First stage: {data['first_stage']}; hash `{data['first_stage_hash']}`."
 
 
 def write_text(path, text):

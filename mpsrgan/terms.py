@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, fields
 
+SSIM_WINDOW = 7
+"""Side of the windows that SSIM and DSSIM compare, in pixels: scikit-image's default."""
+
 
 @dataclass(frozen=True)
 class LossWeights:

@@ -13,7 +13,7 @@ from mpsrgan.training.callbacks import read_metrics
 from mpsrgan.weights import describe
 
 TINY = {
-    "enhance_yale": "--blocks 1 --filters 4 --hr 32x24 --lr 16x12",
+    "enhance_yale": "--blocks 1 --filters 4 --hr 32x24 --lr 16x12 --crop 10",
     "pixelshuffle_ffhq": "--blocks 1 --filters 4 --hr 32 --lr 16 --crop 8",
     "inception_celeba": "--filters 8 --hr 32 --lr 8",
     "adabelief_ffhq": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6 --first-steps 2",
@@ -86,7 +86,7 @@ def test_enhance_scores_each_epoch_and_marks_the_crossing(people, tmp_path):
     assert [row["epoch"] for row in epochs] == [1, 2, 3] and [row["step"] for row in epochs] == [16, 32, 48]
     assert all(0 <= row[name] <= 1 for row in epochs for name in ("accuracy", "precision", "recall", "specificity"))
     page = (out / "results.md").read_text()
-    assert "| epoch at which the generator passes interpolation | about 45 |" in page
+    assert "| first scored epoch above interpolation | about 45 |" in page
     assert "scikit-image, order 1" in page and "Lanczos" in page and "colour error" not in page
     before = (out / "epochs.csv").read_text()
     assert run_again(out, "--epochs", "4") == 0
@@ -103,7 +103,7 @@ def test_the_crossing_is_the_first_epoch_above_interpolation():
     script = experiment_script("enhance_yale")
     rows = [{"epoch": e, "val_psnr": p} for e, p in ((1, 20.0), (2, 29.5), (3, 28.0), (4, 31.0))]
     table = script._table(SimpleNamespace(epochs=rows), {"a": 29.0}, 2)
-    assert ("epoch at which the generator passes interpolation", "about 45", 2) in table.rows
+    assert ("first scored epoch above interpolation", "about 45", 2) in table.rows
     assert ("at its best epoch", None, 31.0) in table.rows
 
 
@@ -134,6 +134,8 @@ def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
     assert "## Figure 7" in page and "41,410" in page and "## Table II with stand-in" in page and "-22%" in page
     tables = json.loads((out / "results.json").read_text())["tables"]
     assert [row[0] for row in tables[0]["rows"]] == ["1", "2", "3", "4", "bicubic"]
+    plain, asymmetric = tables[3]["rows"]
+    assert plain[1] > asymmetric[1] and plain[2] > asymmetric[2] > 0 and asymmetric[3] > 0
     for name in ("figure4_scenarios", "figure6_texture", "figure7_batches"):
         assert min(Image.open(out / "figures" / f"{name}.png").size) > 100
     terms = [set(read_metrics(out / f"scenario-{n}" / "metrics.csv")[-1]) for n in range(1, 5)]
@@ -303,3 +305,65 @@ def test_every_optimizer_of_the_command_line_can_be_made():
     from mpsrgan.experiment import settings
 
     assert set(settings.OPTIMIZERS) == set(optimizers.OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    "name, arguments, expected",
+    [
+        ("inception_celeba", ("--lr", 0), "sides of at least 1 pixel"),
+        ("pixelshuffle_ffhq", ("--dropout", 1.5), "--dropout is 1.5"),
+        ("enhance_yale", ("--decay-factor", -1), "--decay-factor is -1"),
+        ("adabelief_ffhq", ("--crop", 1, "--dssim-weight", 0.1), "windows of 7 pixels"),
+        ("inception_celeba", ("--blocks", 4), "--blocks changes nothing"),
+        ("inception_celeba", ("--scenario", "all", "--minimax-weight", 0.1), "decides --minimax-weight"),
+        ("inception_celeba", ("--scenario", "all", "--people", "."), "no people are known there"),
+        ("adabelief_ffhq", ("--first-steps", 9, "--steps", 9), "leaves none of the 9 steps"),
+        ("adabelief_ffhq", ("--first-data", "nowhere"), "no such folder"),
+    ],
+)
+def test_mistakes_are_found_before_the_first_step(name, arguments, expected, people, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run(name, people, out, *arguments) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: ") and expected in last
+    assert not (out / "metrics.csv").exists() and not list(out.glob("scenario-*"))
+
+
+def test_the_paper_preset_of_two_stages_asks_for_both(people, tmp_path, capsys):
+    script = experiment_script("adabelief_ffhq").EXPERIMENT
+    arguments = ["--data", str(people), "--preset", "paper", "--out", str(tmp_path / "run")]
+    assert main(script, arguments) == 2 and "--first-data DIR" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["pixelshuffle_ffhq", "adabelief_ffhq"])
+def test_every_script_trains_in_gray(name, people, tmp_path):
+    assert run(name, people, tmp_path / "run", "--steps", 3, "--first-steps", 0, "--channels", 1) == 0
+    assert load_generator(tmp_path / "run" / "generator.h5").output_shape[-1] == 1
+
+
+def test_epoch_scores_go_on_in_the_middle_of_an_epoch(people, tmp_path):
+    tables = []
+    for name, stops in (("whole", [5]), ("cut", [3, 5])):
+        out = tmp_path / name
+        first = ["--epochs", 1, "--steps", stops[0], "--batch", 16, "--score-epochs", 1]
+        assert run("enhance_yale", people, out, *first) == 0
+        for steps in stops[1:]:
+            assert run_again(out, "--steps", str(steps)) == 0
+        tables.append({row["step"]: row for row in read_metrics(out / "epochs.csv")})
+    whole, cut = tables
+    assert list(whole) == [2, 4, 5] and whole[5]["epoch"] == 2.5  # every epoch, and the end
+    assert all(whole[step] == cut[step] for step in whole)
+
+
+def test_the_first_stage_is_in_the_report(people, photos, tmp_path):
+    out = tmp_path / "run"
+    script = experiment_script("adabelief_ffhq").EXPERIMENT
+    words = ["--data", people, "--first-data", photos, *TINY["adabelief_ffhq"].split(), "--batch", 2, "--steps", 3]
+    assert main(script, [str(word) for word in (*words, "--out", out)]) == 0
+    data = json.loads((out / "results.json").read_text())["data"]
+    assert "16 files" in data["first_stage"] and len(data["first_stage_hash"]) == 64
+    assert f"First stage: {data['first_stage']}" in (out / "results.md").read_text()
+    assert main(script, ["--resume", "--out", str(out), "--steps", "4"]) == 0
+    again = json.loads((out / "results.json").read_text())["data"]
+    assert again == data

@@ -1,9 +1,10 @@
 """What the experiment scripts share: a paper's numbers, presets, the command line, the run, the report."""
 
-from mpsrgan.experiment.paper import Experiment, Paper, Study
+from mpsrgan.experiment.paper import ONE_BATCH, Experiment, Paper, Study
+from mpsrgan.experiment.samples import NATURAL, ORL, YEARBOOK
 from mpsrgan.experiment.settings import Settings
 
-__all__ = ["Experiment", "Paper", "Settings", "Study", "main"]
+__all__ = ["NATURAL", "ONE_BATCH", "ORL", "YEARBOOK", "Experiment", "Paper", "Settings", "Study", "main"]
 
 
 def main(experiment, argv=None):

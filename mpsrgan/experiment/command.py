@@ -22,7 +22,8 @@ from mpsrgan.quiet import import_keras
 ALL = "all"
 STUDY = "study.json"
 FOLDERS = ("data", "first_data", "people")
-"""What a request holds that are paths."""
+DATA = ("source", "data_hash", "first_source", "first_hash")
+"""What a request holds that are paths, and what it holds of the photographs once they are known."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Request:
     people: str | None = None
     choice: str | None = None
     source: str | None = None
+    first_source: str | None = None
+    first_hash: str | None = None
     content: str | None = None
     data_hash: str | None = None
 
@@ -85,8 +88,7 @@ def _parser(experiment):
             add(
                 "--people", metavar="DIR", help="with all: faces to verify, a folder a person (default: the test split)"
             )
-    if experiment.first_samples:
-        add("--first-data", metavar="DIR", help="photographs of the first of two stages (default: sample photographs)")
+    add("--first-data", metavar="DIR", help="photographs of the first of two stages, see --first-steps")
     add("--counts", type=int, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help="images in each split")
     for name, kind, text in OPTIONS:
         if not (name == "optimizer" and study and study.option == name):
@@ -162,6 +164,11 @@ def resolve(experiment, args):
         given.pop(study.option, None)
     if "epochs" in given:
         given.setdefault("steps", None)
+    for one, other in (("decay_every", "decay_epochs"), ("decay_epochs", "decay_every")):
+        if one in given and not args.resume:
+            given.setdefault(other, None)
+    if useless := [name for name in experiment.unused if name in given]:
+        raise UserError(f"--{useless[0].replace('_', '-')} changes nothing in {experiment.name}; leave it out")
     if "counts" in given:
         given["counts"] = tuple(given["counts"])
     if args.resume:
@@ -177,6 +184,7 @@ def resolve(experiment, args):
         choice = choice or study.default
         settings = replace(settings, **study.choices[study.default if choice == ALL else choice])
     settings = replace(settings, **given).check()
+    _check_first_stage(experiment, preset, settings, args)
     folders = {name: _absolute(getattr(args, name, None)) for name in FOLDERS}
     request = Request(
         preset, out=_new_folder(experiment, args.out), resume=False, settings=settings, choice=choice, **folders
@@ -186,12 +194,24 @@ def resolve(experiment, args):
     return request
 
 
+def _check_first_stage(experiment, preset, settings, args):
+    """Before 70,000 photographs are prepared in vain."""
+    if args.first_data and not Path(args.first_data).is_dir():
+        raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
+    embedded = experiment.first_samples and preset == "quick"
+    if settings.first_steps and not (args.first_data or embedded or args.dry_run):
+        raise UserError(f"--first-steps {settings.first_steps} needs photographs to begin with: --first-data DIR")
+
+
 def _variants(experiment, preset, given, args):
     """{name of a folder: Settings} of every run of a study."""
     study, variants = experiment.study, {}
-    seeds = getattr(args, "seeds", None) or study.seeds
+    seeds = study.seeds if getattr(args, "seeds", None) is None else args.seeds
     if seeds is not None and seeds < 1:
         raise UserError(f"--seeds is {seeds}; expected at least 1")
+    decided = set().union(*study.choices.values())
+    if clash := sorted(decided & set(given)):
+        raise UserError(f"--{study.option} {ALL} decides --{clash[0].replace('_', '-')}; leave it out")
     for name, changes in study.choices.items():
         settings = replace(experiment.preset(preset), **{**changes, **given}).check()
         for seed in range(seeds or 1):
@@ -221,9 +241,17 @@ def _new_folder(experiment, out):
 def _resumed(experiment, args, given, choice):
     folder = Path(args.out) if args.out else _newest(experiment)
     if (folder / STUDY).exists():
-        if given or args.preset or any(getattr(args, name, None) for name in FOLDERS) or choice not in (None, ALL):
+        if (
+            given
+            or args.preset
+            or args.data
+            or args.first_data
+            or getattr(args, "seeds", None)
+            or choice not in (None, ALL)
+        ):
             raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
-        return read_study(folder)
+        saved = read_study(folder)
+        return replace(saved, people=_absolute(getattr(args, "people", None)) or saved.people)
     saved = read_config(folder)
     settings = saved.settings
     named = {"preset": args.preset, "choice": choice}
@@ -250,7 +278,7 @@ def read_config(folder):
     """The request that config.json in a run's folder holds."""
 
     def read(saved):
-        kept = ("preset", *FOLDERS, "choice", "source", "content", "data_hash")
+        kept = ("preset", *FOLDERS, "choice", *DATA, "content")
         settings = from_json(saved["settings"]).check()
         return Request(out=folder, resume=True, settings=settings, **{name: saved[name] for name in kept})
 
@@ -262,7 +290,7 @@ def read_study(folder):
 
     def read(saved):
         variants = {name: from_json(settings).check() for name, settings in saved["runs"].items()}
-        kept = {name: saved[name] for name in ("preset", *FOLDERS, "source", "data_hash")}
+        kept = {name: saved[name] for name in ("preset", *FOLDERS, *DATA)}
         return Request(out=folder, resume=True, settings=variants, choice=ALL, **kept)
 
     return _read(folder, STUDY, read)

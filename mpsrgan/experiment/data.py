@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from data_prep import BatchLoader, Manifest, prepare
@@ -14,6 +14,7 @@ from data_prep.degrade import Degradation
 from data_prep.loader import StagedLoader
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
+from mpsrgan.experiment.samples import Samples
 from mpsrgan.experiment.settings import words
 from mpsrgan.images import MANIFEST_NAME
 
@@ -43,48 +44,65 @@ def open_pairs(experiment, request):
 
     Raises: UserError if they cannot be had, or are not those that a resumed run began with.
     """
-    manifest, source = _pairs(request, request.data, experiment.samples, experiment.samples_words, PAIRS)
-    if request.data_hash and request.data_hash != manifest.data_hash:
-        raise UserError(
-            f"the pairs in {manifest.folder} are not those that {request.out} was started with; start a new run"
-        )
-    return replace(request, source=request.source or source, data_hash=manifest.data_hash), manifest
+    stage = _Stage(request.data, experiment.samples, PAIRS, request.source, request.data_hash)
+    manifest, source = _pairs(request, stage)
+    return replace(request, source=source, data_hash=manifest.data_hash), manifest
 
 
 def open_first_pairs(experiment, request):
-    """The manifest of the first of two stages, or None where the run has but one."""
+    """The same for the first of two stages; (request, None) where the run has but one."""
     if not request.settings.first_steps:
-        return None
-    if not request.first_data and (experiment.first_samples is None or request.preset == "paper"):
-        raise UserError("--first-steps needs photographs for the first stage: --first-data DIR")
-    free = replace(request, settings=replace(request.settings, counts=None))
-    manifest, source = _pairs(free, request.first_data, experiment.first_samples, experiment.first_words, FIRST_PAIRS)
+        return request, None
+    stage = _Stage(request.first_data, experiment.first_samples, FIRST_PAIRS, request.first_source, request.first_hash)
+    manifest, source = _pairs(replace(request, settings=replace(request.settings, counts=None)), stage)
     say(f"first stage: {source}")
-    return manifest
+    return replace(request, first_source=source, first_hash=manifest.data_hash), manifest
 
 
-def _pairs(request, data, samples, sample_words, name):
+@dataclass(frozen=True)
+class _Stage:
+    """Where the photographs of a stage are, and what a run that goes on knows of them."""
+
+    data: str | None
+    samples: Samples | None
+    folder: str
+    source: str | None
+    hash: str | None
+
+
+def _pairs(request, stage):
     """(manifest, words) of the user's own pairs, of the run's from before, or of pairs made now in the run's folder."""
-    settings, folder = request.settings, request.out / name
-    if data and (Path(data) / MANIFEST_NAME).is_file():
-        manifest = Manifest.load(data)
-        _check_fits(manifest, settings, data)
+    settings, folder = request.settings, request.out / stage.folder
+    source = stage.source
+    if stage.data and (Path(stage.data) / MANIFEST_NAME).is_file():
+        manifest = Manifest.load(stage.data)
+        _check_fits(manifest, settings, stage.data)
         make_folder(request.out)
-        return manifest, Path(data).name
-    if request.resume and (folder / MANIFEST_NAME).is_file():
-        return Manifest.load(folder), request.source
-    if data:
-        found = recognise(data)
-        source, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
-        options["source"] = data
+        source = source or Path(stage.data).name
+    elif request.resume and (folder / MANIFEST_NAME).is_file():
+        manifest = Manifest.load(folder)
     else:
-        source, options = sample_words, samples()
-    make_folder(request.out)
+        manifest, source = _prepare(request.out, folder, stage, settings)
+    if stage.hash and stage.hash != manifest.data_hash:
+        raise UserError(
+            f"the pairs in {manifest.folder} are not those that {request.out} was started with; start a new run"
+        )
+    return manifest, source
+
+
+def _prepare(out, folder, stage, settings):
+    if stage.data:
+        found = recognise(stage.data)
+        words, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
+        options["source"] = stage.data
+    else:
+        words, options = stage.samples.words, stage.samples.options()
+    make_folder(out)
     size = {"hr": settings.hr, "lr": settings.lr, "fit": settings.fit, "degradation": degradation(settings)}
     manifest = prepare(**options, **size, out=folder, counts=settings.counts, seed=settings.seed)
-    if data:
-        say(source)
-    return manifest, source
+    if stage.data:
+        say(words)
+    return manifest, words
 
 
 def degradation(settings):
@@ -107,8 +125,11 @@ def _check_fits(manifest, settings, data):
         )
 
 
-def open_loaders(manifest, first, settings):
-    """(training loader, validation loader, loader of the whole validation split in a fixed order)."""
+def open_loaders(manifest, first, settings, any_size):
+    """(training loader, validation loader, loader of the whole validation split in a fixed order).
+
+    any_size: whether the networks take whole images in that last one even where they train on crops.
+    """
     empty = [split for split in SPLITS if not manifest.split(split)]
     if empty:
         raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
@@ -119,7 +140,7 @@ def open_loaders(manifest, first, settings):
     if first:
         loader = StagedLoader(BatchLoader(first, "train", settings.batch, **training), loader, settings.first_steps)
     held_out = min(settings.batch, len(manifest.split("validation")))
-    whole = {"shuffle": False, "drop_last": False, **options}
+    whole = {**options, "shuffle": False, "drop_last": False, "crop": None if any_size else settings.crop}
     validation = BatchLoader(manifest, "validation", held_out, **options)
     return loader, validation, BatchLoader(manifest, "validation", min(held_out, 8), **whole)
 

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+from mpsrgan.experiment.samples import Samples
 from mpsrgan.experiment.settings import Settings, words
+
+ONE_BATCH = (
+    "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
+    "what it saw in training (the paper does not say)"
+)
+"""A deviation of every paper that does not say how D is fed."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,9 @@ class Experiment:
 
     build: settings -> (generator, discriminator, (architecture, arguments) for `save_generator`), or the same with the
     name of the discriminator's feature layer as a fourth.
-    samples: () -> keyword arguments of `data_prep.prepare` that name the embedded photographs; first_samples: those of
-    the first of two stages. draw: `results.Finished` -> tables for the report; draws the paper's figures.
+    samples: the photographs without --data; first_samples: those of the first of two stages.
+    draw: `results.Finished` -> tables for the report; draws the paper's figures.
+    unused: settings that change nothing here and are therefore refused.
     baselines: names in `mpsrgan.report.BASELINES`, the first of which the wins are counted against.
     """
 
@@ -57,13 +65,12 @@ class Experiment:
     paper: Paper
     quick: Settings
     build: Callable
-    samples: Callable
-    samples_words: str
+    samples: Samples
     draw: Callable
     baselines: tuple[str, ...] = ("bicubic",)
-    first_samples: Callable | None = None
-    first_words: str = ""
+    first_samples: Samples | None = None
     study: Study | None = None
+    unused: tuple[str, ...] = ()
 
     def preset(self, name):
         return {"quick": self.quick, "paper": self.paper.setup}[name]

@@ -18,7 +18,7 @@ RUNTIME_BYTES = 0.8e9
 def build_features(settings):
     """VGG19, its weights still random, in the run's precision; None where no loss needs its features."""
     keras.config.set_dtype_policy(settings.precision)
-    return vgg19.build_features() if settings.vgg_weight else None
+    return vgg19.build_features(channels=settings.channels) if settings.vgg_weight else None
 
 
 def build_gan(experiment, settings, features):
@@ -41,7 +41,7 @@ def print_plan(experiment, request):
     settings = request.settings
     features = build_features(settings)
     gan, _, _ = build_gan(experiment, settings, features)
-    data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples_words)
+    data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples.words)
     networks = {"generator": gan.generator, "discriminator": gan.discriminator, "VGG19 (frozen)": features}
     _table(
         f"{experiment.name}: {experiment.paper.title}",

@@ -148,13 +148,16 @@ def summarise(experiment, request, manifest, scores, before, run, tables):
             "hash": manifest.data_hash,
             **counts,
             "skipped": len(manifest.skipped),
+            "first_stage": request.first_source,
+            "first_stage_hash": request.first_hash,
             "enlarged": sum(entry.enlarged for entry in manifest.entries if entry.split in counts),
         },
         "run": run,
         "settings": as_json(settings),
         "differences": [
             f"data: {request.source} (the paper: {paper.data})",
-            f"images in train, validation, test: {tuple(counts.values())} (the paper: {paper.setup.counts})",
+            f"images in train, validation, test: {tuple(counts.values())}"
+            + (f" (the paper: {paper.setup.counts})" if paper.setup.counts else ""),
             *differences(paper, settings),
         ],
         "version": __version__,

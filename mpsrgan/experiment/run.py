@@ -39,9 +39,13 @@ def run(experiment, request):
     request, features = _with_content(request)
     settings, out = request.settings, request.out
     gan, architecture, arguments = build_gan(experiment, settings, features)
-    request, manifest, loaders = _data(experiment, request)
+    request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
     steps = total_steps(settings, loader.steps_per_epoch)
+    if settings.first_steps >= steps:
+        raise UserError(
+            f"--first-steps {settings.first_steps} leaves none of the {steps} steps for the faces; lower it"
+        )
     checkpoints = Checkpoints(out / "checkpoints")
     before = _before_training(out, gan, manifest, settings)
     start = _restore(request, gan, checkpoints, steps)
@@ -67,7 +71,7 @@ def announce(experiment, request):
     """The line that says what a run without --data is made from."""
     if request.preset == "quick" and not request.data:
         say(
-            f"quick preset on {experiment.samples_words}; the paper's: "
+            f"quick preset on {experiment.samples.words}; the paper's: "
             f"python experiments/{experiment.name}.py --preset paper --data DIR"
         )
 
@@ -116,11 +120,12 @@ def _with_content(request):
     return replace(request, content=words), features
 
 
-def _data(experiment, request):
+def _data(experiment, request, gan):
     """(request with the data's words and hash, manifest, loaders); a new run's config.json is written."""
     with leaving_nothing(request):
         request, manifest = open_pairs(experiment, request)
-        loaders = open_loaders(manifest, open_first_pairs(experiment, request), request.settings)
+        request, first = open_first_pairs(experiment, request)
+        loaders = open_loaders(manifest, first, request.settings, gan.discriminator.input_shape[1] is None)
         if not request.resume:
             _write_config(request)
     return request, manifest, loaders
@@ -164,7 +169,8 @@ def _callbacks(out, manifest, settings, schedule, loaders, start):
     if every := settings.decay_every or (settings.decay_epochs or 0) * loader.steps_per_epoch:
         callbacks.append(LearningRate(settings.learning_rate, every, settings.decay_factor))
     if settings.score_epochs:
-        callbacks.append(EpochScores(out / "epochs.csv", whole_validation, schedule, settings.score_epochs, start))
+        epochs = (loader.steps_per_epoch, settings.score_epochs)
+        callbacks.append(EpochScores(out / "epochs.csv", whole_validation, schedule, *epochs, start))
     samples = SampleGrid(out / "samples", lr, hr, settings.samples_every, board)
     return [*callbacks, MetricsCSV(out / "metrics.csv", start), board, samples, Progress(start)]
 

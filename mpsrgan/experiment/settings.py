@@ -3,11 +3,10 @@
 from dataclasses import asdict, dataclass, fields
 
 from mpsrgan.errors import UserError
-from mpsrgan.terms import TERMS, LossWeights
+from mpsrgan.terms import SSIM_WINDOW, TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
-FITS = ("pad", "crop", "stretch")
 WEIGHTS = tuple(f"{term}_weight" for term in TERMS)
 LEAST = dict.fromkeys(
     (
@@ -22,7 +21,9 @@ LEAST = dict.fromkeys(
     ),
     0,
 )
-MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255, "lr_noise": 255}
+MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255, "lr_noise": 255} | {
+    "dropout": 0.99
+}
 """Setting -> smallest and largest value that can work."""
 
 FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
@@ -98,19 +99,24 @@ class Settings:
                 raise UserError(f"{_option(name)} is {value}; expected at least {least}")
             if name in MOST and value > MOST[name]:
                 raise UserError(f"{_option(name)} is {value}; expected at most {MOST[name]}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UserError(f"--learning-rate is {self.learning_rate}; expected more than 0")
+        for name in ("learning_rate", "decay_factor"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"{_option(name)} is {getattr(self, name)}; expected more than 0")
         if not any(getattr(self, name) for name in WEIGHTS):
             raise UserError(f"all loss weights are 0; give one of {', '.join(map(_option, WEIGHTS))}")
         if self.channels not in (1, 3):
             raise UserError(f"--channels is {self.channels}; expected 1 (gray) or 3 (colour)")
         if self.counts and min(self.counts) < 1:
             raise UserError(f"--counts is {self.counts}; each split needs at least 1 image")
+        if min(*self.lr, *self.hr) < 1:
+            raise UserError(f"--lr {words(self.lr)} and --hr {words(self.hr)}: sides of at least 1 pixel were expected")
         height, width = self.lr
         if not self.scale or self.hr != (self.scale * height, self.scale * width):
             raise UserError(f"--hr {words(self.hr)} is no whole multiple of --lr {words(self.lr)}")
         if self.crop and self.crop > min(self.lr):
             raise UserError(f"--crop is {self.crop}; the inputs have {words(self.lr)} px, so expected at most that")
+        if self.dssim_weight and self.scale * min(self.input_size) < SSIM_WINDOW:
+            raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr is too small for it")
         return self
 
     @property

@@ -9,11 +9,12 @@ import keras
 
 from data_prep import Manifest
 from mpsrgan.experiment import run as one
-from mpsrgan.experiment.command import FOLDERS, STUDY, read_config
+from mpsrgan.experiment.command import DATA, FOLDERS, STUDY, read_config
 from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_pairs, say
 from mpsrgan.experiment.paper import Experiment
 from mpsrgan.experiment.results import spaced_images
 from mpsrgan.experiment.settings import as_json
+from mpsrgan.experiment.verification import check_people
 from mpsrgan.report import Table, write_study, write_text
 from mpsrgan.training.callbacks import read_metrics
 from mpsrgan.weights import load_generator
@@ -89,10 +90,12 @@ def run(experiment, request):
     variants, out = request.settings, request.out
     shared = replace(request, settings=next(iter(variants.values())))
     with leaving_nothing(request):
+        if request.people:
+            check_people(request.people)
         shared, manifest = open_pairs(experiment, shared)
-        first = open_first_pairs(experiment, shared)
+        shared, first = open_first_pairs(experiment, shared)
         if not request.resume:
-            saved = {name: getattr(shared, name) for name in ("preset", *FOLDERS, "source", "data_hash")}
+            saved = {name: getattr(shared, name) for name in ("preset", *FOLDERS, *DATA)}
             saved["runs"] = {name: as_json(settings) for name, settings in variants.items()}
             write_text(out / STUDY, json.dumps(saved, indent=2) + "\n")
     pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}
@@ -103,9 +106,10 @@ def run(experiment, request):
             say("finished before")
             continue
         keras.utils.clear_session()
-        variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None, data_hash=None)
+        settings = replace(settings, counts=None)  # the pairs are as near to the counts as the groups allow
+        variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
         if (folder / "config.json").exists():
-            variant = read_config(folder)
+            variant = replace(read_config(folder), **pairs)
         if stopped := one.run(experiment, variant):
             say(f"go on with all runs: --resume --out {out}")
             return stopped

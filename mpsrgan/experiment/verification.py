@@ -1,8 +1,9 @@
 """Paper 003's Table II: does a restored face lie closer to another photograph of the same person?"""
 
+import numpy as np
+
 from data_prep.datasets import recognise
-from data_prep.degrade import Degradation
-from data_prep.loader import read_pair
+from data_prep.loader import as_channels, read_pair
 from data_prep.pairs import make_pair
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.data import degradation, say
@@ -37,36 +38,48 @@ def verification_tables(study, generators, paper, count, change):
     return tables
 
 
+def check_people(folder):
+    """What `recognise` finds in a folder of people. Raises: UserError if it is not known who is who."""
+    found = recognise(folder)
+    if not found.group_of:
+        raise UserError(
+            f"--people {folder}: no people are known there ({found.words}); name a folder of a folder a person"
+        )
+    return found
+
+
 def _people(study, count):
     """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `count` people who have that many."""
-    photos = {}
+    photos, channels = {}, study.settings.channels
     if study.people:
-        found = recognise(study.people)
-        if not found.group_of:
-            raise UserError(f"--people {study.people}: no people are known there ({found.words}); a folder a person")
+        found, rng = check_people(study.people), np.random.default_rng(study.settings.seed)
         for path in list_images(study.people, found.pattern):
             photos.setdefault(found.group_of(path.relative_to(study.people).as_posix()), []).append(path)
-        read = lambda path: _pair(study.settings, path, found.zoom)  # noqa: E731
-    else:
+        read = lambda path: _pair(study.settings, path, found.zoom, rng)  # noqa: E731
+    elif study.manifest.header.get("people"):
         for entry in study.manifest.split("test"):
             photos.setdefault(entry.group, []).append(entry)
-        read = lambda entry: read_pair(study.manifest, entry)  # noqa: E731
+        read = lambda entry: read_pair(study.manifest, entry, channels)  # noqa: E731
     known = [person for person in photos if len(photos[person]) >= PHOTOS][:count]
     return {person: [read(photo) for photo in photos[person][:PHOTOS]] for person in known}
 
 
-def _pair(settings, path, zoom):
-    plain = degradation(settings)
-    plain = Degradation(plain.filter, plain.kernel, plain.sigma)
-    hr, lr = make_pair(open_image(path), settings.hr, settings.lr, fit=settings.fit, zoom=zoom, degradation=plain)
-    return lr, hr
+def _pair(settings, path, zoom, rng):
+    options = {"fit": settings.fit, "zoom": zoom, "degradation": degradation(settings), "rng": rng}
+    hr, lr = make_pair(open_image(path), settings.hr, settings.lr, **options)
+    return as_channels(lr, settings.channels), as_channels(hr, settings.channels)
+
+
+def _rgb(images):
+    """What the encoders take: gray becomes three equal channels."""
+    return np.broadcast_to(images, (*np.shape(images)[:-1], 3))
 
 
 def _table(encoder, people, generators, paper, change):
     size = next(iter(people.values()))[0][1].shape[:2]
-    networks = {name: lambda lr, generator=generator: restore(generator, lr) for name, generator in generators.items()}
-    networks["bicubic"] = lambda lr: [BASELINES["bicubic"](image, size) for image in lr]
-    images = {person: [pairs[0][1], *(lr for lr, _ in pairs[1:])] for person, pairs in people.items()}
+    networks = {name: lambda lr, net=net: _rgb(restore(net, lr)) for name, net in generators.items()}
+    networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
+    images = {person: [_rgb(pairs[0][1]), *(lr for lr, _ in pairs[1:])] for person, pairs in people.items()}
     ours = verification_table(encoder, images, networks)
     header = ["person"]
     for name in networks:

@@ -7,8 +7,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.images import to_uint8
-
-SSIM_WINDOW = 7
+from mpsrgan.terms import SSIM_WINDOW
 
 
 def psnr(hr, sr):

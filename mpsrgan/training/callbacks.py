@@ -93,30 +93,35 @@ class LearningRate(keras.callbacks.Callback):
 
 
 class EpochScores(keras.callbacks.Callback):
-    """After every `every`-th epoch, scores of the whole validation split as one row of a CSV file.
+    """After every `every`-th epoch and at the end, scores of the whole validation split as one row of a CSV file.
 
     Args: loader: of the validation split, with shuffle=False and drop_last=False, so that each time the same images
-        (or crops) are scored. schedule: of the run; tells which loss was trained.
-    Columns: EPOCH_COLUMNS; g_loss is the epoch's mean in training, val_g_loss the same loss on validation, the rest
-    are PSNR and the discriminator's decisions there (paper 001, section 5.1; paper 002, section 5.4).
+        (or crops) are scored. schedule: of the run; tells which loss was trained. epoch_steps: steps in an epoch.
+    Columns: EPOCH_COLUMNS; g_loss is the mean in training since the last epoch's end, val_g_loss the same loss on
+    validation, the rest are PSNR and the discriminator's decisions there (paper 001, section 5.1; 002, section 5.4).
+    A run that goes on takes the losses of the epoch it is in from the metrics.csv beside.
     """
 
-    def __init__(self, path, loader, schedule, every=1, start=0):
+    def __init__(self, path, loader, schedule, epoch_steps, every=1, start=0):
         super().__init__()
-        self.path, self.loader, self.schedule, self.every, self.start = path, loader, schedule, every, start
+        self.path, self.loader, self.schedule, self.start = Path(path), loader, schedule, start
+        self.epoch_steps, self.every = epoch_steps, every
 
     def on_train_begin(self, logs=None):
         self.log = CSVLog(self.path, EPOCH_COLUMNS, self.start)
-        self.step = self.start
+        began, metrics = self.start - self.start % self.epoch_steps, self.path.with_name("metrics.csv")
+        rows = read_metrics(metrics) if metrics.exists() else []
+        self.losses = [row["g_loss"] for row in rows if began < row["step"] <= self.start]
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step = batch + 1
-
-    def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every:
-            return
-        row = {"step": self.step, "epoch": epoch + 1, "g_loss": logs["g_loss"]}
-        self.log.write(row | self.score(self.schedule.weights_at(self.step - 1)))
+        step = batch + 1
+        self.losses.append(float(_number(logs["g_loss"])))  # as metrics.csv holds it
+        whole_epoch = step % self.epoch_steps == 0
+        if (whole_epoch and step // self.epoch_steps % self.every == 0) or step == self.params["steps"]:
+            row = {"step": step, "epoch": step / self.epoch_steps, "g_loss": float(np.mean(self.losses))}
+            self.log.write(row | self.score(self.schedule.weights_at(batch)))
+        if whole_epoch:
+            self.losses = []
 
     def score(self, weights):
         """{column: value} of the networks as they are."""

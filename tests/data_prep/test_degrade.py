@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.degrade import BICUBIC, BLUR_7_5, Degradation
+from data_prep.degrade import Degradation
 from mpsrgan.errors import UserError
 from mpsrgan.images import FILTERS
+
+BLUR_7_5 = Degradation("bilinear", 7, 5.0)
+BICUBIC = Degradation()
 
 
 def picture(height=40, width=28, channels=3, seed=0):

@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from data_prep import pairs
-from data_prep.degrade import BLUR_7_5, Degradation
+from data_prep.degrade import Degradation
 from data_prep.pairs import as_size, make_pair, photo_area, scale_of, used_size
 from mpsrgan.errors import UserError
+
+BLUR_7_5 = Degradation("bilinear", 7, 5.0)
 
 SHAPES = (200, 267), (267, 200), (100, 100), (3, 256)
 

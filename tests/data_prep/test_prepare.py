@@ -12,11 +12,13 @@ from PIL import Image
 
 import data_prep
 from data_prep import Manifest, prepare
-from data_prep.degrade import BLUR_7_5, Degradation
+from data_prep.degrade import Degradation
 from data_prep.pairs import make_pair
 from data_prep.samples import yearbook_person, yearbook_portraits
 from mpsrgan.errors import UserError
 from mpsrgan.images import open_image
+
+BLUR_7_5 = Degradation("bilinear", 7, 5.0)
 
 prepare_module = importlib.import_module("data_prep.prepare")
 SMALL = {"hr": 32, "lr": 8, "progress": False}
