@@ -13,7 +13,7 @@ The paper claims that AdaBelief converges faster and generalises better than Ada
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import NATURAL, ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main
+from mpsrgan.experiment import NATURAL, ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main, srgan
 
 PICTURE_SIZES = (50, 100, 150, 250)
 """Sides of the inputs that the paper shows."""
@@ -68,18 +68,6 @@ QUICK = replace(
     samples_every=250,
 )
 OPTIMIZERS = {name: {"optimizer": name} for name in ("adam", "adabelief", "rmsprop")}
-
-
-def build(settings):
-    from mpsrgan.models.srgan import build_discriminator, build_generator
-
-    arguments = {
-        "scale": settings.scale,
-        "channels": settings.channels,
-        "filters": settings.filters,
-        "blocks": settings.blocks,
-    }
-    return build_generator(**arguments), build_discriminator(settings.channels, settings.filters), ("srgan", arguments)
 
 
 def draw(done):
@@ -163,7 +151,7 @@ EXPERIMENT = Experiment(
     name="adabelief_ffhq",
     paper=PAPER,
     quick=QUICK,
-    build=build,
+    build=srgan,
     samples=YEARBOOK,
     first_samples=NATURAL,
     draw=draw,

@@ -13,7 +13,7 @@ The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import YEARBOOK, Experiment, Paper, Settings, main
+from mpsrgan.experiment import YEARBOOK, Experiment, Paper, Settings, main, srgan
 
 PAPER = Paper(
     title="MPSRGAN: 64x64 -> 256x256 faces with SRGAN and VGG19",
@@ -72,18 +72,6 @@ QUICK = replace(  # what shows the method at work on two cores within minutes
 )
 
 
-def build(settings):
-    from mpsrgan.models.srgan import build_discriminator, build_generator
-
-    arguments = {
-        "scale": settings.scale,
-        "channels": settings.channels,
-        "filters": settings.filters,
-        "blocks": settings.blocks,
-    }
-    return build_generator(**arguments), build_discriminator(settings.channels, settings.filters), ("srgan", arguments)
-
-
 def draw(done):
     """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses)."""
     done.draw_test_grid("figure3_test")
@@ -101,7 +89,7 @@ EXPERIMENT = Experiment(
     name="mpsrgan_idoc",
     paper=PAPER,
     quick=QUICK,
-    build=build,
+    build=srgan,
     samples=YEARBOOK,
     draw=draw,
     unused=("asymmetric", "dropout"),

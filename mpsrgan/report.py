@@ -167,7 +167,7 @@ def _running_mean(values, window):
 def write_results(folder, results):
     """Writes results.json and results.md. `results`: of `experiment.results.summarise`, its "tables" are `Table`s."""
     plain = {**results, "tables": [vars(table) for table in results["tables"]]}
-    write_text(Path(folder) / "results.md", "\n".join(_markdown(results)))
+    write_text(Path(folder) / "results.md", _page(_markdown(results)))
     write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: it tells that all is there
 
 
@@ -186,7 +186,12 @@ def write_study(folder, facts, tables, differences):
         "",
         *(f"- {line}" for line in differences),
     ]
-    write_text(Path(folder) / "results.md", "\n".join([*lines, "", "A restored face is a guess, never evidence.", ""]))
+    write_text(Path(folder) / "results.md", _page([*lines, "", "A restored face is a guess, never evidence.", ""]))
+
+
+def _page(lines):
+    """Lines of Markdown -> text, in which "<" is never the beginning of a tag."""
+    return "\n".join(lines).replace("<", "&lt;")
 
 
 def _data(data):

@@ -1,17 +1,14 @@
-"""The command line of every experiment script: options, and what they ask for."""
+"""The command line of every experiment script: what its options ask for, and what a run's folder remembers of it."""
 
-import argparse
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mpsrgan.commandline import INTERRUPTED, TERMINATED, exit_code
 from mpsrgan.errors import UserError
+from mpsrgan.experiment.options import ALL, make_parser
 from mpsrgan.experiment.settings import (
     FREE_ON_RESUME,
-    OPTIMIZERS,
-    PRECISIONS,
-    WEIGHTS,
     Settings,
     as_json,
     from_json,
@@ -19,7 +16,6 @@ from mpsrgan.experiment.settings import (
 )
 from mpsrgan.quiet import import_keras
 
-ALL = "all"
 STUDY = "study.json"
 FOLDERS = ("data", "first_data", "people")
 DATA = ("source", "data_hash", "first_source", "first_hash")
@@ -57,7 +53,7 @@ class Request:
 
 def main(experiment, argv=None):
     """Parses, runs, and returns the exit code: 0 done, 2 a user's mistake, 130 or 143 stopped and saved."""
-    args = _parser(experiment).parse_args(argv)
+    args = make_parser(experiment).parse_args(argv)
     return exit_code(lambda: _main(experiment, args))
 
 
@@ -73,85 +69,6 @@ def _main(experiment, args):
     else:
         from mpsrgan.experiment.run import run
     return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
-
-
-def _parser(experiment):
-    parser = argparse.ArgumentParser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
-    add = parser.add_argument
-    add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample photographs)")
-    add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's set-up exactly")
-    if study := experiment.study:
-        add(f"--{study.option}", choices=(*study.choices, ALL), help=f"{study.help} (default {study.default})")
-        if study.seeds:
-            add("--seeds", type=int, metavar="N", help=f"with all: runs of each (default {study.seeds})")
-        if study.people:
-            add(
-                "--people", metavar="DIR", help="with all: faces to verify, a folder a person (default: the test split)"
-            )
-    add("--first-data", metavar="DIR", help="photographs of the first of two stages, see --first-steps")
-    add("--counts", type=int, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help="images in each split")
-    for name, kind, text in OPTIONS:
-        if not (name == "optimizer" and study and study.option == name):
-            add("--" + name.replace("_", "-"), **_reading(kind), help=text)
-    add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
-    add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
-    add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
-    return parser
-
-
-def _size(text):
-    height, _, width = text.partition("x")
-    try:
-        return int(height), int(width or height)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected pixels such as 256 or HEIGHTxWIDTH such as 112x92"
-        ) from None
-
-
-def _reading(kind):
-    """A kind of option -> how argparse reads it."""
-    if isinstance(kind, tuple):
-        return {"choices": kind}
-    if kind is bool:
-        return {"action": "store_true", "default": None}
-    return {"type": kind, "metavar": {int: "N", float: "X", _size: "HxW"}[kind]}
-
-
-OPTIONS = (
-    ("epochs", int, "epochs to train"),
-    ("steps", int, "total number of steps, instead of epochs"),
-    ("batch", int, "images in a step"),
-    ("seed", int, "decides splits, weights and order"),
-    ("precision", PRECISIONS, "of the arithmetic"),
-    ("hr", _size, "size of the targets, such as 256 or 112x92"),
-    ("lr", _size, "size of the inputs"),
-    ("channels", int, "1 gray, 3 colour"),
-    ("blocks", int, "residual blocks of the generator"),
-    ("filters", int, "filters of the generator (see the script)"),
-    ("optimizer", OPTIMIZERS, "of both networks"),
-    ("learning_rate", float, "of both networks"),
-    ("decay_every", int, "steps after which it is multiplied by --decay-factor, each time"),
-    ("decay_epochs", int, "the same in epochs"),
-    ("decay_factor", float, "see --decay-every"),
-    *((weight, float, f"weight of the {weight.removesuffix('_weight')} loss, 0 for none") for weight in WEIGHTS),
-    ("warm_start", int, "first steps with pixel loss alone (beyond the papers)"),
-    ("first_steps", int, "steps of a first stage on other photographs, --first-data (paper 004)"),
-    ("crop", int, "train on random crops of this many lr pixels"),
-    ("flip", bool, "mirror half of the training images"),
-    ("rotate", float, "turn training images by up to X degrees"),
-    ("brightness", float, "lighten or darken them by up to this part, 0..1"),
-    ("contrast", float, "change their contrast by up to this part, 0..1"),
-    ("tint", float, "tint them by up to this part, 0..1"),
-    ("noise", float, "new noise on the inputs at each step, standard deviation in levels of 0..255"),
-    ("lr_noise", float, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)"),
-    ("dropout", float, "of the discriminator that has it (paper 002)"),
-    ("asymmetric", bool, "1x5 and 5x1 convolutions in place of 5x5 (paper 003's wish)"),
-    ("score_epochs", int, "epochs between scores of the whole validation split"),
-    ("samples_every", int, "steps between sample grids"),
-    ("checkpoint_every", int, "steps between checkpoints"),
-)
-"""Setting, kind, help. The same in every script."""
 
 
 def resolve(experiment, args):
