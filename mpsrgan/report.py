@@ -68,18 +68,20 @@ def picture_grid(columns, captions=None):
     *_, cells = columns.values()
     height, width = cells[0].shape[:2]
     cell = max(width, 64)
-    row_height = height + MARGIN + (CAPTION if captions else 0)
-    size = (len(columns) * (cell + MARGIN) + MARGIN, HEADER + len(cells) * row_height + MARGIN)
+    zoom = max(1, cell // 256)  # of the text
+    header, caption = zoom * HEADER, zoom * CAPTION
+    row_height = height + MARGIN + (caption if captions else 0)
+    size = (len(columns) * (cell + MARGIN) + MARGIN, header + len(cells) * row_height + MARGIN)
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     for column, (title, images) in enumerate(columns.items()):
         x = MARGIN + column * (cell + MARGIN)
-        _write(draw, title, (x + cell // 2, HEADER // 2), 15, cell)
+        _write(draw, title, (x + cell // 2, header // 2), 15 * zoom, cell)
         for row, image in enumerate(images):
-            y = HEADER + row * row_height
+            y = header + row * row_height
             canvas.paste(_picture(image, (height, width)), (x + (cell - width) // 2, y))
             if captions:
-                _write(draw, captions[row][column], (x + cell // 2, y + height + CAPTION // 2), 13, cell)
+                _write(draw, captions[row][column], (x + cell // 2, y + height + caption // 2), 13 * zoom, cell)
     return canvas
 
 

@@ -11,6 +11,7 @@ from keras.ops import convert_to_numpy as numpy
 
 from data_prep import BatchLoader
 from mpsrgan.errors import UserError
+from mpsrgan.images import to_uint8
 from mpsrgan.terms import WARM_START
 from mpsrgan.training.callbacks import MetricsCSV, Progress, SampleGrid, TensorBoard, read_metrics
 from mpsrgan.training.checkpoint import Checkpoints
@@ -166,7 +167,7 @@ def events(folder):
 
 
 def test_tensorboard_gets_scalars_and_pictures(loader, validation, pairs, tmp_path):
-    lr, hr = (np.uint8((x + 1) * 127.5) for x in validation.read([0, 1]))
+    lr, hr = (to_uint8(x) for x in validation.batch(0))
     board = TensorBoard(tmp_path / "tb")
     grid = SampleGrid(tmp_path / "samples", lr, hr, every=2, board=board)
     gan = small_gan()

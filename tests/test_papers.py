@@ -41,7 +41,7 @@ def people(tmp_path_factory):
 
 
 def run(name, data, out, *arguments, tiny=True):
-    common = ["--batch", "2", "--samples-every", "4", "--seed", "1"]
+    common = ["--batch", "2", "--samples-every", "4", "--seed", "1", "--warm-start", "0"]
     first = ["--first-data", data] if name == "adabelief_ffhq" else []
     words = ["--data", data, *first, *TINY[name].split() * tiny, *common * tiny, "--out", out, *arguments]
     return main(experiment_script(name).EXPERIMENT, [str(word) for word in words])
@@ -81,7 +81,7 @@ def test_people_are_on_one_side_only_and_pictures_are_not_distorted(people, tmp_
 
 def test_enhance_scores_each_epoch_and_marks_the_crossing(people, tmp_path):
     out = tmp_path / "run"
-    assert run("enhance_yale", people, out, "--epochs", 3) == 0
+    assert run("enhance_yale", people, out, "--epochs", 3, "--score-epochs", 1) == 0
     epochs = read_metrics(out / "epochs.csv")
     assert [row["epoch"] for row in epochs] == [1, 2, 3] and [row["step"] for row in epochs] == [16, 32, 48]
     assert all(0 <= row[name] <= 1 for row in epochs for name in ("accuracy", "precision", "recall", "specificity"))
@@ -172,7 +172,8 @@ def test_a_study_goes_on_where_it_stopped(people, tmp_path, capsys):
 def test_the_optimizers_begin_from_the_same_network_and_see_the_same_batches(people, tmp_path):
     first = {}
     for name in ("adam", "adabelief"):
-        assert run("adabelief_ffhq", people, tmp_path / name, "--steps", 2, "--optimizer", name) == 0
+        arguments = ("--steps", 2, "--first-steps", 0, "--optimizer", name)
+        assert run("adabelief_ffhq", people, tmp_path / name, *arguments) == 0
         first[name] = read_metrics(tmp_path / name / "metrics.csv")
     losses = [{k: v for k, v in rows[0].items() if k.startswith("d_")} for rows in first.values()]
     assert losses[0] == losses[1]  # D's loss on the first batch comes before anything is learnt
@@ -255,7 +256,7 @@ def test_the_presets_are_the_papers():
     assert (inception.lr, inception.hr, inception.batch, inception.filters) == ((16, 16), (64, 64), 32, 256)
     assert (inception.beta_1, inception.beta_2, inception.learning_rate) == (0.5, 0.999, 0.0002)
     assert (inception.decay_every, inception.decay_factor, inception.counts[2]) == (5000, 0.5, 500)
-    assert (ada.pixel_weight, ada.adversarial_weight, ada.optimizer) == (0.5, 0.5, "adam")
+    assert (ada.pixel_weight, ada.adversarial_weight, ada.optimizer) == (0.5, 0.5, "adabelief")
     assert experiment_script("adabelief_ffhq").PICTURE_SIZES == (50, 100, 150, 250)
     for name in TINY:
         paper = experiment_script(name).PAPER
@@ -346,7 +347,7 @@ def test_epoch_scores_go_on_in_the_middle_of_an_epoch(people, tmp_path):
     tables = []
     for name, stops in (("whole", [5]), ("cut", [3, 5])):
         out = tmp_path / name
-        first = ["--epochs", 1, "--steps", stops[0], "--batch", 16, "--score-epochs", 1]
+        first = ["--steps", stops[0], "--warm-start", 0, "--batch", 16, "--score-epochs", 1]
         assert run("enhance_yale", people, out, *first) == 0
         for steps in stops[1:]:
             assert run_again(out, "--steps", str(steps)) == 0
