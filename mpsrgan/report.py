@@ -168,32 +168,27 @@ def _running_mean(values, window):
 
 def write_results(folder, results):
     """Writes results.json and results.md. `results`: of `experiment.results.summarise`, its "tables" are `Table`s."""
-    plain = {**results, "tables": [vars(table) for table in results["tables"]]}
-    write_text(Path(folder) / "results.md", _page(_markdown(results)))
-    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: it tells that all is there
+    _save(folder, results, _markdown(results), "Differences from the paper's set-up")
 
 
 def write_study(folder, facts, tables, differences):
     """Writes results.json and results.md of several runs. facts: title, citation, data, machine, backend, ..."""
-    plain = {**facts, "tables": [vars(table) for table in tables], "differences": differences}
-    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")
     lines = [f"# {facts['title']}", "", facts["citation"], ""]
     for table in tables:
         lines += table.markdown()
     lines += ["## Data and machine", "", *_data(facts["data"])]
     lines += ["", f"{facts['backend']}, {facts['precision']}, {facts['machine']}, {facts['date']}."]
-    lines += [
-        "",
-        "## Differences from the paper's set-up (of the first run)",
-        "",
-        *(f"- {line}" for line in differences),
-    ]
-    write_text(Path(folder) / "results.md", _page([*lines, "", "A restored face is a guess, never evidence.", ""]))
+    results = {**facts, "tables": tables, "differences": differences}
+    _save(folder, results, lines, "Differences from the paper's set-up (of the first run)")
 
 
-def _page(lines):
-    """Lines of Markdown -> text, in which "<" is never the beginning of a tag."""
-    return "\n".join(lines).replace("<", "&lt;")
+def _save(folder, results, lines, title):
+    """`results` as results.json; `lines`, then its differences under `title`, as results.md, no "<" a tag."""
+    lines = [*lines, "", f"## {title}", "", *(f"- {difference}" for difference in results["differences"])]
+    lines += ["", "A restored face is a guess, never evidence.", ""]
+    write_text(Path(folder) / "results.md", "\n".join(lines).replace("<", "&lt;"))
+    plain = {**results, "tables": [vars(table) for table in results["tables"]]}
+    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: it tells that all is there
 
 
 def _data(data):
@@ -226,9 +221,6 @@ def _markdown(results):
         f"{run['backend']}, {run['precision']}, seed {run['seed']}, {run['machine']}, {run['date']}."
     )
     yield f"Generator's loss: {run['loss']}."
-    yield from ("", "## Differences from the paper's set-up", "")
-    yield from (f"- {difference}" for difference in results["differences"])
-    yield from ("", "A restored face is a guess, never evidence.", "")
 
 
 def _scores(results):
@@ -243,8 +235,7 @@ def _scores(results):
     yield _row(["the paper", *[str(reported.get(m.name) or none) for m in shown], *[""] * photo])
     for label, key in (("ours", "ours"), *((b, b) for b in results["baselines"]), ("ours before training", "start")):
         score = metrics[key]
-        digits = {"ssim": 4}
-        cells = [f"{score[m.name]:.{digits.get(m.name, 2)}f}" for m in shown]
+        cells = [f"{score[m.name]:.{4 if m.name == 'ssim' else 2}f}" for m in shown]
         yield _row([label, *cells, *([f"{score['psnr_photo']:.2f}"] if photo else [])])
     test, against = results["data"]["test"], results["baselines"][0]
     borders = (

@@ -27,9 +27,9 @@ class Request:
     """What the user asked for, resolved.
 
     data, first_data: absolute path of a folder, or None for the sample photographs. people: the same, to verify.
-    out: folder of the run. choice: of
-    the experiment's `Study`. source: the photographs in words, content: where the VGG loss comes from, data_hash: of
-    the pairs; None until they are known.
+    out: folder of the run. choice: of the experiment's `Study`; with "all", settings is {name of a run: Settings}.
+    source, data_hash: the photographs in words and the hash of their pairs; first_...: those of a first stage;
+    content: where the VGG loss comes from. None until they are known.
     """
 
     preset: str
@@ -107,7 +107,7 @@ def resolve(experiment, args):
         preset, out=_new_folder(experiment, args.out), resume=False, settings=settings, choice=choice, **folders
     )
     if choice == ALL and not args.dry_run:
-        return replace(request, choice=ALL, settings=_variants(experiment, preset, given, args))
+        return replace(request, settings=_variants(experiment, preset, given, args))
     return request
 
 
@@ -158,14 +158,8 @@ def _new_folder(experiment, out):
 def _resumed(experiment, args, given, choice):
     folder = Path(args.out) if args.out else _newest(experiment)
     if (folder / STUDY).exists():
-        if (
-            given
-            or args.preset
-            or args.data
-            or args.first_data
-            or getattr(args, "seeds", None)
-            or choice not in (None, ALL)
-        ):
+        asked = (given, args.preset, args.data, args.first_data, getattr(args, "seeds", None))
+        if any(asked) or choice not in (None, ALL):
             raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
         saved = read_study(folder)
         return replace(saved, people=_absolute(getattr(args, "people", None)) or saved.people)

@@ -105,16 +105,9 @@ class Finished:
 
     def validation_psnr(self, baseline):
         """Mean PSNR of a baseline over what epochs.csv scores, in dB."""
-        return baseline_psnr(self.validation, baseline)
-
-
-def baseline_psnr(loader, baseline):
-    """Mean PSNR in dB of a baseline over a loader's batches, each once."""
-    values = []
-    for index in range(loader.steps_per_epoch):
-        for lr, hr in zip(*map(to_uint8, loader.batch(index))):
-            values.append(psnr(hr, BASELINES[baseline](lr, hr.shape[:2])))
-    return float(np.mean(values))
+        batches = (self.validation.batch(index) for index in range(self.validation.steps_per_epoch))
+        pairs = (pair for batch in batches for pair in zip(*map(to_uint8, batch)))
+        return float(np.mean([psnr(hr, BASELINES[baseline](lr, hr.shape[:2])) for lr, hr in pairs]))
 
 
 def spaced_images(manifest, channels, count):

@@ -50,18 +50,20 @@ def check_people(folder):
 
 def _people(study, count):
     """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `count` people who have that many."""
-    photos, channels = {}, study.settings.channels
+    channels, photos = study.settings.channels, []
     if study.people:
         found, rng = check_people(study.people), np.random.default_rng(study.settings.seed)
-        for path in list_images(study.people, found.pattern):
-            photos.setdefault(found.group_of(path.relative_to(study.people).as_posix()), []).append(path)
+        paths = list_images(study.people, found.pattern)
+        photos = [(found.group_of(path.relative_to(study.people).as_posix()), path) for path in paths]
         read = lambda path: _pair(study.settings, path, found.zoom, rng)  # noqa: E731
     elif study.manifest.header.get("people"):
-        for entry in study.manifest.split("test"):
-            photos.setdefault(entry.group, []).append(entry)
+        photos = [(entry.group, entry) for entry in study.manifest.split("test")]
         read = lambda entry: read_pair(study.manifest, entry, channels)  # noqa: E731
-    known = [person for person in photos if len(photos[person]) >= PHOTOS][:count]
-    return {person: [read(photo) for photo in photos[person][:PHOTOS]] for person in known}
+    people = {}
+    for person, photo in photos:
+        people.setdefault(person, []).append(photo)
+    known = [person for person in people if len(people[person]) >= PHOTOS][:count]
+    return {person: [read(photo) for photo in people[person][:PHOTOS]] for person in known}
 
 
 def _pair(settings, path, zoom, rng):
@@ -90,15 +92,12 @@ def _table(encoder, people, generators, paper, change):
         row = [person]
         for name, values in distances.items():
             row += values
-            row += (
-                paper[name][number]
-                if name in paper and number < len(paper[name])
-                else [None] * (PHOTOS - 1) * (name in paper)
-            )
+            if name in paper:
+                row += paper[name][number] if number < len(paper[name]) else [None] * (PHOTOS - 1)
         rows.append(tuple(row))
     first, *_, last = paper
     note = (
-        f"L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
+        "L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
         f"{encoder.name} ({encoder.source}). From {first} to {last}: {relative_change(ours, first, last):+.1%} "
         f"(the paper: {change:+.0%}). "
         f"From bicubic to {last}: {relative_change(ours, 'bicubic', last):+.1%}. The paper's people are others (IMM)."
