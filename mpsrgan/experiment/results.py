@@ -13,7 +13,7 @@ from mpsrgan.experiment.paper import differences
 from mpsrgan.experiment.settings import as_json, words
 from mpsrgan.gan import GAN
 from mpsrgan.images import save_image, to_uint8
-from mpsrgan.metrics import METRICS, psnr
+from mpsrgan.metrics import PAPER_METRICS, psnr, score
 from mpsrgan.report import BASELINES, comparison_grid, draw_curves
 from mpsrgan.training.callbacks import restore
 
@@ -42,7 +42,7 @@ def evaluate(generator, manifest, settings, baselines, split="test"):
 
 def score_image(hr, image):
     """{metric: value} of one uint8 image (H, W, C) against its truth."""
-    return {m.name: m.function(hr, image) for m in METRICS.values() if m.gray or hr.shape[2] == 3}
+    return score({"hr": hr, "sr": image}, PAPER_METRICS)
 
 
 def means(scores):

@@ -1,5 +1,9 @@
-"""Image quality against a reference, as a table that says which way each number points."""
+"""What a restored image is worth, as a table that says of each number what it needs and which way it points.
 
+Importing this package imports neither Keras nor scikit-image.
+"""
+
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,76 +11,135 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.images import to_uint8
-from mpsrgan.terms import SSIM_WINDOW
+from mpsrgan.metrics.images import color_error, lr_consistency, psnr, psnr_y, sharpness, ssim, ssim_y
+
+INPUTS = {
+    "hr": "the true image, uint8 (H, W, C)",
+    "sr": "the restored image, uint8 (H, W, C)",
+    "lr": "the image it was made of, uint8 (h, w, C)",
+    "reduce": "the known reduction: function sr image (H, W, C) -> float (h, w, C) in 0..255, not rounded, no noise",
+    "hr_face": "encoding of the true face, float32 (D,), of length 1",
+    "sr_face": "encoding of the restored face, float32 (D,), of length 1",
+    "invention": "float, measured elsewhere",
+}
+"""What a measure may need, by name."""
 
 
-def psnr(hr, sr):
-    """Peak signal-to-noise ratio of ``sr`` against ``hr`` in dB, peak 255, over all pixels and channels -> float.
+@dataclass(frozen=True)
+class Metric:
+    """One measure: ``function(*[inputs[name] for name in needs]) -> float``.
 
-    Args: uint8 arrays of one shape, (H, W, C) RGB or (H, W) gray, 0..255. Identical images give inf.
-    Raises: UserError for another dtype or shapes that differ.
-    Source: scikit-image's ``peak_signal_noise_ratio``.
+    unit: "" for none. best: the ideal value. range: (lowest, highest). needs: names of INPUTS. gray: for images of one
+    channel too? words: a line that says what it tells.
     """
-    from skimage.metrics import peak_signal_noise_ratio
 
-    _check(hr, sr)
-    if np.array_equal(hr, sr):
-        return float("inf")  # scikit-image says the same with a division warning
-    return float(peak_signal_noise_ratio(hr, sr, data_range=255))
+    name: str
+    label: str
+    function: Callable
+    unit: str
+    best: float
+    range: tuple
+    needs: tuple = ("hr", "sr")
+    gray: bool = True
+    words: str = ""
+
+    @property
+    def arrow(self):
+        """Which way is better: "↑", "↓", or "→1" where the best value, 1, lies in between."""
+        return {self.range[1]: "↑", self.range[0]: "↓"}.get(self.best, f"→{self.best:g}")
+
+    def better(self, a, b):
+        """Is `a` closer to the best value than `b`?"""
+        return a > b if self.best == math.inf else abs(a - self.best) < abs(b - self.best)
 
 
-def ssim(hr, sr):
-    """Structural similarity of ``sr`` and ``hr``, -1..1, mean over a 7x7 window, pixels and channels -> float.
+def identity(hr_face, sr_face):
+    """Cosine of two encodings of length 1, (D,) -> float, -1..1; 1 is the same face to their encoder."""
+    return float(np.clip(np.dot(hr_face, sr_face), -1, 1))
 
-    Args: uint8 arrays of one shape, (H, W, C) RGB or (H, W) gray, 0..255, H and W at least 7. Identical give 1.
-    Raises: UserError for another dtype, shapes that differ, or sides under 7 pixels.
-    Source: scikit-image's ``structural_similarity`` with its defaults (Wang et al. 2004, uniform window).
+
+def _lpips(hr, sr):
+    from mpsrgan.metrics.lpips import lpips
+
+    return lpips(hr, sr)
+
+
+_FROM_0 = (0.0, math.inf)
+METRICS = {
+    m.name: m
+    for m in (
+        Metric("psnr", "PSNR", psnr, "dB", math.inf, _FROM_0, words="pixels against the truth; blur is rewarded"),
+        Metric("ssim", "SSIM", ssim, "", 1.0, (-1.0, 1.0), words="local structure against the truth"),
+        Metric(
+            "psnr_y", "PSNR-Y", psnr_y, "dB", math.inf, _FROM_0, gray=False, words="PSNR of brightness alone (BT.601)"
+        ),
+        Metric("ssim_y", "SSIM-Y", ssim_y, "", 1.0, (-1.0, 1.0), gray=False, words="SSIM of brightness alone (BT.601)"),
+        Metric("lpips", "LPIPS", _lpips, "", 0.0, _FROM_0, words="how different it looks from the truth to a network"),
+        Metric(
+            "lr_consistency",
+            "LR consistency",
+            lr_consistency,
+            "dB",
+            math.inf,
+            _FROM_0,
+            ("lr", "sr", "reduce"),
+            words="reduced again, is it the input? a result that is not cannot be faithful",
+        ),
+        Metric(
+            "color_error",
+            "colour error",
+            color_error,
+            "ΔE",
+            0.0,
+            _FROM_0,
+            gray=False,
+            words="drift of colours, detail aside; 2 is just visible",
+        ),
+        Metric(
+            "sharpness", "sharpness", sharpness, "", 1.0, _FROM_0, words="1 is the truth's, less blurred, more noisy"
+        ),
+        Metric(
+            "identity",
+            "identity",
+            identity,
+            "",
+            1.0,
+            (-1.0, 1.0),
+            ("hr_face", "sr_face"),
+            words="is it still the same face to a face encoder? 1 is the same",
+        ),
+        Metric(
+            "invention",
+            "invention",
+            float,
+            "gray levels",
+            0.0,
+            (0.0, 255.0),
+            ("invention",),
+            words="how far its answers to the input turned and mirrored differ; low proves nothing",
+        ),
+    )
+}
+PAPER_METRICS = ("psnr", "ssim", "color_error")
+"""What the papers' experiments report."""
+
+
+def score(inputs, names=None):
+    """{metric's name: value} of one image: every metric whose needs are all in `inputs`, in METRICS' order.
+
+    Args: inputs: {name of INPUTS: value}. names: of the metrics to compute; None: all. Images of one channel get those
+        metrics alone that are for gray.
+    Raises: UserError for a name that METRICS does not have, or for what a metric cannot compare.
     """
-    from skimage.metrics import structural_similarity
-
-    _check(hr, sr)
-    if min(hr.shape[:2]) < SSIM_WINDOW:
-        raise UserError(
-            f"SSIM compares windows of {SSIM_WINDOW}x{SSIM_WINDOW} pixels, the image has "
-            f"{hr.shape[0]}x{hr.shape[1]}; use larger images"
-        )
-    channels = -1 if hr.ndim == 3 else None
-    return float(structural_similarity(hr, sr, channel_axis=channels, data_range=255))
-
-
-def _check(hr, sr):
-    for image in (hr, sr):
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size:
-            what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise UserError(f"got {what}; a uint8 array (H, W, C) or (H, W) in 0..255 was expected")
-    if hr.shape != sr.shape:
-        raise UserError(f"the images differ in shape: {hr.shape} and {sr.shape}; compare images of one size")
-
-
-COLOR_CELL = 16
-
-
-def color_error(hr, sr):
-    """How far the colours of ``sr`` have drifted from those of ``hr``: CIE76 Delta E; 2 is just visible -> float.
-
-    Both are averaged over cells of 16x16 pixels first (smaller ones at the edges are left out, unless the image itself
-    is smaller), so that missing detail does not count, and compared in CIELAB: the mean distance over the cells.
-
-    Args: uint8 arrays of one shape, (H, W, 3) RGB in 0..255. Raises: UserError as `psnr`.
-    Source: paper 002, section 6.2, which saw "slight variations in color style" and gives no number.
-    """
-    from skimage.color import rgb2lab
-
-    _check(hr, sr)
-    return float(np.linalg.norm(rgb2lab(_cells(hr)) - rgb2lab(_cells(sr)), axis=-1).mean())
-
-
-def _cells(image):
-    """uint8 (H, W, 3) -> means of its cells in 0..1."""
-    height, width = (min(COLOR_CELL, side) for side in image.shape[:2])
-    rows, columns = image.shape[0] // height, image.shape[1] // width
-    cut = image[: rows * height, : columns * width] / 255.0
-    return cut.reshape(rows, height, columns, width, 3).mean(axis=(1, 3))
+    names = list(METRICS if names is None else names)
+    if unknown := [name for name in names if name not in METRICS]:
+        raise UserError(f"unknown metric {unknown[0]!r}: use some of {', '.join(METRICS)}")
+    gray = any(np.shape(inputs[name])[2:] in ((), (1,)) for name in ("hr", "sr", "lr") if name in inputs)
+    return {
+        m.name: m.function(*[inputs[need] for need in m.needs])
+        for m in METRICS.values()
+        if m.name in names and inputs.keys() >= set(m.needs) and (m.gray or not gray)
+    }
 
 
 def image_psnrs(hr, sr):
@@ -103,26 +166,3 @@ def discriminator_scores(on_real, on_fake):
         "f1": share(2 * hits, false_alarms + misses),
         "specificity": share(rejections, false_alarms),
     }
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One measure: ``function(hr, sr) -> float``, its unit ("" for none), the range (lowest, highest), for gray too?"""
-
-    name: str
-    label: str
-    function: Callable
-    unit: str
-    higher_is_better: bool
-    range: tuple
-    gray: bool = True
-
-
-METRICS = {
-    m.name: m
-    for m in (
-        Metric("psnr", "PSNR", psnr, "dB", True, (0.0, float("inf"))),
-        Metric("ssim", "SSIM", ssim, "", True, (-1.0, 1.0)),
-        Metric("color_error", "colour error", color_error, "ΔE", False, (0.0, float("inf")), gray=False),
-    )
-}

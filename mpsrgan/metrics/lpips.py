@@ -1,0 +1,79 @@
+"""LPIPS v0.1 on AlexNet (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric").
+
+The weights lie beside this file, so that nothing is downloaded; LICENSE-lpips_alexnet.txt says whose they are.
+"""
+
+import functools
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from mpsrgan.errors import UserError
+from mpsrgan.images import to_float
+from mpsrgan.metrics.images import check
+
+WEIGHTS = Path(__file__).with_name("lpips_alexnet.npz")
+CONVOLUTIONS = ((64, 11), (192, 5), (384, 3), (256, 3), (256, 3))
+"""(filters, side of the kernel) of AlexNet's five convolutions; features are taken after the ReLU of each."""
+
+LEAST = 31
+"""Smallest side in pixels that leaves AlexNet's last convolutions one pixel."""
+
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+"""Mean and deviation of ImageNet's RGB, for images in -1..1."""
+
+_EMPTY = {"kernel_initializer": "zeros", "dtype": "float32"}
+
+
+def lpips(hr, sr):
+    """How different ``sr`` looks from ``hr`` to AlexNet: 0 for the same image, more the more they differ -> float.
+
+    On TensorFlow one graph serves all sizes; JAX compiles once for each size.
+
+    Args: uint8 arrays of one shape, (H, W, 3) RGB, or (H, W, 1) or (H, W) gray, which is repeated to RGB; H and W at
+        least 31.
+    Raises: UserError for another dtype, shapes that differ, or smaller sides.
+    """
+    if np.shape(hr)[2:] in ((), (1,)):
+        check(hr, sr)
+        hr, sr = (np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2) for image in (hr, sr))
+    check(hr, sr, rgb=True)
+    if min(hr.shape[:2]) < LEAST:
+        raise UserError(
+            f"LPIPS needs at least {LEAST}x{LEAST} pixels, the image has {hr.shape[0]}x{hr.shape[1]}; use larger images"
+        )
+    pair = (to_float(np.stack([hr, sr])) - np.float32(SHIFT)) / np.float32(SCALE)
+    return float(_model().predict_on_batch(pair)[0])
+
+
+@functools.cache
+def _model():
+    model = build_lpips()
+    with np.load(WEIGHTS, allow_pickle=False) as file:
+        for layer in model.layers:
+            for variable in layer.variables:
+                variable.assign(file[f"{layer.name}/{variable.name}"].astype("float32"))
+    return model
+
+
+def build_lpips():
+    """Two scaled images (2, H, W, 3) -> their distance (1,), always in float32; 2.5 M parameters, zeros.
+
+    Zeros until they are filled: drawing them would change the random numbers of a training around it.
+    """
+    images = x = keras.Input((None, None, 3), batch_size=2, name="images", dtype="float32")
+    distance = 0.0
+    for number, (filters, side) in enumerate(CONVOLUTIONS, start=1):
+        if number == 1:
+            x = layers.ZeroPadding2D(2, dtype="float32")(x)
+        elif number in (2, 3):
+            x = layers.MaxPooling2D(3, strides=2, dtype="float32")(x)
+        how = {"strides": 4} if number == 1 else {"padding": "same"}
+        x = layers.Conv2D(filters, side, activation="relu", name=f"conv{number}", **how, **_EMPTY)(x)
+        length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+        difference = ops.square(ops.diff(x / (length + 1e-10), axis=0))
+        weighted = layers.Conv2D(1, 1, use_bias=False, name=f"lin{number}", **_EMPTY)(difference)
+        distance += ops.mean(weighted, axis=(1, 2, 3))
+    return keras.Model(images, distance, name="lpips")
