@@ -6,6 +6,7 @@ from test_tiles import SMALL, differ, strong
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.images import save_image, to_float, to_uint8
+from mpsrgan.invention import invention, invention_map, legend, overlay
 from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
@@ -240,3 +241,48 @@ def test_default_weights_are_those_of_the_newest_run(folder, weights, tmp_path, 
         os.utime(run / "generator.h5", (time, time))
     assert main(words) == 0
     assert "runs/a_new/generator.h5" in capsys.readouterr().err
+
+
+# --- --explain
+
+
+@pytest.mark.backends
+def test_what_was_invented_goes_beside_the_output(upscale, tmp_path, capsys, model):
+    image, upscaler = photo(5, 17), Upscaler(model)
+    save_image(image, tmp_path / "in.png")
+    assert upscale(tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--explain") == 0
+    assert pngs(tmp_path) == ["in.png", "out-invention.png", "out.jpg"]
+    sr, levels = upscaler(image), invention_map(image, upscaler)
+    expected = np.concatenate([overlay(sr, levels), legend(68)])
+    assert np.array_equal(Image.open(tmp_path / "out-invention.png"), expected) and expected.shape[0] > 20
+    assert invention(levels) > 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{tmp_path / 'in.png'}: invention {invention(levels):.1f} levels", "done 1, failed 0"]
+
+
+def test_folders_are_explained_and_failures_are_not(upscale, folder, tmp_path, capsys):
+    (folder / "0.jpg").write_text("<html>not found</html>")
+    assert upscale(folder, "-o", tmp_path / "out", "--explain", "--max-pixels", 16 * 5 * 7 - 1) == 1
+    assert pngs(tmp_path / "out") == ["deep/b-invention.png", "deep/b.png"]
+    assert Image.open(tmp_path / "out" / "deep" / "b-invention.png").size == (16, 24), "no room for a legend"
+    out = capsys.readouterr().out
+    assert out.count(": invention ") == 1 and out.endswith("done 1, failed 2\n")
+
+
+def test_a_gray_generator_is_explained(gray_model, folder, tmp_path, capsys):
+    save_generator(gray_model, tmp_path / "gray.h5", "enhance", SMALL)
+    words = ["upscale", folder / "a.jpg", "-o", tmp_path / "out", "--explain", "--weights", tmp_path / "gray.h5"]
+    assert main([*map(str, words)]) == 0
+    assert Image.open(tmp_path / "out" / "a-invention.png").size == (14, 10)
+    assert ": invention " in capsys.readouterr().out
+
+
+def test_explanations_in_the_way(upscale, tmp_path, capsys):
+    photos, out = tmp_path / "in", tmp_path / "out"
+    for name in ("a.png", "a-invention.png"):
+        save_image(photo(5, 7), photos / name)
+    message = user_error(capsys, upscale(photos, "-o", out, "--explain"))
+    assert "would both become" in message and "a-invention.png" in message and not out.exists()
+    message = user_error(capsys, upscale(photos / "a-invention.png", "-o", photos / "a.bmp", "--explain"))
+    assert "a-invention.png: is an input" in message and pngs(photos) == ["a-invention.png", "a.png"]
+    assert upscale(photos, "-o", out) == 0, "nothing in the way without --explain"

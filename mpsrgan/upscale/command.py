@@ -5,6 +5,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from mpsrgan.errors import UserError
@@ -12,8 +13,9 @@ from mpsrgan.images import READ_FORMATS, WRITE_FORMATS, ImageError, list_images,
 
 NOTE = "note: a restored face is a guess, never evidence"
 MAX_PIXELS = 400_000_000
-Job = namedtuple("Job", "source target named")
-"""One file to enlarge; ``named`` tells that the user gave it by name, not by its folder."""
+Job = namedtuple("Job", "source target named explanation", defaults=[None])
+"""One file to enlarge; ``named`` tells that the user gave it by name, not by its folder. ``explanation``: where the
+picture of what was invented goes, or None."""
 
 
 def add_arguments(parser):
@@ -37,6 +39,14 @@ def add_arguments(parser):
         metavar="N",
         help="largest image to write, in pixels (default %(default)s)",
     )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show how much was made up: each image is also restored in the 7 other ways of turning and mirroring it "
+        "(8 times the work), and where those differ, it was the network and not the input that decided. Writes "
+        "NAME-invention.png beside each output, with the difference in red to yellow, and prints its root mean square "
+        "in levels of 0..255. What all 8 get wrong alike does not show",
+    )
 
 
 def run(args):
@@ -46,7 +56,7 @@ def run(args):
     images go to stderr and the rest continues. Raises: UserError, before any work, for paths or weights that do not
     do, for two inputs with one output, and for an output that would replace an input.
     """
-    jobs = plan(args.inputs, Path(args.output))
+    jobs = plan(args.inputs, Path(args.output), explain=args.explain)
     print(NOTE, file=sys.stderr)
     weights = args.weights or _newest_weights()
     from mpsrgan.quiet import import_keras
@@ -57,10 +67,10 @@ def run(args):
     return _work(jobs, Upscaler(weights), args.max_pixels)
 
 
-def plan(inputs, output):
+def plan(inputs, output, *, explain=False):
     """Decide what becomes what -> list of Job. Reads the names of files, not their content; writes nothing.
 
-    Args: inputs: file and folder names. output: Path of the one image or of the folder.
+    Args: inputs: file and folder names. output: Path of the one image or of the folder. explain: name explanations?
     Raises: UserError as in ``run``. Files below ``output`` are left out when it lies inside a folder of the inputs:
     they are what an earlier run wrote, and one line on stderr counts them.
     """
@@ -80,6 +90,8 @@ def plan(inputs, output):
         jobs = [job for path in inputs for job in _jobs_of(path, output)]
     if not jobs:
         raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
+    if explain:
+        jobs = [job._replace(explanation=job.target.with_name(f"{job.target.stem}-invention.png")) for job in jobs]
     _refuse_conflicts(jobs)
     return jobs
 
@@ -99,12 +111,12 @@ def _jobs_of(path, output):
 def _refuse_conflicts(jobs):
     sources = {_identity(job.source) for job in jobs}
     taken = {}
-    for job in jobs:
-        if job.target.exists() and _identity(job.target) in sources:
-            raise UserError(f"{job.target}: is an input and would be overwritten; name another output with -o")
-        other = taken.setdefault(os.path.normcase(job.target.resolve()), job.source)
-        if other is not job.source:
-            raise UserError(f"{other} and {job.source} would both become {job.target}; rename one, or run them apart")
+    for source, target in [(job.source, path) for job in jobs for path in (job.target, job.explanation) if path]:
+        if target.exists() and _identity(target) in sources:
+            raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
+        other = taken.setdefault(os.path.normcase(target.resolve()), source)
+        if other is not source:
+            raise UserError(f"{other} and {source} would both become {target}; rename one, or run them apart")
 
 
 def _identity(path):
@@ -130,7 +142,7 @@ def _work(jobs, upscaler, max_pixels):
     done = failed = skipped = 0
     for job in tqdm(jobs, unit="image", disable=len(jobs) == 1, file=sys.stderr):
         try:
-            save_image(_enlarge(job.source, upscaler, max_pixels), job.target)
+            _write(job, upscaler, max_pixels)
             done += 1
         except UserError as error:
             skip = isinstance(error, ImageError) and not job.named and not _named_like_image(job.source)
@@ -142,15 +154,31 @@ def _work(jobs, upscaler, max_pixels):
     return 1 if failed else 0
 
 
-def _enlarge(path, upscaler, max_pixels):
+def _write(job, upscaler, max_pixels):
+    image = _open(job.source, upscaler.scale, max_pixels)
+    sr = upscaler(image)
+    if job.explanation is None:
+        save_image(sr, job.target)
+        return
+    from tqdm import tqdm
+
+    from mpsrgan.invention import invention, invention_map, legend, overlay
+
+    levels = invention_map(image, upscaler, sr)
+    save_image(sr, job.target)
+    save_image(np.concatenate([overlay(sr, levels), legend(sr.width)]), job.explanation)
+    tqdm.write(f"{job.source}: invention {invention(levels):.1f} levels")
+
+
+def _open(path, scale, max_pixels):
     image = open_image(path)
-    width, height = (upscaler.scale * side for side in image.size)
+    width, height = (scale * side for side in image.size)
     if width * height > max_pixels:
         raise UserError(
             f"{path}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
             f"{max_pixels:,}; make it smaller first or raise --max-pixels"
         )
-    return upscaler(image)
+    return image
 
 
 def _named_like_image(path):

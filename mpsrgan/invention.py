@@ -1,0 +1,106 @@
+"""How much of a restored face its input does not determine, told without the truth.
+
+What an input determines stays the same when the input is turned or mirrored. So the network restores it in all 8 ways
+of turning and mirroring, and the 7 other answers, turned back, are compared with the one that is shown: where they
+differ, the network decided and not the input. The 8 ways are those of Timofte et al. 2016, "Seven ways to improve
+example-based single image super resolution", who average the answers.
+"""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mpsrgan.errors import UserError
+
+OTHER_WAYS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)][1:]
+"""Quarter turns, and whether mirrored then: all but leaving the picture as it is."""
+FULL = 32
+"""Gray levels from which on ``overlay`` shows its last colour."""
+NARROWEST = 64
+"""Pixels of width below which there is no room for a legend."""
+
+
+def invention_map(lr, upscale, sr=None):
+    """How far the 7 other answers lie from the one shown, pixel by pixel -> float32 (sH, sW), in levels of 0..255.
+
+    Root mean square over the 7 answers and the channels: 0 where all agree, at most 255.
+
+    Args:
+        lr: uint8 (H, W, 3) or (H, W), or a Pillow image of mode RGB or L: what the network was given.
+        upscale: function uint8 (H, W[, 3]) -> (sH, sW[, 3]) in levels of 0..255 for any H and W, such as an Upscaler.
+        sr: upscale(lr), the picture shown, if it is there already; else it is made.
+    Raises: UserError when the answers differ in size.
+
+    It sees only what the answers disagree on. What the network gets wrong the same way however the picture is held,
+    such as a lost scar or glasses, it cannot see: low numbers prove nothing. A method that treats all directions alike
+    (nearest neighbour, bicubic, the mean of the 8 answers) gets 0 but for rounding, however poor it is.
+    """
+    lr = np.asarray(lr)
+    sr = np.atleast_3d(upscale(lr) if sr is None else sr)
+    squares = np.zeros(sr.shape[:2], np.float32)
+    for turns, mirrored in OTHER_WAYS:
+        answer = np.atleast_3d(_turned_back(upscale(_turned(lr, turns, mirrored)), turns, mirrored))
+        if answer.shape != sr.shape:
+            raise UserError(
+                f"the network made {sr.shape} of the picture, but {answer.shape} of it when turned; one that enlarges "
+                "both sides of any picture by the same factor was expected"
+            )
+        for channel in range(sr.shape[2]):  # one at a time, for the memory of large pictures
+            squares += np.square(answer[..., channel] - sr[..., channel].astype(np.float32))
+    return np.sqrt(squares / (len(OTHER_WAYS) * sr.shape[2]))
+
+
+def invention(levels):
+    """The root mean square of an ``invention_map`` -> float, in levels of 0..255. What it cannot see: see there."""
+    return float(np.sqrt(np.mean(np.square(levels, dtype=np.float64))))
+
+
+def overlay(sr, levels):
+    """The picture in darkened gray with its ``invention_map`` in colour over it -> uint8 (H, W, 3).
+
+    The scale is fixed, so that pictures can be compared: no colour at 0, through red and orange to a pale yellow from
+    FULL levels on.
+
+    Args: sr: uint8 (H, W, 3) or (H, W), or a Pillow image. levels: (H, W).
+    """
+    sr = Image.fromarray(np.asarray(sr)).convert("L")
+    result = np.empty((sr.height, sr.width, 3), np.uint8)
+    for top in range(0, sr.height, 256):  # in strips, for the memory of large pictures
+        gray = np.asarray(sr.crop((0, top, sr.width, min(top + 256, sr.height))), np.float32)
+        result[top : top + 256] = _coloured(gray, levels[top : top + 256])
+    return result
+
+
+def legend(width):
+    """What the colours of ``overlay`` mean, to put below it -> uint8 (h, width, 3); h is 0 below NARROWEST pixels."""
+    if width < NARROWEST:
+        return np.zeros((0, width, 3), np.uint8)
+    size = min(max(10, width // 24), 64)
+    font = ImageFont.load_default(size)
+    image = Image.new("RGB", (width, 2 * size), "white")
+    draw = ImageDraw.Draw(image)
+    ends = f"{FULL}+ levels" if width >= 4 * NARROWEST else f"{FULL}+"
+    left, right = (round(font.getlength(text)) + size for text in ("0", ends))
+    draw.text((size // 2, size), "0", "black", font, anchor="lm")
+    draw.text((width - size // 2, size), ends, "black", font, anchor="rm")
+    share = np.tile(np.linspace(0, 1, width - left - right), (size, 1))
+    strip = overlay(np.full(share.shape, 128, np.uint8), share * FULL)
+    image.paste(Image.fromarray(strip), (left, size // 2))
+    return np.array(image)
+
+
+def _coloured(gray, levels):
+    from matplotlib import colormaps
+
+    gray, share = 0.65 * gray[..., None], np.clip(levels / FULL, 0, 1)
+    colour = 255 * colormaps["inferno"](0.4 + 0.6 * share)[..., :3]
+    opacity = 0.9 * np.minimum(1, 1.5 * share)[..., None]
+    return np.rint(gray + opacity * (colour - gray)).astype(np.uint8)
+
+
+def _turned(image, turns, mirrored):
+    image = np.rot90(image, turns)
+    return np.ascontiguousarray(image[:, ::-1] if mirrored else image)
+
+
+def _turned_back(image, turns, mirrored):
+    return np.rot90(image[:, ::-1] if mirrored else image, -turns)
