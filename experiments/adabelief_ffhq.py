@@ -122,7 +122,7 @@ def _mean_curve(runs):
 def _table(by_optimizer, curves):
     from statistics import mean, stdev
 
-    from mpsrgan.report import Table
+    from mpsrgan.document import Table
 
     target = curves["adam"][-1]["val_psnr"]
     rows = []

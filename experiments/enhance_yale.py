@@ -122,8 +122,8 @@ def draw(done):
 
 
 def _table(done, levels, crossed):
+    from mpsrgan.document import Table
     from mpsrgan.metrics import DISCRIMINATOR_SCORES
-    from mpsrgan.report import Table
 
     last = done.epochs[-1] if done.epochs else {}
     best = max((row["val_psnr"] for row in done.epochs), default=None)
@@ -141,7 +141,7 @@ EXPERIMENT = Experiment(
     build=build,
     samples=ORL,
     draw=draw,
-    unused=("asymmetric", "dropout"),
+    unused=("normalise", "asymmetric", "dropout"),
     baselines=(INTERPOLATION, "scikit-image, order 3", "bicubic", "Lanczos"),
 )
 

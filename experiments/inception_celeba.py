@@ -126,7 +126,7 @@ def compare(all_runs):
 
 
 def _table_1(runs):
-    from mpsrgan.report import Table
+    from mpsrgan.document import Table
 
     rows = []
     for name, run in runs.items():
@@ -142,7 +142,8 @@ def _figure_7(folder, runs):
     """Batches in two hours, drawn and as a table."""
     from matplotlib.figure import Figure
 
-    from mpsrgan.report import Table, save_figure
+    from mpsrgan.document import Table
+    from mpsrgan.report import save_figure
 
     batches = {name: round(2 * run.results["run"]["batches_per_hour"]) for name, run in runs.items()}
     figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
@@ -159,9 +160,9 @@ def _figure_7(folder, runs):
 
 def _asymmetric(settings):
     """What the paper wished for, beside its own generator: parameters, operations, speed."""
+    from mpsrgan.document import Table
     from mpsrgan.estimate import forward_flops, forward_speed
     from mpsrgan.models.inception import build_generator
-    from mpsrgan.report import Table
 
     rows = []
     for name, asymmetric in (("5x5, the paper's", False), ("1x5 and 5x1", True)):
@@ -207,7 +208,7 @@ EXPERIMENT = Experiment(
     build=build,
     samples=YEARBOOK,
     draw=draw,
-    unused=("blocks", "dropout"),
+    unused=("blocks", "normalise", "dropout"),
     study=Study(
         option="scenario",
         choices=SCENARIOS,

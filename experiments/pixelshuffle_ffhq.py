@@ -96,7 +96,8 @@ def draw(done):
     """The paper's figures 3 (PSNR on validation by epoch) and 4 to 6 (results), and the learned scale."""
     import keras
 
-    from mpsrgan.report import Table, draw_curves
+    from mpsrgan.document import Table
+    from mpsrgan.report import draw_curves
 
     levels = {"bicubic": done.validation_psnr("bicubic"), "the paper, on its test set": PAPER.psnr}
     title = "PSNR on validation (figure 3)"
@@ -121,7 +122,7 @@ EXPERIMENT = Experiment(
     build=build,
     samples=YEARBOOK,
     draw=draw,
-    unused=("asymmetric",),
+    unused=("normalise", "asymmetric"),
 )
 
 if __name__ == "__main__":

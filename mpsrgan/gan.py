@@ -1,4 +1,4 @@
-"""Generator, discriminator and frozen features as one Keras model, and what one training step computes.
+"""Generator, discriminator, frozen features and encoder as one Keras model, and what one training step computes.
 
 The step follows paper 000, section 6: the generator makes fresh fakes, the discriminator learns from them and from
 the truth; then the generator learns through the updated discriminator and VGG19, which stay as they are. How the
@@ -25,6 +25,7 @@ DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 
 PIXEL_TERMS = {
     "pixel": losses.pixel_mse,
+    "mae": losses.pixel_mae,
     "distance": losses.distance,
     "psnr": losses.negative_psnr,
     "dssim": losses.dssim,
@@ -33,7 +34,7 @@ PIXEL_TERMS = {
 
 
 class GAN(keras.Model):
-    """One Keras model of `generator` (lr -> sr), `discriminator` (image -> validity) and frozen `features`.
+    """One Keras model of `generator` (lr -> sr), `discriminator` (image -> validity), frozen `features` and `encoder`.
 
     Calling it calls the generator. `combined` is paper 000's combined network.
 
@@ -42,12 +43,22 @@ class GAN(keras.Model):
         features: frozen model image -> features, or None where no loss needs one.
         weights: `LossWeights` of the generator's loss.
         feature_layer: name of the discriminator's layer whose output the feature term compares.
+        encoder: frozen model image -> unit vectors of faces (B, N), or None where no loss needs one.
     Raises: UserError if a term is asked for without what it compares.
     """
 
-    def __init__(self, generator, discriminator, features=None, weights=LossWeights(), feature_layer=None, name="gan"):
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        features=None,
+        weights=LossWeights(),
+        feature_layer=None,
+        encoder=None,
+        name="gan",
+    ):
         super().__init__(name=name)
-        self.generator, self.discriminator, self.features = generator, discriminator, features
+        self.generator, self.discriminator, self.features, self.encoder = generator, discriminator, features, encoder
         self.loss_terms, self.feature_layer = weights, feature_layer
         if weights.vgg and features is None:
             raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
@@ -55,6 +66,8 @@ class GAN(keras.Model):
             raise UserError(
                 f"the feature loss has weight {weights.feature}, but this discriminator names no layer for it"
             )
+        if weights.identity and encoder is None:
+            raise UserError(f"the identity loss has weight {weights.identity} but no encoder was given")
         self._compiled = {}
         self.built = True
 
@@ -107,6 +120,9 @@ class GAN(keras.Model):
         terms = dict(self._judgements(hr, sr, weights))
         if weights.vgg:
             terms["vgg"] = losses.feature_mse(self.features(hr), self.features(sr))
+        if weights.identity:
+            truth = ops.stop_gradient(self.encoder(hr, training=False))
+            terms["identity"] = losses.identity_loss(truth, self.encoder(sr, training=False))
         terms |= {name: loss(hr, sr) for name, loss in PIXEL_TERMS.items() if getattr(weights, name)}
         total = sum(asdict(weights)[name] * value for name, value in terms.items())
         return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}

@@ -27,9 +27,19 @@ def pixel_mse(hr, sr):
     return ops.mean(_squared(hr, sr))
 
 
+def pixel_mae(hr, sr):
+    """Mean absolute error of pixels. Beyond the papers: it learns details that a squared error gives up sooner."""
+    return ops.mean(ops.abs(_float(hr) - _float(sr)))
+
+
 def feature_mse(hr_features, sr_features):
     """Mean squared error of features of the truth and of the generated image (paper 000, section 6.2)."""
     return ops.mean(_squared(hr_features, sr_features))
+
+
+def identity_loss(hr_embedding, sr_embedding):
+    """1 - cosine of the angle between two faces' vectors, in 0..2. Args: (B, N), each row of length 1."""
+    return 1 - ops.mean(ops.sum(_float(hr_embedding) * _float(sr_embedding), axis=-1))
 
 
 def distance(hr, sr):

@@ -3,13 +3,13 @@
 import io
 import json
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mpsrgan.document import table_row
 from mpsrgan.images import resize, save_image
 from mpsrgan.metrics import METRICS
 
@@ -30,32 +30,6 @@ BASELINES = {
     "scikit-image, order 3": partial(_scikit_image, order=3),
 }
 """Name -> function (uint8 lr, (height, width)) -> uint8: what a network has to beat. The first two are Pillow's."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the report: rows are tuples of strings and numbers, None where there is no number."""
-
-    title: str
-    header: tuple
-    rows: list
-    note: str = ""
-
-    def markdown(self):
-        lines = [f"## {self.title}", "", _row(self.header), _row(["---"] * len(self.header))]
-        lines += [_row(map(_cell, row)) for row in self.rows] + [""]
-        return lines + ([self.note, ""] if self.note else [])
-
-
-def _row(cells):
-    return f"| {' | '.join(cells)} |"
-
-
-def _cell(value):
-    """A number with at most five digits that count."""
-    if isinstance(value, float):
-        return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def picture_grid(columns, captions=None):
@@ -229,14 +203,14 @@ def _scores(results):
     shown = [m for m in METRICS.values() if m.name in metrics["ours"]]
     photo = "psnr_photo" in metrics["ours"]
     header = [f"{m.label}, {m.unit}" if m.unit else m.label for m in shown]
-    yield _row(["on the test set", *header, *["PSNR of the photograph alone, dB"] * photo])
-    yield _row(["---"] * (1 + len(shown) + photo))
+    yield table_row(["on the test set", *header, *["PSNR of the photograph alone, dB"] * photo])
+    yield table_row(["---"] * (1 + len(shown) + photo))
     none = "no number given"
-    yield _row(["the paper", *[str(reported.get(m.name) or none) for m in shown], *[""] * photo])
+    yield table_row(["the paper", *[str(reported.get(m.name) or none) for m in shown], *[""] * photo])
     for label, key in (("ours", "ours"), *((b, b) for b in results["baselines"]), ("ours before training", "start")):
         score = metrics[key]
         cells = [f"{score[m.name]:.{4 if m.name == 'ssim' else 2}f}" for m in shown]
-        yield _row([label, *cells, *([f"{score['psnr_photo']:.2f}"] if photo else [])])
+        yield table_row([label, *cells, *([f"{score['psnr_photo']:.2f}"] if photo else [])])
     test, against = results["data"]["test"], results["baselines"][0]
     borders = (
         " PSNR and SSIM include the black borders, as the paper's targets have them; the last column leaves them out."

@@ -1,3 +1,4 @@
+import keras
 import pytest
 from conftest import small_gan
 
@@ -39,3 +40,15 @@ def test_memory_grows_with_the_batch_from_the_size_of_the_states():
 
 def test_peak_is_a_plausible_speed():
     assert 1e8 < estimate.peak_flops(0.05) < 1e16
+
+
+def test_the_encoder_costs_three_forward_passes_and_two_sets_of_activations():
+    image = keras.Input((None, None, 3))
+    encoder = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
+    gan, weights = small_gan(), LossWeights(adversarial=0, vgg=0, identity=1)
+    gan.encoder = encoder
+    without = LossWeights(adversarial=0, vgg=0, pixel=1)
+    cost = [estimate.step_flops(gan, w, 8, 8) for w in (without, weights)]
+    assert cost[1] - cost[0] == 3 * 2 * 32 * 32 * 3 * 2
+    room = [estimate.step_bytes(gan, w, 8, 8, batch=1) for w in (without, weights)]
+    assert room[1] - room[0] == 2 * 4 * 32 * 32 * (3 + 2)

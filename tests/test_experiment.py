@@ -357,6 +357,103 @@ def test_with_vgg_features_as_in_the_paper(photos, vgg19_file, capsys, tmp_path)
     assert "was started with VGG19 weights" in refused(capsys, "--resume", "--out", out, "--steps", 3)
 
 
+WHOLE = [*TINY, *"--hr 64 --lr 16 --crop 16 --warm-start 0".split()]
+
+
+@pytest.fixture
+def facenet_file(tmp_path, monkeypatch):
+    """A file in place of FaceNet's weights, and a network of one convolution in place of FaceNet."""
+    from mpsrgan.identity import facenet
+
+    def build_encoder(share, channels, dtype):
+        image = keras.Input((None, None, channels))
+        x = keras.layers.Conv2D(4, 3, strides=2, name="conv", kernel_initializer="zeros")(facenet.Face(8, share)(image))
+        x = keras.layers.UnitNormalization()(keras.layers.GlobalAveragePooling2D()(x))
+        model = keras.Model(image, x)
+        model.trainable = False
+        return model
+
+    def load_weights(model, path):
+        kernel = model.get_layer("conv").kernel
+        kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+
+    monkeypatch.setattr(facenet, "build_encoder", build_encoder)
+    monkeypatch.setattr(facenet, "load_weights", load_weights)
+    path = tmp_path / "facenet.h5"
+    path.write_text("weights")
+    monkeypatch.setenv("MPSRGAN_FACENET", str(path))
+    return path
+
+
+@pytest.mark.backends
+def test_with_an_identity_loss_a_run_names_the_encoder_and_goes_on_with_no_other(
+    photos, facenet_file, capsys, tmp_path
+):
+    out = tmp_path / "out"
+    assert run("--data", photos, *WHOLE, "--identity-weight", 0.5, "--steps", 1, "--out", out) == 0
+    assert run("--resume", "--out", out, "--steps", 10) == 0
+    rows = read_metrics(out / "metrics.csv")
+    assert len(rows) == 10 and all(row["g_identity"] > 0 for row in rows) and "val_g_identity" in rows[-1]
+    page = (out / "results.md").read_text()
+    assert "1 pixel + 0.5 identity (FaceNet weights from facenet.h5 (sha256 " in page
+    facenet_file.write_text("other weights")
+    line = refused(capsys, "--resume", "--out", out, "--steps", 11)
+    assert "was started with FaceNet weights from" in line and "name that file in MPSRGAN_FACENET" in line
+
+
+def test_without_facenet_an_identity_loss_stops_before_anything_is_done(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPSRGAN_FACENET", raising=False)
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+    line = refused(capsys, "--data", photos, *WHOLE, "--identity-weight", 0.5, "--out", tmp_path / "out")
+    assert "FaceNet's weights not found; set MPSRGAN_FACENET" in line and not (tmp_path / "out").exists()
+
+
+def test_the_dry_run_counts_the_encoder(facenet_file, capsys):
+    assert run("--dry-run", *WHOLE, "--identity-weight", 0.5) == 0
+    assert "FaceNet (frozen)    112" in capsys.readouterr().out
+
+
+@pytest.mark.backends
+def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(done, photos, tmp_path):
+    import shutil
+
+    source, out = tmp_path / "first.h5", tmp_path / "out"
+    shutil.copy(done / "generator.h5", source)
+    assert run("--data", photos, *TINY, "--start", source, "--steps", 1, "--out", out) == 0
+    trained = json.loads((done / "results.json").read_text())["metrics"]["ours"]
+    assert json.loads((out / "before.json").read_text())["psnr"] == pytest.approx(trained["psnr"], abs=1e-3)
+    config = json.loads((out / "config.json").read_text())
+    assert config["start"] == str(source) and config["started"].startswith("first.h5 (sha256 ")
+    source.unlink()
+    assert run("--resume", "--out", out, "--steps", 2) == 0
+    assert f"generator started from {config['started']}, not from random weights" in (out / "results.md").read_text()
+
+
+def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, capsys, tmp_path):
+    out, source = tmp_path / "out", done / "generator.h5"
+    asked = ("--data", photos, *TINY, "--out", out, "--start")
+    line = refused(capsys, *asked, source, "--filters", 8)
+    assert "holds srgan with" in line and "'filters': 4" in line and "ask for srgan with" in line and "ters': 8" in line
+    assert "batch_norm" not in refused(capsys, *asked, source, "--no-normalise")
+    assert "no such file" in refused(capsys, *asked, tmp_path / "absent.h5")
+    assert "no weights named 'absent'" in refused(capsys, *asked, "absent")
+    assert not out.exists()
+    assert "start none -> " in refused(capsys, "--resume", "--out", done, "--start", source)
+
+
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(done, tmp_path):
+    import shutil
+
+    out = tmp_path / "old"
+    shutil.copytree(done, out)
+    saved = json.loads((out / "config.json").read_text())
+    saved = {name: value for name, value in saved.items() if name not in ("start", "started", "encoder")}
+    saved["settings"] = {n: v for n, v in saved["settings"].items() if "identity" not in n}
+    (out / "config.json").write_text(json.dumps(saved))
+    assert run("--resume", "--out", out, "--steps", 7) == 0
+    assert len(read_metrics(out / "metrics.csv")) == 7
+
+
 def test_fewer_steps_shorten_the_quick_warm_start_too(photos, capsys, tmp_path):
     tiny = [*TINY, "--data", photos]
     assert run(*tiny, "--steps", 29, "--dry-run") == 0
@@ -383,6 +480,8 @@ def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
         (("--tint", 1.5), "--tint"),
         (("--pixel-weight", 0, "--adversarial-weight", 0), "all loss weights are 0"),
         (("--pixel-weight", "nan"), "--pixel-weight"),
+        (("--identity-crop", 0), "--identity-crop is 0.0"),
+        (("--identity-weight", 1), "--identity-weight needs whole faces: leave out --crop, or give --crop 64"),
         (("--counts", 5, 0, 5), "each split needs"),
         (("--counts", 500, 5, 5), "16 usable images"),
         (("--preset", "paper"), "16 usable images"),

@@ -231,3 +231,42 @@ def test_keras_can_save_it_whole(rng, tmp_path):
 def test_a_vgg_loss_needs_features():
     with pytest.raises(UserError, match="no features model"):
         GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, LossWeights())
+
+
+def gan_with_encoder(**weights):
+    """A stand-in for FaceNet: one convolution, batch norm, unit vectors of 5; every variable random."""
+    image = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(5, 3, strides=2)(image)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.BatchNormalization()(keras.ops.relu(x)))
+    encoder = keras.Model(image, keras.layers.UnitNormalization(dtype="float32")(x), name="encoder")
+    for variable in encoder.variables:
+        variable.assign(np.random.default_rng(3).uniform(0.1, 1, variable.shape))
+    encoder.trainable = False
+    other, weights = small_gan(), LossWeights(**{"adversarial": 1e-3, "vgg": 0, "identity": 0.5, **weights})
+    gan = GAN(other.generator, other.discriminator, None, weights, encoder=encoder)
+    gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    return gan
+
+
+def test_with_an_encoder_each_sub_step_still_moves_its_network_alone(rng):
+    gan, batch = gan_with_encoder(), batch_of(rng)
+    assert paths(gan.encoder.variables) <= paths(gan.variables)  # so that the next lines look at it
+    assert_discriminator_step_moves_only_d(gan, *batch)
+    assert_generator_step_moves_only_g(gan, *batch)
+
+
+def test_the_identity_loss_is_that_of_the_encoder_and_teaches_the_generator(rng):
+    gan, (lr, hr) = gan_with_encoder(adversarial=0.0), batch_of(rng)
+    logs, sr = gan.test_on_batch(lr, hr)
+    who = [np.asarray(gan.encoder(images, training=False)) for images in (hr, sr)]
+    assert logs["g_identity"] == pytest.approx(1 - np.mean(np.sum(who[0] * who[1], axis=1)), abs=1e-5)
+    assert logs["g_loss"] == pytest.approx(0.5 * logs["g_identity"])
+    after = [gan.train_on_batch(lr, hr) for _ in range(30)][-1]
+    assert set(after) == {"g_loss", "g_identity"} and after["g_identity"] < 0.9 * logs["g_identity"]
+    assert set(gan.train_on_batch(lr, hr, WARM_START)) == {"g_loss", "g_pixel"}
+
+
+def test_an_identity_loss_needs_an_encoder():
+    weights = LossWeights(vgg=0, identity=0.1)
+    with pytest.raises(UserError, match="identity loss has weight 0.1 but no encoder"):
+        GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, weights)

@@ -181,6 +181,45 @@ def test_facenet_takes_what_was_saved_from_it_and_gives_unit_vectors(model, rand
     assert encoder.name == "facenet" and encoder.source.startswith("random.h5 (sha256 ")
 
 
+def test_the_trainable_encoder_gives_the_vectors_of_facenet(model, random_file, monkeypatch, rng):
+    monkeypatch.setenv("MPSRGAN_FACENET", str(random_file))
+    monkeypatch.setattr(facenet, "build_facenet", lambda: model)
+    photos = rng.integers(0, 256, (2, 320, 200, 3), dtype=np.uint8)
+    expected = identity.load_encoder("facenet").encode(photos[:, 32:-32, 20:-20])
+    encoder = facenet.build_encoder(share=0.8)
+    facenet.load_weights(encoder, random_file)
+    assert not encoder.trainable_variables
+    vectors = np.asarray(encoder(photos.astype("float32") / 127.5 - 1, training=False))
+    assert vectors.dtype == np.float32 and np.sum(vectors * expected, axis=1) == pytest.approx([1, 1], abs=1e-3)
+    half = facenet.build_encoder(share=0.8, dtype="mixed_bfloat16")
+    assert {layer.compute_dtype for layer in half.layers if isinstance(layer, keras.layers.Conv2D)} == {"bfloat16"}
+    assert {str(variable.dtype) for variable in half.variables} == {"float32"}
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("height, width, share", [(64, 48, 0.5), (9, 200, 0.7), (5, 5, 0.1)])
+def test_a_face_is_the_middle_of_the_image_as_facenet_has_it(rng, height, width, share):
+    from conftest import photo
+
+    image = np.asarray(photo(rng, width, height))
+    rows, columns = max(1, round(share * height)), max(1, round(share * width))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    middle = image[None, top : top + rows, left : left + columns]
+    expected = facenet.whiten(identity.prepare(middle, 24))
+    face = keras.ops.convert_to_numpy(facenet.Face(24, share)(image[None].astype("float32") / 127.5 - 1))
+    assert face.shape == (1, 24, 24, 3) and np.abs(face - expected).mean() < 0.03
+
+
+@pytest.mark.backends
+def test_a_gray_face_is_three_equal_channels_and_a_flat_one_is_nought(rng):
+    gray = rng.uniform(-1, 1, (2, 20, 20, 1)).astype("float32")
+    face = keras.ops.convert_to_numpy(facenet.Face(24, 0.8)(gray))
+    assert face.shape == (2, 24, 24, 3) and (face[..., :1] == face).all()
+    same = keras.ops.convert_to_numpy(facenet.Face(24, 0.8)(np.repeat(gray, 3, axis=-1)))
+    np.testing.assert_allclose(face, same, atol=1e-4)
+    assert np.abs(keras.ops.convert_to_numpy(facenet.Face(24, 1.0)(gray * 0 + 0.5))).max() < 0.02
+
+
 def test_facenet_reads_the_names_of_keras_2_and_refuses_other_files(model, random_file, tmp_path):
     layer = model.get_layer("Bottleneck")
     with h5py.File(random_file, "r") as full, h5py.File(tmp_path / "lacking.h5", "w") as file:

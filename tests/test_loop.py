@@ -186,3 +186,14 @@ def test_the_progress_bar_shows_losses_rate_and_time_left(loader, watched):
     train(gan, loader, schedule(gan, 4), callbacks=[Progress(stream=stream)])
     last = stream.getvalue().rstrip().split("\r")[-1]
     assert "8/8" in last and "img/s" in last and "step 4 G " in last and "D(real)" in last
+
+
+def test_a_metrics_file_without_the_newest_columns_goes_on(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,seconds,g_loss\n1,0.5,3\n2,0.75,2\n")
+    metrics = MetricsCSV(tmp_path / "metrics.csv", start=1)
+    metrics.on_train_begin()
+    metrics.on_train_batch_end(1, {"g_loss": 1.0, "g_identity": 0.25})
+    metrics.on_train_end()
+    first, second = read_metrics(tmp_path / "metrics.csv")
+    assert first == {"step": 1, "seconds": 0.5, "g_loss": 3.0}
+    assert second["step"] == 2 and second["g_identity"] == 0.25

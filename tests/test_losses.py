@@ -32,6 +32,11 @@ def test_squared_errors_by_hand():
         assert float(loss(a, b)) == pytest.approx((0.25 + 4) / 2)
 
 
+def test_absolute_error_by_hand():
+    a, b = np.array([[1.0, -1.0]], "float32"), np.array([[0.5, 1.0]], "float32")
+    assert float(losses.pixel_mae(a, b)) == pytest.approx((0.5 + 2) / 2)
+
+
 def test_losses_of_half_precision_are_computed_in_float32():
     a, b = np.full((1, 4), 300.0, "float16"), np.zeros((1, 4), "float16")
     assert float(losses.feature_mse(a, b)) == pytest.approx(90_000)  # float16 ends at 65,504
@@ -64,3 +69,9 @@ def test_equal_images_cost_nothing(rng):
     assert float(losses.dssim(hr, hr)) == pytest.approx(0, abs=1e-6)
     assert float(losses.distance(hr, hr)) == pytest.approx(0, abs=1e-5)
     assert np.isfinite(numpy(losses.negative_psnr(hr, hr)))
+
+
+def test_identity_is_one_minus_the_cosine_averaged_over_the_batch():
+    truth = np.array([[1, 0], [0, 1], [1, 0]], "float32")
+    result = np.array([[1, 0], [0.6, 0.8], [-1, 0]], "float32")
+    assert float(losses.identity_loss(truth, result)) == pytest.approx((0 + 0.2 + 2) / 3)

@@ -368,3 +368,16 @@ def test_the_first_stage_is_in_the_report(people, photos, tmp_path):
     assert main(script, ["--resume", "--out", str(out), "--steps", "4"]) == 0
     again = json.loads((out / "results.json").read_text())["data"]
     assert again == data
+
+
+def test_a_study_starts_every_run_from_one_file_that_fits_them_all(people, tmp_path, monkeypatch, capsys):
+    first, out, begun = tmp_path / "first", tmp_path / "all", []
+    assert run("inception_celeba", people, first, "--steps", 1) == 0
+    asked = ("--scenario", "all", "--steps", 1, "--start", first / "generator.h5")
+    assert run("inception_celeba", people, out, *asked, "--filters", 16) == 2
+    assert "'filters': 8" in capsys.readouterr().err.splitlines()[-1] and not out.exists()
+    monkeypatch.setattr("mpsrgan.experiment.run.run", lambda experiment, request: begun.append(request) or "SIGINT")
+    assert run("inception_celeba", people, out, *asked) == 130
+    assert run("inception_celeba", people, out, "--resume", tiny=False) == 2  # --data is another option
+    assert main(experiment_script("inception_celeba").EXPERIMENT, ["--resume", "--out", str(out)]) == 130
+    assert [request.start for request in begun] == [str(first / "generator.h5")] * 2

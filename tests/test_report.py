@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mpsrgan.document import Table
 from mpsrgan.images import resize
-from mpsrgan.report import BASELINES, Table, _running_mean, comparison_grid, draw_curves, picture_grid
+from mpsrgan.report import BASELINES, _running_mean, comparison_grid, draw_curves, picture_grid
 
 
 def test_the_grid_shows_input_bicubic_ours_truth_in_place(rng):

@@ -17,9 +17,10 @@ from mpsrgan.experiment.settings import (
 from mpsrgan.quiet import import_keras
 
 STUDY = "study.json"
-FOLDERS = ("data", "first_data", "people")
+PATHS = ("data", "first_data", "people", "start")
 DATA = ("source", "data_hash", "first_source", "first_hash")
-"""What a request holds that are paths, and what it holds of the photographs once they are known."""
+FILES = ("content", "encoder", "started")
+"""What a request holds that are paths, and what it holds once they are known of the photographs and other files."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Request:
     """What the user asked for, resolved.
 
     data, first_data: absolute path of a folder, or None for the sample photographs. people: the same, to verify.
+    start: the generator to begin from, an absolute path or the name of weights that ship; None for random weights.
     out: folder of the run. choice: of the experiment's `Study`; with "all", settings is {name of a run: Settings}.
     source, data_hash: the photographs in words and the hash of their pairs; first_...: those of a first stage;
-    content: where the VGG loss comes from. None until they are known.
+    content, encoder: where the VGG and the identity loss come from; started: the file of `start` and its hash. None
+    until they are known.
     """
 
     preset: str
@@ -39,11 +42,14 @@ class Request:
     settings: Settings
     first_data: str | None = None
     people: str | None = None
+    start: str | None = None
     choice: str | None = None
     source: str | None = None
     first_source: str | None = None
     first_hash: str | None = None
     content: str | None = None
+    encoder: str | None = None
+    started: str | None = None
     data_hash: str | None = None
 
     def as_json(self):
@@ -102,9 +108,9 @@ def resolve(experiment, args):
         settings = replace(settings, **study.choices[study.default if choice == ALL else choice])
     settings = replace(settings, **given).check()
     _check_first_stage(experiment, preset, settings, args)
-    folders = {name: _absolute(getattr(args, name, None)) for name in FOLDERS}
+    paths = _paths(args)
     request = Request(
-        preset, out=_new_folder(experiment, args.out), resume=False, settings=settings, choice=choice, **folders
+        preset, out=_new_folder(experiment, args.out), resume=False, settings=settings, choice=choice, **paths
     )
     if choice == ALL and not args.dry_run:
         return replace(request, settings=_variants(experiment, preset, given, args))
@@ -137,9 +143,16 @@ def _variants(experiment, preset, given, args):
     return variants
 
 
-def _absolute(data):
+def _paths(args):
+    """{name in PATHS: absolute or None}. A --start without folder and suffix stays: it names weights that ship."""
+    paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
+    named = args.start and args.start == Path(args.start).name and not Path(args.start).suffix
+    return {**paths, "start": args.start} if named else paths
+
+
+def _absolute(path):
     """So that a run can be resumed from another folder."""
-    return str(Path(data).resolve()) if data else None
+    return str(Path(path).resolve()) if path else None
 
 
 def _new_folder(experiment, out):
@@ -158,7 +171,7 @@ def _new_folder(experiment, out):
 def _resumed(experiment, args, given, choice):
     folder = Path(args.out) if args.out else _newest(experiment)
     if (folder / STUDY).exists():
-        asked = (given, args.preset, args.data, args.first_data, getattr(args, "seeds", None))
+        asked = (given, args.preset, args.data, args.first_data, args.start, getattr(args, "seeds", None))
         if any(asked) or choice not in (None, ALL):
             raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
         saved = read_study(folder)
@@ -166,7 +179,7 @@ def _resumed(experiment, args, given, choice):
     saved = read_config(folder)
     settings = saved.settings
     named = {"preset": args.preset, "choice": choice}
-    named |= {name: _absolute(getattr(args, name, None)) for name in FOLDERS}
+    named |= _paths(args)
     asked = {**given, **{name: value for name, value in named.items() if value}}
     was = {**vars(settings), **{name: getattr(saved, name) for name in named}}
     changed = [
@@ -189,9 +202,9 @@ def read_config(folder):
     """The request that config.json in a run's folder holds."""
 
     def read(saved):
-        kept = ("preset", *FOLDERS, "choice", *DATA, "content")
+        kept = ("preset", *PATHS, "choice", *DATA, *FILES)
         settings = from_json(saved["settings"]).check()
-        return Request(out=folder, resume=True, settings=settings, **{name: saved[name] for name in kept})
+        return Request(out=folder, resume=True, settings=settings, **{name: _kept(saved, name) for name in kept})
 
     return _read(folder, "config.json", read)
 
@@ -201,10 +214,15 @@ def read_study(folder):
 
     def read(saved):
         variants = {name: from_json(settings).check() for name, settings in saved["runs"].items()}
-        kept = {name: saved[name] for name in ("preset", *FOLDERS, *DATA)}
+        kept = {name: _kept(saved, name) for name in ("preset", *PATHS, *DATA)}
         return Request(out=folder, resume=True, settings=variants, choice=ALL, **kept)
 
     return _read(folder, STUDY, read)
+
+
+def _kept(saved, name):
+    """What a file holds of a request; version 0.1 knew no `start`, `encoder` and `started`."""
+    return saved.get(name) if name in ("start", "encoder", "started") else saved[name]
 
 
 def _read(folder, name, read):

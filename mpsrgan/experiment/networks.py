@@ -6,5 +6,5 @@ def srgan(settings):
     from mpsrgan.models.srgan import build_discriminator, build_generator
 
     arguments = {"scale": settings.scale, "channels": settings.channels}
-    arguments |= {"filters": settings.filters, "blocks": settings.blocks}
+    arguments |= {"filters": settings.filters, "blocks": settings.blocks, "normalise": settings.normalise}
     return build_generator(**arguments), build_discriminator(settings.channels, settings.filters), ("srgan", arguments)

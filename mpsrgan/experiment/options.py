@@ -27,6 +27,7 @@ def make_parser(experiment):
     for name, kind, text in OPTIONS:
         if not (name == "optimizer" and study and study.option == name):
             add("--" + name.replace("_", "-"), **_reading(kind), help=text)
+    add("--start", metavar="FILE", help="begin from this generator, a .h5 file of the same architecture, or its name")
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
     add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
@@ -48,7 +49,7 @@ def _reading(kind):
     if isinstance(kind, tuple):
         return {"choices": kind}
     if kind is bool:
-        return {"action": "store_true", "default": None}
+        return {"action": argparse.BooleanOptionalAction}
     return {"type": kind, "metavar": {int: "N", float: "X", _size: "HxW"}[kind]}
 
 
@@ -69,6 +70,7 @@ OPTIONS = (
     ("decay_epochs", int, "the same in epochs"),
     ("decay_factor", float, "see --decay-every"),
     *((weight, float, f"weight of the {weight.removesuffix('_weight')} loss, 0 for none") for weight in WEIGHTS),
+    ("identity_crop", float, "part of each side, from the middle, that the identity loss takes as the face, 0..1"),
     ("warm_start", int, "first steps with pixel loss alone (beyond the papers)"),
     ("first_steps", int, "steps of a first stage on other photographs, --first-data (paper 004)"),
     ("crop", int, "train on random crops of this many lr pixels"),
@@ -80,6 +82,7 @@ OPTIONS = (
     ("noise", float, "new noise on the inputs at each step, standard deviation in levels of 0..255"),
     ("lr_noise", float, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)"),
     ("dropout", float, "of the discriminator that has it (paper 002)"),
+    ("normalise", bool, "batch norm in the generator of papers 000 and 004, as they have it"),
     ("asymmetric", bool, "1x5 and 5x1 convolutions in place of 5x5 (paper 003's wish)"),
     ("score_epochs", int, "epochs between scores of the whole validation split"),
     ("samples_every", int, "steps between sample grids"),

@@ -2,14 +2,17 @@
 
 import keras
 
-from mpsrgan import estimate
+from mpsrgan import assets, estimate
+from mpsrgan.errors import UserError
 from mpsrgan.experiment.paper import differences
 from mpsrgan.experiment.settings import words
 from mpsrgan.gan import GAN
+from mpsrgan.identity import facenet
 from mpsrgan.models import vgg19
 from mpsrgan.optimizers import make_optimizer
 from mpsrgan.steps import seed_everything
 from mpsrgan.terms import WARM_START
+from mpsrgan.weights import describe, load_generator, weights_file
 
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
@@ -21,15 +24,42 @@ def build_features(settings):
     return vgg19.build_features(channels=settings.channels) if settings.vgg_weight else None
 
 
-def build_gan(experiment, settings, features):
+def build_encoder(settings):
+    """FaceNet, its weights still zeros, in the run's precision but for float16; None where no loss needs it."""
+    if not settings.identity_weight:
+        return None
+    dtype = "float32" if settings.precision == "mixed_float16" else settings.precision
+    return facenet.build_encoder(settings.identity_crop, settings.channels, dtype=dtype)
+
+
+def build_gan(experiment, settings, features, encoder):
     """Sets precision and seed, then builds the networks and both optimizers. Returns (gan, architecture, arguments)."""
     keras.config.set_dtype_policy(settings.precision)
     seed_everything(settings.seed)
     generator, discriminator, (architecture, arguments), *feature_layer = experiment.build(settings)
-    gan = GAN(generator, discriminator, features, settings.loss_weights, *feature_layer)
+    gan = GAN(generator, discriminator, features, settings.loss_weights, *feature_layer, encoder=encoder)
     rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
     gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
     return gan, architecture, arguments
+
+
+def load_start(source, generator, architecture, arguments):
+    """Fills `generator`, built as these settings say, from the file that --start names; returns the file in words.
+
+    Raises: UserError if the file cannot be read, or says that it holds another architecture or other arguments.
+    """
+    note = describe(source)
+    theirs = {name: note["arguments"].get(name, value) for name, value in arguments.items()}
+    fits = (note["architecture"], theirs) == (architecture, arguments)
+    model = load_generator(source, **arguments) if fits else None
+    if not fits or [tuple(v.shape) for v in model.weights] != [tuple(v.shape) for v in generator.weights]:
+        raise UserError(
+            f"--start {source} holds {note['architecture']} with {note['arguments']}, but the settings ask for "
+            f"{architecture} with {arguments}; give the settings that it was trained with, or another file"
+        )
+    for variable, loaded in zip(generator.weights, model.weights):
+        variable.assign(loaded)
+    return assets.describe(weights_file(source))
 
 
 def total_steps(settings, steps_per_epoch):
@@ -40,12 +70,16 @@ def print_plan(experiment, request):
     """Prints the resolved configuration, parameter counts, an estimate of time and memory, and the differences."""
     settings = request.settings
     features = build_features(settings)
-    gan, _, _ = build_gan(experiment, settings, features)
+    encoder = build_encoder(settings)
+    gan, *built = build_gan(experiment, settings, features, encoder)
+    if request.start:
+        load_start(request.start, gan.generator, *built)
     data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples.words)
     networks = {"generator": gan.generator, "discriminator": gan.discriminator, "VGG19 (frozen)": features}
+    networks["FaceNet (frozen)"] = encoder
     _table(
         f"{experiment.name}: {experiment.paper.title}",
-        {"preset": request.preset, "data": data, "out": request.out, **vars(settings)},
+        {"preset": request.preset, "data": data, "out": request.out, "start": request.start, **vars(settings)},
     )
     _table("parameters", {name: f"{model.count_params():,}" for name, model in networks.items() if model})
     _table("estimate", _estimate(gan, settings))

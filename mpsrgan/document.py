@@ -1,0 +1,133 @@
+"""A report as blocks - headings, paragraphs, tables, figures - that become Markdown, a web page, or terminal lines."""
+
+import base64
+import html
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2a6fb0; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas; }
+thead th { vertical-align: bottom; border-bottom: 2px solid var(--line); }
+tbody tr:hover td { background: var(--soft); }
+td.long { white-space: normal; text-align: left; min-width: 16rem; }
+figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; } figcaption { font-size: .9rem; opacity: .8; }
+.answer { border-left: 4px solid var(--accent); padding: .2rem 1rem; background: var(--soft); }
+"""
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """answer: set apart, as what a reader came for."""
+
+    text: str
+    answer: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """path: of a PNG below the report's folder, relative to it."""
+
+    path: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report: rows are tuples of strings and numbers, None where there is no number."""
+
+    title: str
+    header: tuple
+    rows: list
+    note: str = ""
+
+    def markdown(self):
+        lines = [f"## {self.title}", "", table_row(self.header), table_row(["---"] * len(self.header))]
+        lines += [table_row(map(cell_text, row)) for row in self.rows] + [""]
+        return lines + ([self.note, ""] if self.note else [])
+
+    def text(self):
+        """Aligned lines for a terminal, the first column to the left and the others to the right."""
+        rows = [[str(cell) for cell in self.header], *([cell_text(cell) for cell in row] for row in self.rows)]
+        widths = [max(map(_columns, column)) for column in zip(*rows)]
+        pad = lambda cell, width: " " * (width - _columns(cell))  # noqa: E731
+        for first, *others in rows:
+            cells = [pad(cell, width) + cell for cell, width in zip(others, widths[1:])]
+            yield "  ".join([first + pad(first, widths[0]), *cells]).rstrip()
+
+
+def table_row(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def cell_text(value):
+    """A number with at most five digits that count."""
+    if isinstance(value, float):
+        return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _columns(text):
+    """Columns that a text takes on a terminal."""
+    return sum(not unicodedata.combining(c) for c in text)
+
+
+def markdown(title, blocks):
+    """Blocks -> the lines of a Markdown file; figures are linked, no "<" is a tag."""
+    lines = [f"# {title}", ""]
+    for block in blocks:
+        match block:
+            case Heading(text):
+                lines += [f"## {text}", ""]
+            case Paragraph(text, answer):
+                lines += [f"**{text}**" if answer else text, ""]
+            case Figure(path, caption):
+                lines += [f"![{caption}]({path})", "", f"*{caption}*", ""]
+            case Table():
+                heading, *rest = block.markdown()
+                lines += [f"#{heading}", *rest]
+    return "\n".join(lines).replace("<", "&lt;")
+
+
+def web_page(title, blocks, folder):
+    """Blocks -> one HTML file that holds its pictures and needs nothing else. folder: where the figures lie."""
+    name = html.escape(title)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
+    body = "\n".join(_as_html(block, Path(folder)) for block in blocks)
+    page = f"<head>{head}<style>{STYLE}</style></head>\n<body><h1>{name}</h1>\n{body}\n</body>"
+    return f'<!doctype html>\n<html lang="en">{page}</html>\n'
+
+
+def _as_html(block, folder):
+    match block:
+        case Heading(text):
+            return f"<h2>{html.escape(text)}</h2>"
+        case Paragraph(text, answer):
+            return f"<p{' class=answer' if answer else ''}>{html.escape(text)}</p>"
+        case Figure(path, caption):
+            data = base64.b64encode((folder / path).read_bytes()).decode()
+            words = html.escape(caption)
+            image = f'<img src="data:image/png;base64,{data}" alt="{words}" loading="lazy">'
+            return f"<figure>{image}<figcaption>{words}</figcaption></figure>"
+        case Table(heading, header, rows, note):
+            head = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' for cell in header)
+            lines = "\n".join(f"<tr>{''.join(map(_as_cell, row))}</tr>" for row in rows)
+            table = f"<table><thead><tr>{head}</tr></thead><tbody>\n{lines}\n</tbody></table>"
+            after = f"<p>{html.escape(note)}</p>" if note else ""
+            return f'<h3>{html.escape(heading)}</h3>\n<div class="scroll">{table}</div>{after}'
+
+
+def _as_cell(value):
+    text = html.escape(cell_text(value))
+    return f'<td class="long">{text}</td>' if len(text) > 60 else f"<td>{text}</td>"
