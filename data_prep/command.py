@@ -15,10 +15,10 @@ def add_arguments(parser):
     """Add the command's arguments to an argparse parser."""
     parser.add_argument("source", metavar="SRC", help="folder of photographs, searched at any depth")
     parser.add_argument("-o", "--out", required=True, help="folder for the pairs; must be new or empty")
-    size = {"type": _size, "metavar": "SIZE"}
+    size = {"type": size_argument, "metavar": "SIZE"}
     parser.add_argument("--hr", default=256, **size, help="targets in pixels: side, or HEIGHTxWIDTH (default 256)")
     parser.add_argument("--lr", default=64, **size, help="inputs in pixels: side, or HEIGHTxWIDTH (default 64)")
-    _add_picture_arguments(parser)
+    add_picture_arguments(parser)
     parser.add_argument(
         "--counts",
         type=_whole,
@@ -40,8 +40,7 @@ def run(args):
     from data_prep.datasets import recognise
     from data_prep.prepare import prepare
 
-    kernel, sigma = args.blur
-    degradation = Degradation(args.filter, int(kernel) if kernel.is_integer() else kernel, sigma, args.noise)
+    degradation = degradation_of(args)
     found = recognise(args.source)
     if not args.quiet:
         print(found.words, file=sys.stderr)
@@ -64,6 +63,12 @@ def run(args):
     if not args.quiet:
         print(summary(manifest))
     return 0
+
+
+def degradation_of(args):
+    """The Degradation that the options of `add_picture_arguments` ask for. UserError for values out of range."""
+    kernel, sigma = args.blur
+    return Degradation(args.filter, int(kernel) if kernel.is_integer() else kernel, sigma, args.noise)
 
 
 def summary(manifest, reasons_shown=5):
@@ -94,12 +99,13 @@ def main(argv=None):
     return exit_code(lambda: run(args))
 
 
-def _add_picture_arguments(parser):
+def add_picture_arguments(parser, fit="pad"):
+    """What becomes of a photograph: --fit (with this default), --zoom, --blur, --filter, --noise."""
     parser.add_argument(
         "--fit",
         choices=FITS,
-        default="pad",
-        help="pictures of another shape: black borders, the middle, or resized anyhow (default pad)",
+        default=fit,
+        help="pictures of another shape: black borders, the middle, or resized anyhow (default %(default)s)",
     )
     parser.add_argument(
         "--zoom",
@@ -118,7 +124,7 @@ def _add_picture_arguments(parser):
     parser.add_argument("--noise", type=float, default=0.0, help="on the inputs, in levels of 0 to 255 (default 0)")
 
 
-def _size(text):
+def size_argument(text):
     """argparse type: "256" -> 256, "112x92" -> (112, 92)."""
     sides = [_natural(part) for part in text.lower().split("x")]
     if len(sides) > 2:

@@ -58,6 +58,11 @@ class Degradation:
         reduced = resize(target, size, self.filter)
         return add_noise(reduced, self.noise, rng) if self.noise else reduced
 
+    def expected(self, image, size):
+        """(H, W, C) in 0..255, uint8 or float -> float32 (h, w, C): what the inputs are but for noise and rounding."""
+        image = np.asarray(image, np.float32)
+        return resize(_blurred(image, self.kernel, self.sigma) if self.kernel else image, size, self.filter)
+
 
 def add_noise(image, strength, rng):
     """uint8 array + Gaussian noise of standard deviation ``strength`` in levels -> uint8 array."""
@@ -70,10 +75,14 @@ def to_levels(values):
 
 
 def _blur(image, kernel, sigma):
+    return to_levels(_blurred(image, kernel, sigma))
+
+
+def _blurred(image, kernel, sigma):
     import cv2  # here, because importing this package must stay cheap
 
     # in float: for uint8 OpenCV rounds the taps themselves to 1/256
     blurred = cv2.GaussianBlur(
         np.ascontiguousarray(image, np.float32), (kernel, kernel), sigma, borderType=cv2.BORDER_REFLECT_101
     )
-    return to_levels(blurred).reshape(image.shape)  # OpenCV drops a single channel
+    return blurred.reshape(image.shape)  # OpenCV drops a single channel

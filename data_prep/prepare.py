@@ -157,7 +157,7 @@ class _Reader:
 def _read_all(reader, folder, paths, workers, progress):
     from tqdm import tqdm  # here, because importing this package must stay cheap
 
-    names = _unique_names(path.relative_to(reader.source) for path in paths)
+    names = unique_names(path.relative_to(reader.source) for path in paths)
     # closing: no thread may still write when an interrupt anywhere in this loop has the folder removed
     with closing(ordered_map(lambda job: reader(*job, folder), zip(paths, names), workers, 2 * workers)) as results:
         return list(tqdm(results, total=len(paths), unit="image", desc="preparing", disable=not progress))
@@ -216,7 +216,7 @@ def _totals(entries):
     }
 
 
-def _unique_names(relative_paths):
+def unique_names(relative_paths):
     """Paths -> file stems in ASCII, each once, also where a file system takes no notice of case."""
     taken, next_number = set(), {}
     for path in relative_paths:

@@ -6,10 +6,11 @@ Imports no Keras until something is downloaded.
 import hashlib
 import os
 import socket
+import sys
 import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -74,9 +75,10 @@ class Asset:
             with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as folder:
                 for url in self.urls:
                     try:
-                        got = keras.utils.get_file(
-                            target.name, url, cache_dir=folder, cache_subdir="", force_download=True
-                        )
+                        with redirect_stdout(sys.stderr):  # Keras's progress is no result
+                            got = keras.utils.get_file(
+                                target.name, url, cache_dir=folder, cache_subdir="", force_download=True
+                            )
                         if self._is_pinned(got):
                             os.replace(got, target)
                             return target

@@ -187,13 +187,17 @@ def to_uint8(images):
 def resize(image, size, filter="bicubic"):
     """Resize a uint8 array (H, W, 3), (H, W, 1) or (H, W) or a Pillow image to ``size`` = (height, width).
 
-    Returns a uint8 array with as many dimensions.
+    Returns a uint8 array with as many dimensions. A float array (H, W, C) gives a float32 one, neither rounded nor
+    clipped.
 
     ``filter`` is one of FILTERS; Pillow widens each when reducing (antialiasing). UserError for another name.
     """
     if filter not in FILTERS:
         raise UserError(f"unknown filter {filter!r}: use one of {', '.join(FILTERS)}")
     height, width = size
+    if isinstance(image, np.ndarray) and np.issubdtype(image.dtype, np.floating):
+        planes = [Image.fromarray(np.float32(plane)) for plane in np.moveaxis(image, -1, 0)]
+        return np.stack([plane.resize((width, height), FILTERS[filter]) for plane in planes], axis=-1)
     resized = np.asarray(_as_pillow(image).resize((width, height), FILTERS[filter]))
     return resized[..., None] if getattr(image, "ndim", 0) == 3 and resized.ndim == 2 else resized
 

@@ -92,7 +92,7 @@ def load_generator(source, architecture=None, **overrides):
             defaults; its layers are matched by their order.
     Raises: UserError if the file is missing, no HDF5, damaged, or does not fit the architecture.
     """
-    path = _find(source)
+    path = weights_file(source)
     note = _read_note(path) or {"architecture": "srgan", "arguments": {}}
     architecture = architecture or note["architecture"]
     try:
@@ -117,7 +117,7 @@ def describe(source):
     Keys: format, architecture, arguments, scale, package, notes. ``source`` is as in ``load_generator``.
     Raises: UserError as in ``load_generator``, and if the file has no description (a plain Keras .h5).
     """
-    path = _find(source)
+    path = weights_file(source)
     note = _read_note(path)
     if note is None:
         raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
@@ -141,7 +141,8 @@ def scale_of(model):
     return height // 8
 
 
-def _find(source):
+def weights_file(source):
+    """Path of the .h5 file that `source`, as in `load_generator`, means. Raises: UserError as there."""
     if isinstance(source, str) and source == Path(source).name and not Path(source).suffix:
         if source in REGISTRY:
             return Path(REGISTRY[source])

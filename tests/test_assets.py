@@ -37,6 +37,7 @@ def web(monkeypatch):
     def get_file(fname, origin, cache_dir, cache_subdir, **kwargs):
         host = origin.split("/")[2]
         asked.append(host)
+        print("Downloading data from", origin)  # as Keras does, on stdout
         target = Path(cache_dir, cache_subdir, fname)
         answer = pages.get(host, OSError("no route to host"))
         target.write_bytes(b"half" if isinstance(answer, BaseException) else answer)
@@ -49,12 +50,13 @@ def web(monkeypatch):
     return pages
 
 
-def test_a_file_is_downloaded_once_into_the_users_cache(web, cache):
+def test_a_file_is_downloaded_once_into_the_users_cache(web, cache, capsys):
     web["one.example"] = BYTES
     timeout = socket.getdefaulttimeout()
     assert asset().path() == asset().path() == cache / "a.onnx"
     assert (cache / "a.onnx").read_bytes() == BYTES and web["asked"] == ["one.example"]
     assert os.listdir(cache) == ["a.onnx"] and socket.getdefaulttimeout() == timeout
+    assert not capsys.readouterr().out  # stdout is for results
 
 
 def test_the_second_home_is_asked_when_the_first_fails(web, cache):

@@ -13,7 +13,9 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["upscale", "--help"], ["prepare", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["evaluate", "--help"], ["upscale", "--help"], ["prepare", "--help"], ["--version"]]
+)
 def test_help_loads_nothing_heavy(words):
     done = python(
         f"import sys\nfrom mpsrgan.cli import main\ntry:\n    main({words})\nexcept SystemExit as end:\n"

@@ -1,0 +1,136 @@
+"""Pictures of an evaluation: scores with their intervals, ROC curves, what size does, the best and the worst faces."""
+
+import numpy as np
+
+from data_prep.pairs import size_words
+from mpsrgan.evaluate.measure import INPUT, ITSELF, TARGET
+from mpsrgan.evaluate.methods import BASELINE
+from mpsrgan.evaluate.summary import metric_of
+from mpsrgan.images import save_image
+from mpsrgan.invention import invention, overlay
+from mpsrgan.report import BASELINES, picture_grid, save_figure
+
+REFERENCES = {ITSELF: "black", TARGET: "0.45", INPUT: "0.7"}
+INVENTED = "what it invents"
+FACES = ("best", "median", "worst")
+
+
+def color_of(label, labels):
+    """One colour a method in every figure; what is no method is gray."""
+    return REFERENCES.get(label) or f"C{[name for name in labels if name not in REFERENCES].index(label)}"
+
+
+def draw_scores(path, means):
+    """A small chart for each metric: the mean of each method with its interval, the better side marked."""
+    from matplotlib.figure import Figure
+
+    names = [
+        n for n in dict.fromkeys(n for row in means.values() for n in row) if any(row.get(n) for row in means.values())
+    ]
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(4 * columns, (0.8 + 0.28 * len(means)) * lines), dpi=110, layout="constrained")
+    axes = np.ravel(figure.subplots(lines, columns, squeeze=False))
+    for axis, name in zip(axes, names):
+        metric = metric_of(name)
+        for place, row in enumerate(means.values()):
+            if found := row.get(name):
+                mean, low, high = found
+                axis.errorbar(mean, place, xerr=[[mean - low], [high - mean]], fmt="o", color=f"C{place}", capsize=3)
+        axis.set_yticks(range(len(means)), list(means) if axis in axes[::columns] else [""] * len(means))
+        axis.set(
+            ylim=(len(means) - 0.4, -0.6),
+            title=f"{metric.label} {metric.arrow}" + f", {metric.unit}" * bool(metric.unit),
+        )
+        axis.grid(alpha=0.3, axis="x")
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    save_figure(figure, path)
+
+
+def draw_roc(path, encoder, comparison):
+    """True against false accepts of every condition; logarithmic, because what counts is few false accepts."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    labels = list(comparison.conditions)
+    for label, seen in comparison.conditions.items():
+        far, tar = seen.verification.roc
+        color = color_of(label, labels)
+        style = ":" if label in REFERENCES else "-"
+        axes.plot(far, tar, style, color=color, label=f"{label}, AUC {seen.auc.value:.4f}", linewidth=1.7)
+    impostors = next(iter(comparison.conditions.values())).verification.impostors
+    axes.set(xscale="log", xlim=(10 / impostors, 1), ylim=(0, 1.01), title=f"Verification with {encoder}")
+    axes.set(xlabel="false accept rate", ylabel="true accept rate")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize="small", loc="lower right")
+    save_figure(figure, path)
+
+
+def draw_sizes(path, sizes, encoder, estimates):
+    """What the recogniser makes of ever smaller inputs. estimates: {label: [Estimate of AUC at each size]}."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    sides = [size[0] for size in sizes]
+    for label, row in estimates.items():
+        values, low, high = (np.array([getattr(e, part) for e in row]) for part in ("value", "low", "high"))
+        style = ":" if label in REFERENCES else "-"
+        color = color_of(label, list(estimates))
+        axes.errorbar(
+            sides, values, [values - low, high - values], fmt=f"o{style}", color=color, label=label, capsize=3
+        )
+    axes.set(
+        xscale="log", xlabel="side of the input, pixels", ylabel="AUC", title=f"Verification with {encoder} by size"
+    )
+    axes.set_xticks(sides, [size_words(size) for size in sizes])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    save_figure(figure, path)
+
+
+def chosen_faces(columns):
+    """Which metric decides, and the indices of the best, the median and the worst photograph by it."""
+    name = "identity" if "identity" in columns and not np.isnan(columns["identity"]).all() else "psnr"
+    told = np.flatnonzero(~np.isnan(columns[name]))
+    order = told[np.argsort(-columns[name][told], kind="stable")]
+    return name, [int(order[0]), int(order[len(order) // 2]), int(order[-1])]
+
+
+def draw_faces(path, method, photos, measured):
+    """Best, median and worst face of one method: input, bicubic, method, what it invents, truth."""
+    name, chosen = chosen_faces(measured.scores[method.name])
+    columns = {title: [] for title in ("input", BASELINE, method.name, INVENTED, "truth")}
+    captions = []
+    for label, index in zip(FACES, chosen):
+        photo = photos.photos[index]
+        lr, hr = photos.pair(photo, measured.lr, measured.hr)
+        sr = method(photo, lr, hr.shape[:2])
+        bicubic = BASELINES[BASELINE](lr, hr.shape[:2])
+        levels = method.invention_map(lr, sr)
+        invented = sr if levels is None else overlay(sr, levels)
+        for title, image in zip(columns, (lr, bicubic, sr, invented, hr)):
+            columns[title].append(image)
+        words = [_caption(measured.scores[m], index, name) for m in (BASELINE, method.name)]
+        captions.append([label, *words, "" if levels is None else f"{invention(levels):.1f} levels", ""])
+    if levels is None:
+        columns.pop(INVENTED)
+        captions = [(*row[:3], row[4]) for row in captions]
+    save_image(picture_grid(_large(columns), captions), path)
+    return metric_of(name).label
+
+
+def _large(columns, least=192):
+    """Small pictures repeated, so that a face of 64 pixels can be seen."""
+    times = max(1, -(-least // columns["truth"][0].shape[0]))
+    return {
+        title: [np.kron(image, np.ones((times, times, 1), np.uint8)) for image in row] for title, row in columns.items()
+    }
+
+
+def _caption(columns, index, name):
+    psnr = f"{columns['psnr'][index]:.1f} dB"
+    return psnr if name == "psnr" else f"{psnr}, identity {columns[name][index]:.2f}"

@@ -1,0 +1,109 @@
+"""What is compared: bicubic, networks, and folders of results that somebody else has made."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.pairs import size_words
+from mpsrgan.assets import describe
+from mpsrgan.errors import UserError
+from mpsrgan.images import list_images, open_image
+from mpsrgan.invention import invention_map
+from mpsrgan.report import BASELINES
+
+BASELINE = "bicubic"
+
+
+class Method:
+    """name: in the report. words: what it is. Called with a photograph's input, it gives the restored image.
+
+    `invention_map(lr, sr)` tells how much of sr the method made up, in gray levels (H, W), or None if that cannot be
+    known.
+    """
+
+    def __call__(self, photo, lr, size):
+        """uint8 (h, w, 3) -> (H, W, 3), where `size` is (H, W) of the truth."""
+        raise NotImplementedError
+
+    def invention_map(self, lr, sr):
+        return None
+
+
+class Baseline(Method):
+    """Pillow's bicubic filter, what every method has to beat."""
+
+    name, words = BASELINE, "Pillow's bicubic filter"
+
+    def __call__(self, photo, lr, size):
+        return BASELINES[BASELINE](lr, size)
+
+
+class Network(Method):
+    """A generator, tiled where the image is large. Args: name: in the report. source: of `load_generator`."""
+
+    def __init__(self, name, source):
+        from mpsrgan.upscale import Upscaler
+        from mpsrgan.weights import weights_file
+
+        self.name, self._upscale = name, Upscaler(source)
+        self.scale = self._upscale.scale
+        self.words = f"{describe(weights_file(source))}, {self._upscale.model.count_params():,} parameters"
+
+    def __call__(self, photo, lr, size):
+        return self._upscale(lr)
+
+    def invention_map(self, lr, sr):
+        return invention_map(lr, self._upscale, sr)
+
+
+class Results(Method):
+    """A folder of images, one for each photograph, with the same names but for the suffix and of the truth's size.
+
+    Raises: UserError, before anything is measured, if some are missing.
+    """
+
+    def __init__(self, name, folder, photos):
+        self.name, self.words, self.folder = name, f"folder {Path(folder).resolve().name}", Path(folder)
+        files = {}
+        for file in list_images(folder):
+            relative = file.relative_to(folder).with_suffix("").as_posix()
+            files.setdefault(relative, file)
+            files.setdefault(Path(relative).name, file)
+        self.files = {p.name: files.get(p.name) or files.get(Path(p.source).with_suffix("").as_posix()) for p in photos}
+        if missing := [photo for photo in photos if not self.files[photo.name]]:
+            raise UserError(
+                f"--results {folder}: holds no image for {len(missing)} of {len(photos)} photographs, first "
+                f"{missing[0].source}: {missing[0].name}.png was expected"
+            )
+
+    def __call__(self, photo, lr, size):
+        image = np.asarray(open_image(self.files[photo.name]))
+        if image.shape[:2] != size:
+            raise UserError(
+                f"{self.files[photo.name]}: {size_words(image.shape[:2])} pixels, the truth has {size_words(size)}; "
+                "make the results from the inputs that --images writes, or choose --lr and --scale to match"
+            )
+        return image
+
+
+def check_sources(weights, results):
+    """[(name, source)] of --weights and of --results, each a path or NAME=PATH, before anything slow is done.
+
+    Raises: UserError for a folder that does not exist and for two of one name.
+    """
+    named = [[_named(text, kind) for text in texts] for kind, texts in (("weights", weights), ("results", results))]
+    names = [BASELINE, *(name for kind in named for name, _ in kind)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
+    for _, folder in named[1]:
+        list_images(folder)
+    return named
+
+
+def _named(text, kind):
+    name, equals, path = text.partition("=")
+    if equals and not Path(text).exists():
+        return name, path
+    path = Path(text)
+    plain = path.parent.resolve().name if path.name == "generator.h5" else path.stem if kind == "weights" else path.name
+    return plain or path.resolve().name, text

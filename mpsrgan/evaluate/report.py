@@ -1,0 +1,172 @@
+"""What an evaluation leaves: results.json, scores.csv, results.md, report.html and figures."""
+
+import csv
+import json
+import os
+import platform
+import time
+from dataclasses import asdict
+
+from data_prep.pairs import size_words
+from mpsrgan import __version__
+from mpsrgan.document import Figure, Heading, Paragraph, Table, markdown, web_page
+from mpsrgan.evaluate import figures, summary
+from mpsrgan.evaluate.measure import TARGET
+from mpsrgan.evaluate.methods import BASELINE
+from mpsrgan.evaluate.photos import data_hash, enlarged
+from mpsrgan.report import write_text
+
+WARNING = "A restored face is a guess, never evidence: a network adds what faces usually have, not what this face had."
+
+
+def facts(photos, args, finder, encoders, methods):
+    """What was measured and how, for results.json."""
+    people = {photo.person for photo in photos.photos if photo.person}
+    return {
+        "title": f"Evaluation on {len(photos.photos)} photographs" + f" of {len(people)} people" * bool(people),
+        "data": photos.words,
+        "photographs": len(photos.photos),
+        "people": len(people) or None,
+        "hash": data_hash(photos.photos),
+        "skipped": photos.skipped,
+        "fit": photos.fit,
+        "zoom": photos.zoom,
+        "degradation": asdict(photos.degradation),
+        "face": finder.words if encoders else None,
+        "encoders": {encoder.name: encoder.source for encoder in encoders},
+        "methods": {method.name: method.words for method in methods},
+        "seed": args.seed,
+        "rounds": args.rounds,
+        "version": __version__,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+class Report:
+    """Takes what each size gave, and writes all at the end.
+
+    Args: folder: Path. photos: `Folder` or `Pairs`. methods: list. draws: `summary.Draws`. facts: of `facts`.
+    """
+
+    def __init__(self, folder, photos, methods, draws, facts):
+        self.folder, self.photos, self.methods, self.draws, self.facts = folder, photos, methods, draws, facts
+        self.blocks, self.sizes, self.measured, self.comparisons = [], [], [], []
+
+    def add(self, measured, comparisons, note):
+        """One size. comparisons: {encoder: Comparison}, empty if there are none, and `note` says why.
+
+        Returns: (means and intervals, the answers) of `summary`.
+        """
+        means = summary.intervals(measured, self.photos.photos, self.draws)
+        where = f"{size_words(measured.lr)}-{size_words(measured.hr)}"
+        self.blocks.append(Heading(f"From {measured.title}"))
+        if count := enlarged(self.photos, measured.hr):
+            text = f"{count} of {len(self.photos.photos)} photographs are smaller than {size_words(measured.hr)} pixels"
+            self.blocks.append(Paragraph(f"{text} and were enlarged to make the truth."))
+        told = summary.answers(measured, comparisons, self.photos.photos, self.draws)
+        self.blocks += [Paragraph(sentence, answer=True) for sentence in told]
+        self.blocks.append(summary.score_table(measured, means))
+        self._draw(f"scores-{where}", "Means and 95 % intervals.", figures.draw_scores, means)
+        for encoder, comparison in comparisons.items():
+            self.blocks.append(summary.verification_table(encoder, comparison))
+            caption = f"ROC with {encoder}, {measured.title}. Dotted: no method."
+            self._draw(f"roc-{encoder}-{where}", caption, figures.draw_roc, encoder, comparison)
+        if note:
+            self.blocks.append(Paragraph(note))
+        self.blocks += summary.table_ii(measured, self.photos.photos)
+        self.blocks += summary.group_tables(measured, self.photos.photos, self.draws)
+        self.blocks += filter(None, [summary.invention_table(measured)])
+        self._faces(measured, where)
+        self._keep(measured, means, comparisons, told)
+        return means, told
+
+    def _draw(self, name, caption, draw, *arguments):
+        draw(self.folder / "figures" / f"{name}.png", *arguments)
+        self.blocks.append(Figure(f"figures/{name}.png", caption))
+
+    def _faces(self, measured, where):
+        for method in self.methods:
+            if method.name == BASELINE and len(self.methods) > 1:
+                continue
+            name = f"figures/faces-{_plain(method.name)}-{where}.png"
+            metric = figures.draw_faces(self.folder / name, method, self.photos, measured)
+            self.blocks.append(
+                Figure(name, f"{method.name}: best, median and worst face by {metric}, {measured.title}.")
+            )
+
+    def _keep(self, measured, means, comparisons, told):
+        self.measured.append(measured)
+        self.comparisons.append(comparisons)
+        scores = {
+            method: {name: dict(zip(("mean", "low", "high"), found)) if found else None for name, found in row.items()}
+            for method, row in means.items()
+        }
+        verification = {encoder: asdict(comparison) for encoder, comparison in comparisons.items()}
+        size = {"lr": measured.lr, "hr": measured.hr, "scores": scores, "verification": verification, "answers": told}
+        self.sizes.append(size)
+
+    def write(self):
+        """All files; results.json last, which tells that the others are there."""
+        blocks = [*self._opening(), *self._by_size(), *self.blocks, *self._closing()]
+        title = self.facts["title"]
+        write_text(self.folder / "results.md", markdown(title, blocks))
+        write_text(self.folder / "report.html", web_page(title, blocks, self.folder))
+        self._write_scores()
+        text = json.dumps({**self.facts, "sizes": self.sizes}, indent=2, ensure_ascii=False)
+        write_text(self.folder / "results.json", text + "\n")
+
+    def _opening(self):
+        facts = self.facts
+        yield Paragraph(f"{facts['data']}.")
+        yield Table("Methods", ("", "what"), [(name, words) for name, words in facts["methods"].items()])
+        if facts["encoders"]:
+            used = "; ".join(f"{name} ({source})" for name, source in facts["encoders"].items())
+            yield Paragraph(f"Identity by {used}, which sees {facts['face']}.")
+
+    def _by_size(self):
+        """AUC against the size of the input, where several were measured."""
+        if len(self.sizes) < 2:
+            return
+        for encoder in self.comparisons[0]:
+            seen = [comparisons[encoder].conditions for comparisons in self.comparisons]
+            labels = [label for label in seen[0] if label != TARGET]
+            estimates = {label: [conditions[label].auc for conditions in seen] for label in labels}
+            lrs = [measured.lr for measured in self.measured]
+            name = f"figures/sizes-{encoder}.png"
+            figures.draw_sizes(self.folder / name, lrs, encoder, estimates)
+            yield Figure(name, f"AUC with {encoder} against the size of the input, with 95 % intervals.")
+
+    def _closing(self):
+        facts = self.facts
+        yield Heading("How it was measured")
+        yield summary.metric_words(self.sizes[0]["scores"])
+        degradation = ", ".join(f"{name} {value}" for name, value in facts["degradation"].items())
+        lines = [
+            f"Fit {facts['fit']}, the middle {facts['zoom']:g} of each side; inputs made by {degradation}.",
+            f"Hash of the photographs: {facts['hash']}. Skipped files: {len(facts['skipped'])}.",
+            f"Intervals: {facts['rounds']} rounds, seed {facts['seed']}. mpsrgan {facts['version']}, "
+            f"{facts['machine']}, {facts['date']}.",
+        ]
+        yield from map(Paragraph, lines)
+        yield Paragraph(WARNING, answer=True)
+
+    def _write_scores(self):
+        """scores.csv: a line for each size, photograph and method."""
+        partial = self.folder / "scores.csv.partial"
+        names = list(dict.fromkeys(n for m in self.measured for columns in m.scores.values() for n in columns))
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("lr", "hr", "photograph", "person", "group", "method", *names))
+            for measured in self.measured:
+                for method, columns in measured.scores.items():
+                    for index, photo in enumerate(self.photos.photos):
+                        values = [f"{columns[name][index]:.6g}" if name in columns else "" for name in names]
+                        sizes = size_words(measured.lr), size_words(measured.hr)
+                        writer.writerow((*sizes, photo.source, photo.person, photo.group, method, *values))
+        os.replace(partial, self.folder / "scores.csv")
+
+
+def _plain(name):
+    """A method's name as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)

@@ -1,0 +1,254 @@
+"""What the measurements say: tables with intervals, sentences, correlations. No files and no pictures here."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mpsrgan.document import Table
+from mpsrgan.evaluate.measure import ITSELF, TARGET
+from mpsrgan.evaluate.methods import BASELINE
+from mpsrgan.identity import relative_change
+from mpsrgan.identity.verify import FARS, answer, by_group, compare, make_pairs
+from mpsrgan.metrics import METRICS
+from mpsrgan.metrics.bootstrap import mean_interval, paired_difference
+
+NONE = "–"
+TABLE_II_PEOPLE, TABLE_II_PHOTOS = 5, 3
+"""Paper 003, section IV.B: five people, of each a base and two more."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How intervals and pairs are drawn. rounds: of the bootstrap. impostors: pairs of two people. seed: of both."""
+
+    rounds: int
+    impostors: int
+    seed: int
+
+
+def metric_of(name):
+    """The `Metric` of a column; identity_<encoder> is identity by another encoder."""
+    if name in METRICS:
+        return METRICS[name]
+    encoder = name.removeprefix("identity_")
+    return replace(METRICS["identity"], name=name, label=f"{METRICS['identity'].label} ({encoder})")
+
+
+def intervals(measured, photos, draws):
+    """{method: {metric: (mean, low, high) or None}}: 95 % intervals, whole people drawn where they are known."""
+    people = people_of(photos)
+    found = {}
+    for method, columns in measured.scores.items():
+        found[method] = {name: _interval(values, people, draws) for name, values in columns.items()}
+    return found
+
+
+def people_of(photos):
+    """A label for each photograph, or None if nobody is known."""
+    labels = np.array([photo.person or photo.name for photo in photos])
+    return labels if any(photo.person for photo in photos) else None
+
+
+def _interval(values, people, draws):
+    told = ~np.isnan(values)
+    if not told.any():
+        return None
+    return mean_interval(values[told], None if people is None else people[told], rounds=draws.rounds, seed=draws.seed)
+
+
+def score_table(measured, means):
+    """A row a metric, a column a method."""
+    rows = []
+    for name in dict.fromkeys(name for columns in means.values() for name in columns):
+        metric = metric_of(name)
+        cells = [_with_interval(columns.get(name), metric) for columns in means.values()]
+        rows.append((_head(metric), *cells))
+    note = (
+        "Mean over the photographs ± half of its 95 % interval by bootstrap, whole people drawn where they are known. "
+        "Arrows point to the better side."
+    )
+    return Table(f"Scores, {measured.title}", ("", *means), rows, note)
+
+
+def _head(metric):
+    return f"{metric.label} {metric.arrow}" + (f", {metric.unit}" if metric.unit else "")
+
+
+def _with_interval(found, metric):
+    if found is None:
+        return NONE
+    mean, low, high = found
+    decimals = 2 if metric.unit else 4
+    half = (high - low) / 2
+    return f"{mean:.{decimals}f} ± {half:.{decimals}f}" if np.isfinite(half) else f"{mean:.{decimals}f}"
+
+
+def metric_words(means):
+    """Table of what the columns mean."""
+    names = dict.fromkeys(name for columns in means.values() for name in columns)
+    metrics = [metric_of(name) for name in names]
+    rows = [(_head(m), f"{m.range[0]:g} to {m.range[1]:g}".replace("inf", "∞"), m.words) for m in metrics]
+    return Table("What the columns say", ("", "range", "meaning"), rows)
+
+
+def verification(measured, photos, draws):
+    """{encoder: `Comparison`} of all conditions. Raises: UserError where nobody has two photographs."""
+    found = {}
+    for encoder, codes in measured.codes.items():
+        seen, people = _seen(codes, photos)
+        pairs = make_pairs(people, draws.impostors, draws.seed)
+        conditions = {label: vectors[seen] for label, vectors in codes.items()}
+        gallery = conditions[ITSELF]
+        found[encoder] = compare(conditions, gallery, pairs, people, BASELINE, rounds=draws.rounds, seed=draws.seed)
+    return found
+
+
+def _seen(codes, photos):
+    """Which photographs show a face, and who is on them."""
+    seen = codes[ITSELF].any(axis=1)
+    return seen, np.array([photo.person or photo.name for photo in photos])[seen]
+
+
+def verification_table(encoder, comparison):
+    """How well the recogniser tells people apart under each condition."""
+    first = next(iter(comparison.conditions.values())).verification
+    rows = []
+    for label, seen in comparison.conditions.items():
+        change = _signed(seen.auc_change) if label not in (comparison.baseline, ITSELF, TARGET) else ""
+        rows.append(
+            (label, _estimate(seen.auc), _estimate(seen.eer), *(_estimate(seen.tar[far]) for far in FARS), change)
+        )
+    header = ("the probe is", "AUC ↑", "EER ↓", *(f"TAR at FAR {far:g} ↑" for far in FARS), f"AUC less {BASELINE}'s")
+    note = (
+        f"{encoder}: {first.genuine:,} pairs of one person and {first.impostors:,} of two; the probe is held against "
+        f"the other photograph itself. ± is half of the {comparison.level:.0%} interval over draws of the "
+        f"{comparison.people} people."
+    )
+    return Table(f"Verification with {encoder}", header, rows, note)
+
+
+def _estimate(found):
+    return NONE if found is None else f"{found.value:.4f} ± {(found.high - found.low) / 2:.4f}"
+
+
+def _signed(found):
+    return f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+
+
+def answers(measured, comparisons, photos, draws):
+    """Does restoring help a recogniser, or harm it? A sentence for each method and encoder, or on identity alone."""
+    methods = [name for name in measured.scores if name != BASELINE]
+    if comparisons:
+        return [
+            f"{encoder}: {answer(comparison, method)}"
+            for encoder, comparison in comparisons.items()
+            for method in methods
+        ]
+    return [_identity_sentence(measured, method, photos, draws) for method in methods] if measured.codes else []
+
+
+def _identity_sentence(measured, method, photos, draws):
+    ours, bicubic = (measured.scores[name]["identity"] for name in (method, BASELINE))
+    told, people = ~(np.isnan(ours) | np.isnan(bicubic)), people_of(photos)
+    people = None if people is None else people[told]
+    change, low, high = paired_difference(ours[told], bicubic[told], people, rounds=draws.rounds, seed=draws.seed)
+    effect = "nearer to" if low > 0 else "farther from" if high < 0 else "neither nearer to nor farther from"
+    return (
+        f"{method} brings faces {effect} the person than {BASELINE}: cosine {change:+.4f} "
+        f"(95 % interval {low:+.4f} to {high:+.4f})."
+    )
+
+
+def group_tables(measured, photos, draws):
+    """Scores and, where people are known, verification of each group. Nothing where no labels exist."""
+    labels = sorted({photo.group for photo in photos if photo.group})
+    if not labels:
+        return
+    groups, people = np.array([photo.group for photo in photos], object), people_of(photos)
+    shown = [name for name in ("psnr", "ssim", "lpips", "identity") if name in next(iter(measured.scores.values()))]
+    rows = []
+    for label in labels:
+        inside = groups == label
+        for method, columns in measured.scores.items():
+            who = None if people is None else people[inside]
+            cells = [_with_interval(_interval(columns[name][inside], who, draws), metric_of(name)) for name in shown]
+            rows.append((label, int(inside.sum()), method, *cells))
+    header = ("group", "photographs", "method", *(_head(metric_of(name)) for name in shown))
+    yield Table(f"By group, {measured.title}", header, rows, "A method can serve one group worse than another.")
+    if people is not None:
+        yield from _group_verification(measured, photos, groups, draws)
+
+
+def _group_verification(measured, photos, groups, draws):
+    for encoder, codes in measured.codes.items():
+        seen, people = _seen(codes, photos)
+        conditions = {label: vectors[seen] for label, vectors in codes.items()}
+        found = by_group(
+            conditions,
+            conditions[ITSELF],
+            people,
+            groups[seen],
+            BASELINE,
+            draws.impostors,
+            draws.rounds,
+            seed=draws.seed,
+        )
+        rows = [
+            (label, *([_estimate(seen.auc) for seen in comparison.conditions.values()] if comparison else [NONE]))
+            for label, comparison in found.items()
+        ]
+        yield Table(
+            f"AUC by group with {encoder}", ("group", *conditions), rows, "Both people of a pair are in the group."
+        )
+
+
+def table_ii(measured, photos):
+    """Paper 003's Table II in its own form for each encoder: L2 distances to a person's untouched base photograph."""
+    people = {}
+    for index, photo in enumerate(photos):
+        people.setdefault(photo.person, []).append(index)
+    methods = list(measured.scores)
+    for encoder, codes in measured.codes.items():
+        faces = codes[ITSELF].any(axis=1)
+        known = {who: [i for i in rows if faces[i]] for who, rows in people.items() if who is not None}
+        known = {who: rows[:TABLE_II_PHOTOS] for who, rows in known.items() if len(rows) >= TABLE_II_PHOTOS}
+        if not known:
+            return
+        distances = {
+            who: {m: [float(np.linalg.norm(codes[m][i] - codes[ITSELF][base])) for i in others] for m in methods}
+            for who, (base, *others) in list(known.items())[:TABLE_II_PEOPLE]
+        }
+        header = ("person", *(f"{m}: image {i}" for m in methods for i in range(1, TABLE_II_PHOTOS)))
+        rows = [(who, *(value for values in row.values() for value in values)) for who, row in distances.items()]
+        changes = [f"{m} {relative_change(distances, BASELINE, m):+.1%}" for m in methods if m != BASELINE]
+        note = f"Mean distance against {BASELINE}: {', '.join(changes)}. " if changes else ""
+        note += "Paper 003 reports -22 % from its first to its fourth network, with FaceNet on five people."
+        yield Table(f"Table II of paper 003 with {encoder}, {measured.title}", header, rows, note)
+
+
+def invention_table(measured):
+    """How much each method invents, and whether that number tells where it errs."""
+    from scipy.stats import spearmanr
+
+    rows = []
+    for method, columns in measured.scores.items():
+        if (amount := columns.get("invention")) is None or np.isnan(amount).all():
+            continue
+        cells = [_correlation(spearmanr, amount, measured.rmse[method])]
+        if "identity" in columns:
+            cells.append(_correlation(spearmanr, amount, 1 - columns["identity"]))
+        rows.append((method, f"{np.nanmean(amount):.2f}", *cells))
+    if not rows:
+        return None
+    header = ("", "invention, gray levels", "correlation with the true error", "with the identity lost")
+    note = (
+        "Spearman's rank correlation over the photographs: 1 if what invents most errs most. Neither needs the truth."
+    )
+    return Table(f"Invention, {measured.title}", header[: len(rows[0])], rows, note)
+
+
+def _correlation(spearmanr, a, b):
+    told = ~(np.isnan(a) | np.isnan(b))
+    if told.sum() < 3 or np.ptp(a[told]) == 0 or np.ptp(b[told]) == 0:
+        return NONE
+    return f"{spearmanr(a[told], b[told]).statistic:.2f}"

@@ -1,0 +1,240 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_tiles import SMALL, strong
+
+from data_prep import prepare
+from data_prep.pairs import make_pair
+from mpsrgan import identity
+from mpsrgan.cli import main
+from mpsrgan.images import open_image, resize, save_image
+from mpsrgan.metrics import psnr
+from mpsrgan.models.srgan import build_generator
+from mpsrgan.weights import save_generator
+
+PEOPLE, PHOTOS = 6, 3
+QUICK = ["--lr", "16", "--rounds", "20"]
+
+
+class Tiny:
+    """A stand-in encoder: 4x4 gray thumbnails as directions."""
+
+    name, size, terms, source = "sface", 16, "none", "a stand-in"
+
+    def encode(self, images):
+        cells = identity.prepare(images, 4).mean(axis=3).reshape(-1, 16)
+        return identity.unit(cells - cells.mean(axis=1, keepdims=True) + 1e-3)
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch):
+    monkeypatch.setitem(identity.ENCODERS, "sface", Tiny)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """CelebA's naming: 6 people, 3 noisy photographs of 80x96 each."""
+    rng, folder = np.random.default_rng(7), tmp_path_factory.mktemp("people")
+    for person in range(1, PEOPLE + 1):
+        face = rng.integers(0, 256, (6, 6, 3)).astype(float)
+        for number in range(PHOTOS):
+            noisy = np.clip(face + rng.normal(0, 25, face.shape), 0, 255).astype("uint8")
+            picture = Image.fromarray(noisy).resize((80, 96), Image.Resampling.BICUBIC)
+            picture.save(folder / f"{person}_{person * 10 + number:06d}.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("net") / "generator.h5"
+    save_generator(strong(build_generator(**SMALL)), path, arguments=SMALL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(people, weights, tmp_path_factory):
+    """One evaluation of bicubic, a network and somebody's results, with what it said."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(identity.ENCODERS, "sface", Tiny)
+        base = tmp_path_factory.mktemp("evaluation")
+        for path in people.iterdir():
+            hr, lr = make_pair(open_image(path), 64, 16, fit="crop")
+            save_image(resize(lr, (64, 64), "lanczos"), base / "lanczos" / f"{path.stem}.png")
+        out = base / "out"
+        words = ["evaluate", "--data", people, "--weights", f"net={weights}", "--results", base / "lanczos", "-o", out]
+        assert main([*map(str, words), *QUICK, "--images"]) == 0
+    return out
+
+
+def read(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_scores_are_those_of_the_images(done, people):
+    scores = read(done)["sizes"][0]["scores"]
+    assert list(scores) == ["bicubic", "net", "lanczos"]
+    truths = {path.stem: make_pair(open_image(path), 64, 16, fit="crop") for path in sorted(people.iterdir())}
+    expected = np.mean([psnr(hr, resize(lr, (64, 64))) for hr, lr in truths.values()])
+    assert scores["bicubic"]["psnr"]["mean"] == pytest.approx(expected, abs=1e-6)
+    for name in ("net", "lanczos"):
+        images = {stem: np.asarray(open_image(done / "images" / name / f"{stem}.png")) for stem in truths}
+        expected = np.mean([psnr(truths[stem][0], image) for stem, image in images.items()])
+        assert scores[name]["psnr"]["mean"] == pytest.approx(expected, abs=1e-6)
+    for row in scores.values():
+        for found in filter(None, row.values()):
+            assert found["low"] <= found["mean"] <= found["high"]
+    assert {
+        "psnr",
+        "psnr_y",
+        "ssim",
+        "ssim_y",
+        "lpips",
+        "lr_consistency",
+        "color_error",
+        "sharpness",
+        "identity",
+    } <= set(scores["net"])
+
+
+def test_identity_is_the_cosine_to_the_truth(done, people):
+    rows = list(csv.DictReader(open(done / "scores.csv", newline="")))
+    assert len(rows) == PEOPLE * PHOTOS * 3
+    row = next(row for row in rows if row["method"] == "lanczos")
+    hr, lr = make_pair(open_image(people / row["photograph"]), 64, 16, fit="crop")
+    truth, ours = Tiny().encode(np.stack([hr, resize(lr, (64, 64), "lanczos")]))
+    assert float(row["identity"]) == pytest.approx(truth @ ours, abs=1e-4)
+    assert row["person"] == row["photograph"].split("_")[0]
+
+
+def test_verification_of_every_condition(done):
+    size = read(done)["sizes"][0]
+    compared = size["verification"]["sface"]
+    assert list(compared["conditions"]) == [
+        "the photograph itself",
+        "reduced to the truth's size",
+        "the input as it is",
+        "bicubic",
+        "net",
+        "lanczos",
+    ]
+    seen = compared["conditions"]["bicubic"]["verification"]
+    assert seen["genuine"] == PEOPLE * PHOTOS * (PHOTOS - 1)
+    assert seen["impostors"] == PEOPLE * PHOTOS * (PEOPLE - 1) * PHOTOS
+    assert compared["conditions"]["bicubic"]["auc_change"]["value"] == 0
+    assert len(size["answers"]) == 2 and "the recogniser: AUC" in size["answers"][0]
+
+
+def test_the_report_is_whole(done):
+    page, text = (done / "report.html").read_text(), (done / "results.md").read_text()
+    figures = {path.name for path in (done / "figures").iterdir()}
+    assert {"scores-16-64.png", "roc-sface-16-64.png", "faces-net-16-64.png", "faces-lanczos-16-64.png"} == figures
+    assert page.count("data:image/png;base64,") == len(figures) and "Table II of paper 003 with sface" in page
+    for name in figures:
+        assert f"figures/{name}" in text
+    for words in ("never evidence", "Invention, 16 to 64 pixels", "Verification with sface", "LR consistency"):
+        assert words in page and words in text
+    assert not list(done.rglob("*.partial"))
+
+
+def test_the_terminal_shows_the_table(people, tmp_path, capsys):
+    assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK]) == 0
+    told = capsys.readouterr()
+    assert "Scores, 16 to 64 pixels" in told.out and "PSNR ↑, dB" in told.out and "bicubic" in told.out
+    assert f"{PEOPLE * PHOTOS} images of {PEOPLE} people" in told.err
+
+
+def test_several_sizes_are_drawn_together(people, tmp_path):
+    out = tmp_path / "out"
+    assert main(["evaluate", "--data", str(people), "-o", str(out), "--lr", "8", "16", "--rounds", "20"]) == 0
+    assert [size["lr"] for size in read(out)["sizes"]] == [[8, 8], [16, 16]]
+    assert (out / "figures" / "sizes-sface.png").exists()
+    assert {row["lr"] for row in csv.DictReader(open(out / "scores.csv"))} == {"8", "16"}
+
+
+def test_what_was_trained_on_is_held_out(people, tmp_path):
+    from data_prep.datasets import recognise
+
+    how = {"hr": 64, "lr": 16, "fit": "crop", "progress": False, "group_of": recognise(people).group_of}
+    pairs = prepare(people, tmp_path / "pairs", **how, counts=(9, 3, 6))
+    tested = {entry.source for entry in pairs.split("test")}
+    words = ["--held-out", str(tmp_path / "pairs")]
+    assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, *words]) == 0
+    assert {row["photograph"] for row in csv.DictReader(open(tmp_path / "out" / "scores.csv"))} == tested
+    assert main(["evaluate", "--data", str(tmp_path / "pairs"), "-o", str(tmp_path / "same"), "--rounds", "20"]) == 0
+    one, other = (read(tmp_path / name)["sizes"][0]["scores"]["bicubic"] for name in ("out", "same"))
+    assert one["psnr"]["mean"] == pytest.approx(other["psnr"]["mean"])
+
+
+def test_a_limit_keeps_people_whole(people, tmp_path):
+    assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "5"]) == 0
+    rows = list(csv.DictReader(open(tmp_path / "out" / "scores.csv")))
+    assert len(rows) == 6 and len({row["person"] for row in rows}) == 2
+
+
+def test_groups_are_scored_apart(people, tmp_path):
+    (tmp_path / "groups.csv").write_text("".join(f"{person},{'AB'[person % 2]}\n" for person in range(1, 6)))
+    words = ["--groups", str(tmp_path / "groups.csv")]
+    assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, *words]) == 0
+    text = (tmp_path / "out" / "results.md").read_text()
+    assert "| A | 6 | bicubic |" in text and "| B | 9 | bicubic |" in text and "AUC by group" in text
+
+
+def test_without_an_encoder_the_rest_is_measured(people, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["evaluate", "--data", str(people), "-o", str(out), *QUICK, "--encoder", "none"]) == 0
+    size = read(out)["sizes"][0]
+    assert "identity" not in size["scores"]["bicubic"] and size["verification"] == {} and size["answers"] == []
+    assert "Identity was not measured: --encoder none was given." in (out / "results.md").read_text()
+
+
+def test_people_unknown_means_no_verification(photos, tmp_path):
+    out = tmp_path / "out"
+    assert main(["evaluate", "--data", str(photos), "-o", str(out), *QUICK, "--limit", "3"]) == 0
+    size = read(out)["sizes"][0]
+    assert size["verification"] == {} and size["scores"]["bicubic"]["identity"]["mean"] > 0.5
+    assert "Verification was not measured" in (out / "results.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "words, error",
+    [
+        (["--results", "missing"], "no such folder"),
+        (["--results", "{empty}"], "holds no image for 18 of 18 photographs, first 1_000010.jpg: 1_000010.png was"),
+        (["--weights", "{empty}"], "a .h5 file was expected"),
+        (["--weights", "bicubic={weights}"], "two methods are named bicubic"),
+        (["--weights", "{weights}", "--scale", "2"], "evaluate one scale at a time"),
+        (["--lr", "8", "16", "--results", "{results}"], "give one --lr"),
+        (["--results", "{results}", "--scale", "2"], "64 pixels, the truth has 32"),
+        (["--face", "2"], "above 0 and up to 1"),
+        (["--face", "left"], "such as 0.6"),
+        (["--limit", "0"], "expected at least 1"),
+        (["--groups", "{weights}"], "NAME,GROUP"),
+        (["--held-out", "{empty}"], "manifest"),
+        (["--encoder", "facenet"], "FaceNet"),
+    ],
+)
+def test_mistakes_leave_nothing(words, error, people, weights, done, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MPSRGAN_FACENET", raising=False)
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "empty").mkdir()
+    places = {"empty": tmp_path / "empty", "weights": weights, "results": done.parent / "lanczos"}
+    words = [word.format(**places) for word in words]
+    assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, *words]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("error: ") and error in told[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_earlier_report_is_kept(people, done, capsys):
+    before = (done / "results.json").read_bytes()
+    assert main(["evaluate", "--data", str(people), "-o", str(done), *QUICK]) == 2
+    assert "not empty" in capsys.readouterr().err and (done / "results.json").read_bytes() == before
+
+
+def test_an_empty_folder_of_photographs(tmp_path, capsys):
+    (tmp_path / "none").mkdir()
+    assert main(["evaluate", "--data", str(tmp_path / "none"), "-o", str(tmp_path / "out")]) == 2
+    assert "no photograph to measure on" in capsys.readouterr().err
