@@ -59,7 +59,7 @@ def prepare(
     paths = list_images(source, pattern)[:limit]
     if not paths:
         raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
-    _check_out(source, out)
+    check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
     reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, min_side, max_pixels)
     with _whole_or_not_at_all(out) as partial:
@@ -229,7 +229,8 @@ def unique_names(relative_paths):
         yield name
 
 
-def _check_out(source, out):
+def check_out(source, out):
+    """UserError unless the Path `out` is a new or empty folder outside of the Path `source`, which is read."""
     if out.resolve().is_relative_to(source.resolve()):
         raise UserError(f"{out}: lies inside {source}, whose files are read; choose a folder elsewhere")
     if out.exists() and not out.is_dir():

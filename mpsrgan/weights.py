@@ -29,8 +29,9 @@ ARCHITECTURES = {
     "inception": "mpsrgan.models.inception:build_generator",
 }
 """Name in the file -> "module:function" of the generator's builder."""
-REGISTRY = {}
-"""Name -> path of the weights that ship with the package. None ship yet."""
+FOLDER = Path(__file__).parent.parent / "weights"
+REGISTRY = {name: FOLDER / f"{name}.h5" for name in ("mpsrgan-fidelity", "inception-1", "inception-4")}
+"""Name -> path of the weights that ship with the repository, each beside a card."""
 
 
 def save_generator(model, path, architecture="srgan", arguments=None, notes=None):
@@ -144,12 +145,13 @@ def scale_of(model):
 def weights_file(source):
     """Path of the .h5 file that `source`, as in `load_generator`, means. Raises: UserError as there."""
     if isinstance(source, str) and source == Path(source).name and not Path(source).suffix:
-        if source in REGISTRY:
-            return Path(REGISTRY[source])
-        known = f"these ship: {', '.join(REGISTRY)}" if REGISTRY else "no weights ship yet"
+        path = REGISTRY.get(source)
+        if path and path.exists():
+            return path
+        problem = f"are not at {path}" if path else f"are unknown; these ship: {', '.join(REGISTRY)}"
         raise UserError(
-            f"no weights named {source!r}: {known}; train with `python experiments/mpsrgan_idoc.py`, or "
-            "pass the path of a .h5 file"
+            f"weights named {source!r} {problem}; install the package from its repository (pip install -e .), train "
+            "with `python experiments/mpsrgan_idoc.py`, or pass the path of a .h5 file"
         )
     path = Path(source)
     if path.is_dir():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mpsrgan import __version__, weights
+from mpsrgan.assets import hexdigest
 from mpsrgan.errors import UserError
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.weights import describe, load_generator, save_generator, scale_of
@@ -204,12 +205,24 @@ def test_names(saved, monkeypatch, tmp_path):
     model, path = saved
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mpsrgan").mkdir()  # a folder of that name, as in a checkout, is not what a name means
-    with pytest.raises(UserError, match="'mpsrgan': no weights ship yet; train"):
+    with pytest.raises(UserError, match="'mpsrgan' are unknown; these ship: mpsrgan-fidelity"):
         load_generator("mpsrgan")
     monkeypatch.setitem(weights.REGISTRY, "mpsrgan", path)
     assert same_output(model, load_generator("mpsrgan"))
-    with pytest.raises(UserError, match="'other': these ship: mpsrgan"):
-        load_generator("other")
+    path.unlink()
+    with pytest.raises(UserError, match="'mpsrgan' are not at .*install the package from its repository"):
+        load_generator("mpsrgan")
+
+
+@pytest.mark.parametrize("name", weights.REGISTRY)
+def test_what_ships_loads_and_has_a_card(name):
+    model, card = load_generator(name), (weights.FOLDER / f"{name}.md").read_text()
+    note = weights.describe(name)
+    assert scale_of(model) == note["scale"] == 4 and f"{model.count_params():,} parameters" in card
+    assert hexdigest(weights.FOLDER / f"{name}.h5") in card
+    lr = np.linspace(-1, 1, 8 * 8 * 3, dtype="float32").reshape(1, 8, 8, 3)
+    sr = np.asarray(model.predict_on_batch(lr))
+    assert np.abs(sr[:, ::4, ::4] - lr).mean() < 0.3  # it enlarges, it does not make noise
 
 
 @pytest.mark.backends

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.command import add_picture_arguments, degradation_of, size_argument
-from data_prep.pairs import as_size
+from data_prep.pairs import as_size, size_words
+from data_prep.prepare import check_out
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate.methods import check_sources
@@ -58,8 +59,7 @@ def run(args):
         if getattr(args, name) < 0:
             raise UserError(f"--{name} is {getattr(args, name)}; expected at least 0")
     out = Path(args.out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: exists and is not empty; choose another folder with -o")
+    check_out(Path(args.data), out)
     finder_of = _face_argument(args.face)
     photos = open_photos(args, degradation_of(args))
     say(photos.words)
@@ -79,8 +79,9 @@ def run(args):
     try:
         _measure(args, out, photos, sizes, methods, encoders, finder_of(photos, encoders), note)
     except BaseException:  # also Ctrl-C: half a report is none
-        if fresh:
-            shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(out, ignore_errors=True)
+        if not fresh:
+            out.mkdir()
         raise
     return 0
 
@@ -90,6 +91,7 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
     from mpsrgan.evaluate.measure import Recognisers, measure
     from mpsrgan.evaluate.report import Report, facts
 
+    (out / "figures").mkdir(parents=True)  # a place that cannot be written is told now, not in an hour
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
     recognisers = Recognisers(encoders, finder, photos, _progress)
     if missing := sum(view is None for view in recognisers.views):
@@ -98,10 +100,9 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
     explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain, count))}
     report = Report(out, photos, methods, draws, facts(photos, args, finder, encoders, methods))
     for lr, hr in sizes:
-        images = (
-            out / "images" / f"{lr[0]}" if args.images and len(sizes) > 1 else out / "images" if args.images else None
-        )
-        measured = measure(photos, lr, hr, methods, recognisers, _progress, explained, images)
+        images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
+        kept = images if args.images else None
+        measured = measure(photos, lr, hr, methods, recognisers, _progress, explained, kept)
         comparisons, why = _compare(summary, measured, photos, draws, note)
         means, told = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
