@@ -131,6 +131,23 @@ def test_verification_of_every_condition(done):
     assert len(size["answers"]) == 2 and "the recogniser: AUC" in size["answers"][0]
 
 
+def test_invention_is_reported_with_what_it_is_worth(done):
+    rows = [line.split(" | ") for line in (done / "results.md").read_text().splitlines() if line.count("|") == 7]
+    header, _, net, lanczos = rows[[row[1] for row in rows].index("invention, gray levels") :][:4]
+    assert header[4:] == ["identity moved", "its correlation with the identity lost |"]
+    assert float(net[1]) > 1 and -1 <= float(net[2]) <= 1 and float(net[4]) > float(lanczos[4]) == 0
+    assert lanczos[1:4] == ["–"] * 3  # a folder of results tells nothing of how it was made
+
+
+def test_correlations_are_of_ranks():
+    from mpsrgan.evaluate.summary import _correlation
+
+    error = np.array([1.0, 2.0, 3.0, 5.0])
+    assert _correlation(np.exp(error), error) == "1.00" and _correlation(-error, error) == "-1.00"
+    assert _correlation(np.array([1.0, np.nan, 3.0, np.nan]), error) == "–"
+    assert _correlation(np.zeros(4), error) == "–"
+
+
 def test_the_report_is_whole(done):
     page, text = (done / "report.html").read_text(), (done / "results.md").read_text()
     figures = {path.name for path in (done / "figures").iterdir()}
