@@ -243,8 +243,8 @@ def invention_table(measured):
     header = ("", "invention, gray levels", "its correlation with the true error", "with the identity lost")
     header += ("identity moved", "its correlation with the identity lost")
     note = (
-        f"Identity moved: 1 less the cosine to {BASELINE}'s face. Spearman's rank correlation over the photographs: 1 if what "
-        "invents most errs most. Neither number needs the truth, and neither proves anything of one face."
+        f"Identity moved: 1 less the cosine to {BASELINE}'s face. Correlations are Spearman's, of ranks, over the "
+        "photographs: 1 if what invents most errs most. Neither number needs the truth, neither proves anything of a face."
     )
     return Table(f"Invention, {measured.title}", header[: len(rows[0])], rows, note)
 
