@@ -244,7 +244,7 @@ def invention_table(measured):
     header += ("identity moved", "its correlation with the identity lost")
     note = (
         f"Identity moved: 1 less the cosine to {BASELINE}'s face. Correlations are Spearman's, of ranks, over the "
-        "photographs: 1 if what invents most errs most. Neither number needs the truth, neither proves anything of a face."
+        "photographs: 1 if what invents most errs most. Neither number needs the truth; neither proves anything."
     )
     return Table(f"Invention, {measured.title}", header[: len(rows[0])], rows, note)
 
