@@ -103,6 +103,7 @@ def test_sets_whose_paths_name_people(case, tmp_path):
     images = [name for name in names if fnmatch(name.rpartition("/")[2], found.pattern)]
     assert same_person(found, tmp_path / folder, person) == len(images) == int(words.split(": ")[1].split()[0])
     assert found.zoom == (0.75 if found.name == "LFW" else 1.0)
+    assert found.face == {"LFW": 0.7, "CelebA": 0.8}.get(found.name, 1.0)
     assert found.terms == {each.name: each.terms for each in SETS}[found.name]
 
 

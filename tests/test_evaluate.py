@@ -1,4 +1,5 @@
 import csv
+import itertools
 import json
 import shutil
 
@@ -11,6 +12,8 @@ from data_prep import prepare
 from data_prep.pairs import make_pair
 from mpsrgan import identity
 from mpsrgan.cli import main
+from mpsrgan.errors import UserError
+from mpsrgan.identity import faces
 from mpsrgan.images import open_image, resize, save_image
 from mpsrgan.metrics import psnr
 from mpsrgan.models.srgan import build_generator
@@ -30,9 +33,14 @@ class Tiny:
         return identity.unit(cells - cells.mean(axis=1, keepdims=True) + 1e-3)
 
 
+def no_detector():
+    raise UserError("YuNet's weights not found")
+
+
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
     monkeypatch.setitem(identity.ENCODERS, "sface", Tiny)
+    monkeypatch.setattr(faces, "YuNet", no_detector)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +68,7 @@ def done(people, weights, tmp_path_factory):
     """One evaluation of bicubic, a network and somebody's results, with what it said."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(identity.ENCODERS, "sface", Tiny)
+        patch.setattr(faces, "YuNet", no_detector)
         base = tmp_path_factory.mktemp("evaluation")
         for path in people.iterdir():
             hr, lr = make_pair(open_image(path), 64, 16, fit="crop")
@@ -167,6 +176,26 @@ def test_the_terminal_shows_the_table(people, tmp_path, capsys):
     assert f"{PEOPLE * PHOTOS} images of {PEOPLE} people" in told.err
 
 
+def test_faces_are_aligned_where_they_are_found(people, tmp_path, monkeypatch, capsys):
+    looked = itertools.count()
+
+    def detector(image):  # a face in the middle of every photograph but each third
+        height, width = image.shape[:2]
+        points = (faces.TEMPLATE / 112 * 0.6 + 0.2) * (width, height)
+        found = [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height, *points.ravel(), 0.9]
+        return np.array([found]) if next(looked) % 3 else np.zeros((0, 15))
+
+    monkeypatch.setattr(faces, "YuNet", lambda: detector)
+    out = tmp_path / "out"
+    assert main(["evaluate", "--data", str(people), "-o", str(out), *QUICK]) == 0
+    rows = list(csv.DictReader(open(out / "scores.csv")))
+    assert [row["identity"] == "nan" for row in rows] == [index % 3 == 0 for index in range(len(rows))]
+    assert f"no face was found in {len(rows) // 3} of {len(rows)} photographs" in capsys.readouterr().err
+    seen = read(out)["sizes"][0]["verification"]["sface"]["conditions"]["bicubic"]["verification"]
+    assert seen["genuine"] == PEOPLE * 2 * 1  # of three photographs two are left
+    assert "by its landmarks" in (out / "results.md").read_text()
+
+
 def test_several_sizes_are_drawn_together(people, tmp_path):
     out = tmp_path / "out"
     assert main(["evaluate", "--data", str(people), "-o", str(out), "--lr", "8", "16", "--rounds", "20"]) == 0
@@ -247,7 +276,8 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--lr", "8", "16", "--results", "{results}"], "give one --lr"),
         (["--results", "{results}", "--scale", "2"], "64 pixels, the truth has 32"),
         (["--face", "2"], "above 0 and up to 1"),
-        (["--face", "left"], "such as 0.6"),
+        (["--face", "left"], "above 0 and up to 1"),
+        (["--face", "aligned"], "YuNet's weights not found"),
         (["--limit", "0"], "expected at least 1"),
         (["--groups", "{weights}"], "NAME,GROUP"),
         (["--held-out", "{empty}"], "manifest"),

@@ -40,7 +40,9 @@ def add_arguments(parser):
     add("--groups", metavar="CSV", help="lines of NAME,GROUP: score groups apart; a name is a file's or a person's")
     add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
     add("--encoder", choices=ENCODERS, nargs="+", help="of identity (default: sface, if it can be had)")
-    text = f"what an encoder sees: the middle part of each side (0..1), or {ALIGNED} by landmarks (default: by the set)"
+    text = (
+        f"what an encoder sees: {ALIGNED} by landmarks (default, if YuNet can be had), or this part of the middle, 0..1"
+    )
     add("--face", metavar="SHARE", help=text)
     add("--impostors", type=int, default=100_000, metavar="N", help="pairs of two people (default %(default)s)")
     add("--rounds", type=int, default=1000, metavar="N", help="of the bootstrap (default %(default)s)")
@@ -60,7 +62,7 @@ def run(args):
             raise UserError(f"--{name} is {getattr(args, name)}; expected at least 0")
     out = Path(args.out)
     check_out(Path(args.data), out)
-    finder_of = _face_argument(args.face)
+    face = _face_argument(args.face)
     photos = open_photos(args, degradation_of(args))
     say(photos.words)
     _say_skipped(photos)
@@ -75,9 +77,10 @@ def run(args):
         raise UserError("--results are of one size; give one --lr")
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
     encoders, note = _encoders(args.encoder)
+    finder = _finder(face, photos) if encoders else None
     fresh = not out.exists()
     try:
-        _measure(args, out, photos, sizes, methods, encoders, finder_of(photos, encoders), note)
+        _measure(args, out, photos, sizes, methods, encoders, finder, note)
     except BaseException:  # also Ctrl-C: half a report is none
         shutil.rmtree(out, ignore_errors=True)
         if not fresh:
@@ -155,18 +158,31 @@ def _encoders(names):
 
 
 def _face_argument(text):
-    """--face -> function (photos, encoders) -> finder. Raises: UserError for what is no share."""
+    """--face as a share, ALIGNED or None. Raises: UserError for anything else."""
+    if text in (None, ALIGNED):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0
+    if not 0 < share <= 1:
+        raise UserError(f"--face {text}: a share of each side above 0 and up to 1 was expected, or {ALIGNED}")
+    return share
+
+
+def _finder(face, photos):
+    """What finds the part that encoders see. Alignment that nobody asked for may be missing."""
     from mpsrgan.identity import faces
 
-    if text == ALIGNED:
-        return lambda photos, encoders: faces.Aligned() if encoders else None
+    if face not in (None, ALIGNED):
+        return faces.Central(face)
     try:
-        share = None if text is None else float(text)
-    except ValueError:
-        raise UserError(f"--face {text}: a share of each side such as 0.6 was expected, or {ALIGNED}") from None
-    if share is not None and not 0 < share <= 1:
-        raise UserError(f"--face {text}: a share above 0 and up to 1 was expected, or {ALIGNED}")
-    return lambda photos, encoders: faces.Central(share or photos.face)
+        return faces.Aligned()
+    except UserError as error:
+        if face:
+            raise
+        say(f"going on without aligning faces: {error}")
+        return faces.Central(photos.face)
 
 
 def _say_skipped(photos, shown=3):
