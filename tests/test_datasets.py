@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from data_prep import prepare
-from data_prep.datasets import SETS, recognise
+from data_prep.datasets import recognise
 from data_prep.samples import NATURAL_PATTERN, natural_photos, orl_faces
+from data_prep.sets import SETS
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.images import list_images
