@@ -13,6 +13,8 @@ from data_prep.pairs import make_pair
 from mpsrgan import identity
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
+from mpsrgan.evaluate import measure, summary
+from mpsrgan.evaluate.photos import Photo
 from mpsrgan.identity import faces
 from mpsrgan.images import open_image, resize, save_image
 from mpsrgan.metrics import psnr
@@ -157,6 +159,16 @@ def test_correlations_are_of_ranks():
     assert _correlation(np.zeros(4), error) == "–"
 
 
+def test_probes_are_held_against_the_photographs_themselves():
+    truth = np.eye(6, dtype="float32").repeat(2, axis=0)  # six people, two photographs each
+    blurred = np.roll(truth, 2, axis=0)  # everybody looks like the next one
+    codes = {measure.ITSELF: truth, measure.TARGET: blurred, "bicubic": truth, "net": blurred}
+    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}, "net": {}}, {}, {"e": codes})
+    photos = [Photo(str(i), str(i), "", (1, 1), person=f"p{i // 2}") for i in range(12)]
+    found = summary.verification(measured, photos, summary.Draws(20, 100, 0))["e"].conditions
+    assert found["bicubic"].auc.value == 1 and found["net"].auc.value < 0.5
+
+
 def test_the_report_is_whole(done):
     page, text = (done / "report.html").read_text(), (done / "results.md").read_text()
     figures = {path.name for path in (done / "figures").iterdir()}
@@ -274,7 +286,10 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--weights", "bicubic={weights}"], "two methods are named bicubic"),
         (["--weights", "{weights}", "--scale", "2"], "evaluate one scale at a time"),
         (["--lr", "8", "16", "--results", "{results}"], "give one --lr"),
-        (["--results", "{results}", "--scale", "2"], "64 pixels, the truth has 32"),
+        (
+            ["--results", "{results}", "--scale", "2"],
+            "64 pixels, the truth has 32; make the results from the inputs that --images",
+        ),
         (["--face", "2"], "above 0 and up to 1"),
         (["--face", "left"], "above 0 and up to 1"),
         (["--face", "aligned"], "YuNet's weights not found"),

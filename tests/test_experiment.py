@@ -436,7 +436,7 @@ def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, 
     assert "holds srgan with" in line and "'filters': 4" in line and "ask for srgan with" in line and "ters': 8" in line
     assert "batch_norm" not in refused(capsys, *asked, source, "--no-normalise")
     assert "no such file" in refused(capsys, *asked, tmp_path / "absent.h5")
-    assert "no weights named 'absent'" in refused(capsys, *asked, "absent")
+    assert "weights named 'absent'" in refused(capsys, *asked, "absent")
     assert not out.exists()
     assert "start none -> " in refused(capsys, "--resume", "--out", done, "--start", source)
 

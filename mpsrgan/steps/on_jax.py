@@ -72,8 +72,9 @@ def make_test_step(gan, weights):
 
 
 def _variables(gan):
-    """Every variable once: both networks, the features, both optimizers."""
-    owners = [gan.generator, gan.discriminator, gan.features, gan.optimizer, gan.discriminator_optimizer]
+    """Every variable once: both networks, the frozen ones, both optimizers."""
+    networks = [gan.generator, gan.discriminator, gan.features, gan.encoder]
+    owners = [*networks, gan.optimizer, gan.discriminator_optimizer]
     return list({id(v): v for owner in owners if owner is not None for v in owner.variables}.values())
 
 
