@@ -13,7 +13,7 @@ from data_prep.pairs import make_pair
 from mpsrgan import identity
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
-from mpsrgan.evaluate import measure, summary
+from mpsrgan.evaluate import figures, measure, summary
 from mpsrgan.evaluate.photos import Photo
 from mpsrgan.identity import faces
 from mpsrgan.images import open_image, resize, save_image
@@ -167,6 +167,28 @@ def test_probes_are_held_against_the_photographs_themselves():
     photos = [Photo(str(i), str(i), "", (1, 1), person=f"p{i // 2}") for i in range(12)]
     found = summary.verification(measured, photos, summary.Draws(20, 100, 0))["e"].conditions
     assert found["bicubic"].auc.value == 1 and found["net"].auc.value < 0.5
+
+
+def test_table_ii_is_the_distance_to_the_untouched_base():
+    base, first, second = np.eye(3, dtype="float32")
+    codes = {measure.ITSELF: np.array([base, first, second]), "bicubic": np.array([first, base, second])}
+    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}}, {}, {"e": codes})
+    photos = [Photo(str(i), str(i), "", (1, 1), person="p") for i in range(3)]
+    (table,) = summary.table_ii(measured, photos)
+    assert table.rows == [("p", 0.0, pytest.approx(2**0.5))]
+
+
+def test_the_best_the_median_and_the_worst_face():
+    columns = {"identity": np.array([0.2, np.nan, 0.9, 0.5]), "psnr": np.arange(4.0)}
+    assert figures.chosen_faces(columns) == ("identity", [2, 3, 0])
+    assert figures.chosen_faces({"psnr": np.arange(3.0)}) == ("psnr", [2, 1, 0])
+
+
+def test_invention_is_measured_on_as_many_as_asked(people, weights, tmp_path):
+    words = ["--weights", f"net={weights}", "--encoder", "none", "--explain", "2"]
+    assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, *words]) == 0
+    rows = [row for row in csv.DictReader(open(tmp_path / "out" / "scores.csv")) if row["method"] == "net"]
+    assert [i for i, row in enumerate(rows) if row["invention"] != "nan"] == [0, len(rows) - 1]
 
 
 def test_the_report_is_whole(done):
