@@ -363,6 +363,25 @@ def test_a_report_among_the_photographs_is_refused(people, capsys):
     assert "choose a folder elsewhere" in capsys.readouterr().err and not (people / "out").exists()
 
 
+def test_files_that_cannot_be_read_are_skipped_and_told(people, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in sorted(people.iterdir())[:4]:
+        shutil.copy(path, folder)
+    (folder / "1_000011.jpg").write_bytes(b"no image")
+
+    def denied(path, *mode):
+        if str(path).endswith("1_000012.jpg"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return open(path, *mode)
+
+    monkeypatch.setattr("mpsrgan.evaluate.photos.open", denied, raising=False)
+    assert main(["evaluate", "--data", str(folder), "-o", str(tmp_path / "out"), *QUICK]) == 0
+    told = capsys.readouterr().err
+    assert "skipped 2 files" in told and "1_000012.jpg: cannot be opened: Permission denied" in told
+    assert list(read(tmp_path / "out")["skipped"]) == ["1_000011.jpg", "1_000012.jpg"]
+
+
 def test_an_empty_folder_of_photographs(tmp_path, capsys):
     (tmp_path / "none").mkdir()
     assert main(["evaluate", "--data", str(tmp_path / "none"), "-o", str(tmp_path / "out")]) == 2

@@ -63,7 +63,7 @@ def run(args):
     out = Path(args.out)
     check_out(Path(args.data), out)
     face = _face_argument(args.face)
-    photos = open_photos(args, degradation_of(args))
+    photos = open_photos(args, degradation_of(args), _progress)
     say(photos.words)
     _say_skipped(photos)
     from mpsrgan.quiet import import_keras

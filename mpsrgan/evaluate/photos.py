@@ -43,14 +43,15 @@ class Folder:
     Attributes: photos: list of `Photo`, in order of their paths. words: what the folder is. skipped: {source: reason}.
     """
 
-    def __init__(self, path, fit, zoom, degradation, seed):
+    def __init__(self, path, fit, zoom, degradation, seed, progress):
         self.path, self.fit, self.degradation, self.seed = Path(path), fit, degradation, seed
         found = recognise(path)
         self.words, self.zoom, self.sizes = found.words, found.zoom if zoom is None else zoom, None
         self.face = found.face
         paths = list_images(path, found.pattern)
         self.photos, self.skipped = [], {}
-        for file, name in zip(paths, unique_names(file.relative_to(self.path) for file in paths)):
+        names = unique_names(file.relative_to(self.path) for file in paths)
+        for file, name in zip(progress(paths, "reading photographs"), names):
             source = file.relative_to(self.path).as_posix()
             try:
                 with open(file, "rb") as stream:
@@ -58,6 +59,8 @@ class Folder:
                     size = open_image(stream).size
             except ImageError as error:
                 self.skipped[source] = error.reason
+            except OSError as error:
+                self.skipped[source] = f"cannot be opened: {error.strerror}"
             else:
                 person = found.group_of(source) if found.group_of else None
                 self.photos.append(Photo(name, source, digest, size, person))
@@ -103,12 +106,12 @@ class Pairs:
         return self.pair(photo, *self.sizes[0])[1]
 
 
-def open_photos(args, degradation):
+def open_photos(args, degradation, progress):
     """The `Folder` or `Pairs` that the command's arguments name. UserError if there is nothing to measure on."""
     if (Path(args.data) / MANIFEST_NAME).is_file():
         photos = Pairs(args.data, args.split)
     else:
-        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed)
+        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, progress)
     if args.held_out:
         _hold_out(photos, args.held_out)
     if not photos.photos:
