@@ -6,8 +6,6 @@ from keras.ops import convert_to_numpy as numpy
 from mpsrgan.errors import UserError
 from mpsrgan.training.checkpoint import Checkpoints, _parts
 
-pytestmark = pytest.mark.backends
-
 
 def snapshot(gan):
     return [numpy(v) for variables in _parts(gan).values() for v in variables]
@@ -26,6 +24,7 @@ def trained(rng):
     return gan
 
 
+@pytest.mark.backends
 def test_a_checkpoint_holds_everything(rng, trained, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(trained, 7, epoch=1, seed=3)
@@ -51,6 +50,7 @@ def test_the_loss_scale_is_kept(rng, tmp_path):
     assert float(numpy(other.discriminator_optimizer.dynamic_scale)) == 512.0
 
 
+@pytest.mark.backends
 def test_a_learning_rate_that_a_callback_changed_is_kept(trained, tmp_path):
     trained.optimizer.learning_rate = 1e-5
     Checkpoints(tmp_path).save(trained, 1)

@@ -117,7 +117,6 @@ def test_the_scores_are_those_of_the_saved_generator(done):
     assert describe(done / "generator.h5")["arguments"]["blocks"] == 1
 
 
-@pytest.mark.backends
 def test_the_same_seed_is_the_same_run_in_another_process(done, photos, tmp_path):
     other = tmp_path / "other"
     result = in_process_of_its_own("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", other)
@@ -385,7 +384,6 @@ def facenet_file(tmp_path, monkeypatch):
     return path
 
 
-@pytest.mark.backends
 def test_with_an_identity_loss_a_run_names_the_encoder_and_goes_on_with_no_other(
     photos, facenet_file, capsys, tmp_path
 ):
@@ -413,7 +411,6 @@ def test_the_dry_run_counts_the_encoder(facenet_file, capsys):
     assert "FaceNet (frozen)    112" in capsys.readouterr().out
 
 
-@pytest.mark.backends
 def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(done, photos, tmp_path):
     import shutil
 
