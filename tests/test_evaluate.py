@@ -275,6 +275,17 @@ def test_a_limit_keeps_people_whole(people, tmp_path):
     assert len(rows) == 6 and len({row["person"] for row in rows}) == 2
 
 
+def test_a_folder_can_be_a_person(photos, people, tmp_path):
+    for number, path in enumerate(sorted(people.iterdir())[:6]):
+        target = tmp_path / "album" / ("Ada", "Bo")[number // 3] / f"{number}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    words = ["evaluate", "--data", str(tmp_path / "album"), *QUICK, "-o"]
+    assert main([*words, str(tmp_path / "unknown")]) == 0 and main([*words, str(tmp_path / "known"), "--people"]) == 0
+    assert read(tmp_path / "unknown")["people"] is None and read(tmp_path / "known")["people"] == 2
+    assert read(tmp_path / "known")["sizes"][0]["verification"]["sface"]["people"] == 2
+
+
 def test_groups_are_scored_apart(people, tmp_path):
     (tmp_path / "groups.csv").write_text("".join(f"{person},{'AB'[person % 2]}\n" for person in range(1, 6)))
     words = ["--groups", str(tmp_path / "groups.csv")]

@@ -37,6 +37,7 @@ def add_arguments(parser):
     add_picture_arguments(parser, fit="crop")
     add("--split", choices=SPLITS, default="test", help="of prepared pairs (default test)")
     add("--held-out", metavar="PAIRS", help="leave out photographs and people that these pairs train or validate on")
+    add("--people", action="store_true", help="each folder is a person (default: as CelebA's, LFW's, ... names tell)")
     add("--groups", metavar="CSV", help="lines of NAME,GROUP: score groups apart; a name is a file's or a person's")
     add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
     add("--encoder", choices=ENCODERS, nargs="+", help="of identity (default: sface, if it can be had)")

@@ -40,14 +40,16 @@ class Folder:
     """Photographs in a folder, made into pairs as they are asked for.
 
     Args: path: of the folder. fit, zoom, degradation: as in `data_prep.make_pair`; zoom None: what suits the set.
+        people: each folder is a person; else people are known where the set's own names tell them.
     Attributes: photos: list of `Photo`, in order of their paths. words: what the folder is. skipped: {source: reason}.
     """
 
-    def __init__(self, path, fit, zoom, degradation, seed, progress):
+    def __init__(self, path, fit, zoom, degradation, seed, people, progress):
         self.path, self.fit, self.degradation, self.seed = Path(path), fit, degradation, seed
         found = recognise(path)
         self.words, self.zoom, self.sizes = found.words, found.zoom if zoom is None else zoom, None
         self.face = found.face
+        person_of = (lambda source: source.rpartition("/")[0] or None) if people else found.group_of
         paths = list_images(path, found.pattern)
         self.photos, self.skipped = [], {}
         names = unique_names(file.relative_to(self.path) for file in paths)
@@ -62,7 +64,7 @@ class Folder:
             except OSError as error:
                 self.skipped[source] = f"cannot be opened: {error.strerror}"
             else:
-                person = found.group_of(source) if found.group_of else None
+                person = person_of(source) if person_of else None
                 self.photos.append(Photo(name, source, digest, size, person))
 
     def pair(self, photo, lr, hr):
@@ -111,7 +113,7 @@ def open_photos(args, degradation, progress):
     if (Path(args.data) / MANIFEST_NAME).is_file():
         photos = Pairs(args.data, args.split)
     else:
-        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, progress)
+        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, args.people, progress)
     if args.held_out:
         _hold_out(photos, args.held_out)
     if not photos.photos:
