@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from mpsrgan.errors import UserError
 
 TIMEOUT = 20
+ZOO_COMMIT = "47534e27c9851bb1128ccc0102f1145e27f23f98"
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -91,6 +92,24 @@ class Asset:
         finally:
             socket.setdefaulttimeout(timeout)
         raise UserError(f"{self.what} could not be downloaded ({', '.join(failures)}); {self.remedy}")
+
+
+def opencv_zoo(variable, model, file, what, revision, digest):
+    """The Asset of a model of the OpenCV zoo: from its two homes, because GitHub's quota for large files runs out.
+
+    Args: model: its folder's name. revision: a commit of its repository on Hugging Face. Others: as of `Asset`.
+    """
+    return Asset(
+        variable=variable,
+        file=file,
+        what=what,
+        remedy=f"set {variable} to a copy of {file}",
+        urls=(
+            f"https://github.com/opencv/opencv_zoo/raw/{ZOO_COMMIT}/models/{model}/{file}",
+            f"https://huggingface.co/opencv/{model}/resolve/{revision}/{file}",
+        ),
+        digest=digest,
+    )
 
 
 @contextmanager

@@ -29,6 +29,11 @@ def exit_code(action):
         return INTERRUPTED
 
 
+def say(text):
+    """A line on stderr; stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _say(error, code):
     print("error:", " ".join(str(error).split()), file=sys.stderr)
     return code

@@ -142,9 +142,14 @@ def scale_of(model):
     return height // 8
 
 
+def is_name(source):
+    """Is it the name of weights that ship, so a text without suffix and folder, and not a path?"""
+    return isinstance(source, str) and source == Path(source).name and not Path(source).suffix
+
+
 def weights_file(source):
     """Path of the .h5 file that `source`, as in `load_generator`, means. Raises: UserError as there."""
-    if isinstance(source, str) and source == Path(source).name and not Path(source).suffix:
+    if is_name(source):
         path = REGISTRY.get(source)
         if path and path.exists():
             return path

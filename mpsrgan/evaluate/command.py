@@ -10,9 +10,15 @@ from data_prep.command import add_picture_arguments, degradation_of, size_argume
 from data_prep.pairs import as_size, size_words
 from data_prep.prepare import check_out
 from data_prep.split import SPLITS
+from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
-from mpsrgan.evaluate.methods import check_sources
+from mpsrgan.evaluate import summary
+from mpsrgan.evaluate.measure import Recognisers, measure
+from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
 from mpsrgan.evaluate.photos import open_photos
+from mpsrgan.evaluate.report import Report, facts
+from mpsrgan.identity import load_encoder
+from mpsrgan.quiet import import_keras
 
 ENCODERS = ("sface", "facenet", "none")
 ALIGNED = "aligned"
@@ -67,11 +73,7 @@ def run(args):
     photos = open_photos(args, degradation_of(args), _progress)
     say(photos.words)
     _say_skipped(photos)
-    from mpsrgan.quiet import import_keras
-
     import_keras()
-    from mpsrgan.evaluate.methods import Baseline, Network, Results
-
     networks = [Network(name, source) for name, source in weights]
     sizes = _sizes(args, photos, networks)
     if results and len(sizes) > 1:
@@ -91,10 +93,6 @@ def run(args):
 
 
 def _measure(args, out, photos, sizes, methods, encoders, finder, note):
-    from mpsrgan.evaluate import summary
-    from mpsrgan.evaluate.measure import Recognisers, measure
-    from mpsrgan.evaluate.report import Report, facts
-
     (out / "figures").mkdir(parents=True)  # a place that cannot be written is told now, not in an hour
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
     recognisers = Recognisers(encoders, finder, photos, _progress)
@@ -107,7 +105,7 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
         kept = images if args.images else None
         measured = measure(photos, lr, hr, methods, recognisers, _progress, explained, kept)
-        comparisons, why = _compare(summary, measured, photos, draws, note)
+        comparisons, why = _compare(measured, photos, draws, note)
         means, told = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
         tables += [summary.verification_table(*item) for item in comparisons.items()]
@@ -118,7 +116,7 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
     say(f"report: {out / 'report.html'}")
 
 
-def _compare(summary, measured, photos, draws, note):
+def _compare(measured, photos, draws, note):
     if not measured.codes:
         return {}, f"Identity was not measured: {note}."
     try:
@@ -145,8 +143,6 @@ def _sizes(args, photos, networks):
 
 def _encoders(names):
     """(encoders, why there are none). Those that were asked for must be there; the default may be missing."""
-    from mpsrgan.identity import load_encoder
-
     if names and "none" in names:
         return [], "--encoder none was given"
     try:
@@ -197,7 +193,3 @@ def _progress(items, words):
     from tqdm import tqdm
 
     return tqdm(items, desc=words, unit="photo", file=sys.stderr)
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)

@@ -58,7 +58,7 @@ class Recognisers:
         view = self.views[index]
         if view is None:
             return {name: np.zeros(encoder.size, np.float32) for name, encoder in self.encoders.items()}
-        face = view(_rgb(image))[None]
+        face = view(image)[None]
         return {name: encoder.encode(face)[0] for name, encoder in self.encoders.items()}
 
 
@@ -122,10 +122,6 @@ def _columns(scores):
         names = sorted({name for row in rows for name in row}, key=rank)
         columns[method] = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
     return columns
-
-
-def _rgb(image):
-    return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
 def _save_images(folder, photo, versions):

@@ -15,17 +15,12 @@ BASELINE = "bicubic"
 
 
 class Method:
-    """name: in the report. words: what it is. Called with a photograph's input, it gives the restored image.
-
-    `invention_map(lr, sr)` tells how much of sr the method made up, in gray levels (H, W), or None if that cannot be
-    known.
+    """What every method has: name, in the report; words, what it is; and a call (photo, lr, size) -> sr, with uint8
+    (h, w, 3) -> (H, W, 3), where `size` is (H, W) of the truth.
     """
 
-    def __call__(self, photo, lr, size):
-        """uint8 (h, w, 3) -> (H, W, 3), where `size` is (H, W) of the truth."""
-        raise NotImplementedError
-
     def invention_map(self, lr, sr):
+        """How much of sr the method made up, in gray levels (H, W), or None if that cannot be known."""
         return None
 
 

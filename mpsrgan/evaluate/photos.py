@@ -35,6 +35,11 @@ class Photo:
     person: str | None = None
     group: str | None = None
 
+    @property
+    def who(self):
+        """The person, or somebody of their own where nobody is known."""
+        return self.person or self.name
+
 
 class Folder:
     """Photographs in a folder, made into pairs as they are asked for.
@@ -150,7 +155,7 @@ def _hold_out(photos, pairs):
 
 def _sample(photos, limit, seed):
     """About `limit` of them, whole people, drawn by the seed; in their old order."""
-    sizes = Counter(photo.person or photo.name for photo in photos)
+    sizes = Counter(photo.who for photo in photos)
     order = list(sizes)
     np.random.default_rng(seed).shuffle(order)
     kept, count = set(), 0
@@ -159,7 +164,7 @@ def _sample(photos, limit, seed):
             break
         kept.add(person)
         count += sizes[person]
-    return [photo for photo in photos if (photo.person or photo.name) in kept]
+    return [photo for photo in photos if photo.who in kept]
 
 
 def _with_groups(photos, path):

@@ -45,8 +45,7 @@ def intervals(measured, photos, draws):
 
 def people_of(photos):
     """A label for each photograph, or None if nobody is known."""
-    labels = np.array([photo.person or photo.name for photo in photos])
-    return labels if any(photo.person for photo in photos) else None
+    return np.array([photo.who for photo in photos]) if any(photo.person for photo in photos) else None
 
 
 def _interval(values, people, draws):
@@ -95,18 +94,18 @@ def verification(measured, photos, draws):
     """{encoder: `Comparison`} of all conditions. Raises: UserError where nobody has two photographs."""
     found = {}
     for encoder, codes in measured.codes.items():
-        seen, people = _seen(codes, photos)
+        _, people, conditions = _seen(codes, photos)
         pairs = make_pairs(people, draws.impostors, draws.seed)
-        conditions = {label: vectors[seen] for label, vectors in codes.items()}
         gallery = conditions[ITSELF]
         found[encoder] = compare(conditions, gallery, pairs, people, BASELINE, rounds=draws.rounds, seed=draws.seed)
     return found
 
 
 def _seen(codes, photos):
-    """Which photographs show a face, and who is on them."""
+    """Which photographs show a face, who is on them, and their encodings under each condition."""
     seen = codes[ITSELF].any(axis=1)
-    return seen, np.array([photo.person or photo.name for photo in photos])[seen]
+    people = np.array([photo.who for photo in photos])[seen]
+    return seen, people, {label: vectors[seen] for label, vectors in codes.items()}
 
 
 def verification_table(encoder, comparison):
@@ -181,8 +180,7 @@ def group_tables(measured, photos, draws):
 
 def _group_verification(measured, photos, groups, draws):
     for encoder, codes in measured.codes.items():
-        seen, people = _seen(codes, photos)
-        conditions = {label: vectors[seen] for label, vectors in codes.items()}
+        seen, people, conditions = _seen(codes, photos)
         found = by_group(
             conditions,
             conditions[ITSELF],

@@ -146,8 +146,11 @@ def _variants(experiment, preset, given, args):
 def _paths(args):
     """{name in PATHS: absolute or None}. A --start without folder and suffix stays: it names weights that ship."""
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
-    named = args.start and args.start == Path(args.start).name and not Path(args.start).suffix
-    return {**paths, "start": args.start} if named else paths
+    if args.start:
+        from mpsrgan.weights import is_name  # here, because it loads h5py
+
+        paths["start"] = args.start if is_name(args.start) else paths["start"]
+    return paths
 
 
 def _absolute(path):

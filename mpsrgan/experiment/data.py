@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from data_prep.datasets import recognise
 from data_prep.degrade import Degradation
 from data_prep.loader import StagedLoader
 from data_prep.split import SPLITS
+from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.samples import Samples
 from mpsrgan.experiment.settings import words
@@ -20,10 +20,6 @@ from mpsrgan.images import MANIFEST_NAME
 
 PAIRS, FIRST_PAIRS = "data", "first_data"
 """Folders of a run that hold the pairs it has made: of its photographs, and of those of its first stage."""
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

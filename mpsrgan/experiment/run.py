@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 import keras
 
 from mpsrgan import __version__, assets
+from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
-from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs, say
+from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.experiment.plan import build_encoder, build_features, build_gan, load_start, total_steps
 from mpsrgan.experiment.results import Finished, evaluate, means, read_images, summarise
 from mpsrgan.identity import facenet

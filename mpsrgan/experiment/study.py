@@ -8,10 +8,11 @@ from pathlib import Path
 import keras
 
 from data_prep import Manifest
+from mpsrgan.commandline import say
 from mpsrgan.document import Table
 from mpsrgan.experiment import run as one
 from mpsrgan.experiment.command import DATA, PATHS, STUDY, read_config
-from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_pairs, say
+from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_pairs
 from mpsrgan.experiment.paper import Experiment
 from mpsrgan.experiment.plan import load_start
 from mpsrgan.experiment.results import spaced_images

@@ -5,9 +5,10 @@ import numpy as np
 from data_prep.datasets import recognise
 from data_prep.loader import as_channels, read_pair
 from data_prep.pairs import make_pair
+from mpsrgan.commandline import say
 from mpsrgan.document import Table
 from mpsrgan.errors import UserError
-from mpsrgan.experiment.data import degradation, say
+from mpsrgan.experiment.data import degradation
 from mpsrgan.identity import ENCODERS, load_encoder, relative_change, verification_table
 from mpsrgan.images import list_images, open_image
 from mpsrgan.report import BASELINES

@@ -9,22 +9,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mpsrgan.assets import Asset, describe
+from mpsrgan.assets import describe, opencv_zoo
 from mpsrgan.errors import UserError
 from mpsrgan.images import resize
 
 FILE = "face_detection_yunet_2023mar.onnx"
-WEIGHTS = Asset(
+WEIGHTS = opencv_zoo(
     variable="MPSRGAN_YUNET",
+    model="face_detection_yunet",
     file=FILE,
     what="YuNet's weights",
-    remedy=f"set MPSRGAN_YUNET to a copy of {FILE}",
-    # The zoo's two homes, at fixed commits: GitHub's quota for large files runs out at times.
-    urls=(
-        "https://github.com/opencv/opencv_zoo/raw/47534e27c9851bb1128ccc0102f1145e27f23f98/"
-        f"models/face_detection_yunet/{FILE}",
-        f"https://huggingface.co/opencv/face_detection_yunet/resolve/3cc26e7f1014a5ee5d74a42acee58bafc9d0a310/{FILE}",
-    ),
+    revision="3cc26e7f1014a5ee5d74a42acee58bafc9d0a310",
     digest="sha256:8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
 )
 DETECTION_SIDE = 320

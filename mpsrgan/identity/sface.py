@@ -7,23 +7,18 @@ were moved to fixed points; here the caller aligns, so images of one sort are to
 import cv2
 import numpy as np
 
-from mpsrgan.assets import Asset, describe
+from mpsrgan.assets import describe, opencv_zoo
 from mpsrgan.errors import UserError
 from mpsrgan.identity import prepare, unit
 
 SIDE = 112
 FILE = "face_recognition_sface_2021dec.onnx"
-WEIGHTS = Asset(
+WEIGHTS = opencv_zoo(
     variable="MPSRGAN_SFACE",
+    model="face_recognition_sface",
     file=FILE,
     what="SFace's weights",
-    remedy=f"set MPSRGAN_SFACE to a copy of {FILE}",
-    # The zoo's two homes, at fixed commits: GitHub's quota for large files runs out at times.
-    urls=(
-        "https://github.com/opencv/opencv_zoo/raw/47534e27c9851bb1128ccc0102f1145e27f23f98/"
-        f"models/face_recognition_sface/{FILE}",
-        f"https://huggingface.co/opencv/face_recognition_sface/resolve/3d7082438a6e4551e840c9b2bb60b71e8da4b524/{FILE}",
-    ),
+    revision="3d7082438a6e4551e840c9b2bb60b71e8da4b524",
     digest="sha256:0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
 )
 
