@@ -18,6 +18,8 @@ from keras import ops
 
 from mpsrgan import losses
 from mpsrgan.errors import UserError
+from mpsrgan.fast import Fast
+from mpsrgan.remembered import Remembered
 from mpsrgan.terms import LossWeights
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
@@ -31,6 +33,8 @@ PIXEL_TERMS = {
     "dssim": losses.dssim,
 }
 """Terms that compare sr with hr directly: name -> loss(hr, sr)."""
+FROZEN_TERMS = {"vgg": losses.feature_mse, "identity": losses.identity_loss}
+"""Terms that compare what a frozen network makes of hr and of sr: name -> loss(of hr, of sr)."""
 
 
 class GAN(keras.Model):
@@ -44,6 +48,7 @@ class GAN(keras.Model):
         weights: `LossWeights` of the generator's loss.
         feature_layer: name of the discriminator's layer whose output the feature term compares.
         encoder: frozen model image -> unit vectors of faces (B, N), or None where no loss needs one.
+        recompute: less memory for more work, see `mpsrgan.fast.Fast`.
     Raises: UserError if a term is asked for without what it compares.
     """
 
@@ -55,11 +60,12 @@ class GAN(keras.Model):
         weights=LossWeights(),
         feature_layer=None,
         encoder=None,
+        recompute=False,
         name="gan",
     ):
         super().__init__(name=name)
         self.generator, self.discriminator, self.features, self.encoder = generator, discriminator, features, encoder
-        self.loss_terms, self.feature_layer = weights, feature_layer
+        self.loss_terms, self.feature_layer, self.recompute = weights, feature_layer, recompute
         if weights.vgg and features is None:
             raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
         if weights.feature and feature_layer is None:
@@ -68,7 +74,7 @@ class GAN(keras.Model):
             )
         if weights.identity and encoder is None:
             raise UserError(f"the identity loss has weight {weights.identity} but no encoder was given")
-        self._compiled = {}
+        self._compiled, self._fast, self.remembered = {}, {}, {}
         self.built = True
 
     def call(self, lr, training=False):
@@ -93,6 +99,23 @@ class GAN(keras.Model):
         outputs = [self.discriminator.get_layer(name).output for name in ("logits", self.feature_layer)]
         return keras.Model(self.discriminator.input, outputs, name="perceiver")
 
+    def run(self, network, x, training=False):
+        """network(x, training), by the quicker arithmetic of `mpsrgan.fast`."""
+        if id(network) not in self._fast:
+            self._fast[id(network)] = Fast(network, self.recompute)
+        return self._fast[id(network)](x, training)
+
+    def frozen(self, term):
+        """The frozen network whose outputs a term compares."""
+        return {"vgg": self.features, "identity": self.encoder}[term]
+
+    def remember_truth(self, limit):
+        """From now on what frozen networks make of a truth image is kept, up to `limit` bytes a network.
+
+        It pays where the same hr comes again, so with whole images and no random changes but mirroring.
+        """
+        self.remembered = {term: Remembered(self.frozen(term), limit) for term in FROZEN_TERMS if self.frozen(term)}
+
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Takes two optimizers (one cannot serve two models) and builds both before the first step.
 
@@ -110,19 +133,23 @@ class GAN(keras.Model):
         Real and fake images pass through D as one batch, so that batch norm sees the mixture that its running
         statistics describe. The paper feeds them one after the other.
         """
-        real, fake = ops.split(self.critic(ops.concatenate([hr, sr], axis=0), training=training), 2)
+        both = ops.concatenate([hr, sr], axis=0)
+        real, fake = ops.split(self.run(self.critic, both, training), 2)
         on_real, on_fake = losses.cross_entropy(real, 1), losses.cross_entropy(fake, 0)
         means = {"d_real": ops.mean(ops.sigmoid(real)), "d_fake": ops.mean(ops.sigmoid(fake))}
         return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
 
-    def generator_losses(self, hr, sr, weights):
-        """Total and log terms of G's loss. D runs as in inference: nothing of it moves."""
+    def generator_losses(self, hr, sr, weights, truth=None):
+        """Total and log terms of G's loss. D runs as in inference: nothing of it moves.
+
+        truth: {term: what its frozen network makes of hr}, where that is known already.
+        """
         terms = dict(self._judgements(hr, sr, weights))
-        if weights.vgg:
-            terms["vgg"] = losses.feature_mse(self.features(hr), self.features(sr))
-        if weights.identity:
-            truth = ops.stop_gradient(self.encoder(hr, training=False))
-            terms["identity"] = losses.identity_loss(truth, self.encoder(sr, training=False))
+        for term, compare in FROZEN_TERMS.items():
+            if getattr(weights, term):
+                known = (truth or {}).get(term)
+                known = self.run(self.frozen(term), hr) if known is None else known
+                terms[term] = compare(ops.stop_gradient(known), self.run(self.frozen(term), sr))
         terms |= {name: loss(hr, sr) for name, loss in PIXEL_TERMS.items() if getattr(weights, name)}
         total = sum(asdict(weights)[name] * value for name, value in terms.items())
         return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}
@@ -130,10 +157,10 @@ class GAN(keras.Model):
     def _judgements(self, hr, sr, weights):
         """The terms that the discriminator gives."""
         if weights.feature:
-            logits, features = self.perceiver(sr, training=False)
-            yield "feature", losses.distance(self.perceiver(hr, training=False)[1], features)
+            logits, features = self.run(self.perceiver, sr)
+            yield "feature", losses.distance(self.run(self.perceiver, hr)[1], features)
         elif weights.need_discriminator:
-            logits = self.critic(sr, training=False)
+            logits = self.run(self.critic, sr)
         if weights.adversarial:
             yield "adversarial", losses.cross_entropy(logits, 1)
         if weights.minimax:
@@ -153,8 +180,10 @@ class GAN(keras.Model):
         """As `train_on_batch`, with the sub-steps named: any of "discriminator", "generator", in that order."""
         from mpsrgan.steps import make_train_step
 
-        step = self._compile_once(("train", tuple(parts)), weights or self.loss_terms, make_train_step, parts)
-        return _floats(step(lr, hr))
+        weights = weights or self.loss_terms
+        step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
+        truth = {term: known(hr) for term, known in self.remembered.items() if getattr(weights, term)}
+        return _floats(step(lr, hr, truth))
 
     def test_on_batch(self, lr, hr, weights=None):
         """The same terms in inference mode; moves nothing. Returns (dict of floats, sr as a float32 array)."""

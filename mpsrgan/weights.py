@@ -27,6 +27,7 @@ ARCHITECTURES = {
     "enhance": "mpsrgan.models.enhance:build_generator",
     "pixelshuffle": "mpsrgan.models.pixelshuffle:build_generator",
     "inception": "mpsrgan.models.inception:build_generator",
+    "lite": "mpsrgan.models.lite:build_generator",
 }
 """Name in the file -> "module:function" of the generator's builder."""
 FOLDER = Path(__file__).parent.parent / "weights"

@@ -24,7 +24,7 @@ def float32_policy():
         sys.modules["keras"].config.set_dtype_policy("float32")
 
 
-def small_gan(rng=None, features=False, **weights):
+def small_gan(rng=None, features=False, normalise=True, recompute=False, **weights):
     """A GAN of a few thousand variables with two Adams; with `features`, a random VGG19 of one layer."""
     import keras
 
@@ -35,8 +35,9 @@ def small_gan(rng=None, features=False, **weights):
     keras.utils.set_random_seed(1)
     vgg = vgg19.build_features("block1_conv2") if features else None
     weights = LossWeights(**{"adversarial": 1e-3, "vgg": 1.0 if features else 0.0, "pixel": 1.0, **weights})
-    generator = srgan.build_generator(blocks=1, filters=8)
-    gan = GAN(generator, srgan.build_discriminator(filters=4, stages=2, dense=8), vgg, weights)
+    generator = srgan.build_generator(blocks=1, filters=8, normalise=normalise)
+    discriminator = srgan.build_discriminator(filters=4, stages=2, dense=8)
+    gan = GAN(generator, discriminator, vgg, weights, recompute=recompute)
     gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     return gan
 

@@ -8,7 +8,7 @@ from keras import layers
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.models import enhance, inception, pixelshuffle, srgan, vgg19
+from mpsrgan.models import enhance, inception, lite, pixelshuffle, srgan, vgg19
 from mpsrgan.weights import load_generator, save_generator
 
 SMALL = {
@@ -16,8 +16,9 @@ SMALL = {
     "enhance": {"blocks": 1, "filters": 4},
     "pixelshuffle": {"blocks": 1, "filters": 4},
     "inception": {"filters": 8},
+    "lite": {"blocks": 1, "filters": 4},
 }
-MODULES = {"srgan": srgan, "enhance": enhance, "pixelshuffle": pixelshuffle, "inception": inception}
+MODULES = {"srgan": srgan, "enhance": enhance, "pixelshuffle": pixelshuffle, "inception": inception, "lite": lite}
 GENERATORS = {name: partial(module.build_generator, **SMALL[name]) for name, module in MODULES.items()}
 DISCRIMINATORS = {
     "srgan": partial(srgan.build_discriminator, filters=4, dense=8),
@@ -79,6 +80,15 @@ def test_pixelshuffle_has_the_parameters_of_its_text():
     widths = [12, 48, 72, 48, 12, 3]
     discriminator = convs(3, [3, *widths]) + 4 * sum(widths[1:]) + 16 * 16 * 3 + 1
     assert pixelshuffle.build_discriminator().count_params() == discriminator == 74_920
+
+
+def test_lite_has_the_parameters_of_its_text_and_begins_as_the_nearest_neighbour(rng):
+    model = lite.build_generator()
+    assert model.count_params() == convs(3, [3, *[48] * 18, 48]) == 375_456
+    lr = draw(rng, model, (3, 4))
+    assert np.array_equal(model.predict_on_batch(lr), lr.repeat(4, axis=1).repeat(4, axis=2))
+    with pytest.raises(UserError, match="scale is 1"):
+        lite.build_generator(scale=1)
 
 
 def test_inception_has_the_parameters_of_its_figures():
@@ -199,6 +209,7 @@ def test_outputs_are_float32_under_mixed_precision(precision):
 @each_generator
 def test_generators_run_under_mixed_precision(rng, name):
     model = GENERATORS[name]()
+    model.set_weights([w + rng.uniform(0, 0.02, w.shape).astype(w.dtype) for w in model.get_weights()])
     lr = draw(rng, model, (4, 5))
     keras.config.set_dtype_policy("mixed_bfloat16")
     mixed = GENERATORS[name]()

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from mpsrgan.commandline import INTERRUPTED, TERMINATED, exit_code
+from mpsrgan.commandline import INTERRUPTED, TERMINATED, exit_code, say
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.options import ALL, make_parser
 from mpsrgan.experiment.settings import (
@@ -66,6 +66,7 @@ def main(experiment, argv=None):
 def _main(experiment, args):
     request = resolve(experiment, args)
     import_keras()
+    request = _with_precision(request)
     if args.dry_run:
         from mpsrgan.experiment.plan import print_plan
 
@@ -75,6 +76,21 @@ def _main(experiment, args):
     else:
         from mpsrgan.experiment.run import run
     return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
+
+
+def _with_precision(request):
+    """ "auto" becomes what this machine does best; a run that goes on keeps what it began with."""
+    every = request.settings if request.choice == ALL and isinstance(request.settings, dict) else {"": request.settings}
+    if all(settings.precision != "auto" for settings in every.values()):
+        return request
+    from mpsrgan.precision import choose
+
+    policy, why = choose()
+    say(f"precision {policy}: {why}")
+    changed = {
+        name: replace(s, precision=policy if s.precision == "auto" else s.precision) for name, s in every.items()
+    }
+    return replace(request, settings=changed if every is request.settings else changed[""])
 
 
 def resolve(experiment, args):
@@ -95,6 +111,8 @@ def resolve(experiment, args):
     if "counts" in given:
         given["counts"] = tuple(given["counts"])
     if args.resume:
+        if given.get("precision") == "auto":  # what that meant when the run began
+            del given["precision"]
         return _resumed(experiment, args, given, choice)
     preset = args.preset or "quick"
     if preset == "paper" and not args.data and not args.dry_run:

@@ -1,4 +1,4 @@
-"""Networks that two papers share, as an experiment's `build`. Keras is imported when one is built."""
+"""Networks as an experiment's `build`. Keras is imported when one is built."""
 
 
 def srgan(settings):
@@ -8,3 +8,12 @@ def srgan(settings):
     arguments = {"scale": settings.scale, "channels": settings.channels}
     arguments |= {"filters": settings.filters, "blocks": settings.blocks, "normalise": settings.normalise}
     return build_generator(**arguments), build_discriminator(settings.channels, settings.filters), ("srgan", arguments)
+
+
+def lite(settings):
+    """The small generator and paper 000's discriminator, for those who want to make a GAN of it."""
+    from mpsrgan.models.lite import build_generator
+    from mpsrgan.models.srgan import build_discriminator
+
+    arguments = {key: getattr(settings, key) for key in ("scale", "channels", "filters", "blocks")}
+    return build_generator(**arguments), build_discriminator(settings.channels, settings.filters), ("lite", arguments)

@@ -37,7 +37,15 @@ def build_gan(experiment, settings, features, encoder):
     keras.config.set_dtype_policy(settings.precision)
     seed_everything(settings.seed)
     generator, discriminator, (architecture, arguments), *feature_layer = experiment.build(settings)
-    gan = GAN(generator, discriminator, features, settings.loss_weights, *feature_layer, encoder=encoder)
+    gan = GAN(
+        generator,
+        discriminator,
+        features,
+        settings.loss_weights,
+        *feature_layer,
+        encoder=encoder,
+        recompute=settings.recompute,
+    )
     rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
     gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
     return gan, architecture, arguments

@@ -26,13 +26,17 @@ from mpsrgan.training.callbacks import (
     Progress,
     SampleGrid,
     TensorBoard,
+    cosine,
     read_metrics,
+    stepped,
 )
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.training.loop import Schedule, train
 from mpsrgan.weights import save_generator
 
 GRID_FACES = 4
+REMEMBERED_BYTES = 2_000_000_000
+"""What may be kept of the truth's features: VGG19's of 4000 images of 256x256 px."""
 
 
 def run(experiment, request):
@@ -42,6 +46,8 @@ def run(experiment, request):
     request, encoder = _with_encoder(request)
     settings, out = request.settings, request.out
     gan, architecture, arguments = build_gan(experiment, settings, features, encoder)
+    if settings.repeats_images:
+        gan.remember_truth(REMEMBERED_BYTES)
     checkpoints = Checkpoints(out / "checkpoints")
     request = _started(request, gan.generator, (architecture, arguments), checkpoints)
     request, manifest, loaders = _data(experiment, request, gan)
@@ -201,7 +207,9 @@ def _callbacks(out, manifest, settings, schedule, loaders, start):
     lr, hr = read_images(manifest, manifest.split("validation")[:GRID_FACES], settings.channels)
     callbacks = []
     if every := settings.decay_every or (settings.decay_epochs or 0) * loader.steps_per_epoch:
-        callbacks.append(LearningRate(settings.learning_rate, every, settings.decay_factor))
+        callbacks.append(LearningRate(stepped(settings.learning_rate, every, settings.decay_factor)))
+    if settings.cosine:
+        callbacks.append(LearningRate(cosine(settings.learning_rate, schedule.steps)))
     if settings.score_epochs:
         epochs = (loader.steps_per_epoch, settings.score_epochs)
         callbacks.append(EpochScores(out / "epochs.csv", whole_validation, schedule, *epochs, start))

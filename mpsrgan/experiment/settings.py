@@ -5,7 +5,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from mpsrgan.errors import UserError
 from mpsrgan.terms import SSIM_WINDOW, TERMS, LossWeights
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
 WEIGHTS = tuple(f"{term}_weight" for term in TERMS)
 LEAST = dict.fromkeys(
@@ -37,10 +37,12 @@ class Settings:
     steps: total, or None to train `epochs`. counts: images wanted in train, validation, test; None for 80, 10 and 10 %.
     ..._weight: of the generator's loss terms, as in `mpsrgan.gan.LossWeights`. identity_crop: share of each side of an
     image, from its middle, that the identity loss takes as the face; 0.8 serves CelebA's middle squares best.
-    decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time.
+    decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time;
+    cosine: it falls to 0 along half a cosine wave over all steps instead.
     fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`.
     crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
     warm_start: steps with pixel loss alone before the GAN. first_steps: steps on other photographs before these.
+    precision: "auto" becomes one of the others when a run begins (`mpsrgan.precision`). recompute: see `fast.Fast`.
     score_epochs: epochs between scores of the whole validation split, None for never.
     """
 
@@ -75,6 +77,7 @@ class Settings:
     decay_every: int | None = None
     decay_epochs: int | None = None
     decay_factor: float = 0.5
+    cosine: bool = False
     fit: str = "crop"
     lr_filter: str = "bicubic"
     blur_kernel: int = 0
@@ -90,6 +93,7 @@ class Settings:
     warm_start: int = 0
     first_steps: int = 0
     precision: str = "float32"
+    recompute: bool = False
     seed: int = 0
     validate_every: int = 10
     score_epochs: int | None = None
@@ -111,6 +115,8 @@ class Settings:
         for name in ("learning_rate", "decay_factor"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UserError(f"{_option(name)} is {getattr(self, name)}; expected more than 0")
+        if self.cosine and (self.decay_every or self.decay_epochs):
+            raise UserError("--cosine and a decay in steps were both asked for; leave out --cosine or --decay-...")
         if not any(getattr(self, name) for name in WEIGHTS):
             raise UserError(f"all loss weights are 0; give one of {', '.join(map(_option, WEIGHTS))}")
         if self.channels not in (1, 3):
@@ -139,6 +145,11 @@ class Settings:
     def input_size(self):
         """(height, width) of what the generator trains on."""
         return (self.crop, self.crop) if self.crop else self.lr
+
+    @property
+    def repeats_images(self):
+        """Does the generator see the same images again, or mirrored, and not ever new parts and changes of them?"""
+        return not (self.crop or self.rotate or self.brightness or self.contrast or self.tint)
 
     @property
     def loss_weights(self):

@@ -4,6 +4,8 @@ import keras
 
 from mpsrgan.errors import UserError
 
+DIFFERENT_IN_TRAINING = (keras.layers.BatchNormalization, keras.layers.Dropout, keras.layers.SpatialDropout2D)
+
 
 def _backend():
     name = keras.backend.backend()
@@ -28,11 +30,21 @@ def make_test_step(gan, weights):
 
 def test_losses(gan, weights, lr, hr):
     """What a test step computes, on either backend."""
-    sr = gan.generator(lr, training=False)
+    sr = gan.run(gan.generator, lr)
     logs = gan.generator_losses(hr, sr, weights)[1]
     if weights.need_discriminator:
         logs |= gan.discriminator_losses(hr, sr, training=False)[1]
     return logs, sr
+
+
+def depends_on_training(network):
+    """Does it compute something else in training than in inference?"""
+    return any(isinstance(layer, DIFFERENT_IN_TRAINING) for layer in network.layers)
+
+
+def normalise(layer, x):
+    """What a BatchNormalization layer does in training, in the fewest operations that the backend has."""
+    return _backend().normalise(layer, x)
 
 
 def seed_everything(seed):

@@ -30,11 +30,11 @@ def make_train_step(gan, weights, parts):
         after, moved = optimizer.stateless_apply([values[i] for i in slots], gradients, before)
         return _replace(values, trained + running + slots, [*after, *statistics, *moved]), logs
 
-    def step(values, lr, hr):
+    def step(values, lr, hr, truth):
         logs = {}
         if DISCRIMINATOR in parts:
             with keras.StatelessScope(list(zip(variables, values))):
-                sr = generator(lr, training=False)
+                sr = gan.run(generator, lr)
             values, terms = learn(
                 values, discriminator, gan.discriminator_optimizer, lambda: gan.discriminator_losses(hr, sr, True)
             )
@@ -44,15 +44,15 @@ def make_train_step(gan, weights, parts):
                 values,
                 generator,
                 gan.optimizer,
-                lambda: gan.generator_losses(hr, generator(lr, training=True), weights),
+                lambda: gan.generator_losses(hr, gan.run(generator, lr, training=True), weights, truth),
             )
             logs |= terms
         return values, logs
 
     compiled = jax.jit(step, donate_argnums=0)
 
-    def run(lr, hr):
-        values, logs = compiled([v.value for v in variables], lr, hr)
+    def run(lr, hr, truth):
+        values, logs = compiled([v.value for v in variables], lr, hr, truth)
         for variable, value in zip(variables, values):
             variable.assign(value)
         return logs
@@ -83,6 +83,11 @@ def _replace(values, places, new):
     for place, value in zip(places, new, strict=True):
         values[place] = value
     return values
+
+
+def normalise(layer, x):
+    """XLA joins the operations by itself."""
+    return layer(x, training=True)
 
 
 def be_deterministic():

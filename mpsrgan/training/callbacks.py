@@ -1,6 +1,7 @@
 """What is seen of a run while it lasts: metrics.csv, TensorBoard, sample grids, a progress bar."""
 
 import csv
+import math
 import os
 import sys
 import time
@@ -76,18 +77,28 @@ def _number(value):
     return value if isinstance(value, int) else f"{value:.6g}"
 
 
-class LearningRate(keras.callbacks.Callback):
-    """Multiplies the learning rate of both optimizers by `factor` after every `every` steps, counted from the first.
+def stepped(rate, every, factor):
+    """Step, counted from 0, -> learning rate: `rate`, multiplied by `factor` after every `every` steps.
 
     Papers 002 (section 5.4: 0.02 for 60 epochs, then 0.005) and 003 (section IV.A: halved every 5000 batches).
     """
+    return lambda step: rate * factor ** (step // every)
 
-    def __init__(self, rate, every, factor):
+
+def cosine(rate, steps):
+    """Step, counted from 0, -> learning rate: half a cosine wave from `rate` to 0 over `steps` (Loshchilov 2017)."""
+    return lambda step: rate * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Gives both optimizers the learning rate `rate_at(step)` of each step, counted from 0."""
+
+    def __init__(self, rate_at):
         super().__init__()
-        self.rate, self.every, self.factor, self.set = rate, every, factor, None
+        self.rate_at, self.set = rate_at, None
 
     def on_train_batch_begin(self, batch, logs=None):
-        rate = self.rate * self.factor ** (batch // self.every)
+        rate = self.rate_at(batch)
         if rate != self.set:
             self.set = self.model.optimizer.learning_rate = self.model.discriminator_optimizer.learning_rate = rate
 
