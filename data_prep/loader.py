@@ -1,9 +1,12 @@
 """Batches of pairs from disk. Source: paper 000, section 6: "data loaders to load 16 input and target pictures, the
 size of one batch. This happens before every iteration. This way we can limit the memory".
+
+From PNGs a batch costs their decoding, even one of small crops; from packed pairs (``shards``) it does not.
 """
 
 import itertools
 from contextlib import closing
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -11,6 +14,7 @@ from PIL import Image
 from data_prep.augment import Augment
 from data_prep.ordered import ordered_map
 from data_prep.pairs import as_size, size_words
+from data_prep.shards import KINDS
 from mpsrgan.errors import UserError
 from mpsrgan.images import open_image, to_float
 
@@ -69,11 +73,11 @@ class BatchLoader:
     def batch(self, step):
         """Step 0, 1, ... -> (lr, hr): float32 (N, h, w, channels) in -1..1, h and w of hr scale times those of lr.
 
-        UserError naming the file when a PNG of the pairs is missing or damaged.
+        UserError naming the file when one of the pairs is missing or damaged.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         n = len(self.entries)
-        order = np.random.default_rng([self.seed, epoch]).permutation(n) if self._shuffle else np.arange(n)
+        order = _order(self.seed, epoch, n) if self._shuffle else range(n)
         positions = range(place * self.batch_size, min((place + 1) * self.batch_size, n))
         pairs = [self._sample(order[p], np.random.default_rng([self.seed, epoch, p + 1])) for p in positions]
         lr, hr = zip(*pairs)
@@ -125,8 +129,20 @@ def read_pair(manifest, entry, channels=3):
     Pillow's luma: 0.299 R + 0.587 G + 0.114 B, rounded. UserError naming the file if missing or damaged.
     """
     _check_channels(channels)
-    lr_path, hr_path = manifest.paths(entry)
-    return as_channels(_read(lr_path, manifest.lr), channels), as_channels(_read(hr_path, manifest.hr), channels)
+    return tuple(as_channels(read_image(manifest, entry, kind), channels) for kind in KINDS)
+
+
+def read_image(manifest, entry, kind):
+    """The "lr" or "hr" of a pair -> uint8 (h, w, 3): decoded, or of packed pairs a view that is not read before use."""
+    if manifest.shards:
+        return manifest.shards.image(entry, kind)
+    lr, hr = manifest.paths(entry)
+    return _read(lr, manifest.lr) if kind == "lr" else _read(hr, manifest.hr)
+
+
+@lru_cache(8)  # an epoch's order is asked for by each of its batches
+def _order(seed, epoch, n):
+    return np.random.default_rng([seed, epoch]).permutation(n)
 
 
 def _stream(batch, start, loader):

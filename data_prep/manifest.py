@@ -1,6 +1,7 @@
 """What a folder of pairs holds: ``manifest.jsonl``, one JSON object a line, the first one a header.
 
-The header says how the pairs were made: "hr" and "lr" as [height, width], "fit", "zoom", "degradation" and more.
+The header says how the pairs were made: "hr" and "lr" as [height, width], "fit", "zoom", "degradation" and more; where
+they are packed, "pack" says into what, see ``shards``. Pairs as PNGs are version 2, packed ones version 3.
 """
 
 import hashlib
@@ -10,22 +11,23 @@ from pathlib import Path
 
 from data_prep.degrade import Degradation
 from data_prep.pairs import as_size, check_fit, scale_of
+from data_prep.shards import Shards
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.images import MANIFEST_NAME
 
 FORMAT = "mpsrgan-pairs"
-VERSION = 2
+VERSION, PACKED_VERSION = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One source file: a pair when ``split`` is a name of SPLITS, else "unused", or None when skipped.
 
-    ``name`` is the stem of both PNGs, ``source`` the path below the source folder, ``sha256`` of the source's bytes,
-    ``width`` and ``height`` in pixels of the upright source, ``group`` the person or near-duplicate cluster,
-    ``enlarged`` whether the part used, borders included, was smaller than hr, ``skipped`` the reason. What is not
-    known is None.
+    ``name`` is the stem of both PNGs, unless the pairs are packed, ``source`` the path below the source folder,
+    ``sha256`` of the source's bytes, ``width`` and ``height`` in pixels of the upright source, ``group`` the person or
+    near-duplicate cluster, ``enlarged`` whether the part used, borders included, was smaller than hr, ``skipped`` the
+    reason. What is not known is None.
     """
 
     name: str
@@ -40,16 +42,20 @@ class Entry:
 
 
 class Manifest:
-    """The header (a dict) and the entries of the pairs in ``folder``."""
+    """The header (a dict) and the entries of the pairs in ``folder``; of packed pairs, when loaded, the ``shards``."""
 
     def __init__(self, folder, header, entries):
         self.folder = Path(folder)
         self.header = header
         self.entries = entries
+        self.shards = None
 
     @classmethod
     def load(cls, folder):
-        """Read ``folder/manifest.jsonl``; UserError when it is absent, torn or of another format or version."""
+        """Read ``folder/manifest.jsonl``; UserError when it is absent, torn or of another format or version.
+
+        Of packed pairs every file must be there at its full length.
+        """
         path = Path(folder) / MANIFEST_NAME
         try:
             with open(path, encoding="utf-8") as file:
@@ -68,11 +74,15 @@ class Manifest:
             raise UserError(f"{path}: damaged ({error}); prepare the pairs again") from error
         if len(entries) != header["entries"]:
             raise UserError(f"{path}: torn, {len(entries)} of {header['entries']} entries; prepare the pairs again")
-        return cls(folder, header, entries)
+        manifest = cls(folder, header, entries)
+        if header["version"] == PACKED_VERSION:
+            manifest.shards = _open_shards(manifest, path)
+        return manifest
 
     def save(self):
         """Write the manifest into its folder."""
-        header = {"format": FORMAT, "version": VERSION, **self.header, "entries": len(self.entries)}
+        version = PACKED_VERSION if "pack" in self.header else VERSION
+        header = {"format": FORMAT, "version": 0, **self.header} | {"version": version, "entries": len(self.entries)}
         with open(self.folder / MANIFEST_NAME, "w", encoding="utf-8", newline="\n") as file:
             for line in (header, *map(asdict, self.entries)):
                 file.write(json.dumps(line) + "\n")
@@ -115,18 +125,28 @@ class Manifest:
         return [entry for entry in self.entries if entry.split == name]
 
     def paths(self, entry):
-        """(lr path, hr path) of an entry's PNGs."""
+        """(lr path, hr path) of an entry's PNGs, which packed pairs have not."""
         where = self.folder / entry.split
         return where / "lr" / f"{entry.name}.png", where / "hr" / f"{entry.name}.png"
+
+
+def _open_shards(manifest, path):
+    try:
+        sizes = {"lr": manifest.lr, "hr": manifest.hr}
+        return Shards(manifest.folder, manifest.header["pack"], sizes, manifest.entries)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: damaged (of the pack, {error}); prepare the pairs again") from error
 
 
 def _check_header(header, path):
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise UserError(f"{path}: is not a manifest of {FORMAT}; prepare the pairs again")
-    if header.get("version") != VERSION:
+    if header.get("version") not in (VERSION, PACKED_VERSION):
         raise UserError(
-            f"{path}: has version {header.get('version')!r}, this program reads version {VERSION}; "
-            "prepare the pairs again"
+            f"{path}: has version {header.get('version')!r}, this program reads versions {VERSION} and "
+            f"{PACKED_VERSION}; prepare the pairs again"
         )
     try:
         scale_of(as_size(header["hr"]), as_size(header["lr"]))

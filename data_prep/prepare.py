@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,10 +15,20 @@ import numpy as np
 from data_prep.degrade import Degradation
 from data_prep.manifest import Entry, Manifest
 from data_prep.ordered import ordered_map
-from data_prep.pairs import HR_FILTER, as_size, check_fit, difference_hash, make_pair, scale_of, used_size
+from data_prep.pairs import (
+    HR_FILTER,
+    as_size,
+    check_fit,
+    decode_factor,
+    difference_hash,
+    make_pair,
+    scale_of,
+    used_size,
+)
+from data_prep.shards import KINDS, rows_per_shard, write_shards
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
-from mpsrgan.images import MAX_PIXELS, ImageError, list_images, open_image, save_image
+from mpsrgan.images import MAX_PIXELS, ImageError, list_images, open_reduced, save_image
 
 
 def prepare(
@@ -37,6 +48,7 @@ def prepare(
     workers=None,
     limit=None,
     pattern="*",
+    pack=None,
     progress=True,
 ):
     """Make pairs of every image below ``source`` in ``out``/{train,validation,test}/{lr,hr}/NAME.png -> Manifest.
@@ -47,7 +59,9 @@ def prepare(
     together as well. ``min_side``: files are skipped when the longer side of the part used (after zoom and crop, with
     borders) is shorter. The paper does not say what becomes of small pictures; None skips those under the longer side
     of ``lr``, because their input would be enlarged. ``limit``: only the first files, by sorted path. ``pattern``:
-    only file names that match. Files that cannot be used are listed in the manifest with the reason.
+    only file names that match. ``pack``: instead of PNGs, raw pixels in files of at most that many million bytes, see
+    ``shards``. Files that cannot be used are listed in the manifest with the reason. A JPEG at least 8 times larger
+    than hr is decoded at a half, a quarter or an eighth: see ``decode_factor``.
 
     ``out`` appears whole or not at all, and depends on the arguments and the files alone, not on ``workers``.
     UserError when ``source`` holds too few images, or ``out`` is in use, within ``source`` or cannot be written.
@@ -55,30 +69,28 @@ def prepare(
     hr, lr = as_size(hr), as_size(lr)
     scale_of(hr, lr)
     check_fit(fit, zoom)
+    if pack:
+        rows_per_shard(hr, pack)  # before 70,000 photographs are read in vain
     source, out = Path(source), Path(out)
     paths = list_images(source, pattern)[:limit]
     if not paths:
         raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
-    reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, min_side, max_pixels)
-    with _whole_or_not_at_all(out) as partial:
+    reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, min_side, max_pixels, _save_raw if pack else _save)
+    with whole_or_not_at_all(out) as partial:
         records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
         entries, wanted = _divide(records, source, counts, seed, group_of)
         header = {**reader.header, "wanted": wanted, "people": group_of is not None, "totals": _totals(entries)}
-        manifest = Manifest(partial, header, entries)
-        _move_pairs(manifest)
-        manifest.save()
+        _finish(Manifest(partial, header, entries), pack)
     return Manifest.load(out)
 
 
 @contextmanager
-def _whole_or_not_at_all(out):
+def whole_or_not_at_all(out):
     """Gives a folder beside ``out`` to fill, which takes its name in the end; nothing is left after an error."""
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        for kind in ("lr", "hr"):
-            (partial / "all" / kind).mkdir(parents=True)
         yield partial
         if out.is_dir():  # empty; not every system renames onto a folder
             out.rmdir()
@@ -102,6 +114,7 @@ class _Reader:
     seed: int
     min_side: int
     max_pixels: int
+    save: Callable
 
     @property
     def header(self):
@@ -132,22 +145,25 @@ class _Reader:
         try:
             with open(path, "rb") as file:
                 entry = replace(entry, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-                image = open_image(file, max_pixels=self.max_pixels)
+                image, size = open_reduced(file, self._factor, max_pixels=self.max_pixels)
         except ImageError as error:
             return replace(entry, skipped=error.reason), None
         except OSError as error:
             return replace(entry, skipped=f"cannot be opened: {error.strerror}"), None
-        entry = replace(entry, width=image.width, height=image.height)
-        used = used_size(*image.size, self.hr, self.fit, self.zoom)
+        entry = replace(entry, width=size[0], height=size[1])
+        used = used_size(*size, self.hr, self.fit, self.zoom)
         if max(used) < self.min_side:
-            part = "" if max(used) == max(image.size) else f" of the part used, {used[0]}x{used[1]},"
-            reason = f"{image.width}x{image.height} pixels, the longer side{part} is under {self.min_side}"
+            part = "" if max(used) == max(size) else f" of the part used, {used[0]}x{used[1]},"
+            reason = f"{size[0]}x{size[1]} pixels, the longer side{part} is under {self.min_side}"
             return replace(entry, skipped=reason), None
         target, reduced = self._pair(image, entry.sha256)
-        save_image(target, folder / "hr" / f"{name}.png")
-        save_image(reduced, folder / "lr" / f"{name}.png")
+        self.save(target, folder / "hr" / name)
+        self.save(reduced, folder / "lr" / name)
         enlarged = used[0] < self.hr[1] or used[1] < self.hr[0]
         return replace(entry, enlarged=enlarged), np.packbits(difference_hash(target))
+
+    def _factor(self, width, height):
+        return decode_factor(width, height, self.hr, self.fit, self.zoom)
 
     def _pair(self, image, sha256):
         rng = np.random.default_rng([self.seed, int(sha256, 16)]) if self.degradation.noise else None
@@ -157,6 +173,8 @@ class _Reader:
 def _read_all(reader, folder, paths, workers, progress):
     from tqdm import tqdm  # here, because importing this package must stay cheap
 
+    for kind in KINDS:
+        (folder / kind).mkdir(parents=True)
     names = unique_names(path.relative_to(reader.source) for path in paths)
     # closing: no thread may still write when an interrupt anywhere in this loop has the folder removed
     with closing(ordered_map(lambda job: reader(*job, folder), zip(paths, names), workers, 2 * workers)) as results:
@@ -194,8 +212,26 @@ def _groups(entries, packed, group_of):
     return [people[root] for root in connect(labels, np.arange(len(people)), same)]
 
 
+def _finish(manifest, pack):
+    """From the flat folder of the first pass to what ``prepare`` promises."""
+    if pack:
+        manifest.header["pack"] = _pack_pairs(manifest, pack)
+    else:
+        _move_pairs(manifest)
+    shutil.rmtree(manifest.folder / "all")
+    manifest.save()
+
+
+def _save(image, stem):
+    save_image(image, f"{stem}.png")
+
+
+def _save_raw(image, stem):
+    np.save(f"{stem}.npy", image)
+
+
 def _move_pairs(manifest):
-    """From the flat folder of the first pass into the splits; what no split wants goes."""
+    """From the flat folder of the first pass into the splits."""
     folder = manifest.folder
     for name in SPLITS:
         for kind in ("lr", "hr"):
@@ -203,7 +239,20 @@ def _move_pairs(manifest):
         for entry in manifest.split(name):
             for path in manifest.paths(entry):
                 (folder / "all" / path.parent.name / path.name).rename(path)
-    shutil.rmtree(folder / "all")
+
+
+def _pack_pairs(manifest, megabytes):
+    """From the flat folder of the first pass into shards, each picture deleted behind us; gives the header's "pack"."""
+
+    def read(entries, kind):
+        for entry in entries:
+            path = manifest.folder / "all" / kind / f"{entry.name}.npy"
+            image = np.load(path)
+            path.unlink()
+            yield image
+
+    sizes = {"lr": manifest.lr, "hr": manifest.hr}
+    return write_shards(manifest.folder, manifest.entries, sizes, megabytes, read)
 
 
 def _totals(entries):

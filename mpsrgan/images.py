@@ -26,7 +26,9 @@ FILTERS = {
 # Raster formats that Pillow decodes itself: EPS, PS, PDF and WMF run outside programs and stay out.
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA")
 WRITE_FORMATS = {
-    ".png": ("PNG", {}),
+    # level 1 with zlib's run-length strategy (3): as small as Pillow's own settings on photographs (68.8 against 68.0
+    # KB for a 256x256 portrait, 134 against 132 KB for a sharper one) in a quarter to a third of the time
+    ".png": ("PNG", {"compress_level": 1, "compress_type": 3}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".webp": ("WEBP", {"lossless": True}),
@@ -45,6 +47,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ON_THEIR_SIDE = (5, 6, 7, 8)
 # What Pillow's parsers let through on damaged files (OSError holds UnidentifiedImageError; ValueError, UserError).
 _DAMAGE = (
     OSError,
@@ -81,8 +84,17 @@ def open_image(source, *, max_pixels=MAX_PIXELS):
     Raises ImageError (a UserError) naming the file for anything missing, foreign, damaged, over ``max_pixels`` (read
     from the header, before any decoding) or of a mode without a defined white (float, 32-bit integer).
     """
+    return open_reduced(source, lambda width, height: 1, max_pixels=max_pixels)[0]
+
+
+def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
+    """As ``open_image``, but a JPEG may be decoded at a part of its size -> (image, (width, height) of the whole).
+
+    ``factor``: function of the upright (width, height) -> 1, 2, 4 or 8, how many times smaller the image may be; 2, 4
+    and 8 must divide both. Other formats come whole.
+    """
     if not isinstance(source, (str, os.PathLike)):
-        return _decode(source, getattr(source, "name", "image data"), max_pixels)
+        return _decode(source, getattr(source, "name", "image data"), factor, max_pixels)
     name = os.fspath(source)
     try:
         file = open(source, "rb")
@@ -93,10 +105,10 @@ def open_image(source, *, max_pixels=MAX_PIXELS):
     except (OSError, ValueError) as error:
         raise ImageError(name, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
     with file:
-        return _decode(file, name, max_pixels)
+        return _decode(file, name, factor, max_pixels)
 
 
-def _decode(file, name, max_pixels):
+def _decode(file, name, factor, max_pixels):
     try:
         image = _read_header(file, name)
         width, height = image.size
@@ -106,10 +118,16 @@ def _decode(file, name, max_pixels):
                 f"{width}x{height} is {width * height:,} pixels, over the limit of "
                 f"{max_pixels:,}; make the image smaller first",
             )
+        whole = None
+        if image.format == "JPEG":  # of the others some know their orientation only when they are loaded
+            whole = (height, width) if _orientation(image) in _ON_THEIR_SIDE else (width, height)
+            if (times := factor(*whole)) > 1:
+                image.draft(None, (width // times, height // times))
         image.load()
         turn = _TURNS.get(_orientation(image))
         image = _to_rgb(image)
-        return image if turn is None else image.transpose(turn)
+        image = image if turn is None else image.transpose(turn)
+        return image, whole or image.size
     except ImageError:
         raise
     except _DAMAGE as error:
@@ -152,7 +170,7 @@ def _to_rgb(image):
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _gray16_to_rgb(image):
@@ -167,7 +185,10 @@ def to_float(images):
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise TypeError(f"to_float takes uint8 in 0..255, not {images.dtype}; convert the image first")
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    levels = images.astype(np.float32)
+    levels /= np.float32(127.5)  # in place: a batch takes its own memory once, not three times
+    levels -= np.float32(1)
+    return levels
 
 
 def to_uint8(images):

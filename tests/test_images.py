@@ -12,7 +12,17 @@ import pytest
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import FILTERS, ImageError, list_images, open_image, resize, save_image, to_float, to_uint8
+from mpsrgan.images import (
+    FILTERS,
+    ImageError,
+    list_images,
+    open_image,
+    open_reduced,
+    resize,
+    save_image,
+    to_float,
+    to_uint8,
+)
 
 
 def photo(height=6, width=8, seed=0):
@@ -126,6 +136,31 @@ def test_exif_orientation(orientation, kind):
     got = reopened(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif)
     assert got.shape == upright.shape
     assert np.abs(got[4::8, 4::8].astype(int) - upright[4::8, 4::8]).max() < 60
+
+
+@pytest.mark.parametrize("orientation, turned", [(1, False), (3, False), (6, True)])
+def test_a_jpeg_can_be_decoded_smaller(orientation, turned):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    picture = Image.fromarray(photo(4, 6)).resize((96, 64), Image.Resampling.BICUBIC)
+    picture.save(file, "JPEG", quality=95, exif=exif)
+    upright, asked = ((64, 96) if turned else (96, 64)), []
+    for times in (1, 2, 4, 8):
+        image, size = open_reduced(file, lambda *size: asked.append(size) or times)  # noqa: B023
+        assert size == asked[-1] == upright and image.size == (upright[0] // times, upright[1] // times)
+        want = open_image(file).reduce(times)
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(want)).max() < 10
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_other_formats_are_decoded_whole(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.fromarray(photo(64, 96)).save(file, kind, exif=exif)
+    image, size = open_reduced(file, lambda *size: 8)
+    assert image.size == size == (64, 96)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")

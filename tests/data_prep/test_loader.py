@@ -1,5 +1,6 @@
 """Batches, augmentation and reading ahead."""
 
+import hashlib
 import itertools
 import threading
 import time
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data_prep import Augment, BatchLoader, Degradation, Manifest, StagedLoader, prepare
-from data_prep.loader import read_pair
+from data_prep.loader import _order, read_pair
 from data_prep.manifest import Entry
 from data_prep.ordered import ordered_map
 from mpsrgan.errors import UserError
@@ -78,6 +79,30 @@ def test_batches_depend_on_seed_and_step_alone(pairs):
         assert all(same(got, want) for got, want in zip(stream, batches[start:]))
         stream.close()
     assert not same(BatchLoader(pairs, "train", 3, **{**options, "seed": 4}).batch(0), batches[0])
+
+
+@pytest.mark.parametrize(
+    "digest, options",
+    [
+        ("51520404d2df95aa", {"crop": 4, "augment": EVERYTHING}),
+        ("2156c72fe1e720a8", {"crop": (3, 5), "augment": Augment(flip=True)}),
+        ("fd12a45ae67eae44", {"channels": 1}),
+        ("6789a6e1a413d593", {}),
+    ],
+)
+def test_batches_are_those_of_earlier_versions(pairs, digest, options):
+    loader = BatchLoader(pairs, "train", 3, seed=3, **options)
+    data = b"".join(part.tobytes() for step in (1, 7) for part in loader.batch(step))
+    assert hashlib.sha256(data).hexdigest()[:16] == digest
+
+
+def test_an_epochs_order_is_drawn_once(pairs):
+    """Not again for each of its batches: with many images that would take more time the longer the epoch is."""
+    loader = BatchLoader(pairs, "train", 2, seed=12345)
+    before = _order.cache_info().misses
+    for step in range(10):
+        loader.batch(step)
+    assert _order.cache_info().misses - before == 2
 
 
 def test_last_partial_batch(pairs):

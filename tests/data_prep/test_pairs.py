@@ -8,7 +8,7 @@ from PIL import Image
 
 from data_prep import pairs
 from data_prep.degrade import Degradation
-from data_prep.pairs import as_size, make_pair, photo_area, scale_of, used_size
+from data_prep.pairs import as_size, decode_factor, make_pair, photo_area, scale_of, used_size
 from mpsrgan.errors import UserError
 
 BLUR_7_5 = Degradation("bilinear", 7, 5.0)
@@ -126,6 +126,43 @@ def test_the_photo_area_is_the_target_without_its_borders(size, hr, zoom):
         for shift in (-2, -1, 1, 2):
             grown |= np.roll(inside, shift, axis)
     assert target[~grown].max(initial=0) < 60
+
+
+@pytest.mark.parametrize(
+    "size, hr, fit, zoom, times",
+    [
+        ((512, 512), 64, "pad", 1, 2),
+        ((504, 504), 64, "pad", 1, 1),  # 3.9 pixels would be left for one
+        ((2048, 2048), 64, "pad", 1, 8),
+        ((8192, 8192), 64, "pad", 1, 8),  # no decoder goes further
+        ((2048, 512), 64, "pad", 1, 8),
+        ((2048, 512), 64, "crop", 1, 2),
+        ((2048, 512), 64, "stretch", 1, 2),
+        ((2048, 512), (32, 128), "stretch", 1, 4),
+        ((2048, 2048), 64, "pad", 0.5, 4),
+        ((2049, 2048), 64, "pad", 1, 1),
+        ((2048, 2052), 64, "stretch", 1, 4),
+        ((2048, 2052), 64, "pad", 1, 2),  # borders of 2 pixels
+        ((2048, 1024), (60, 61), "crop", 1, 1),  # 1041 pixels wide
+        ((16000, 80), 16, "pad", 1, 1),  # its square is over the limit
+        ((250, 350), 256, "pad", 1, 1),
+    ],
+)
+def test_how_much_smaller_a_photograph_may_be_decoded(size, hr, fit, zoom, times):
+    assert decode_factor(*size, as_size(hr), fit, zoom) == times
+
+
+@pytest.mark.parametrize("fit, zoom", [("pad", 1), ("crop", 1), ("crop", 0.75), ("stretch", 1)])
+def test_the_smaller_photograph_lies_where_the_whole_one_does(fit, zoom):
+    """Each pixel of the small one is the mean of a block, as a JPEG's decoder makes it."""
+    large = np.asarray(photo(768, 1024, cells=30))
+    times = decode_factor(1024, 768, (32, 32), fit, zoom)
+    blocks = large.reshape(768 // times, times, 1024 // times, times, 3).mean((1, 3))
+    small = Image.fromarray(np.rint(blocks).astype(np.uint8))
+    got, want = (
+        make_pair(image, 32, 8, fit=fit, zoom=zoom)[0].astype(int) for image in (small, Image.fromarray(large))
+    )
+    assert times > 1 and np.abs(got - want).max() <= 3
 
 
 @pytest.mark.parametrize("fit", ["crop", "stretch"])

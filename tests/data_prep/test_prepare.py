@@ -215,6 +215,31 @@ def test_files_that_cannot_be_used_are_skipped_with_the_reason(photos, tmp_path)
     assert manifest.header["totals"] == {"files": 19, "skipped": 4, "enlarged": 1, "groups": 15}
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("options", [{}, {"fit": "crop", "zoom": 0.5}])
+def test_large_jpegs_are_decoded_smaller_and_recorded_whole(tmp_path, monkeypatch, options, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        cells = np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        picture = Image.fromarray(cells).resize((512, 384), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / "photos" / f"{seed}.jpg", quality=95, exif=exif)
+    decoded, make = [], prepare_module.make_pair
+    monkeypatch.setattr(
+        prepare_module, "make_pair", lambda image, *a, **how: decoded.append(image.size) or make(image, *a, **how)
+    )
+    manifest = prepare(tmp_path / "photos", tmp_path / "out", hr=16, lr=4, min_side=100, progress=False, **options)
+    times = 2 if options else 8
+    upright = (512, 384) if orientation == 1 else (384, 512)
+    assert set(decoded) == {(upright[0] // times, upright[1] // times)}
+    for entry in manifest.entries:
+        assert (entry.width, entry.height, entry.enlarged) == (*upright, False)
+        whole = make(open_image(tmp_path / "photos" / entry.source), 16, 4, **options)
+        for got, want in zip(manifest.paths(entry)[::-1], whole, strict=True):
+            assert np.abs(np.asarray(open_image(got)).astype(int) - want).max() <= 3
+
+
 def test_min_side_limit_and_pattern(photos, tmp_path):
     write_photo(photos / "big.bmp", 50, 60, 30)
     manifest = prepare(photos, tmp_path / "limit", limit=5, **SMALL)
@@ -316,7 +341,7 @@ def change_header(key, value=None):
         ("damaged", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
         ("damaged", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
         (
-            "has version 1, this program reads version 2; prepare the pairs again",
+            "has version 1, this program reads versions 2 and 3; prepare the pairs again",
             lambda lines: [lines[0].replace('"version": 2', '"version": 1'), *lines[1:]],
         ),
         ("not a manifest", lambda lines: ['{"some": "json"}\n']),

@@ -1,0 +1,121 @@
+"""Contenders measured side by side: each in a process of its own, one run at a time, in turns."""
+
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Contender:
+    """name: in the tables. make: "module:function" that builds it and returns (action, facts).
+
+    arguments: of that function. needs: modules without which it is left out. env: of its process. facts: images (in one
+    run), flops (of one run, counted from the graph), dtype (of the peak to compare with).
+    """
+
+    name: str
+    make: str
+    arguments: dict = field(default_factory=dict)
+    needs: tuple = ()
+    env: dict = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """seconds: of each round. bytes: peak resident memory of the process. missing: why there is none of these."""
+
+    name: str
+    seconds: list = field(default_factory=list)
+    bytes: int = 0
+    facts: dict = field(default_factory=dict)
+    missing: str = ""
+
+    @property
+    def median(self):
+        return median(self.seconds)
+
+    @property
+    def speed(self):
+        """Images a second."""
+        return self.facts.get("images", 1) / self.median
+
+
+def in_turns(contenders, rounds):
+    """[Result] in the order given. Every round runs each once, every second round in reverse order."""
+    results = [Result(contender.name) for contender in contenders]
+    workers = []
+    for contender, result in zip(contenders, results):
+        lacking = [module for module in contender.needs if find_spec(module) is None]
+        if lacking:
+            result.missing = f"{', '.join(lacking)} not installed"
+            continue
+        say(f"  building {contender.name}")
+        try:
+            workers.append((_Worker(contender), result))
+        except RuntimeError as error:
+            result.missing = str(error)
+    for turn in range(rounds):
+        for worker, result in workers[:: -1 if turn % 2 else 1]:
+            result.seconds.append(worker.go())
+    for worker, result in workers:
+        result.facts, result.bytes = worker.facts, worker.end()
+        say(f"  {result.name}: {result.median:.3f} s")
+    return results
+
+
+class _Worker:
+    def __init__(self, contender):
+        command = [sys.executable, "-m", "benchmarks.measure", contender.make, json.dumps(contender.arguments)]
+        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **contender.env}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, text=True, env=env, **pipes)
+        self.facts = self._read()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if line.startswith("@"):
+                return json.loads(line[1:])
+        raise RuntimeError(f"could not be run (exit code {self.process.wait()})")
+
+    def go(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def end(self):
+        self.process.stdin.close()
+        return self._read()
+
+
+def serve(make, arguments):
+    """What runs in a contender's process: builds, warms up twice, then runs once for each line it reads."""
+    module, function = make.split(":")
+    action, facts = getattr(importlib.import_module(module), function)(**arguments)
+    for _ in range(2):
+        action()
+    _tell(facts)
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        action()
+        _tell(time.perf_counter() - began)
+    kilo = 1 if sys.platform == "darwin" else 1024
+    _tell(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilo)
+
+
+def _tell(value):
+    print("@" + json.dumps(value), flush=True)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,0 +1,111 @@
+"""Results as tables and a plot. Each part is kept in a JSON file, so that one can be measured again by itself."""
+
+import json
+from statistics import median
+
+from mpsrgan.document import Figure, Paragraph, Table, markdown
+from mpsrgan.report import save_figure
+
+ABOUT = (
+    "Measured by `python -m benchmarks`: contenders run in processes of their own, one at a time and in turns, so that "
+    "a slow minute of the machine hits all; medians, and the fastest and slowest round. *Floor*: the arithmetic "
+    "of the network as its paper draws it, at the speed that a matrix product reaches here in the same precision; more "
+    "than 100 % means that less was computed."
+)
+
+
+def sections(found, peaks):
+    """{heading: results} -> [{heading, columns, rows, points}], which JSON can hold."""
+    return [_section(heading, results, peaks) for heading, results in found.items()]
+
+
+def _section(heading, results, peaks):
+    if isinstance(results, list) and results and isinstance(results[0], dict):
+        return _loading(heading, results)
+    points = {key: result.median for key, result in results.items()} if isinstance(results, dict) else {}
+    results = list(results.values()) if isinstance(results, dict) else results
+    return {
+        "heading": heading,
+        "columns": ["", "median", "fastest .. slowest", "images/s", "floor", "floor / median", "peak memory"],
+        "rows": [_row(result, peaks) for result in results],
+        "points": points,
+        "bars": {} if points else {result.name: result.speed for result in results if not result.missing},
+    }
+
+
+def _row(result, peaks):
+    if result.missing:
+        return [result.name, result.missing, *[""] * 5]
+    floor, share = "", ""
+    if {"flops", "dtype"} <= set(result.facts):
+        seconds = result.facts["flops"] / peaks[result.facts["dtype"]]
+        floor, share = _time(seconds), f"{seconds / result.median:.0%}"
+    spread = f"{_time(min(result.seconds))} .. {_time(max(result.seconds))}"
+    memory = f"{result.bytes / 1e9:.2f} GB" if result.bytes else ""
+    return [result.name, _time(result.median), spread, f"{result.speed:.3g}", floor, share, memory]
+
+
+def _loading(heading, results):
+    rows = []
+    for one in results:
+        floor = one.get("floor")
+        share = f"{median(one['values']) / median(floor['values']):.0%} of {floor['name']}" if floor else ""
+        spread = f"{min(one['values']):.4g} .. {max(one['values']):.4g}"
+        rows.append([one["name"], f"{median(one['values']):.4g} {one['unit']}", spread, share, one.get("note") or ""])
+    return {"heading": heading, "columns": ["", "median", "least .. most", "beside", "note"], "rows": rows}
+
+
+def _time(seconds):
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def store(folder, name, part, found, words):
+    """Adds a part to <name>.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = _kept(folder, name) | {part: {"machine": words, "sections": found}}
+    (folder / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _kept(folder, name):
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def page(folder, name):
+    """Writes <name>.md from what is kept -> its text."""
+    kept = _kept(folder, name)
+    words = list(kept.values())[-1]["machine"]
+    machine = Table("The machine", ("", ""), list(words.items()))
+    growth = Figure(f"{name}.png", "Images a second, and how the cost of one run grows")
+    found = [section for part in kept.values() for section in part["sections"]]
+    tables = [Table(section["heading"], section["columns"], section["rows"]) for section in found]
+    text = markdown("Speed and memory", [Paragraph(ABOUT), machine, growth, *tables])
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def plot(folder, name):
+    """Draws <name>.png: images a second of what runs side by side, and how cost grows, a panel for each table."""
+    from matplotlib.figure import Figure as Drawing
+
+    found = [section for part in _kept(folder, name).values() for section in part["sections"]]
+    found = [section for section in found if section.get("points") or section.get("bars")]
+    if not found:
+        return
+    drawing = Drawing(figsize=(11, 3.6 * -(-len(found) // 2)), dpi=110, layout="constrained")
+    for axes, section in zip(drawing.subplots(-(-len(found) // 2), 2, squeeze=False).flat, found):
+        axes.set_title(section["heading"].replace("`", ""), fontsize=9)
+        axes.grid(alpha=0.3)
+        if section.get("points"):
+            sizes = [int(size) for size in section["points"]]
+            axes.loglog(sizes, list(section["points"].values()), "o-")
+            axes.set_xticks(sizes, [str(size) for size in sizes])
+            axes.set_xticks([], minor=True)
+            axes.set_ylabel("seconds")
+        else:
+            names, speeds = list(section["bars"]), list(section["bars"].values())
+            axes.barh(names[::-1], speeds[::-1])
+            axes.set_xscale("log")
+            axes.set_xlabel("images/s")
+            axes.tick_params(axis="y", labelsize=8)
+    save_figure(drawing, folder / f"{name}.png")

