@@ -10,6 +10,7 @@ from mpsrgan.commandline import exit_code
 COMMANDS = {
     "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
     "evaluate": ("mpsrgan.evaluate.command", "measure networks and results, and whether a face stays the same person"),
+    "export": ("mpsrgan.export.command", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
     "upscale": ("mpsrgan.upscale.command", "enlarge images and folders of images"),
 }
 """Name -> (module, one line of help). Only the chosen command's module is imported."""

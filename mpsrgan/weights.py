@@ -31,7 +31,7 @@ ARCHITECTURES = {
 }
 """Name in the file -> "module:function" of the generator's builder."""
 FOLDER = Path(__file__).parent.parent / "weights"
-REGISTRY = {name: FOLDER / f"{name}.h5" for name in ("mpsrgan-fidelity", "inception-1", "inception-4")}
+REGISTRY = {name: FOLDER / f"{name}.h5" for name in ("mpsrgan-fidelity", "mpsrgan-lite", "inception-1", "inception-4")}
 """Name -> path of the weights that ship with the repository, each beside a card."""
 
 

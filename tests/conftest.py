@@ -31,6 +31,12 @@ def pytest_unconfigure(config):
         config.on_jax[0].kill()  # after Ctrl-C or -x
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory):
+    """What the tests convert does not stay on the machine."""
+    os.environ["MPSRGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

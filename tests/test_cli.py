@@ -14,7 +14,15 @@ def python(code):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["evaluate", "--help"], ["upscale", "--help"], ["prepare", "--help"], ["--version"]]
+    "words",
+    [
+        ["--help"],
+        ["evaluate", "--help"],
+        ["upscale", "--help"],
+        ["prepare", "--help"],
+        ["export", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_loads_nothing_heavy(words):
     done = python(

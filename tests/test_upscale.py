@@ -20,6 +20,11 @@ def photo(height, width):
     return RNG.integers(0, 256, (height, width, 3), np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="module")
 def model():
     return strong(build_generator(**SMALL))
@@ -114,7 +119,7 @@ def test_models_and_tiles_that_do_not_do(model):
 
 def test_the_source_may_be_a_file(model, weights):
     image = photo(5, 5)
-    assert np.array_equal(Upscaler(weights)(image), Upscaler(model)(image))
+    assert np.array_equal(Upscaler(weights, runtime="keras")(image), Upscaler(model)(image))
 
 
 # --- the command
@@ -138,13 +143,14 @@ def pngs(folder):
 
 
 @pytest.mark.backends
-def test_one_file_to_one_file(upscale, tmp_path, capsys, model):
+def test_one_file_to_one_file(upscale, tmp_path, capsys, weights):
     image = photo(5, 7)
     save_image(image, tmp_path / "in.png")
     assert upscale(tmp_path / "in.png", "-o", tmp_path / "new" / "out.png") == 0
-    assert np.array_equal(Image.open(tmp_path / "new" / "out.png"), Upscaler(model)(image))
+    upscaler = Upscaler(weights)
+    assert np.array_equal(Image.open(tmp_path / "new" / "out.png"), upscaler(image))
     out, err = capsys.readouterr()
-    assert out == "done 1, failed 0\n" and err == NOTE + "\n"
+    assert out == "done 1, failed 0\n" and err == f"{NOTE}\nruntime: {upscaler.runtime}\n"
 
 
 def test_one_file_to_a_folder(upscale, folder, tmp_path):
@@ -247,8 +253,8 @@ def test_default_weights_are_those_of_the_newest_run(folder, weights, tmp_path, 
 
 
 @pytest.mark.backends
-def test_what_was_invented_goes_beside_the_output(upscale, tmp_path, capsys, model):
-    image, upscaler = photo(5, 17), Upscaler(model)
+def test_what_was_invented_goes_beside_the_output(upscale, tmp_path, capsys, weights):
+    image, upscaler = photo(5, 17), Upscaler(weights)
     save_image(image, tmp_path / "in.png")
     assert upscale(tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--explain") == 0
     assert pngs(tmp_path) == ["in.png", "out-invention.png", "out.jpg"]

@@ -40,9 +40,9 @@ class Network(Method):
         from mpsrgan.upscale import Upscaler
         from mpsrgan.weights import weights_file
 
-        self.name, self._upscale = name, Upscaler(source)
+        self.name, self._upscale = name, Upscaler(source, runtime="keras")
         self.scale = self._upscale.scale
-        self.words = f"{describe(weights_file(source))}, {self._upscale.model.count_params():,} parameters"
+        self.words = f"{describe(weights_file(source))}, {self._upscale.parameters:,} parameters"
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)

@@ -1,50 +1,58 @@
-"""Any image in, a larger one out. Keras is imported when the first Upscaler is made, not with this package."""
+"""Any image in, a larger one out. Keras is imported when an Upscaler needs it, not with this package."""
+
+import os
 
 import numpy as np
 from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.images import to_float, to_uint8
-from mpsrgan.upscale.tiles import alignment, receptive_radius, spans
+from mpsrgan.upscale.runtimes import KerasGenerator, load_keras, open_generator
+from mpsrgan.upscale.tiles import spans
 
 
 class Upscaler:
     """Enlarges images with a generator, in tiles, so that memory does not grow with the image.
 
     Args:
-        source: path of a .h5 file or name of shipped weights (see ``load_generator``), or a Keras generator
-            (B, H, W, C) -> (B, sH, sW, C) in [-1, 1] for any H and W; C is 3 (RGB) or 1 (gray).
+        source: path of a .h5 file or name of shipped weights (see ``load_generator``), path of a .onnx file that
+            ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in [-1, 1] for any H and W;
+            C is 3 (RGB) or 1 (gray).
         tile: side of the piece kept from the middle of each window, in lr pixels, at least 1. The default needs about
             1 GB with the default srgan.
         overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius, which
             makes tiles invisible (the result is the untiled one, but for rounding). Less is faster and may show seams.
+        runtime: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or "auto".
+            See ``mpsrgan.upscale.runtimes.open_generator``. The results differ by rounding, at most one level.
 
-    Attributes: ``model``, ``scale`` (sr side / lr side), ``tile``, ``overlap``, ``align`` (windows begin at its
-    multiples: see ``alignment``).
+    Attributes: ``scale`` (sr side / lr side), ``channels``, ``parameters`` (their number), ``runtime`` (which it is),
+    ``tile``, ``overlap``, ``align`` (windows begin at its multiples: see ``mpsrgan.upscale.tiles.alignment``).
     Raises: UserError for weights that cannot be loaded or a model that is no such generator.
 
-    On TensorFlow one graph serves all sizes; JAX compiles once for each window size, so once for all images larger
-    than tile + 2 overlap (up to align x align times, as windows fit the image's remainder) and once for each smaller
-    size.
+    On TensorFlow and onnxruntime one graph serves all sizes; JAX compiles once for each window size, so once for all
+    images larger than tile + 2 overlap (up to align x align times, as windows fit the image's remainder) and once for
+    each smaller size.
     """
 
-    def __init__(self, source, *, tile=192, overlap=None):
-        import keras
-
-        from mpsrgan.weights import load_generator, scale_of
-
-        self.model = source if isinstance(source, keras.Model) else load_generator(source)
-        self.scale = scale_of(self.model)
-        channels = self.model.input_shape[3], self.model.output_shape[3]
-        if channels not in ((3, 3), (1, 1)):
-            raise UserError(
-                f"the model maps {channels[0]} channels to {channels[1]}; an RGB generator (3 to 3) or a gray one "
-                "(1 to 1) was expected"
-            )
-        self.align = alignment(self.model)
-        self.tile, self.overlap = tile, receptive_radius(self.model) if overlap is None else overlap
+    def __init__(self, source, *, tile=192, overlap=None, runtime="auto"):
+        self._source, self._generator = source, open_generator(source, runtime)
+        self.scale, self.channels = self._generator.scale, self._generator.channels
+        self.align, self.parameters = self._generator.align, self._generator.parameters
+        self.runtime = self._generator.runtime
+        self.tile, self.overlap = tile, self._generator.radius if overlap is None else overlap
         if self.tile < 1 or self.overlap < 0:
             raise UserError(f"tile {tile} and overlap {overlap}: tile must be 1 or more, overlap 0 or more")
+
+    @property
+    def model(self):
+        """The Keras model, loaded at the first use if another runtime computes. Raises: UserError for a .onnx file."""
+        if isinstance(self._generator, KerasGenerator):
+            return self._generator.model
+        if not isinstance(self._source, str | os.PathLike):
+            return self._source
+        if not hasattr(self, "_model"):
+            self._model = load_keras(self._source).model
+        return self._model
 
     def __call__(self, image):
         """Enlarge one image, or a list of them one after the other, by ``scale``; the kind that came goes back.
@@ -76,7 +84,7 @@ class Upscaler:
                 f"got an array of shape {image.shape}; (H, W, 3) RGB or (H, W) gray was expected, with at "
                 "least one pixel"
             )
-        if self.model.input_shape[3] == 1:
+        if self.channels == 1:
             return self._windows(image[..., None])[..., 0] if gray else self._by_luma(image)
         if not gray:
             return self._windows(image)
@@ -97,7 +105,7 @@ class Upscaler:
         for low_y, high_y, top, bottom in spans(height, self.tile, self.overlap, self.align):
             for low_x, high_x, left, right in spans(width, self.tile, self.overlap, self.align):
                 lr = to_float(image[low_y:high_y, low_x:high_x])
-                sr = self.model.predict_on_batch(lr[None])[0]
+                sr = self._generator(lr[None])[0]
                 kept = sr[s * (top - low_y) : s * (bottom - low_y), s * (left - low_x) : s * (right - low_x)]
                 result[s * top : s * bottom, s * left : s * right] = to_uint8(kept)
         return result

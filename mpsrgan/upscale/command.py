@@ -10,6 +10,7 @@ from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.images import READ_FORMATS, WRITE_FORMATS, ImageError, list_images, open_image, save_image
+from mpsrgan.upscale.runtimes import RUNTIMES
 
 NOTE = "note: a restored face is a guess, never evidence"
 MAX_PIXELS = 400_000_000
@@ -29,8 +30,16 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--weights",
-        metavar="FILE.h5|NAME",
-        help="the generator (default: the newest runs/*/generator.h5 below the current folder)",
+        metavar="FILE|NAME",
+        help="the generator: a .h5 file, a .onnx file that `mpsrgan export` wrote, or the name of weights that ship "
+        "(default: the newest runs/*/generator.h5 below the current folder)",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default="auto",
+        help="what computes. onnx: onnxruntime, which starts at once; a .h5 file is converted at its first use. auto "
+        "(default): onnx where it is installed and there is no GPU, else keras. The results differ by rounding",
     )
     parser.add_argument(
         "--max-pixels",
@@ -59,12 +68,11 @@ def run(args):
     jobs = plan(args.inputs, Path(args.output), explain=args.explain)
     print(NOTE, file=sys.stderr)
     weights = args.weights or _newest_weights()
-    from mpsrgan.quiet import import_keras
-
-    import_keras()
     from mpsrgan.upscale import Upscaler
 
-    return _work(jobs, Upscaler(weights), args.max_pixels)
+    upscaler = Upscaler(weights, runtime=args.runtime)
+    print(f"runtime: {upscaler.runtime}", file=sys.stderr)
+    return _work(jobs, upscaler, args.max_pixels)
 
 
 def plan(inputs, output, *, explain=False):

@@ -1,0 +1,149 @@
+"""Generators as files for other runtimes: ONNX, LiteRT, TensorFlow's SavedModel and OpenVINO."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.pairs import as_size
+from mpsrgan.errors import UserError
+from mpsrgan.images import list_images
+
+SIZE = (64, 64)
+LARGEST_DIFFERENCE = 1.0
+"""In gray levels, that a file may differ from Keras unless it is quantised."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export_generator` made: format (a key of FORMATS), megabytes, difference (`check.Difference` from Keras),
+    sizes (of the pictures it was taken on), and photos (how many, dB of Keras, dB of the file), or None.
+    """
+
+    format: str
+    megabytes: float
+    difference: object
+    sizes: tuple
+    photos: tuple | None
+
+
+def export_generator(source, out, format=None, *, size=SIZE, quantise=None, photos=None):
+    """Write a generator for another runtime, run it there, and only then let it appear -> Exported.
+
+    What is written maps float32 images (batch, height, width, channels) in [-1, 1] to (batch, scale height, scale
+    width, channels); LiteRT takes one image of one size.
+
+    Args:
+        source: .h5 file or name, as in ``load_generator``.
+        out: path of the file, or of a folder for "saved_model". OpenVINO's weights go beside it, in a .bin file.
+        format: a key of ``mpsrgan.export.formats.FORMATS``; None: what the suffix of `out` says.
+        size: side or (height, width) in pixels: what LiteRT takes, and what every file is tried on.
+        quantise: "float16" or "dynamic" (8-bit weights), for LiteRT.
+        photos: folder of photographs to measure Keras and the file on (`check.against_truth`).
+    Raises: UserError for what cannot be exported, and if a file that is not quantised differs from Keras by more than
+        a gray level. What lies at `out` is replaced only if it is of the same format.
+    """
+    from mpsrgan.export.formats import FORMATS
+    from mpsrgan.upscale.runtimes import load_keras
+    from mpsrgan.weights import weights_file
+
+    out, size = Path(out), as_size(size)
+    format = _format(out, format, FORMATS)
+    kind = FORMATS[format]
+    if quantise and format != "litert":
+        raise UserError(f"quantise is for litert; {format} was asked for")
+    path = weights_file(source)
+    _check_place(out, kind)
+    kind.check_packages(format)
+    if photos:
+        list_images(photos)
+    generator = load_keras(path, "float32")
+    kind.check_backend(format)
+    with _appearing(out) as made:
+        exported = _write_and_try(format, generator, made, size, quantise, photos)
+        if not quantise and not exported.difference.largest <= LARGEST_DIFFERENCE:
+            raise UserError(
+                f"{out}: would differ from Keras by {exported.difference.largest:.1f} gray levels and was not written; "
+                "try another format"
+            )
+    return exported
+
+
+def _write_and_try(format, generator, made, size, quantise, photos):
+    from mpsrgan.export.check import ODD, against_truth, compare
+    from mpsrgan.export.formats import FORMATS, silence
+
+    kind = FORMATS[format]
+    sizes = (size,) if kind.fixed else (size, ODD)
+    with silence():
+        try:
+            kind.write(generator, made, size, quantise)
+            run = kind.load(made)
+            difference = compare(generator, run, sizes, generator.channels)
+            if photos:
+                photos = against_truth((generator, run), photos, size, generator.scale, generator.channels)
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # each library has its own
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise UserError(f"{generator.path}: cannot be exported to {format} ({reason})") from None
+    bytes = sum(file.stat().st_size for file in made.parent.rglob("*") if file.is_file())
+    return Exported(format, bytes / 1e6, difference, sizes, photos)
+
+
+@contextmanager
+def _appearing(out):
+    """Gives a path in a folder of its own; everything in that folder goes to where `out` is, unless there is an error.
+
+    An earlier folder at `out` goes away.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
+            made = Path(folder, "made", out.name)
+            made.parent.mkdir()
+            yield made
+            if out.is_dir():
+                os.replace(out, Path(folder, "earlier"))
+            for file in sorted(made.parent.iterdir()):  # OpenVINO's .bin before its .xml
+                os.replace(file, out.parent / file.name)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
+
+
+def _format(out, format, formats):
+    """The format that is meant. Raises: UserError for one that is unknown, or does not go with the name of `out`."""
+    by_suffix = {kind.suffix: name for name, kind in formats.items()}
+    if format is None and out.suffix not in by_suffix:
+        raise UserError(
+            f"{out}: its suffix tells no format; use .onnx, .tflite (litert), .xml (openvino), none (saved_model, a "
+            f"folder), or say which: {', '.join(formats)}"
+        )
+    format = format or by_suffix[out.suffix]
+    if format not in formats:
+        raise UserError(f"unknown format {format!r}: use one of {', '.join(formats)}")
+    if formats[format].suffix not in ("", out.suffix):
+        raise UserError(f"{out}: {format} was asked for; name a file that ends in {formats[format].suffix}")
+    return format
+
+
+def _check_place(out, kind):
+    """Raises: UserError if something else than an earlier export lies where this one goes."""
+    beside = out.with_suffix(".bin")
+    if kind.suffix == ".xml" and beside.exists() and not out.exists():
+        raise UserError(f"{beside}: exists and would be overwritten; name another output")
+    if not out.exists():
+        return
+    if not kind.suffix:
+        same = out.is_dir() and (not any(out.iterdir()) or (out / kind.begins).is_file())
+    else:
+        same = out.is_file() and _begins(out, kind.begins)
+    if not same:
+        raise UserError(f"{out}: exists and is not what an earlier export left; name another output")
+
+
+def _begins(path, bytes):
+    with open(path, "rb") as file:
+        head = file.read(8)
+    return head.startswith(bytes) or head[4:] == bytes  # LiteRT's lies behind an offset

@@ -1,0 +1,42 @@
+"""``mpsrgan export``: a generator in, a file for another runtime out, with how far it is from Keras."""
+
+from data_prep.command import size_argument
+from data_prep.pairs import size_words
+from mpsrgan.export import SIZE, export_generator
+from mpsrgan.export.formats import FORMATS, QUANTISE
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("source", metavar="FILE.h5|NAME", help="the generator: a file, or the name of weights that ship")
+    add("-o", "--output", required=True, metavar="OUT", help="file to write; a folder for saved_model")
+    add("--format", choices=FORMATS, help="default: by OUT's suffix: .onnx, .tflite, .xml, or none for saved_model")
+    add(
+        "--size",
+        type=size_argument,
+        default=SIZE,
+        metavar="SIZE",
+        help=f"side in pixels, or HEIGHTxWIDTH: what litert takes, what the others are tried on (default {SIZE[0]})",
+    )
+    add("--quantise", choices=QUANTISE, help="litert: weights of 16 bits, or of 8 bits")
+    add("--photos", metavar="DIR", help="photographs to measure Keras and the file on: their middle, reduced to --size")
+
+
+def run(args):
+    """Export, try and tell -> 0. Raises: UserError as `export_generator`."""
+    options = {"size": args.size, "quantise": args.quantise, "photos": args.photos}
+    made = export_generator(args.source, args.output, args.format, **options)
+    what, apart = FORMATS[made.format], made.difference
+    size = size_words(made.sizes[0])
+    takes = f"images of {size} px" if what.fixed else "images of any size"
+    print(f"{args.output}: {made.format}, {made.megabytes:.2f} MB, {takes}")
+    print(
+        f"from Keras: at most {apart.largest:.2g} gray levels of 0..255, {apart.mean:.2g} in the mean, PSNR "
+        f"{apart.psnr:.1f} dB (a face of {' and '.join(map(size_words, made.sizes))} px)"
+    )
+    if made.photos:
+        number, keras, file = made.photos
+        print(
+            f"{number} photographs at {size} px: Keras {keras:.2f} dB, the file {round(file - keras, 3) + 0.0:+.3f} dB"
+        )
+    return 0

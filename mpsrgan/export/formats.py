@@ -1,0 +1,139 @@
+"""What a generator can be exported to: how each format is written, and how its own runtime runs it."""
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+
+import numpy as np
+
+from mpsrgan.errors import UserError
+from mpsrgan.upscale.runtimes import OnnxGenerator, cores
+
+QUANTISE = ("float16", "dynamic")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    suffix: of its file; "" for a folder. extra: of pip, which brings packages; packages: what is imported.
+    write: function (KerasGenerator, target, size, quantise). load: function target -> function that maps a float32
+    array (1, H, W, C) to (1, sH, sW, C), in the format's own runtime. begins: how a file of it does, for telling what
+    may be replaced; of a folder, what lies in it. fixed: it takes images of one size alone. tensorflow: Keras has to
+    run on it.
+    """
+
+    suffix: str
+    extra: str
+    packages: tuple
+    write: Callable
+    load: Callable
+    begins: bytes | str
+    fixed: bool = False
+    tensorflow: bool = False
+
+    def check_packages(self, name):
+        """Raises: UserError unless the packages of the format called `name` are installed."""
+        if missing := [package for package in self.packages if not importlib.util.find_spec(package)]:
+            raise UserError(
+                f'{name} needs {" and ".join(missing)}, not installed here; pip install "mpsrgan[{self.extra}]"'
+            )
+
+    def check_backend(self, name):
+        """Raises: UserError unless Keras runs on a backend that can write the format called `name`."""
+        import keras
+
+        if self.tensorflow and keras.backend.backend() != "tensorflow":
+            raise UserError(
+                f"{name} needs the TensorFlow backend, Keras runs on {keras.backend.backend()}; set "
+                "KERAS_BACKEND=tensorflow, or export to onnx"
+            )
+
+
+def _write_onnx(generator, target, size, quantise):
+    target.write_bytes(generator.to_onnx().SerializeToString())
+
+
+def _write_saved_model(generator, target, size, quantise):
+    generator.model.export(str(target), format="tf_saved_model", verbose=False)
+
+
+def _load_saved_model(target):
+    import tensorflow
+
+    loaded = tensorflow.saved_model.load(str(target))
+    return lambda lr: np.asarray(loaded.serve(lr))
+
+
+def _write_litert(generator, target, size, quantise):
+    """Images of any size would need operations of TensorFlow's, which LiteRT's plain interpreter has not."""
+    import keras
+    import tensorflow
+
+    shrink = {"optimizations": [tensorflow.lite.Optimize.DEFAULT]} if quantise else {}
+    if quantise == "float16":
+        shrink["target_spec"] = {"supported_types": [tensorflow.float16]}
+    lr = keras.InputSpec(shape=(1, *size, generator.channels), dtype="float32", name="lr")
+    generator.model.export(str(target), format="litert", input_signature=[lr], verbose=False, **shrink)
+
+
+def _load_litert(target):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(target), num_threads=cores())
+    (signature,) = interpreter.get_signature_list()
+    run = interpreter.get_signature_runner(signature)
+    return lambda lr: next(iter(run(lr=lr).values()))
+
+
+def _write_openvino(generator, target, size, quantise):
+    """By way of ONNX, because that keeps any height and width on every backend and needs no TensorFlow."""
+    openvino = _import_openvino()
+    model = openvino.Core().read_model(model=generator.to_onnx().SerializeToString())
+    openvino.save_model(model, str(target), compress_to_fp16=False)
+
+
+def _load_openvino(target):
+    """In float32: by itself OpenVINO computes in bfloat16 where the processor can, some gray levels off."""
+    openvino = _import_openvino()
+    precision = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(str(target), "CPU", precision)
+    return lambda lr: compiled(lr)[0]
+
+
+def _import_openvino():
+    """Without openvino_telemetry, which reports every import to OpenVINO's makers; it does without."""
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
+
+
+FORMATS = {
+    "onnx": Format(".onnx", "onnx", ("onnx", "onnxruntime"), _write_onnx, OnnxGenerator, b"\x08"),
+    "litert": Format(
+        ".tflite", "litert", ("ai_edge_litert",), _write_litert, _load_litert, b"TFL3", fixed=True, tensorflow=True
+    ),
+    "saved_model": Format("", "", (), _write_saved_model, _load_saved_model, "saved_model.pb", tensorflow=True),
+    "openvino": Format(".xml", "openvino", ("onnx", "openvino"), _write_openvino, _load_openvino, b"<?xml"),
+}
+
+
+@contextmanager
+def silence():
+    """Holds back what libraries write to stdout and stderr, from Python and from C++."""
+    real = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as held, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        for place in (1, 2):
+            os.dup2(held.fileno(), place)
+        try:
+            yield
+        finally:
+            for place, descriptor in enumerate(real, start=1):
+                os.dup2(descriptor, place)
+                os.close(descriptor)

@@ -1,0 +1,243 @@
+"""What computes a generator: Keras, or onnxruntime, which needs no Keras and so starts in a fraction of the time."""
+
+import importlib.util
+import json
+import os
+import sys
+import uuid
+from pathlib import Path
+
+from mpsrgan import __version__
+from mpsrgan.assets import cache_folder, hexdigest
+from mpsrgan.errors import UserError
+from mpsrgan.export.onnx import FORMAT, METADATA, import_onnx, to_onnx
+
+RUNTIMES = ("auto", "keras", "onnx")
+NUMBERS = ("scale", "channels", "align", "radius", "parameters")
+"""What a generator tells of itself, in a .onnx file too."""
+CACHED_FILES = 20
+"""Converted generators that the cache keeps; the oldest go first."""
+GPUS = ("nvidia[0-9]*", "dxg", "kfd")
+"""In /dev, of NVIDIA, of Windows under its Linux and of AMD: there Keras may have a GPU, which onnxruntime has not."""
+
+
+class KerasGenerator:
+    """A Keras model (B, H, W, C) -> (B, sH, sW, C) in [-1, 1], of any H and W; C is 3 (RGB) or 1 (gray).
+
+    Args: model: that one. path: of the .h5 file it came from, if any.
+    Attributes, as of every generator: runtime (its name and whose), scale (s), channels (C), align and radius (see
+    ``mpsrgan.upscale.tiles``), parameters (their number). Raises: UserError for a model that is no such generator.
+    """
+
+    def __init__(self, model, path=None):
+        import keras
+
+        from mpsrgan.upscale.tiles import alignment
+        from mpsrgan.weights import scale_of
+
+        self.model, self.scale, self.align = model, scale_of(model), alignment(model)
+        channels = model.input_shape[3], model.output_shape[3]
+        if channels not in ((3, 3), (1, 1)):
+            raise UserError(
+                f"the model maps {channels[0]} channels to {channels[1]}; an RGB generator (3 to 3) or a gray one "
+                "(1 to 1) was expected"
+            )
+        self.path, self.channels, self.parameters = path, channels[0], model.count_params()
+        self.runtime = f"keras ({keras.backend.backend()})"
+
+    @property
+    def radius(self):
+        from mpsrgan.upscale.tiles import receptive_radius
+
+        return receptive_radius(self.model)
+
+    def __call__(self, lr):
+        """float32 array (B, H, W, C) -> (B, sH, sW, C)."""
+        return self.model.predict_on_batch(lr)
+
+    def to_onnx(self):
+        """The ``onnx.ModelProto`` that `OnnxGenerator` reads, with a note of its numbers and of the .h5 file.
+
+        Raises: UserError as ``mpsrgan.export.onnx.to_onnx``.
+        """
+        note = {"format": FORMAT, "package": __version__, **{name: getattr(self, name) for name in NUMBERS}}
+        if self.path:
+            note |= {"sha256": hexdigest(self.path), "description": _description(self.path)}
+        return to_onnx(self.model, note)
+
+
+class OnnxGenerator:
+    """A generator that `KerasGenerator.to_onnx` made, in onnxruntime. Attributes as there, and note: what it says.
+
+    Args: source: path of a .onnx file, or its bytes.
+    Raises: UserError if it is no such file, or onnxruntime is missing.
+    """
+
+    def __init__(self, source):
+        onnxruntime = import_onnxruntime()
+        name = "the ONNX graph" if isinstance(source, bytes) else source
+        if name is source and not Path(source).is_file():
+            raise UserError(f"{source}: {'is a folder' if Path(source).is_dir() else 'no such file'}; check the path")
+        try:
+            self._session = onnxruntime.InferenceSession(source, session_options(onnxruntime), _providers(onnxruntime))
+            text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
+        except Exception as error:  # onnxruntime's own have no common base but this
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{name}: cannot be read as an ONNX graph; export or download it again ({reason})"
+            ) from None
+        self.note = _checked(name, text)
+        self.scale, self.channels, self.align, self.radius, self.parameters = map(self.note.get, NUMBERS)
+        self.runtime = f"onnx (onnxruntime {onnxruntime.__version__})"
+
+    def __call__(self, lr):
+        """float32 array (B, H, W, C) -> (B, sH, sW, C)."""
+        return self._session.run(["sr"], {"lr": lr})[0]
+
+
+def open_generator(source, runtime="auto"):
+    """A source of ``mpsrgan.upscale.Upscaler`` -> KerasGenerator or OnnxGenerator.
+
+    Args: runtime: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx; "auto": onnx for a .onnx
+        file and, where onnxruntime is installed and no GPU is in sight, for a .h5 file; keras for the rest.
+    Raises: UserError for sources that cannot be loaded, and for a .onnx file with "keras".
+    """
+    if runtime not in RUNTIMES:
+        raise UserError(f"unknown runtime {runtime!r}: use one of {', '.join(RUNTIMES)}")
+    if not isinstance(source, str | os.PathLike):
+        generator = KerasGenerator(source)
+        return OnnxGenerator(generator.to_onnx().SerializeToString()) if runtime == "onnx" else generator
+    if Path(source).suffix == ".onnx":
+        if runtime == "keras":
+            raise UserError(f"{source}: runs in onnxruntime alone; give the .h5 file to use Keras, or runtime onnx")
+        return OnnxGenerator(source)
+    from mpsrgan.weights import weights_file
+
+    path = weights_file(source)
+    cached = cache_folder() / "onnx" / f"{hexdigest(path)}-{__version__}-{FORMAT}.onnx"
+    if runtime == "onnx" or (runtime == "auto" and _onnx_is_better(cached)):
+        return _converted(path, cached)
+    return load_keras(path)
+
+
+def _onnx_is_better(cached):
+    """Are onnxruntime and what it reads to be had, and would Keras compute the same on the CPU?"""
+    found = importlib.util.find_spec
+    if not found("onnxruntime") or not (cached.is_file() or found("onnx")):
+        return False
+    keras = sys.modules.get("keras")
+    if keras and keras.config.dtype_policy().name != "float32":
+        return False
+    return not any(any(Path("/dev").glob(name)) for name in GPUS)
+
+
+def _converted(path, cached):
+    """OnnxGenerator of a .h5 file: what is in the cache, else converted into it, or past it if it is read-only."""
+    import_onnxruntime()
+    if cached.is_file():
+        try:
+            return OnnxGenerator(cached)
+        except UserError:  # damaged
+            pass
+    import_onnx()
+    made = load_keras(path, "float32").to_onnx().SerializeToString()
+    temporary = cached.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(made)
+            os.replace(temporary, cached)
+        finally:
+            temporary.unlink(missing_ok=True)
+        files = sorted(cached.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
+        for file in files[:-CACHED_FILES]:
+            file.unlink(missing_ok=True)
+    except OSError:
+        pass
+    return OnnxGenerator(made)
+
+
+def _checked(name, text):
+    """The note in a .onnx file -> dict. Raises: UserError unless it is one that this package writes and reads."""
+    try:
+        note = json.loads(text)
+    except ValueError:
+        note = None
+    if not isinstance(note, dict):
+        raise UserError(f"{name}: was not exported by mpsrgan; make one with `mpsrgan export FILE.h5 -o NAME.onnx`")
+    if note.get("format") != FORMAT:
+        raise UserError(f"{name}: format {note.get('format')}, this package reads {FORMAT}; export it again")
+    numbers = [note.get(key) for key in NUMBERS]
+    if not all(type(number) is int and number >= 0 for number in numbers) or not numbers[0] or numbers[1] not in (1, 3):
+        raise UserError(f"{name}: damaged, scale, channels, align, radius are {numbers[:4]}; export it again")
+    return note
+
+
+def _description(path):
+    """What a .h5 file says of itself -> dict, or None for a plain Keras file."""
+    from mpsrgan.weights import describe
+
+    try:
+        return describe(path)
+    except UserError:
+        return None
+
+
+def load_keras(source, policy=None):
+    """KerasGenerator of a .h5 file or name, without the backend's chatter. Raises: UserError as `load_generator`.
+
+    Args: policy: of its precision, such as "float32"; None: Keras's current one.
+    """
+    from mpsrgan.quiet import import_keras
+    from mpsrgan.weights import load_generator, weights_file
+
+    path = weights_file(source)  # before Keras's long start
+    import_keras()
+    import keras
+
+    current = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy or current)
+    try:
+        return KerasGenerator(load_generator(path), path)
+    finally:
+        keras.config.set_dtype_policy(current)
+
+
+def import_onnxruntime():
+    """The package onnxruntime, told not to report to its maker. Raises: UserError where it is missing."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when it is imported
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise UserError(f'ONNX needs {error.name}, which is not installed; pip install "mpsrgan[onnx]"') from None
+    return onnxruntime
+
+
+def session_options(onnxruntime):
+    """Errors alone are printed, idle threads sleep, there are no more of them than `cores`, and no memory is planned.
+
+    (Planning took half as much again, without being faster.)
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if cores() < (os.cpu_count() or 1):  # onnxruntime's own number is that of the machine's physical cores
+        options.intra_op_num_threads = cores()
+    return options
+
+
+def _providers(onnxruntime):
+    """CUDA where the package onnxruntime-gpu is installed, else and as well the CPU."""
+    there = onnxruntime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
+
+
+def cores():
+    """CPU cores that this process may use -> int: by its affinity, and on Linux by the quota of its container."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        return max(1, min(count, quota // period))
+    except (OSError, ValueError):  # no such file, or no quota: "max 100000"
+        return count
