@@ -3,13 +3,14 @@
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from statistics import median
+
+from mpsrgan.memory import peak_memory
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,7 @@ def serve(make, arguments):
         began = time.perf_counter()
         action()
         _tell(time.perf_counter() - began)
-    kilo = 1 if sys.platform == "darwin" else 1024
-    _tell(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilo)
+    _tell(peak_memory())
 
 
 def _tell(value):

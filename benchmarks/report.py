@@ -1,6 +1,7 @@
 """Results as tables and a plot. Each part is kept in a JSON file, so that one can be measured again by itself."""
 
 import json
+import re
 from statistics import median
 
 from mpsrgan.document import Figure, Paragraph, Table, markdown
@@ -12,6 +13,9 @@ ABOUT = (
     "of the network as its paper draws it, at the speed that a matrix product reaches here in the same precision; more "
     "than 100 % means that less was computed."
 )
+
+
+OPENING = re.compile(r"open (\d+) pairs, packed")
 
 
 def sections(found, peaks):
@@ -52,7 +56,13 @@ def _loading(heading, results):
         share = f"{median(one['values']) / median(floor['values']):.0%} of {floor['name']}" if floor else ""
         spread = f"{min(one['values']):.4g} .. {max(one['values']):.4g}"
         rows.append([one["name"], f"{median(one['values']):.4g} {one['unit']}", spread, share, one.get("note") or ""])
-    return {"heading": heading, "columns": ["", "median", "least .. most", "beside", "note"], "rows": rows}
+    return {
+        "heading": heading,
+        "columns": ["", "median", "least .. most", "beside", "note"],
+        "rows": rows,
+        "points": {size[1]: median(one["values"]) / 1000 for one in results if (size := OPENING.match(one["name"]))},
+        "plot": "Opening packed pairs, by their number",
+    }
 
 
 def _time(seconds):
@@ -94,7 +104,7 @@ def plot(folder, name):
         return
     drawing = Drawing(figsize=(11, 3.6 * -(-len(found) // 2)), dpi=110, layout="constrained")
     for axes, section in zip(drawing.subplots(-(-len(found) // 2), 2, squeeze=False).flat, found):
-        axes.set_title(section["heading"].replace("`", ""), fontsize=9)
+        axes.set_title(section.get("plot", section["heading"]).replace("`", ""), fontsize=9)
         axes.grid(alpha=0.3)
         if section.get("points"):
             sizes = [int(size) for size in section["points"]]

@@ -190,8 +190,9 @@ def _markdown(results):
     yield from ("## Data", "")
     yield from _data(data)
     yield from ("", "## Run", "")
+    memory = f"{run['peak_memory_gb']:.1f} GB of memory at most, " if run["peak_memory_gb"] else ""
     yield (
-        f"{run['steps']} steps in {run['minutes']:.1f} minutes ({run['images_per_second']:.2f} images/s), "
+        f"{run['steps']} steps in {run['minutes']:.1f} minutes ({run['images_per_second']:.2f} images/s), {memory}"
         f"{run['backend']}, {run['precision']}, seed {run['seed']}, {run['machine']}, {run['date']}."
     )
     yield f"Generator's loss: {run['loss']}."

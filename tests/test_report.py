@@ -69,7 +69,7 @@ def test_the_papers_number_is_never_left_out(tmp_path, psnr):
         "metrics": {"ours": score, "bicubic": score, "start": score, "wins": 1},
         "data": {"source": "s", "train": 1, "validation": 1, "test": 1, "skipped": 0, "enlarged": 0, "hash": "h"},
         "run": dict.fromkeys(("backend", "precision", "machine", "loss", "date"), "x")
-        | {"steps": 1, "minutes": 1.0, "images_per_second": 1.0, "seed": 0},
+        | {"steps": 1, "minutes": 1.0, "images_per_second": 1.0, "peak_memory_gb": 1.5, "seed": 0},
         "differences": ["d"],
         "baselines": ["bicubic"],
         "tables": [],
@@ -78,4 +78,5 @@ def test_the_papers_number_is_never_left_out(tmp_path, psnr):
     expected = (
         "| the paper | 25.66 | no number given |" if psnr else "| the paper | no number given | no number given |"
     )
+    assert "(1.00 images/s), 1.5 GB of memory at most, x" in (tmp_path / "results.md").read_text()
     assert expected in (tmp_path / "results.md").read_text()

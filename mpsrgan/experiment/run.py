@@ -16,6 +16,7 @@ from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_load
 from mpsrgan.experiment.plan import build_encoder, build_features, build_gan, load_start, total_steps
 from mpsrgan.experiment.results import Finished, evaluate, means, read_images, summarise
 from mpsrgan.identity import facenet
+from mpsrgan.memory import peak_memory
 from mpsrgan.models import vgg19
 from mpsrgan.report import write_results, write_text
 from mpsrgan.terms import WARM_START
@@ -227,6 +228,7 @@ def _run_facts(request, steps, rows):
         "minutes": seconds / 60,
         "images_per_second": steps * settings.batch / seconds if seconds else 0.0,
         "batches_per_hour": 3600 * steps / seconds if seconds else 0.0,
+        "peak_memory_gb": peak_memory() / 1e9,
         "backend": f"{keras.backend.backend()}, Keras {keras.version()}",
         "precision": settings.precision,
         "seed": settings.seed,
