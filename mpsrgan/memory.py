@@ -4,7 +4,15 @@ import sys
 
 
 def peak_memory():
-    """Bytes of resident memory at most so far; 0 where the system does not tell (Windows)."""
+    """Bytes of resident memory at most so far; 0 where the system does not tell (Windows).
+
+    On Linux from /proc: getrusage counts what the parent held when it started this process.
+    """
+    try:
+        with open("/proc/self/status") as file:
+            return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
     try:
         import resource
     except ImportError:
