@@ -6,7 +6,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.models import enhance, inception, pixelshuffle
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
-from mpsrgan.upscale.tiles import alignment, receptive_radius, spans
+from mpsrgan.upscale.tiles import alignment, evened, receptive_radius, spans
 
 SMALL = {"blocks": 1, "filters": 8}
 
@@ -170,7 +170,7 @@ def test_windows_out_of_step_with_a_stride_would_show():
 
 
 @pytest.mark.backends
-def test_one_window_size_is_traced_once():
+def test_windows_are_traced_once_on_jax_and_at_most_twice_on_tensorflow():
     model, traces = build_generator(**SMALL), []
     step = model.predict_step
     model.predict_step = lambda *args: (traces.append(1), step(*args))[1]
@@ -179,3 +179,15 @@ def test_one_window_size_is_traced_once():
     first = len(traces)
     upscaler([photo(40, 60), photo(55, 47), photo(26, 26)])
     assert len(traces) == first > 0
+
+
+@pytest.mark.parametrize("halo", [0, 1, 20])
+@pytest.mark.parametrize("tile", [1, 7, 192])
+def test_evened_tiles_are_the_smallest_that_need_no_more_windows(tile, halo):
+    for length in (1, 2, 39, 40, 41, 192, 193, 231, 232, 233, 256, 384, 385, 512, 1000):
+        side = evened(length, tile, halo)
+        count = len(spans(length, tile, halo))
+        assert 1 <= side <= tile and len(spans(length, side, halo)) == count
+        if count > 1 and side > 1:
+            assert len(spans(length, side - 1, halo)) > count
+    assert evened(256, 192, 20) == 108

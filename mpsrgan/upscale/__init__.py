@@ -8,7 +8,7 @@ from PIL import Image
 from mpsrgan.errors import UserError
 from mpsrgan.images import to_float, to_uint8
 from mpsrgan.upscale.runtimes import KerasGenerator, load_keras, open_generator
-from mpsrgan.upscale.tiles import spans
+from mpsrgan.upscale.tiles import evened, spans
 
 
 class Upscaler:
@@ -18,8 +18,8 @@ class Upscaler:
         source: path of a .h5 file or name of shipped weights (see ``load_generator``), path of a .onnx file that
             ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in [-1, 1] for any H and W;
             C is 3 (RGB) or 1 (gray).
-        tile: side of the piece kept from the middle of each window, in lr pixels, at least 1. The default needs about
-            1 GB with the default srgan.
+        tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. The default needs
+            about 1 GB with the default srgan. Smaller ones are taken where they need no more windows, but not on JAX.
         overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius, which
             makes tiles invisible (the result is the untiled one, but for rounding). Less is faster and may show seams.
         runtime: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or "auto".
@@ -98,12 +98,17 @@ class Upscaler:
         colours = [colour.resize(y.size, Image.Resampling.BICUBIC) for colour in colours]
         return np.array(Image.merge("YCbCr", [y, *colours]).convert("RGB"))
 
+    def _tile(self, length):
+        """Side of the tiles along so many pixels; on JAX always the same, because each window size is compiled."""
+        return self.tile if "jax" in self.runtime else evened(length, self.tile, self.overlap)
+
     def _windows(self, image):
         """uint8 (H, W, C) -> uint8 (sH, sW, C), window by window."""
         s, (height, width, channels) = self.scale, image.shape
         result = np.empty((s * height, s * width, channels), np.uint8)
-        for low_y, high_y, top, bottom in spans(height, self.tile, self.overlap, self.align):
-            for low_x, high_x, left, right in spans(width, self.tile, self.overlap, self.align):
+        rows, columns = (spans(length, self._tile(length), self.overlap, self.align) for length in (height, width))
+        for low_y, high_y, top, bottom in rows:
+            for low_x, high_x, left, right in columns:
                 lr = to_float(image[low_y:high_y, low_x:high_x])
                 sr = self._generator(lr[None])[0]
                 kept = sr[s * (top - low_y) : s * (bottom - low_y), s * (left - low_x) : s * (right - low_x)]

@@ -70,6 +70,15 @@ def spans(length, tile, halo, align=1):
     return found
 
 
+def evened(length, tile, halo):
+    """The smallest tile that needs no more windows along ``length`` pixels than ``tile`` does -> int.
+
+    256 pixels in tiles of 192 with a halo of 20 are two windows of 232; two of 148 do, with 0.41 of the work.
+    """
+    windows = max(1, -(-(length - 2 * halo) // tile))
+    return max(1, min(tile, -(-(length - 2 * halo) // windows)))
+
+
 def _pixels_read(model, axis, pixel):
     """First and last lr pixel, along one axis, that an sr pixel depends on if the image has no edge."""
     read = {id(tensor): (pixel, pixel) for tensor in model.outputs}
