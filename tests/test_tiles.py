@@ -178,7 +178,8 @@ def test_windows_are_traced_once_on_jax_and_at_most_twice_on_tensorflow():
     upscaler(photo(40, 60))
     first = len(traces)
     upscaler([photo(40, 60), photo(55, 47), photo(26, 26)])
-    assert len(traces) == first > 0
+    more = 0 if keras.backend.backend() == "jax" else 1  # TensorFlow traces once more, then for any size
+    assert 0 < len(traces) <= first + more
 
 
 @pytest.mark.parametrize("halo", [0, 1, 20])
