@@ -103,19 +103,38 @@ def plot(folder, name):
     if not found:
         return
     drawing = Drawing(figsize=(11, 3.6 * -(-len(found) // 2)), dpi=110, layout="constrained")
-    for axes, section in zip(drawing.subplots(-(-len(found) // 2), 2, squeeze=False).flat, found):
-        axes.set_title(section.get("plot", section["heading"]).replace("`", ""), fontsize=9)
+    panels = drawing.subplots(-(-len(found) // 2), 2, squeeze=False).flat
+    for section, axes in zip(found, panels):
+        axes.set_title(section.get("plot", section["heading"]).replace("`", ""), fontsize=8)
         axes.grid(alpha=0.3)
         if section.get("points"):
-            sizes = [int(size) for size in section["points"]]
-            axes.loglog(sizes, list(section["points"].values()), "o-")
-            axes.set_xticks(sizes, [str(size) for size in sizes])
-            axes.set_xticks([], minor=True)
-            axes.set_ylabel("seconds")
+            _draw_growth(axes, section["points"])
         else:
-            names, speeds = list(section["bars"]), list(section["bars"].values())
-            axes.barh(names[::-1], speeds[::-1])
-            axes.set_xscale("log")
-            axes.set_xlabel("images/s")
-            axes.tick_params(axis="y", labelsize=8)
+            _draw_speeds(axes, section["bars"])
+    for axes in list(panels):  # what no section needed
+        axes.set_visible(False)
     save_figure(drawing, folder / f"{name}.png")
+
+
+def _draw_growth(axes, points):
+    sizes = [int(size) for size in points]
+    axes.loglog(sizes, list(points.values()), "o-")
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_xticks([], minor=True)
+    axes.tick_params(axis="y", which="minor", labelleft=False)
+    axes.set_ylabel("seconds")
+    axes.margins(x=0.12, y=0.15)
+    for size, seconds in zip(sizes, points.values()):
+        axes.annotate(_time(seconds), (size, seconds), (0, 6), textcoords="offset points", ha="center", fontsize=7)
+
+
+def _draw_speeds(axes, speeds):
+    bars = axes.barh(list(speeds)[::-1], list(speeds.values())[::-1])
+    axes.bar_label(bars, fmt="%.3g", fontsize=8, padding=2)
+    if max(speeds.values()) > 100 * min(speeds.values()):
+        axes.set_xscale("log")
+        axes.set_xlim(min(speeds.values()) / 3, max(speeds.values()) * 5)
+    else:
+        axes.set_xlim(0, max(speeds.values()) * 1.12)
+    axes.set_xlabel("images/s")
+    axes.tick_params(axis="y", labelsize=8)
