@@ -94,14 +94,23 @@ def _steps(found, made, readers, even):
             continue
         below, after = made.get(id(layer.input)), readers[id(layer.output)]
         enlarged = below is not None and _is_absorbed(below, readers)
-        norm = after[0] if len(after) == 1 and type(after[0]) is layers.BatchNormalization else None
-        if norm is not None and layer.activation is keras.activations.linear:
+        norm = after[0] if len(after) == 1 and _can_fold(layer, after[0], readers) else None
+        if norm is not None:
             skipped.add(id(norm))
-        else:
-            norm = None
         step = _Convolution(layer, norm, enlarged, even[id(layer.input)])
         plan.append((step, [below.input if enlarged else layer.input], (norm or layer).output))
     return plan
+
+
+def _can_fold(layer, norm, readers):
+    """Is `norm` a batch norm that can be part of the convolution `layer` before it?
+
+    Not before a LeakyReLU: there TensorFlow 2.21's graph optimiser fails on the gradient ("remapper failed"), goes on
+    without fusing anything, and says so in the middle of a run.
+    """
+    if type(norm) is not layers.BatchNormalization or layer.activation is not keras.activations.linear:
+        return False
+    return not any(isinstance(reader, layers.LeakyReLU) for reader in readers.get(id(norm.output), []))
 
 
 def _call(layer):

@@ -179,3 +179,9 @@ def test_the_loss_compares_with_what_is_remembered(rng):
     gan.remembered["vgg"].known = {key: 0 * value for key, value in gan.remembered["vgg"].known.items()}
     expected = np.mean(np.square(numpy(gan.features(gan.generator(lr)))))
     assert gan.train_on_batch(lr, hr)["g_vgg"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_batch_norm_before_leaky_relu_is_no_part_of_a_kernel():
+    """TensorFlow's optimiser fails on the gradient of that, and then optimises nothing."""
+    runs = [run for run, *_ in Fast(srgan.build_discriminator(filters=4, dense=8, stages=2)).plan]
+    assert all(run.norm is None for run in runs if isinstance(run, fast._Convolution))
