@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from benchmarks import cost, loader, machine, step, upscale
-from benchmarks.measure import say
 from benchmarks.report import page, plot, sections, store
+from mpsrgan.commandline import say
 
 PARTS = ("step", "loader", "upscale", "cost")
 RESULTS = Path(__file__).parent / "results"

@@ -5,14 +5,17 @@ import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 
-from mpsrgan import estimate
+from mpsrgan.quiet import import_keras
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "onnxruntime", "opencv-python", "torch")
 
 
 def describe():
     """{what: words}, and {dtype: operations a second of a matrix product}."""
+    import_keras()
     import keras
+
+    from mpsrgan import estimate
 
     peaks = {}
     for dtype, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from statistics import median
 
+from mpsrgan.commandline import say
 from mpsrgan.memory import peak_memory
 
 
@@ -111,10 +112,6 @@ def serve(make, arguments):
 
 def _tell(value):
     print("@" + json.dumps(value), flush=True)
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

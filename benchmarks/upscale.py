@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.measure import Contender, Result, in_turns, say
+from benchmarks.measure import Contender, Result, in_turns
+from mpsrgan.commandline import say
 
 OURS = ("mpsrgan-fidelity", "mpsrgan-lite")
 PEERS = {

@@ -25,11 +25,6 @@ BUILT = {
 }
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-
-
 def shaken(model):
     """`strong`, and batch norm and learned scales far from where they begin."""
     rng = np.random.default_rng(7)
