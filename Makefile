@@ -10,7 +10,7 @@ run: .venv/installed-samples  ## paper 000 on the embedded portraits; ARGS="--da
 test: .venv/installed-test  ## the whole test suite; ARGS="tests/test_gan.py ..." narrows it
 	$(BIN)/python -m pytest $(ARGS)
 
-.venv/installed-%: setup.cfg pyproject.toml
+.venv/installed-%: setup.cfg setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("mpsrgan needs Python 3.11 or newer; this is " + sys.version.split()[0] + \
 	  " (name another one: make PYTHON=python3.12 ...)" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": ("mpsrgan.evaluate.command", "measure networks and results, and whether a face stays the same person"),
     "export": ("mpsrgan.export.command", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
     "upscale": ("mpsrgan.upscale.command", "enlarge images and folders of images"),
+    "weights": ("mpsrgan.registry_command", "show the weights that ship, or check them"),
 }
 """Name -> (module, one line of help). Only the chosen command's module is imported."""
 

@@ -1,4 +1,4 @@
-"""Generators as files: weights in Keras's HDF5 layout plus one attribute that says how to build the network.
+"""Networks as files: weights in Keras's HDF5 layout plus one attribute that says how to build the network.
 
 The attribute ``mpsrgan`` holds JSON: {"format", "architecture", "arguments", "scale", "package", "notes"}. A file is
 only ever read into a network that this package builds; the model configuration that Keras writes is never used.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import h5py
 
-from mpsrgan import __version__
+from mpsrgan import __version__, registry
 from mpsrgan.errors import UserError
 
 FORMAT = 1
@@ -30,9 +30,11 @@ ARCHITECTURES = {
     "lite": "mpsrgan.models.lite:build_generator",
 }
 """Name in the file -> "module:function" of the generator's builder."""
-FOLDER = Path(__file__).parent.parent / "weights"
-REGISTRY = {name: FOLDER / f"{name}.h5" for name in ("mpsrgan-fidelity", "mpsrgan-lite", "inception-1", "inception-4")}
-"""Name -> path of the weights that ship with the repository, each beside a card."""
+DISCRIMINATORS = {
+    f"{paper}-discriminator": f"mpsrgan.models.{paper}:build_discriminator"
+    for paper in ("srgan", "enhance", "pixelshuffle", "inception")
+}
+"""The same for discriminators."""
 
 
 def save_generator(model, path, architecture="srgan", arguments=None, notes=None):
@@ -46,11 +48,20 @@ def save_generator(model, path, architecture="srgan", arguments=None, notes=None
         notes: dict of JSON values kept in the file (training run, scores, ...).
     Raises: UserError if the arguments do not build this model, the name is wrong or the place cannot be written.
     """
+    _save(model, path, _one_of(ARCHITECTURES, architecture), arguments, notes, scale_of)
+
+
+def save_discriminator(model, path, architecture="srgan-discriminator", arguments=None, notes=None):
+    """The same for a discriminator, which `load_discriminator` reads. architecture: of DISCRIMINATORS."""
+    _save(model, path, _one_of(DISCRIMINATORS, architecture), arguments, notes, lambda model: None)
+
+
+def _save(model, path, architecture, arguments, notes, scale_of):
     path = Path(path)
     if path.suffix != ".h5" or path.name.endswith(".weights.h5"):
         raise UserError(f"{path}: expected a name such as generator.h5 (and not .weights.h5, another layout)")
     arguments = _complete(architecture, arguments or {})
-    expected = [tuple(v.shape) for v in _build(architecture, arguments).weights]
+    expected = [tuple(v.shape) for v in build(architecture, arguments).weights]
     if [tuple(v.shape) for v in model.weights] != expected:
         raise UserError(f"the model is not {architecture} built with {arguments}; pass the arguments that built it")
     text = json.dumps(
@@ -88,17 +99,37 @@ def load_generator(source, architecture=None, **overrides):
     was trained under: bfloat16 inference is a matter of setting it before the call.
 
     Args:
-        source: path of a .h5 file, or the name (a text without suffix and folder) of weights that ship: REGISTRY.
+        source: path of a .h5 file, or the name (a text without suffix and folder) of weights that ship, see
+            `mpsrgan.registry`; such a file is compared with what shipped.
         architecture, overrides: what the file's own description does not say or says wrongly: a key of ARCHITECTURES
             and arguments of its builder. A plain Keras .h5 without description takes "srgan" and the builder's
             defaults; its layers are matched by their order.
-    Raises: UserError if the file is missing, no HDF5, damaged, or does not fit the architecture.
+    Raises: UserError if the file is missing, no HDF5, damaged, does not fit the architecture or holds a discriminator.
     """
+    return _load(source, ARCHITECTURES, architecture, overrides)
+
+
+def load_discriminator(source, architecture=None, **overrides):
+    """The same for a discriminator -> Keras model: image (B, H, W, C) in [-1, 1] -> probability of real (B, 1).
+
+    Its layer "logits" holds the value before the sigmoid. A plain Keras .h5 takes "srgan-discriminator".
+    """
+    return _load(source, DISCRIMINATORS, architecture, overrides)
+
+
+def _load(source, table, architecture, overrides):
     path = weights_file(source)
-    note = _read_note(path) or {"architecture": "srgan", "arguments": {}}
+    note = _read_note(path) or {"architecture": next(iter(table)), "arguments": {}}
     architecture = architecture or note["architecture"]
+    if architecture not in table and architecture in {**ARCHITECTURES, **DISCRIMINATORS}:
+        held, reader = (
+            ("discriminator, which makes no images", "load_discriminator")
+            if architecture in DISCRIMINATORS
+            else ("generator", "load_generator")
+        )
+        raise UserError(f"{path}: holds a {held} ({architecture}); read it with {reader}, or name another file")
     try:
-        model = _build(architecture, _complete(architecture, {**note["arguments"], **overrides}))
+        model = build(architecture, _complete(architecture, {**note["arguments"], **overrides}))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     try:
@@ -149,16 +180,9 @@ def is_name(source):
 
 
 def weights_file(source):
-    """Path of the .h5 file that `source`, as in `load_generator`, means. Raises: UserError as there."""
+    """Path of the .h5 file that `source`, as in `load_generator`, means, looked at. Raises: UserError as there."""
     if is_name(source):
-        path = REGISTRY.get(source)
-        if path and path.exists():
-            return path
-        problem = f"are not at {path}" if path else f"are unknown; these ship: {', '.join(REGISTRY)}"
-        raise UserError(
-            f"weights named {source!r} {problem}; install the package from its repository (pip install -e .), train "
-            "with `python experiments/mpsrgan_idoc.py`, or pass the path of a .h5 file"
-        )
+        return registry.entry(source).check()
     path = Path(source)
     if path.is_dir():
         raise UserError(f"{path}: is a folder, a .h5 file was expected")
@@ -192,10 +216,15 @@ def _read_note(path):
     return note
 
 
+def _one_of(table, architecture):
+    if architecture not in table:
+        raise UserError(f"unknown architecture {architecture!r}: use one of {', '.join(table)}")
+    return architecture
+
+
 def _builder(architecture):
-    if architecture not in ARCHITECTURES:
-        raise UserError(f"unknown architecture {architecture!r}: use one of {', '.join(ARCHITECTURES)}")
-    module, function = ARCHITECTURES[architecture].split(":")
+    known = DISCRIMINATORS if architecture in DISCRIMINATORS else ARCHITECTURES
+    module, function = known[_one_of(known, architecture)].split(":")
     return getattr(importlib.import_module(module), function)
 
 
@@ -210,7 +239,8 @@ def _complete(architecture, arguments):
     return dict(bound.arguments)
 
 
-def _build(architecture, arguments):
+def build(architecture, arguments):
+    """A network with random weights, of ARCHITECTURES or DISCRIMINATORS. Raises: UserError if it cannot be built."""
     try:
         return _builder(architecture)(**arguments)
     except UserError:

@@ -5,11 +5,20 @@ import keras
 import numpy as np
 import pytest
 
-from mpsrgan import __version__, weights
-from mpsrgan.assets import hexdigest
+from mpsrgan import __version__
 from mpsrgan.errors import UserError
-from mpsrgan.models.srgan import build_generator
-from mpsrgan.weights import describe, load_generator, save_generator, scale_of
+from mpsrgan.models.srgan import build_discriminator, build_generator
+from mpsrgan.registry import entries, entry
+from mpsrgan.weights import (
+    DISCRIMINATORS,
+    build,
+    describe,
+    load_discriminator,
+    load_generator,
+    save_discriminator,
+    save_generator,
+    scale_of,
+)
 
 SMALL = {"blocks": 1, "filters": 8}
 LR = np.random.default_rng(1).uniform(-1, 1, (1, 7, 5, 3)).astype("float32")
@@ -201,28 +210,48 @@ def test_a_truncated_file(saved):
         load_generator(path)
 
 
-def test_names(saved, monkeypatch, tmp_path):
-    model, path = saved
+def test_a_folder_of_that_name_is_not_what_a_name_means(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mpsrgan").mkdir()  # a folder of that name, as in a checkout, is not what a name means
-    with pytest.raises(UserError, match="'mpsrgan' are unknown; these ship: mpsrgan-fidelity"):
-        load_generator("mpsrgan")
-    monkeypatch.setitem(weights.REGISTRY, "mpsrgan", path)
-    assert same_output(model, load_generator("mpsrgan"))
-    path.unlink()
-    with pytest.raises(UserError, match="'mpsrgan' are not at .*install the package from its repository"):
+    (tmp_path / "mpsrgan").mkdir()  # as in a checkout
+    with pytest.raises(UserError, match="'mpsrgan' are unknown; these ship: .*mpsrgan-fidelity"):
         load_generator("mpsrgan")
 
 
-@pytest.mark.parametrize("name", weights.REGISTRY)
-def test_what_ships_loads_and_has_a_card(name):
-    model, card = load_generator(name), (weights.FOLDER / f"{name}.md").read_text()
-    note = weights.describe(name)
-    assert scale_of(model) == note["scale"] == 4 and f"{model.count_params():,} parameters" in card
-    assert hexdigest(weights.FOLDER / f"{name}.h5") in card
-    lr = np.linspace(-1, 1, 8 * 8 * 3, dtype="float32").reshape(1, 8, 8, 3)
+@pytest.mark.parametrize("name", entries())
+def test_what_ships_enlarges_and_has_a_card(name):
+    one = entry(name)
+    card = one.card.read_text(encoding="utf-8")
+    assert f"{one.parameters:,} parameters" in card and one.sha256 in card
+    if one.kind == "discriminator":
+        return
+    model, note = load_generator(name), describe(name)
+    assert scale_of(model) == note["scale"] == one.scale and model.count_params() == one.parameters
+    assert (note["architecture"], note["arguments"]) == (one.architecture, one.arguments)
+    lr = np.linspace(-1, 1, 8 * 8 * one.channels, dtype="float32").reshape(1, 8, 8, one.channels)
     sr = np.asarray(model.predict_on_batch(lr))
-    assert np.abs(sr[:, ::4, ::4] - lr).mean() < 0.3  # it enlarges, it does not make noise
+    assert np.abs(sr[:, :: one.scale, :: one.scale] - lr).mean() < 0.3  # it enlarges, it does not make noise
+
+
+def test_discriminators_are_files_of_their_own_kind(saved, tmp_path):
+    arguments = {"filters": 4, "stages": 2, "dense": 8}
+    model, path = build_discriminator(**arguments), tmp_path / "d.h5"
+    save_discriminator(model, path, arguments=arguments, notes={"steps": 3})
+    note = describe(path)
+    assert (note["architecture"], note["scale"], note["notes"]) == ("srgan-discriminator", None, {"steps": 3})
+    assert same_output(model, load_discriminator(path))
+    with pytest.raises(UserError, match=r"holds a discriminator.*read it with load_discriminator"):
+        load_generator(path)
+    with pytest.raises(UserError, match=r"holds a generator \(srgan\); read it with load_generator"):
+        load_discriminator(saved[1])
+    with pytest.raises(UserError, match="unknown architecture 'srgan-discriminator': use one of srgan, enhance"):
+        save_generator(model, path, "srgan-discriminator", arguments)
+    with pytest.raises(UserError, match="unknown architecture 'srgan': use one of srgan-discriminator"):
+        save_discriminator(saved[0], path, "srgan", SMALL)
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_every_discriminator_can_be_built(name):
+    assert "logits" in [layer.name for layer in build(name, {}).layers]
 
 
 @pytest.mark.backends

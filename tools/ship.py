@@ -1,0 +1,203 @@
+r"""Makes a file of weights one that ships: python tools/ship.py NAME RUN/generator.h5 --licence TEXT --size TEXT
+
+Writes weights/NAME.h5, with what RUN/results.json says of the run, and its entry in weights/registry.json; the card,
+weights/NAME.md, is for people to write. The same input gives the same bytes. Without a file, weights/NAME.h5 is
+registered as it is. A discriminator comes from RUN/discriminator.h5, or out of a checkpoint:
+
+    python tools/ship.py NAME RUN/checkpoints/step-00001000.npz --kind discriminator \
+        --architecture srgan-discriminator --arguments '{"channels": 3, "filters": 64}' ...
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mpsrgan import weights
+from mpsrgan.assets import hexdigest
+from mpsrgan.commandline import exit_code, say
+from mpsrgan.errors import UserError
+from mpsrgan.quiet import import_keras
+from mpsrgan.report import write_text
+
+FOLDER = Path(__file__).parent.parent / "weights"
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("name", help="of the weights: letters, digits and dashes")
+    add("source", nargs="?", type=Path, help="of a finished run; without it weights/NAME.h5 is registered as it is")
+    add("--licence", required=True, help="what the photographs allow, and which say so")
+    add("--size", required=True, help='which inputs the network takes, such as "any from 1x1 px"')
+    add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
+    add("--fidelity", metavar="NAME", help="weights of the same architecture trained on content alone")
+    add("--discriminator", metavar="NAME", help="weights of the discriminator that judged it")
+    add("--kind", choices=("generator", "discriminator"), default="generator")
+    add("--architecture", help="of the discriminator in a checkpoint, which does not say it")
+    add("--arguments", type=json.loads, default={}, metavar="JSON", help="of its builder")
+    return parser.parse_args(argv)
+
+
+def ship(args, folder=FOLDER):
+    """Writes the file, if args.source names one, and its entry in registry.json -> the entry. Raises: UserError."""
+    if not weights.is_name(args.name):
+        raise UserError(f"{args.name}: a name without suffix and folder was expected")
+    path = folder / f"{args.name}.h5"
+    if args.source:
+        write(args, path)
+    entry = make_entry(args, path)
+    known = folder / "registry.json"
+    others = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
+    for partner in {args.fidelity, args.discriminator} - {None, *others}:
+        say(f"note: {partner} is not registered yet")
+    text = json.dumps({**others, args.name: entry}, indent=2, sort_keys=True)
+    text = re.sub(r"\[[-\d.e,\s]*\]", lambda found: re.sub(r"\s", "", found[0]).replace(",", ", "), text)  # in a line
+    write_text(known, text + "\n")
+    return entry
+
+
+def write(args, path):
+    """args.source as `path`, in 16 bits if asked, then with how much those change the output."""
+    from mpsrgan.probe import difference
+
+    model, architecture, arguments = read(args)
+    notes = {**run_notes(args.source), "card": f"weights/{path.stem}.md"}
+    save = weights.save_discriminator if args.kind == "discriminator" else weights.save_generator
+    with tempfile.TemporaryDirectory(prefix=".ship-", dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        save(model, made, architecture, arguments, notes)
+        if args.float16:
+            halve(made)
+            apart = difference(probed(load(made, args.kind)), probed(model))
+            say(f"float16: what comes out of the probe differs by at most {apart:.2g}")
+        os.replace(made, path)
+
+
+def read(args):
+    """(model, architecture, arguments) of args.source."""
+    if args.source.suffix != ".npz":
+        note = weights.describe(args.source)
+        model = load(args.source, args.kind)
+        refuse_another_build(args.source, model)
+        return model, note["architecture"], note["arguments"]
+    if args.kind != "discriminator" or args.architecture not in weights.DISCRIMINATORS:
+        raise UserError(
+            f"{args.source}: a checkpoint; --kind discriminator and --architecture, one of "
+            f"{', '.join(weights.DISCRIMINATORS)}, take the discriminator out of it"
+        )
+    model = weights.build(args.architecture, args.arguments)
+    with np.load(args.source, allow_pickle=False) as file:
+        arrays = [file[name] for name in sorted(file.files) if name.startswith("discriminator/")]
+    if [a.shape for a in arrays] != [tuple(v.shape) for v in model.variables]:
+        raise UserError(f"{args.source}: its discriminator is not {args.architecture} with {args.arguments}")
+    for variable, array in zip(model.variables, arrays):
+        variable.assign(array)
+    return model, args.architecture, args.arguments
+
+
+def refuse_another_build(path, model):
+    """Weights of a network that the package has since changed, say in an activation, load and give other images."""
+    with h5py.File(path, "r") as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+    for old, new in zip(layers, json.loads(model.to_json())["config"]["layers"]):
+        old, new = old["config"], new["config"]
+        for key in (old.keys() & new.keys()) - {"dtype"}:
+            if old[key] != new[key]:
+                raise UserError(
+                    f"{path}: its layer {old['name']} was saved with {key} {old[key]}, but this package builds "
+                    f"{new[key]}; train it again"
+                )
+
+
+def load(source, kind):
+    return weights.load_discriminator(source) if kind == "discriminator" else weights.load_generator(source)
+
+
+def run_notes(source):
+    """What results.json in the run's folder says of the run and its data."""
+    for folder in source.resolve().parents[:2]:
+        if (folder / "results.json").exists():
+            results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            data = {key: value for key, value in results["data"].items() if value is not None}
+            return {"run": results["run"], "data": data}
+    say(f"note: no results.json beside {source}; the file will not say how it was trained")
+    return {}
+
+
+def halve(path):
+    """Rewrites a .h5 file with its arrays in float16. Raises: UserError if one does not fit."""
+    half = path.with_suffix(".half")
+    with h5py.File(path, "r") as old, h5py.File(half, "w") as new:
+        new.attrs.update(old.attrs)
+
+        def copy(name, item):
+            if isinstance(item, h5py.Group):
+                new.create_group(name).attrs.update(item.attrs)
+                return
+            with np.errstate(over="ignore"):
+                values = item[()].astype("float16")
+            if not np.isfinite(values).all():
+                raise UserError(f"{name} has values above 65504, which float16 cannot hold; leave out --float16")
+            new.create_dataset(name, data=values).attrs.update(item.attrs)
+
+        old.visititems(copy)
+    os.replace(half, path)
+
+
+def stored_dtype(path):
+    found = set()
+    with h5py.File(path, "r") as file:
+        file.visititems(lambda _, item: found.add(str(item.dtype)) if isinstance(item, h5py.Dataset) else None)
+    return " and ".join(sorted(found))
+
+
+def probed(model):
+    """The probe of a network, at its own size if it takes no other."""
+    from mpsrgan.probe import SIZE, measure
+
+    sides = model.input_shape[1:3]
+    return measure(model, size=SIZE if None in sides else sides)
+
+
+def make_entry(args, path):
+    """What registry.json says of the file, read from it."""
+    note, model = weights.describe(path), load(path, args.kind)
+    return {
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": hexdigest(path),
+        "kind": args.kind,
+        "architecture": note["architecture"],
+        "arguments": note["arguments"],
+        "parameters": model.count_params(),
+        "scale": note["scale"],
+        "channels": model.input_shape[-1],
+        "size": args.size,
+        "dtype": stored_dtype(path),
+        "licence": args.licence,
+        "fidelity": args.fidelity,
+        "discriminator": args.discriminator,
+        "probe": probed(model),
+    }
+
+
+def main(argv=None):
+    args = parse(argv)
+
+    def run():
+        import_keras()
+        entry = ship(args)
+        print(f"weights/{entry['file']}: {entry['bytes']} bytes, sha256 {entry['sha256']}")
+
+    return exit_code(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
