@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from test_blend import ship
 from test_tiles import SMALL, strong
 
 from data_prep import prepare
@@ -14,6 +15,7 @@ from mpsrgan import identity
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import figures, measure, summary
+from mpsrgan.evaluate.methods import check_sources
 from mpsrgan.evaluate.photos import Photo
 from mpsrgan.identity import faces
 from mpsrgan.images import open_image, resize, save_image
@@ -286,12 +288,55 @@ def test_a_folder_can_be_a_person(photos, people, tmp_path):
     assert read(tmp_path / "known")["sizes"][0]["verification"]["sface"]["people"] == 2
 
 
-def test_groups_are_scored_apart(people, tmp_path):
+def test_groups_are_scored_apart(people, tmp_path, capsys):
     (tmp_path / "groups.csv").write_text("".join(f"{person},{'AB'[person % 2]}\n" for person in range(1, 6)))
     words = ["--groups", str(tmp_path / "groups.csv")]
     assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, *words]) == 0
     text = (tmp_path / "out" / "results.md").read_text()
     assert "| A | 6 | bicubic |" in text and "| B | 9 | bicubic |" in text and "AUC by group" in text
+    told = capsys.readouterr().out.splitlines()
+    table = told[told.index("By group, 16 to 64 pixels") + 1 :]
+    assert table[0].split()[:3] == ["group", "photographs", "method"] and {"PSNR", "SSIM", "LPIPS", "identity"} < {
+        *table[0].split()
+    }
+    assert [line.split()[:3] for line in table[1:3]] == [["A", "6", "bicubic"], ["B", "9", "bicubic"]]
+    assert "AUC by group with sface" in told
+
+
+@pytest.fixture(scope="module")
+def softer(tmp_path_factory):
+    """A partner of `weights`, to mix them with."""
+    path = tmp_path_factory.mktemp("soft") / "soft.h5"
+    save_generator(strong(build_generator(**SMALL), 0.7), path, arguments=SMALL)
+    return path
+
+
+def test_realism_makes_a_method_of_each_value(people, weights, softer, tmp_path):
+    words = ["--weights", f"net={weights}", "--limit", "3", "--encoder", "none", "--explain", "0"]
+    for out, more in [("mixed", ["--realism", "0", "0.5", "1", "--fidelity", str(softer)]), ("plain", [])]:
+        plain = [] if more else ["--weights", f"soft={softer}"]
+        words_of_it = ["-o", str(tmp_path / out), *QUICK, *words, *plain, *more]
+        assert main(["evaluate", "--data", str(people), *words_of_it]) == 0
+    mixed, plain = (read(tmp_path / name) for name in ("mixed", "plain"))
+    scores, ends = (found["sizes"][0]["scores"] for found in (mixed, plain))
+    assert list(scores) == ["bicubic", "net@0", "net@0.5", "net@1"]
+    assert scores["net@0"] == ends["soft"] and scores["net@1"] == ends["net"]
+    assert scores["net@0.5"]["psnr"]["mean"] not in (ends["soft"]["psnr"]["mean"], ends["net"]["psnr"]["mean"])
+    assert mixed["methods"]["net@0.5"].startswith("realism 0.5 from soft.h5 (sha256 ")
+    assert " to generator.h5 (sha256 " in mixed["methods"]["net@0.5"]
+    assert mixed["methods"]["net@0.5"] in (tmp_path / "mixed" / "results.md").read_text()
+
+
+def test_weights_without_a_partner_are_measured_as_they_are(weights, softer, monkeypatch):
+    ship(monkeypatch, {"soft": (softer, None), "plus": (weights, "soft")})
+    networks, _ = check_sources(["plus", "soft"], [], [0, 0.25, 0.25])
+    assert networks == [
+        ("plus@0", "plus", 0, "soft"),
+        ("plus@0.25", "plus", 0.25, "soft"),
+        ("soft", "soft", None, None),
+    ]
+    with pytest.raises(UserError, match="soft: no partner of it is known.*: plus"):
+        check_sources(["soft"], [], [0.5])
 
 
 def test_without_an_encoder_the_rest_is_measured(people, tmp_path, capsys):
@@ -318,6 +363,10 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--weights", "{empty}"], "a .h5 file was expected"),
         (["--weights", "bicubic={weights}"], "two methods are named bicubic"),
         (["--weights", "{weights}", "--scale", "2"], "evaluate one scale at a time"),
+        (["--weights", "{weights}", "--realism", "0.5"], "no partner of it is known"),
+        (["--weights", "{weights}", "--realism", "2", "--fidelity", "{weights}"], "realism is 2.0; expected a number"),
+        (["--weights", "{weights}", "--fidelity", "{weights}"], "give --realism too"),
+        (["--realism", "0.5"], "give --weights too"),
         (["--lr", "8", "16", "--results", "{results}"], "give one --lr"),
         (
             ["--results", "{results}", "--scale", "2"],

@@ -12,7 +12,7 @@ from test_tiles import SMALL, differ, photo, strong
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.images import save_image
-from mpsrgan.models import enhance, pixelshuffle
+from mpsrgan.models import enhance, lite, pixelshuffle
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler, runtimes
 from mpsrgan.weights import save_generator
@@ -81,6 +81,61 @@ def test_files_are_converted_once_and_again_if_they_change(model, weights, cache
     with pytest.raises(AssertionError, match="Keras was asked"):
         monkeypatch.setattr(runtimes, "load_keras", never)
         Upscaler(weights, runtime="onnx")
+
+
+@pytest.mark.parametrize(
+    "name, build, arguments",
+    [
+        ("srgan", build_generator, {"normalise": False}),
+        ("pixelshuffle", pixelshuffle.build_generator, {"scale": 4}),
+        ("lite", lite.build_generator, {}),
+    ],
+)
+def test_graphs_are_mixed_without_keras(name, build, arguments, cache, tmp_path, monkeypatch):
+    arguments, image = {**SMALL, **arguments}, photo(9, 7)
+    for file, gain in [("soft", 0.7), ("gan", 1.0)]:
+        save_generator(strong(build(**arguments), gain), tmp_path / f"{file}.h5", name, arguments)
+    at = lambda realism, runtime: Upscaler(
+        tmp_path / "gan.h5", runtime=runtime, realism=realism, fidelity=tmp_path / "soft.h5"
+    )
+    first, theirs = at(0.37, "onnx"), at(0.37, "keras")
+    expected = theirs(image)
+    assert differ(first(image), expected) <= 1 and first.realism == theirs.realism == 0.37
+    assert first.parameters == theirs.parameters and first.overlap == theirs.overlap
+    assert "sha256" not in first._generator.note, "it is of neither file"
+    assert differ(expected, at(1, "onnx")(image)) > 2 < differ(expected, at(0, "onnx")(image))
+    monkeypatch.setattr(runtimes, "load_keras", never)
+    monkeypatch.setattr(runtimes, "GPUS", ())
+    assert np.array_equal(at(0.37, "onnx")(image), first(image))
+    for realism in (0, 0.1, 0.2, 1):
+        assert at(realism, "auto").runtime.startswith("onnx ")
+    assert np.array_equal(at(1, "onnx")(image), Upscaler(tmp_path / "gan.h5", runtime="onnx")(image))
+    assert np.array_equal(at(0, "onnx")(image), Upscaler(tmp_path / "soft.h5", runtime="onnx")(image))
+    assert len(list(cache.iterdir())) == 2, "values of realism do not fill the cache"
+
+
+def test_batch_norm_is_mixed_before_it_is_folded(weights, tmp_path):
+    soft, image = strong(build_generator(**SMALL), 0.7), photo(9, 7)
+    norms = [layer for layer in soft.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.set_weights([5 * w for w in norm.get_weights()])
+    save_generator(soft, tmp_path / "soft.h5", arguments=SMALL)
+    onnx, theirs = (
+        Upscaler(weights, runtime=runtime, realism=0.5, fidelity=tmp_path / "soft.h5") for runtime in ("onnx", "keras")
+    )
+    assert differ(onnx(image), theirs(image)) <= 1 and theirs(image).std() > 20
+    assert onnx.model.count_params() == theirs.parameters
+
+
+def test_a_damaged_graph_is_made_again_before_it_is_mixed(cache, tmp_path):
+    for file, gain in [("soft", 0.7), ("gan", 1.0)]:
+        arguments = {**SMALL, "normalise": False}
+        save_generator(strong(build_generator(**arguments), gain), tmp_path / f"{file}.h5", arguments=arguments)
+    mix = lambda: Upscaler(tmp_path / "gan.h5", runtime="onnx", realism=0.5, fidelity=tmp_path / "soft.h5")
+    expected = mix()(photo(5, 6))
+    for file in cache.iterdir():
+        file.write_bytes(file.read_bytes()[:5000])
+    assert np.array_equal(mix()(photo(5, 6)), expected)
 
 
 def test_the_cache_is_bounded_and_may_be_read_only(weights, cache, tmp_path, monkeypatch):

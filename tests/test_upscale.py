@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from PIL import Image
+from test_blend import ship
 from test_tiles import SMALL, differ, strong
 
+from mpsrgan.blend import blend, load_blend
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.images import save_image, to_float, to_uint8
@@ -11,7 +13,7 @@ from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.command import NOTE
-from mpsrgan.weights import save_generator
+from mpsrgan.weights import load_generator, save_generator
 
 RNG = np.random.default_rng(3)
 
@@ -115,6 +117,50 @@ def test_models_and_tiles_that_do_not_do(model):
     for options in ({"tile": 0}, {"overlap": -1}):
         with pytest.raises(UserError, match="tile must be 1 or more"):
             Upscaler(model, **options)
+
+
+@pytest.fixture(scope="module")
+def softer(tmp_path_factory):
+    """A partner of `weights`, to mix them with."""
+    path = tmp_path_factory.mktemp("softer") / "soft.h5"
+    save_generator(strong(build_generator(**SMALL), 0.7), path, arguments=SMALL)
+    return path
+
+
+@pytest.mark.backends
+def test_realism_goes_from_one_network_to_the_other(model, weights, softer):
+    image = photo(5, 6)
+    at = lambda realism: Upscaler(weights, runtime="keras", realism=realism, fidelity=softer)
+    ends = Upscaler(softer, runtime="keras"), Upscaler(weights, runtime="keras")
+    for realism, end in enumerate(ends):
+        assert np.array_equal(at(realism)(image), end(image)) and at(realism).realism == realism
+    half = at(0.5)
+    assert half.realism == 0.5 and ends[1].realism is None
+    assert np.array_equal(half(image), Upscaler(blend(load_generator(softer), model, 0.5), runtime="keras")(image))
+    assert min(differ(half(image), end(image)) for end in ends) > 2
+    assert np.array_equal(half.model.get_weights()[0], load_blend(weights, 0.5, softer).get_weights()[0])
+
+
+def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
+    ship(monkeypatch, {"soft": (softer, None), "plus": (weights, "soft")})
+    image = photo(5, 6)
+    expected = Upscaler(weights, realism=0.4, fidelity=softer)(image)
+    assert np.array_equal(Upscaler("plus", realism=0.4)(image), expected)
+    assert np.array_equal(Upscaler("plus")(image), Upscaler(weights)(image))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"realism": 0.5}, "no partner of it is known"),
+        ({"realism": 1.5, "fidelity": "soft.h5"}, "realism is 1.5; expected a number from 0"),
+        ({"fidelity": "soft.h5"}, "pass realism too"),
+        ({"realism": 0.5, "fidelity": "none.h5"}, "none.h5: no such file"),
+    ],
+)
+def test_mixtures_that_do_not_do(weights, options, message):
+    with pytest.raises(UserError, match=message):
+        Upscaler(weights, **options)
 
 
 def test_the_source_may_be_a_file(model, weights):
@@ -247,6 +293,27 @@ def test_default_weights_are_those_of_the_newest_run(folder, weights, tmp_path, 
         os.utime(run / "generator.h5", (time, time))
     assert main(words) == 0
     assert "runs/a_new/generator.h5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("runtime", ["keras", "onnx"])
+def test_realism_of_the_command(upscale, weights, softer, tmp_path, runtime):
+    image = photo(5, 7)
+    save_image(image, tmp_path / "in.png")
+    words = ["--realism", 0.3, "--fidelity", softer, "--runtime", runtime]
+    assert upscale(tmp_path / "in.png", "-o", tmp_path / "out.png", *words) == 0
+    expected = Upscaler(weights, runtime=runtime, realism=0.3, fidelity=softer)(image)
+    assert np.array_equal(Image.open(tmp_path / "out.png"), expected)
+    assert differ(expected, Upscaler(weights, runtime=runtime)(image)) > 2
+
+
+def test_realism_that_cannot_be(upscale, folder, softer, tmp_path, capsys):
+    for words, message in [
+        (["--realism", 2, "--fidelity", softer], "realism is 2.0; expected"),
+        (["--realism", 0.5], "no partner of it is known"),
+        (["--fidelity", softer], "pass realism too"),
+    ]:
+        assert message in user_error(capsys, upscale(folder, "-o", tmp_path / "out", *words))
+    assert not (tmp_path / "out").exists()
 
 
 # --- --explain

@@ -29,6 +29,9 @@ def add_arguments(parser):
     add("--data", required=True, metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare'")
     repeated = {"action": "append", "default": []}
     add("--weights", **repeated, metavar="[NAME=]FILE.h5", help="a network to measure; give it as often as you like")
+    text = "mix networks with their partner trained on content alone: 0 is the partner, 1 the weights as they are"
+    add("--realism", type=float, nargs="+", metavar="R", help=f"{text}; several are measured side by side")
+    add("--fidelity", metavar="FILE|NAME", help="that partner, of all --weights (default: the one each ships with)")
     add("--results", **repeated, metavar="[NAME=]DIR", help="images that another program made of the same inputs")
     add(
         "-o",
@@ -60,7 +63,7 @@ def add_arguments(parser):
 
 def run(args):
     """Measure and report -> 0. Raises: UserError for what cannot be measured, before any file is written."""
-    weights, results = check_sources(args.weights, args.results)
+    weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
     for name in ("impostors", "rounds", "limit", "scale"):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UserError(f"--{name} is {value}; expected at least 1")
@@ -74,7 +77,7 @@ def run(args):
     say(photos.words)
     _say_skipped(photos)
     import_keras()
-    networks = [Network(name, source) for name, source in weights]
+    networks = [Network(*options) for options in weights]
     sizes = _sizes(args, photos, networks)
     if results and len(sizes) > 1:
         raise UserError("--results are of one size; give one --lr")
@@ -106,10 +109,10 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
         kept = images if args.images else None
         measured = measure(photos, lr, hr, methods, recognisers, _progress, explained, kept)
         comparisons, why = _compare(measured, photos, draws, note)
-        means, told = report.add(measured, comparisons, why)
+        means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
         tables += [summary.verification_table(*item) for item in comparisons.items()]
-        for table in tables:
+        for table in tables + groups:
             print(f"\n{table.title}", *table.text(), sep="\n")
         print("", *told, sep="\n")
     report.write()

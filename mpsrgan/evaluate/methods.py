@@ -6,6 +6,7 @@ import numpy as np
 
 from data_prep.pairs import size_words
 from mpsrgan.assets import describe
+from mpsrgan.blend import mixture, partner_of
 from mpsrgan.errors import UserError
 from mpsrgan.images import list_images, open_image
 from mpsrgan.invention import invention_map
@@ -34,15 +35,19 @@ class Baseline(Method):
 
 
 class Network(Method):
-    """A generator, tiled where the image is large. Args: name: in the report. source: of `load_generator`."""
+    """A generator, tiled where the image is large. Args: name: in the report. source: of `load_generator`. realism,
+    fidelity: of `Upscaler`.
+    """
 
-    def __init__(self, name, source):
+    def __init__(self, name, source, realism=None, fidelity=None):
         from mpsrgan.upscale import Upscaler
         from mpsrgan.weights import weights_file
 
-        self.name, self._upscale = name, Upscaler(source, runtime="keras")
+        self.name = name
+        self._upscale = Upscaler(source, runtime="keras", realism=realism, fidelity=fidelity)
         self.scale = self._upscale.scale
-        self.words = f"{describe(weights_file(source))}, {self._upscale.parameters:,} parameters"
+        what = describe(weights_file(source)) if realism is None else mixture(source, realism, fidelity).words
+        self.words = f"{what}, {self._upscale.parameters:,} parameters"
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)
@@ -81,18 +86,42 @@ class Results(Method):
         return image
 
 
-def check_sources(weights, results):
-    """[(name, source)] of --weights and of --results, each a path or NAME=PATH, before anything slow is done.
+def check_sources(weights, results, realisms=None, fidelity=None):
+    """What --weights and --results name, each a path or NAME=PATH, before anything slow is done.
 
-    Raises: UserError for a folder that does not exist and for two of one name.
+    Args: realisms: of --realism. fidelity: of --fidelity, the partner of all weights; None: the one each ships with.
+    Returns: ([(name, source, realism, fidelity)], [(name, folder)]). Weights that can be mixed are there once for each
+        realism, as name@realism; others once, with None and None.
+    Raises: UserError for a folder that does not exist, for two of one name and for weights that cannot be mixed.
     """
-    named = [[_named(text, kind) for text in texts] for kind, texts in (("weights", weights), ("results", results))]
-    names = [BASELINE, *(name for kind in named for name, _ in kind)]
+    networks = [(*_named(text, "weights"), None, None) for text in weights]
+    folders = [_named(text, "results") for text in results]
+    if realisms:
+        networks = _mixtures(networks, realisms, fidelity)
+    elif fidelity:
+        raise UserError("--fidelity names a partner to mix with; give --realism too, such as --realism 0 0.5 1")
+    names = [BASELINE, *(name for name, *_ in networks + folders)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
-    for _, folder in named[1]:
+    for _, folder in folders:
         list_images(folder)
-    return named
+    return networks, folders
+
+
+def _mixtures(networks, realisms, fidelity):
+    """The networks of `check_sources`, those that have a partner once for each realism."""
+    if not networks:
+        raise UserError("--realism mixes weights, and there are none; give --weights too")
+    partners = [fidelity or partner_of(source) for _, source, *_ in networks]
+    found = []
+    for (name, source, *_), partner in zip(networks, partners):
+        if not partner and any(partners):
+            found.append((name, source, None, None))
+            continue
+        for realism in dict.fromkeys(realisms):
+            mixture(source, realism, partner)  # tells why, if they cannot be mixed
+            found.append((f"{name}@{realism:g}", source, realism, partner))
+    return found
 
 
 def _named(text, kind):

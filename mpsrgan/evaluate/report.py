@@ -56,7 +56,7 @@ class Report:
     def add(self, measured, comparisons, note):
         """One size. comparisons: {encoder: Comparison}, empty if there are none, and `note` says why.
 
-        Returns: (means and intervals, the answers) of `summary`.
+        Returns: (means and intervals, the answers, the tables by group) of `summary`.
         """
         means = summary.intervals(measured, self.photos.photos, self.draws)
         where = f"{size_words(measured.lr)}-{size_words(measured.hr)}"
@@ -75,11 +75,12 @@ class Report:
         if note:
             self.blocks.append(Paragraph(note))
         self.blocks += summary.table_ii(measured, self.photos.photos)
-        self.blocks += summary.group_tables(measured, self.photos.photos, self.draws)
+        groups = list(summary.group_tables(measured, self.photos.photos, self.draws))
+        self.blocks += groups
         self.blocks += filter(None, [summary.invention_table(measured)])
         self._faces(measured, where)
         self._keep(measured, means, comparisons, told)
-        return means, told
+        return means, told, groups
 
     def _draw(self, name, caption, draw, *arguments):
         draw(self.folder / "figures" / f"{name}.png", *arguments)

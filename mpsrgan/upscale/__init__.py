@@ -5,6 +5,7 @@ import os
 import numpy as np
 from PIL import Image
 
+from mpsrgan.blend import Mixture, mixture
 from mpsrgan.errors import UserError
 from mpsrgan.images import to_float, to_uint8
 from mpsrgan.upscale.runtimes import KerasGenerator, load_keras, open_generator
@@ -24,17 +25,27 @@ class Upscaler:
             makes tiles invisible (the result is the untiled one, but for rounding). Less is faster and may show seams.
         runtime: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or "auto".
             See ``mpsrgan.upscale.runtimes.open_generator``. The results differ by rounding, at most one level.
+        realism: for weights of a GAN that have a partner trained on content alone: 0 (the partner's weights) to 1
+            (the GAN's), or those between. None: the weights as they are. See ``mpsrgan.blend``.
+        fidelity: name or path of that partner; None: the one that ships with the weights.
 
     Attributes: ``scale`` (sr side / lr side), ``channels``, ``parameters`` (their number), ``runtime`` (which it is),
-    ``tile``, ``overlap``, ``align`` (windows begin at its multiples: see ``mpsrgan.upscale.tiles.alignment``).
-    Raises: UserError for weights that cannot be loaded or a model that is no such generator.
+    ``tile``, ``overlap``, ``align`` (windows begin at its multiples: see ``mpsrgan.upscale.tiles.alignment``),
+    ``realism`` (float or None).
+    Raises: UserError for weights that cannot be loaded or mixed, or a model that is no such generator.
 
     On TensorFlow and onnxruntime one graph serves all sizes; JAX compiles once for each window size, so once for all
     images larger than tile + 2 overlap (up to align x align times, as windows fit the image's remainder) and once for
     each smaller size.
     """
 
-    def __init__(self, source, *, tile=192, overlap=None, runtime="auto"):
+    def __init__(self, source, *, tile=192, overlap=None, runtime="auto", realism=None, fidelity=None):
+        if fidelity is not None and realism is None:
+            raise UserError("fidelity names a partner to mix with; pass realism too, from 0 to 1")
+        self.realism = realism
+        if realism is not None:
+            mix = mixture(source, realism, fidelity)
+            self.realism, source = mix.realism, mix.end or mix
         self._source, self._generator = source, open_generator(source, runtime)
         self.scale, self.channels = self._generator.scale, self._generator.channels
         self.align, self.parameters = self._generator.align, self._generator.parameters
@@ -48,7 +59,7 @@ class Upscaler:
         """The Keras model, loaded at the first use if another runtime computes. Raises: UserError for a .onnx file."""
         if isinstance(self._generator, KerasGenerator):
             return self._generator.model
-        if not isinstance(self._source, str | os.PathLike):
+        if not isinstance(self._source, str | os.PathLike | Mixture):
             return self._source
         if not hasattr(self, "_model"):
             self._model = load_keras(self._source).model

@@ -42,6 +42,18 @@ def add_arguments(parser):
         "(default): onnx where it is installed and there is no GPU, else keras. The results differ by rounding",
     )
     parser.add_argument(
+        "--realism",
+        type=float,
+        metavar="R",
+        help="for weights trained with a discriminator: from 0, faithful and soft, to 1, sharp and partly made up, by "
+        "mixing them with their partner trained on content alone (default: the weights as they are)",
+    )
+    parser.add_argument(
+        "--fidelity",
+        metavar="FILE|NAME",
+        help="that partner: the same network, a .h5 file or a name (default: the one that ships with the weights)",
+    )
+    parser.add_argument(
         "--max-pixels",
         type=int,
         default=MAX_PIXELS,
@@ -70,7 +82,7 @@ def run(args):
     weights = args.weights or _newest_weights()
     from mpsrgan.upscale import Upscaler
 
-    upscaler = Upscaler(weights, runtime=args.runtime)
+    upscaler = Upscaler(weights, runtime=args.runtime, realism=args.realism, fidelity=args.fidelity)
     print(f"runtime: {upscaler.runtime}", file=sys.stderr)
     return _work(jobs, upscaler, args.max_pixels)
 

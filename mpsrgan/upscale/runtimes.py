@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mpsrgan import __version__
 from mpsrgan.assets import cache_folder, hexdigest
+from mpsrgan.blend import Mixture, mixed
 from mpsrgan.errors import UserError
 from mpsrgan.export.onnx import FORMAT, METADATA, import_onnx, to_onnx
 
@@ -96,14 +97,18 @@ class OnnxGenerator:
 
 
 def open_generator(source, runtime="auto"):
-    """A source of ``mpsrgan.upscale.Upscaler`` -> KerasGenerator or OnnxGenerator.
+    """A source of ``mpsrgan.upscale.Upscaler``, or a ``mpsrgan.blend.Mixture`` -> KerasGenerator or OnnxGenerator.
 
-    Args: runtime: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx; "auto": onnx for a .onnx
-        file and, where onnxruntime is installed and no GPU is in sight, for a .h5 file; keras for the rest.
+    Args: runtime: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx and mixes what it finds
+        there; "auto": onnx for a .onnx file and, where onnxruntime is installed and no GPU is in sight, for .h5 files;
+        keras for the rest.
     Raises: UserError for sources that cannot be loaded, and for a .onnx file with "keras".
     """
     if runtime not in RUNTIMES:
         raise UserError(f"unknown runtime {runtime!r}: use one of {', '.join(RUNTIMES)}")
+    if isinstance(source, Mixture):
+        wanted = runtime == "onnx" or (runtime == "auto" and _onnx_is_better())
+        return _mixed_graphs(source) if wanted else load_keras(source)
     if not isinstance(source, str | os.PathLike):
         generator = KerasGenerator(source)
         return OnnxGenerator(generator.to_onnx().SerializeToString()) if runtime == "onnx" else generator
@@ -114,16 +119,20 @@ def open_generator(source, runtime="auto"):
     from mpsrgan.weights import weights_file
 
     path = weights_file(source)
-    cached = cache_folder() / "onnx" / f"{hexdigest(path)}-{__version__}-{FORMAT}.onnx"
-    if runtime == "onnx" or (runtime == "auto" and _onnx_is_better(cached)):
-        return _converted(path, cached)
+    if runtime == "onnx" or (runtime == "auto" and _onnx_is_better(_cached(path))):
+        return _converted(path)
     return load_keras(path)
 
 
-def _onnx_is_better(cached):
+def _cached(path):
+    """Where the converted .h5 file lies or will lie."""
+    return cache_folder() / "onnx" / f"{hexdigest(path)}-{__version__}-{FORMAT}.onnx"
+
+
+def _onnx_is_better(cached=None):
     """Are onnxruntime and what it reads to be had, and would Keras compute the same on the CPU?"""
     found = importlib.util.find_spec
-    if not found("onnxruntime") or not (cached.is_file() or found("onnx")):
+    if not found("onnxruntime") or not ((cached and cached.is_file()) or found("onnx")):
         return False
     keras = sys.modules.get("keras")
     if keras and keras.config.dtype_policy().name != "float32":
@@ -131,14 +140,19 @@ def _onnx_is_better(cached):
     return not any(any(Path("/dev").glob(name)) for name in GPUS)
 
 
-def _converted(path, cached):
+def _converted(path):
     """OnnxGenerator of a .h5 file: what is in the cache, else converted into it, or past it if it is read-only."""
     import_onnxruntime()
-    if cached.is_file():
+    if (cached := _cached(path)).is_file():
         try:
             return OnnxGenerator(cached)
         except UserError:  # damaged
             pass
+    return OnnxGenerator(_convert(path, cached))
+
+
+def _convert(path, cached):
+    """A .h5 file -> the bytes of its .onnx file, also written to `cached` where that can be."""
     import_onnx()
     made = load_keras(path, "float32").to_onnx().SerializeToString()
     temporary = cached.with_name(f".{uuid.uuid4().hex}.tmp")
@@ -154,7 +168,37 @@ def _converted(path, cached):
             file.unlink(missing_ok=True)
     except OSError:
         pass
-    return OnnxGenerator(made)
+    return made
+
+
+def _mixed_graphs(mixture):
+    """OnnxGenerator between two .h5 files, mixed from their two graphs; nothing of it is kept in the cache.
+
+    A network with batch norm is mixed and converted in Keras each time: in its graph the weights are folded.
+    """
+    import_onnxruntime()
+    onnx = import_onnx()
+    if mixture.has_batch_norm():
+        return OnnxGenerator(load_keras(mixture, "float32").to_onnx().SerializeToString())
+    fidelity, gan = (_graph(onnx, path) for path in (mixture.fidelity, mixture.gan))
+    arrays = [[onnx.numpy_helper.to_array(a) for a in made.graph.initializer] for made in (fidelity, gan)]
+    for place, array in zip(gan.graph.initializer, mixed(*arrays, mixture.realism)):
+        place.CopyFrom(onnx.numpy_helper.from_array(array, place.name))
+    generator = OnnxGenerator(gan.SerializeToString())
+    for about in ("sha256", "description"):  # of the GAN's file alone
+        generator.note.pop(about, None)
+    return generator
+
+
+def _graph(onnx, path):
+    """The ``onnx.ModelProto`` of a .h5 file, from the cache or converted into it."""
+    cached = _cached(path)
+    try:
+        made = cached.read_bytes()
+        onnx.checker.check_model(made)
+    except (OSError, ValueError, onnx.checker.ValidationError):  # not there, or damaged
+        made = _convert(path, cached)
+    return onnx.load_model_from_string(made)
 
 
 def _checked(name, text):
@@ -184,21 +228,21 @@ def _description(path):
 
 
 def load_keras(source, policy=None):
-    """KerasGenerator of a .h5 file or name, without the backend's chatter. Raises: UserError as `load_generator`.
+    """KerasGenerator of a .h5 file, name or Mixture, without the backend's chatter. Raises: UserError as they do.
 
     Args: policy: of its precision, such as "float32"; None: Keras's current one.
     """
     from mpsrgan.quiet import import_keras
     from mpsrgan.weights import load_generator, weights_file
 
-    path = weights_file(source)  # before Keras's long start
+    path = None if isinstance(source, Mixture) else weights_file(source)  # before Keras's long start
     import_keras()
     import keras
 
     current = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy or current)
     try:
-        return KerasGenerator(load_generator(path), path)
+        return KerasGenerator(load_generator(path) if path else source.load(), path)
     finally:
         keras.config.set_dtype_policy(current)
 
