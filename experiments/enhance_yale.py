@@ -14,7 +14,7 @@ generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no num
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import ONE_BATCH, ORL, Experiment, Paper, Settings, main
+from mpsrgan.experiment import ONE_BATCH, ORL, Experiment, Networks, Paper, Settings, main
 
 INTERPOLATION = "scikit-image, order 1"
 """What the paper compares with is "SKImage interpolated"; order 1 is that library's default."""
@@ -73,12 +73,9 @@ QUICK = replace(
 )
 
 
-def build(settings):
-    from mpsrgan.models.enhance import build_discriminator, build_generator
-
-    arguments = {"scale": settings.scale, "channels": settings.channels}
-    arguments |= {"filters": settings.filters, "blocks": settings.blocks}
-    return build_generator(**arguments), build_discriminator(channels=settings.channels), ("enhance", arguments)
+def networks(settings):
+    generator = settings.pick("scale", "channels", "filters", "blocks")
+    return Networks(("enhance", generator), ("enhance-discriminator", settings.pick("channels")))
 
 
 def draw(done):
@@ -138,7 +135,7 @@ EXPERIMENT = Experiment(
     name="enhance_yale",
     paper=PAPER,
     quick=QUICK,
-    build=build,
+    networks=networks,
     samples=ORL,
     draw=draw,
     unused=("normalise", "asymmetric", "dropout"),

@@ -15,7 +15,7 @@ Expected of the quick run: 29.83 dB (bicubic 27.94). Table II compares people: t
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main
+from mpsrgan.experiment import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, Study, main
 
 PAPER = Paper(
     title="16x16 -> 64x64 faces with inception-residual blocks",
@@ -93,13 +93,12 @@ QUICK = replace(
 )
 
 
-def build(settings):
-    from mpsrgan.models.inception import FEATURE_LAYER, build_discriminator, build_generator
+def networks(settings):
+    from mpsrgan.models.inception import FEATURE_LAYER
 
-    arguments = {"scale": settings.scale, "channels": settings.channels, "filters": settings.filters}
-    arguments |= {"asymmetric": settings.asymmetric}
-    discriminator = build_discriminator(settings.channels, max(1, settings.filters // 4))
-    return build_generator(**arguments), discriminator, ("inception", arguments), FEATURE_LAYER
+    generator = settings.pick("scale", "channels", "filters", "asymmetric")
+    discriminator = {"channels": settings.channels, "filters": max(1, settings.filters // 4)}
+    return Networks(("inception", generator), ("inception-discriminator", discriminator), FEATURE_LAYER)
 
 
 def draw(done):
@@ -205,7 +204,7 @@ EXPERIMENT = Experiment(
     name="inception_celeba",
     paper=PAPER,
     quick=QUICK,
-    build=build,
+    networks=networks,
     samples=YEARBOOK,
     draw=draw,
     unused=("blocks", "normalise", "dropout"),

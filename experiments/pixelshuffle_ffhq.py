@@ -14,7 +14,7 @@ Expected of the quick run: 42.07 dB (bicubic 39.45; the sample scans are soft).
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, main
+from mpsrgan.experiment import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, main
 
 PAPER = Paper(
     title="512x512 -> 1024x1024 faces with pixel shuffle and a scaled bilinear residual",
@@ -75,21 +75,11 @@ QUICK = replace(  # with the content loss: cross entropy alone, on so few steps,
 )
 
 
-def build(settings):
-    from mpsrgan.models.pixelshuffle import build_discriminator, build_generator
-
-    arguments = {
-        "scale": settings.scale,
-        "channels": settings.channels,
-        "filters": settings.filters,
-        "blocks": settings.blocks,
-    }
+def networks(settings):
+    generator = settings.pick("scale", "channels", "filters", "blocks")
     size = tuple(settings.scale * side for side in settings.input_size)
-    return (
-        build_generator(**arguments),
-        build_discriminator(size, settings.channels, settings.dropout),
-        ("pixelshuffle", arguments),
-    )
+    discriminator = {"size": size, **settings.pick("channels", "dropout")}
+    return Networks(("pixelshuffle", generator), ("pixelshuffle-discriminator", discriminator))
 
 
 def draw(done):
@@ -119,7 +109,7 @@ EXPERIMENT = Experiment(
     name="pixelshuffle_ffhq",
     paper=PAPER,
     quick=QUICK,
-    build=build,
+    networks=networks,
     samples=YEARBOOK,
     draw=draw,
     unused=("normalise", "asymmetric"),

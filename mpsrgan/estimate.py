@@ -32,6 +32,8 @@ def step_flops(gan, weights, height, width):
         total += forward_flops(gan.discriminator, height * scale, width * scale) * passes
     if weights.vgg:
         total += forward_flops(gan.features, height * scale, width * scale) * 3  # truth; fake, and its input's gradient
+    if weights.perceptual:
+        total += forward_flops(gan.perceptual, height * scale, width * scale) * 3
     if weights.identity:
         total += forward_flops(gan.encoder, height * scale, width * scale) * 3  # the same
     return total
@@ -49,6 +51,8 @@ def step_bytes(gan, weights, height, width, batch):
         activations += 2 * activation_bytes(gan.discriminator, *size)
     if weights.vgg:
         activations += 2 * activation_bytes(gan.features, *size)
+    if weights.perceptual:
+        activations += 2 * activation_bytes(gan.perceptual, *size)
     if weights.identity:
         activations += 2 * activation_bytes(gan.encoder, *size)
     return int(states + batch * activations)

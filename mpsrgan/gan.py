@@ -33,7 +33,7 @@ PIXEL_TERMS = {
     "dssim": losses.dssim,
 }
 """Terms that compare sr with hr directly: name -> loss(hr, sr)."""
-FROZEN_TERMS = {"vgg": losses.feature_mse, "identity": losses.identity_loss}
+FROZEN_TERMS = {"vgg": losses.feature_mse, "perceptual": losses.perceptual, "identity": losses.identity_loss}
 """Terms that compare what a frozen network makes of hr and of sr: name -> loss(of hr, of sr)."""
 
 
@@ -48,6 +48,7 @@ class GAN(keras.Model):
         weights: `LossWeights` of the generator's loss.
         feature_layer: name of the discriminator's layer whose output the feature term compares.
         encoder: frozen model image -> unit vectors of faces (B, N), or None where no loss needs one.
+        perceptual: frozen model image -> list of features with vectors of length 1, or None where no loss needs one.
         recompute: less memory for more work, see `mpsrgan.fast.Fast`.
     Raises: UserError if a term is asked for without what it compares.
     """
@@ -60,11 +61,13 @@ class GAN(keras.Model):
         weights=LossWeights(),
         feature_layer=None,
         encoder=None,
+        perceptual=None,
         recompute=False,
         name="gan",
     ):
         super().__init__(name=name)
         self.generator, self.discriminator, self.features, self.encoder = generator, discriminator, features, encoder
+        self.perceptual = perceptual
         self.loss_terms, self.feature_layer, self.recompute = weights, feature_layer, recompute
         if weights.vgg and features is None:
             raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
@@ -72,6 +75,8 @@ class GAN(keras.Model):
             raise UserError(
                 f"the feature loss has weight {weights.feature}, but this discriminator names no layer for it"
             )
+        if weights.perceptual and perceptual is None:
+            raise UserError(f"the perceptual loss has weight {weights.perceptual} but no model for it was given")
         if weights.identity and encoder is None:
             raise UserError(f"the identity loss has weight {weights.identity} but no encoder was given")
         self._compiled, self._fast, self.remembered = {}, {}, {}
@@ -107,14 +112,16 @@ class GAN(keras.Model):
 
     def frozen(self, term):
         """The frozen network whose outputs a term compares."""
-        return {"vgg": self.features, "identity": self.encoder}[term]
+        return {"vgg": self.features, "perceptual": self.perceptual, "identity": self.encoder}[term]
 
     def remember_truth(self, limit):
         """From now on what frozen networks make of a truth image is kept, up to `limit` bytes a network.
 
-        It pays where the same hr comes again, so with whole images and no random changes but mirroring.
+        It pays where the same hr comes again, so with whole images and no random changes but mirroring. The perceptual
+        term's are not kept: they take 20 MB an image of 256x256 px.
         """
-        self.remembered = {term: Remembered(self.frozen(term), limit) for term in FROZEN_TERMS if self.frozen(term)}
+        terms = [term for term in ("vgg", "identity") if self.frozen(term)]
+        self.remembered = {term: Remembered(self.frozen(term), limit) for term in terms}
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Takes two optimizers (one cannot serve two models) and builds both before the first step.
@@ -149,7 +156,8 @@ class GAN(keras.Model):
             if getattr(weights, term):
                 known = (truth or {}).get(term)
                 known = self.run(self.frozen(term), hr) if known is None else known
-                terms[term] = compare(ops.stop_gradient(known), self.run(self.frozen(term), sr))
+                known = keras.tree.map_structure(ops.stop_gradient, known)
+                terms[term] = compare(known, self.run(self.frozen(term), sr))
         terms |= {name: loss(hr, sr) for name, loss in PIXEL_TERMS.items() if getattr(weights, name)}
         total = sum(asdict(weights)[name] * value for name, value in terms.items())
         return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}

@@ -37,6 +37,17 @@ def feature_mse(hr_features, sr_features):
     return ops.mean(_squared(hr_features, sr_features))
 
 
+def perceptual(hr_features, sr_features):
+    """Squared distance of feature vectors of length 1, averaged over places, then over layers; 0..4.
+
+    Beyond the papers: LPIPS without its learned weights (Zhang et al. 2018, equation 1). Vectors of length 1 give every
+    layer the same say, where plain squared errors of VGG19's layers differ by a thousand.
+    Args: lists of (B, h, w, c) features as `vgg19.build_perceptual` makes them.
+    """
+    distances = [ops.mean(ops.sum(_squared(hr, sr), axis=-1)) for hr, sr in zip(hr_features, sr_features)]
+    return sum(distances) / len(distances)
+
+
 def identity_loss(hr_embedding, sr_embedding):
     """1 - cosine of the angle between two faces' vectors, in 0..2. Args: (B, N), each row of length 1."""
     return 1 - ops.mean(ops.sum(_float(hr_embedding) * _float(sr_embedding), axis=-1))

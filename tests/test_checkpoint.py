@@ -4,11 +4,11 @@ from conftest import batch_of, small_gan
 from keras.ops import convert_to_numpy as numpy
 
 from mpsrgan.errors import UserError
-from mpsrgan.training.checkpoint import Checkpoints, _parts
+from mpsrgan.training.checkpoint import Checkpoints
 
 
 def snapshot(gan):
-    return [numpy(v) for variables in _parts(gan).values() for v in variables]
+    return [numpy(v) for variables in Checkpoints(".")._parts(gan).values() for v in variables]
 
 
 def assert_same(a, b):

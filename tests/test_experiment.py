@@ -15,7 +15,7 @@ from PIL import Image
 from mpsrgan import load_generator
 from mpsrgan.experiment import main
 from mpsrgan.training.callbacks import COLUMNS, read_metrics
-from mpsrgan.weights import describe
+from mpsrgan.weights import describe, load_discriminator
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "mpsrgan_idoc.py"
 PIXELS = "--vgg-weight 0 --pixel-weight 1".split()
@@ -63,7 +63,15 @@ def test_a_run_leaves_everything_it_promises(done):
     left = {path.relative_to(done).as_posix() for path in done.rglob("*") if "data/" not in path.as_posix()}
     figures = ["figure3_test", "figure4_discriminator_loss", "figure5_generator_adversarial_loss"]
     figures += ["figure6_generator_pixel_loss", "validation_psnr"]
-    expected = {"config.json", "metrics.csv", "results.md", "results.json", "generator.h5", "tb/train"}
+    expected = {
+        "config.json",
+        "metrics.csv",
+        "results.md",
+        "results.json",
+        "generator.h5",
+        "tb/train",
+        "discriminator.h5",
+    }
     expected |= {f"figures/{name}.png" for name in figures}
     expected |= {"samples/step-00000003.png", "samples/step-00000006.png", "checkpoints/step-00000006.npz"}
     assert expected <= left
@@ -421,9 +429,40 @@ def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(
     assert json.loads((out / "before.json").read_text())["psnr"] == pytest.approx(trained["psnr"], abs=1e-3)
     config = json.loads((out / "config.json").read_text())
     assert config["start"] == str(source) and config["started"].startswith("first.h5 (sha256 ")
+    assert config["started"].endswith(", with a new discriminator")
     source.unlink()
     assert run("--resume", "--out", out, "--steps", 2) == 0
     assert f"generator started from {config['started']}, not from random weights" in (out / "results.md").read_text()
+
+
+def test_the_discriminator_beside_a_generator_comes_along(done, photos, tmp_path):
+    out = tmp_path / "out"
+    common = ("--data", photos, *TINY, "--start", done / "generator.h5", "--warm-start", 1, "--learning-rate", 1e-9)
+    assert run(*common, "--steps", 2, "--out", out) == 0
+    assert (
+        ", with the discriminator discriminator.h5 (sha256 " in json.loads((out / "config.json").read_text())["started"]
+    )
+    first, second = (load_discriminator(folder / "discriminator.h5").trainable_variables for folder in (done, out))
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(first, second, strict=True))
+    assert run(*common, "--steps", 2, "--adversarial-weight", 0, "--out", tmp_path / "alone") == 0
+    assert not (tmp_path / "alone" / "discriminator.h5").exists()
+
+
+def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_path):
+    plain = ("--data", photos, *TINY, "--no-normalise", "--warm-start", 1)
+    assert run(*plain, "--steps", 2, "--out", tmp_path / "small") == 0
+    source, out = tmp_path / "small" / "generator.h5", tmp_path / "large"
+    larger = ("--filters", 6, "--blocks", 2, "--start", source, "--ema", 0.9, "--checkpoint-every", 1)
+    assert run(*plain, *larger, "--steps", 2, "--out", out) == 0
+    small, large = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("small", "large"))
+    assert large["metrics"]["start"]["psnr"] == pytest.approx(small["metrics"]["ours"]["psnr"], abs=1e-3)
+    assert json.loads((out / "config.json").read_text())["started"].endswith(", grown, with a new discriminator")
+    with np.load(out / "checkpoints" / "step-00000002.npz") as kept:
+        averages, weights = ([kept[n] for n in kept.files if n.startswith(p)] for p in ("average/", "generator/"))
+    saved = load_generator(out / "generator.h5").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(averages, saved, strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(averages, weights, strict=True))
+    assert run("--resume", "--out", out, "--steps", 3) == 0
 
 
 def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, capsys, tmp_path):

@@ -266,6 +266,27 @@ def test_the_identity_loss_is_that_of_the_encoder_and_teaches_the_generator(rng)
     assert set(gan.train_on_batch(lr, hr, WARM_START)) == {"g_loss", "g_pixel"}
 
 
+def test_the_perceptual_loss_reads_every_layer_and_teaches_the_generator(rng):
+    image = keras.Input((None, None, 3))
+    first = keras.layers.Conv2D(4, 3, activation="relu")(image)
+    outputs = [keras.layers.UnitNormalization()(x) for x in (first, keras.layers.Conv2D(5, 3, strides=2)(first))]
+    perceptual = keras.Model(image, outputs)
+    perceptual.trainable = False
+    other, weights = small_gan(), LossWeights(adversarial=0, vgg=0, perceptual=2.0)
+    gan = GAN(other.generator, other.discriminator, None, weights, perceptual=perceptual)
+    gan.compile(keras.optimizers.Adam(3e-3), keras.optimizers.Adam(1e-3))
+    assert_generator_step_moves_only_g(gan, *(batch := batch_of(rng)))
+    logs, sr = gan.test_on_batch(*batch)
+    pairs = zip(perceptual(batch[1]), perceptual(sr), strict=True)
+    expected = np.mean([np.mean(np.sum((numpy(a) - numpy(b)) ** 2, axis=-1)) for a, b in pairs])
+    assert logs["g_perceptual"] == pytest.approx(expected, rel=1e-4)
+    assert logs["g_loss"] == pytest.approx(2 * logs["g_perceptual"], rel=1e-6)
+    after = [gan.train_on_batch(*batch) for _ in range(30)][-1]
+    assert after["g_perceptual"] < 0.95 * logs["g_perceptual"]
+    with pytest.raises(UserError, match="perceptual loss has weight 2.0 but no model"):
+        GAN(other.generator, other.discriminator, None, weights)
+
+
 def test_an_identity_loss_needs_an_encoder():
     weights = LossWeights(vgg=0, identity=0.1)
     with pytest.raises(UserError, match="identity loss has weight 0.1 but no encoder"):

@@ -37,6 +37,12 @@ def test_absolute_error_by_hand():
     assert float(losses.pixel_mae(a, b)) == pytest.approx((0.5 + 2) / 2)
 
 
+def test_perceptual_is_the_mean_over_layers_of_the_squared_distance_of_vectors():
+    hr = [np.zeros((1, 1, 2, 2), "float32"), np.array([[[[1.0, 0.0]]]], "float32")]
+    sr = [np.array([[[[0.6, 0.8], [0.0, 2.0]]]], "float32"), np.array([[[[0.0, 1.0]]]], "float32")]
+    assert float(losses.perceptual(hr, sr)) == pytest.approx(((1 + 4) / 2 + 2) / 2)
+
+
 def test_losses_of_half_precision_are_computed_in_float32():
     a, b = np.full((1, 4), 300.0, "float16"), np.zeros((1, 4), "float16")
     assert float(losses.feature_mse(a, b)) == pytest.approx(90_000)  # float16 ends at 65,504

@@ -11,6 +11,8 @@ from mpsrgan.models import vgg19
 
 pytestmark = pytest.mark.backends
 
+WIDTHS = (64, 128, 256, 512, 512)
+
 
 @pytest.fixture
 def arrays(rng):
@@ -107,6 +109,20 @@ def test_layers_that_do_not_exist_are_refused():
     for layer in ("block1_conv3", "block6_conv1", "fc1"):
         with pytest.raises(UserError, match="VGG19 has no layer"):
             vgg19.build_features(layer)
+
+
+def test_perceptual_features_are_unit_vectors_of_the_last_layer_of_each_block(rng):
+    image = rng.uniform(-1, 1, (1, 32, 48, 3)).astype("float32")
+    model = vgg19.build_perceptual()
+    assert not model.trainable_variables
+    features = [np.asarray(x) for x in model(image)]
+    assert [x.shape[1:] for x in features] == [(32 // s, 48 // s, c) for s, c in zip((1, 2, 4, 8, 16), WIDTHS)]
+    for x in features:
+        np.testing.assert_allclose(np.sum(x**2, axis=-1), 1, atol=1e-3)
+    last = vgg19.build_features("block2_conv2")
+    last.set_weights(model.get_weights()[: len(last.weights)])
+    plain = np.asarray(last(image))
+    np.testing.assert_allclose(features[1], plain / np.linalg.norm(plain, axis=-1, keepdims=True), atol=1e-4)
 
 
 def test_gray_images_are_repeated(rng, monkeypatch):

@@ -27,7 +27,11 @@ def make_parser(experiment):
     for name, kind, text in OPTIONS:
         if not (name == "optimizer" and study and study.option == name):
             add("--" + name.replace("_", "-"), **_reading(kind), help=text)
-    add("--start", metavar="FILE", help="begin from this generator, a .h5 file of the same architecture, or its name")
+    add(
+        "--start",
+        metavar="FILE",
+        help="begin from this generator, a .h5 file of this architecture or a smaller one of it, or its name",
+    )
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
     add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
@@ -71,6 +75,11 @@ OPTIONS = (
     ("decay_epochs", int, "the same in epochs"),
     ("decay_factor", float, "see --decay-every"),
     ("cosine", bool, "let the learning rate fall to 0 over the run, along half a cosine wave (beyond the papers)"),
+    (
+        "ema",
+        float,
+        "save the generator's average over the steps, with this decay, such as 0.999 (beyond the papers)",
+    ),
     *((weight, float, f"weight of the {weight.removesuffix('_weight')} loss, 0 for none") for weight in WEIGHTS),
     ("identity_crop", float, "part of each side, from the middle, that the identity loss takes as the face, 0..1"),
     ("warm_start", int, "first steps with pixel loss alone (beyond the papers)"),

@@ -50,11 +50,22 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Networks:
+    """What to build, each as (architecture, arguments) of `mpsrgan.weights`.
+
+    feature_layer: name of the discriminator's layer whose output the feature loss compares, if there is one.
+    """
+
+    generator: tuple[str, Mapping]
+    discriminator: tuple[str, Mapping]
+    feature_layer: str | None = None
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A script: name, paper, quick preset, networks, sample photographs, figures.
 
-    build: settings -> (generator, discriminator, (architecture, arguments) for `save_generator`), or the same with the
-    name of the discriminator's feature layer as a fourth.
+    networks: settings -> `Networks`.
     samples: the photographs without --data; first_samples: those of the first of two stages.
     draw: `results.Finished` -> tables for the report; draws the paper's figures.
     unused: settings that change nothing here and are therefore refused.
@@ -64,7 +75,7 @@ class Experiment:
     name: str
     paper: Paper
     quick: Settings
-    build: Callable
+    networks: Callable
     samples: Samples
     draw: Callable
     baselines: tuple[str, ...] = ("bicubic",)

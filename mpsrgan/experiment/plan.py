@@ -1,5 +1,7 @@
 """Building a run's networks, and --dry-run: what they are and what they will cost."""
 
+from pathlib import Path
+
 import keras
 
 from mpsrgan import assets, estimate
@@ -7,21 +9,28 @@ from mpsrgan.errors import UserError
 from mpsrgan.experiment.paper import differences
 from mpsrgan.experiment.settings import words
 from mpsrgan.gan import GAN
+from mpsrgan.growth import grow
 from mpsrgan.identity import facenet
 from mpsrgan.models import vgg19
 from mpsrgan.optimizers import make_optimizer
+from mpsrgan.registry import entry
 from mpsrgan.steps import seed_everything
 from mpsrgan.terms import WARM_START
-from mpsrgan.weights import describe, load_generator, weights_file
+from mpsrgan.weights import build, describe, is_name, load_discriminator, load_generator, weights_file
 
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
+GROWING = {"srgan": {"filters", "blocks"}, "lite": {"filters", "blocks"}}
+"""Architecture -> arguments that may be smaller in the file that --start names, where there is no batch norm."""
 
 
 def build_features(settings):
-    """VGG19, its weights still random, in the run's precision; None where no loss needs its features."""
+    """VGG19 as (features, perceptual), still random, in the run's precision; None for what no loss needs."""
     keras.config.set_dtype_policy(settings.precision)
-    return vgg19.build_features(channels=settings.channels) if settings.vgg_weight else None
+    return (
+        vgg19.build_features(channels=settings.channels) if settings.vgg_weight else None,
+        vgg19.build_perceptual(channels=settings.channels) if settings.perceptual_weight else None,
+    )
 
 
 def build_encoder(settings):
@@ -33,41 +42,67 @@ def build_encoder(settings):
 
 
 def build_gan(experiment, settings, features, encoder):
-    """Sets precision and seed, then builds the networks and both optimizers. Returns (gan, architecture, arguments)."""
+    """Sets precision and seed, then builds the networks and both optimizers. Returns (gan, its `Networks`)."""
     keras.config.set_dtype_policy(settings.precision)
     seed_everything(settings.seed)
-    generator, discriminator, (architecture, arguments), *feature_layer = experiment.build(settings)
+    networks = experiment.networks(settings)
     gan = GAN(
-        generator,
-        discriminator,
-        features,
+        build(*networks.generator),
+        build(*networks.discriminator),
+        features[0],
         settings.loss_weights,
-        *feature_layer,
+        networks.feature_layer,
         encoder=encoder,
+        perceptual=features[1],
         recompute=settings.recompute,
     )
     rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
     gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
-    return gan, architecture, arguments
+    return gan, networks
 
 
 def load_start(source, generator, architecture, arguments):
     """Fills `generator`, built as these settings say, from the file that --start names; returns the file in words.
 
-    Raises: UserError if the file cannot be read, or says that it holds another architecture or other arguments.
+    A network with fewer filters or blocks grows into this one: `mpsrgan.growth`.
+    Raises: UserError if the file cannot be read, or says that it holds what cannot be or become this network.
     """
     note = describe(source)
     theirs = {name: note["arguments"].get(name, value) for name, value in arguments.items()}
-    fits = (note["architecture"], theirs) == (architecture, arguments)
-    model = load_generator(source, **arguments) if fits else None
-    if not fits or [tuple(v.shape) for v in model.weights] != [tuple(v.shape) for v in generator.weights]:
+    other = {name for name in arguments if theirs[name] != arguments[name]}
+    may_grow = note["architecture"] == architecture and other <= GROWING.get(architecture, set())
+    words = assets.describe(weights_file(source))
+    if other and may_grow and not theirs.get("normalise") and all(theirs[n] < arguments[n] for n in other):
+        grow(load_generator(source), generator)
+        return f"{words}, grown"
+    if (note["architecture"], theirs) != (architecture, arguments):
         raise UserError(
             f"--start {source} holds {note['architecture']} with {note['arguments']}, but the settings ask for "
             f"{architecture} with {arguments}; give the settings that it was trained with, or another file"
         )
-    for variable, loaded in zip(generator.weights, model.weights):
-        variable.assign(loaded)
-    return assets.describe(weights_file(source))
+    generator.set_weights(load_generator(source, **arguments).get_weights())
+    return words
+
+
+def load_start_discriminator(source, discriminator, architecture, arguments):
+    """Fills `discriminator` from the one that judged what --start names, if it lies beside it and is of this kind.
+
+    Beside a run's generator.h5 that is discriminator.h5, beside weights that ship what the registry says.
+    Returns the file in words, or None.
+    """
+    if is_name(source):
+        found = entry(source).discriminator
+    else:
+        found = Path(source).with_name("discriminator.h5")
+        found = found if Path(source).name == "generator.h5" and found.exists() else None
+    if not found:
+        return None
+    note = describe(found)
+    theirs = {name: note["arguments"].get(name) for name in arguments}
+    if (note["architecture"], theirs) != (architecture, {**arguments}):
+        return None
+    discriminator.set_weights(load_discriminator(found).get_weights())
+    return assets.describe(weights_file(found))
 
 
 def total_steps(settings, steps_per_epoch):
@@ -79,17 +114,17 @@ def print_plan(experiment, request):
     settings = request.settings
     features = build_features(settings)
     encoder = build_encoder(settings)
-    gan, *built = build_gan(experiment, settings, features, encoder)
+    gan, networks = build_gan(experiment, settings, features, encoder)
     if request.start:
-        load_start(request.start, gan.generator, *built)
+        load_start(request.start, gan.generator, *networks.generator)
     data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples.words)
-    networks = {"generator": gan.generator, "discriminator": gan.discriminator, "VGG19 (frozen)": features}
-    networks["FaceNet (frozen)"] = encoder
+    models = {"generator": gan.generator, "discriminator": gan.discriminator}
+    models |= {"VGG19 (frozen)": gan.perceptual or gan.features, "FaceNet (frozen)": encoder}
     _table(
         f"{experiment.name}: {experiment.paper.title}",
         {"preset": request.preset, "data": data, "out": request.out, "start": request.start, **vars(settings)},
     )
-    _table("parameters", {name: f"{model.count_params():,}" for name, model in networks.items() if model})
+    _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items() if model})
     _table("estimate", _estimate(gan, settings))
     print("\ndifferences from the paper's set-up")
     for line in differences(experiment.paper, settings) or ["none"]:

@@ -13,13 +13,21 @@ from mpsrgan import __version__, assets
 from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
-from mpsrgan.experiment.plan import build_encoder, build_features, build_gan, load_start, total_steps
+from mpsrgan.experiment.plan import (
+    build_encoder,
+    build_features,
+    build_gan,
+    load_start,
+    load_start_discriminator,
+    total_steps,
+)
 from mpsrgan.experiment.results import Finished, evaluate, means, read_images, summarise
 from mpsrgan.identity import facenet
 from mpsrgan.memory import peak_memory
 from mpsrgan.models import vgg19
 from mpsrgan.report import write_results, write_text
 from mpsrgan.terms import WARM_START
+from mpsrgan.training.average import Average
 from mpsrgan.training.callbacks import (
     EpochScores,
     LearningRate,
@@ -33,7 +41,7 @@ from mpsrgan.training.callbacks import (
 )
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.training.loop import Schedule, train
-from mpsrgan.weights import save_generator
+from mpsrgan.weights import save_discriminator, save_generator
 
 GRID_FACES = 4
 REMEMBERED_BYTES = 2_000_000_000
@@ -46,11 +54,12 @@ def run(experiment, request):
     request, features = _with_content(request)
     request, encoder = _with_encoder(request)
     settings, out = request.settings, request.out
-    gan, architecture, arguments = build_gan(experiment, settings, features, encoder)
+    gan, networks = build_gan(experiment, settings, features, encoder)
     if settings.repeats_images:
         gan.remember_truth(REMEMBERED_BYTES)
-    checkpoints = Checkpoints(out / "checkpoints")
-    request = _started(request, gan.generator, (architecture, arguments), checkpoints)
+    average = Average(gan.generator, settings.ema) if settings.ema else None
+    checkpoints = Checkpoints(out / "checkpoints", also={"average": average.variables} if average else None)
+    request = _started(request, gan, networks, checkpoints)
     request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
     steps = total_steps(settings, loader.steps_per_epoch)
@@ -66,14 +75,18 @@ def run(experiment, request):
     schedule = Schedule(
         steps, gan.loss_terms, settings.warm_start, WARM_START, settings.validate_every, settings.checkpoint_every
     )
-    callbacks = _callbacks(out, manifest, settings, schedule, loaders, start)
+    callbacks = _callbacks(out, manifest, settings, schedule, loaders, start) + ([average] if average else [])
     outcome = train(
         gan, loader, schedule, validation=validation, callbacks=callbacks, checkpoints=checkpoints, start=start
     )
     if outcome.stopped in ("SIGINT", "SIGTERM"):
         say(f"stopped by {outcome.stopped} at step {outcome.step}, saved; go on with --resume --out {out}")
         return outcome.stopped
-    save_generator(gan.generator, out / "generator.h5", architecture, arguments, {"experiment": experiment.name})
+    if average:
+        average.apply()
+    save_generator(gan.generator, out / "generator.h5", *networks.generator, {"experiment": experiment.name})
+    if settings.loss_weights.need_discriminator:
+        save_discriminator(gan.discriminator, out / "discriminator.h5", *networks.discriminator)
     _report(experiment, request, gan, manifest, before, whole_validation, outcome.step)
     return None
 
@@ -107,24 +120,25 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
 
 
 def _with_content(request):
-    """The frozen features that the VGG term needs, before anything else is done.
+    """The frozen VGG19 that the VGG and the perceptual term need, before anything else is done.
 
-    Returns (request, features or None). Only the quick preset may fall back to the pixel loss, and says so; a resumed
-    run keeps what it began with.
+    Returns (request, what `build_features` returns). Only the quick preset may fall back to the pixel loss, and says
+    so; a resumed run keeps what it began with.
     """
     settings = request.settings
-    if not settings.vgg_weight:
-        return request, None
     features = build_features(settings)
+    if not any(features):
+        return request, features
     try:
-        words = vgg19.load_weights(features)
+        words = [vgg19.load_weights(model) for model in features if model][0]
     except UserError as error:
         if request.preset == "paper" or request.resume or os.environ.get("MPSRGAN_VGG19"):
             raise
         say(f"{error}\nquick preset: going on with the pixel content loss instead of VGG19 features")
         words = "pixels, because VGG19's ImageNet weights could not be had"
-        pixel = settings.pixel_weight + settings.vgg_weight
-        return replace(request, settings=replace(settings, vgg_weight=0.0, pixel_weight=pixel), content=words), None
+        pixel = settings.pixel_weight + settings.vgg_weight + settings.perceptual_weight
+        settings = replace(settings, vgg_weight=0.0, perceptual_weight=0.0, pixel_weight=pixel)
+        return replace(request, settings=settings, content=words), (None, None)
     if request.content not in (None, words):
         raise UserError(
             f"{request.out} was started with {request.content}, not {words}; name that file in MPSRGAN_VGG19"
@@ -149,12 +163,18 @@ def _with_encoder(request):
     return replace(request, encoder=words), encoder
 
 
-def _started(request, generator, built, checkpoints):
-    """Loads what --start names into the generator -> request; a run that goes on from its checkpoint needs it not."""
+def _started(request, gan, networks, checkpoints):
+    """Loads what --start names, and the discriminator beside it where one learns -> request.
+
+    A run that goes on from its checkpoint does not need them.
+    """
     going_on = request.resume and checkpoints.paths() and (request.out / "before.json").exists()
     if not request.start or going_on:
         return request
-    words = load_start(request.start, generator, *built)
+    words = load_start(request.start, gan.generator, *networks.generator)
+    if request.settings.loss_weights.need_discriminator:
+        judge = load_start_discriminator(request.start, gan.discriminator, *networks.discriminator)
+        words += f", with the discriminator {judge}" if judge else ", with a new discriminator"
     if request.started not in (None, words):
         raise UserError(f"{request.out} was started from {request.started}, but that is {words} now; start a new run")
     say(f"generator started from {words}")

@@ -17,12 +17,13 @@ LEAST = dict.fromkeys(
 ) | dict.fromkeys(
     (
         *("warm_start", "first_steps", "seed", *WEIGHTS, "rotate", "brightness", "contrast", "tint", "noise"),
-        *("blur_kernel", "blur_sigma", "lr_noise", "dropout", "momentum"),
+        *("blur_kernel", "blur_sigma", "lr_noise", "dropout", "momentum", "ema"),
     ),
     0,
 )
 MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255, "lr_noise": 255} | {
-    "dropout": 0.99
+    "dropout": 0.99,
+    "ema": 0.99999,
 }
 """Setting -> smallest and largest value that can work."""
 
@@ -38,7 +39,7 @@ class Settings:
     ..._weight: of the generator's loss terms, as in `mpsrgan.gan.LossWeights`. identity_crop: share of each side of an
     image, from its middle, that the identity loss takes as the face; 0.8 serves CelebA's middle squares best.
     decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time;
-    cosine: it falls to 0 along half a cosine wave over all steps instead.
+    cosine: it falls to 0 along half a cosine wave over all steps instead. ema: see `training.average.Average`.
     fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`.
     crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
     warm_start: steps with pixel loss alone before the GAN. first_steps: steps on other photographs before these.
@@ -64,6 +65,7 @@ class Settings:
     vgg_weight: float = 0.0
     pixel_weight: float = 0.0
     mae_weight: float = 0.0
+    perceptual_weight: float = 0.0
     distance_weight: float = 0.0
     feature_weight: float = 0.0
     psnr_weight: float = 0.0
@@ -78,6 +80,7 @@ class Settings:
     decay_epochs: int | None = None
     decay_factor: float = 0.5
     cosine: bool = False
+    ema: float = 0.0
     fit: str = "crop"
     lr_filter: str = "bicubic"
     blur_kernel: int = 0
@@ -136,6 +139,10 @@ class Settings:
         if self.dssim_weight and self.scale * min(self.input_size) < SSIM_WINDOW:
             raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr is too small for it")
         return self
+
+    def pick(self, *names):
+        """{name: value} of some settings, such as the arguments of a network."""
+        return {name: getattr(self, name) for name in names}
 
     @property
     def scale(self):

@@ -20,7 +20,7 @@ from mpsrgan.experiment.settings import as_json
 from mpsrgan.experiment.verification import check_people
 from mpsrgan.report import write_study, write_text
 from mpsrgan.training.callbacks import read_metrics
-from mpsrgan.weights import load_generator
+from mpsrgan.weights import build, load_generator
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def run(experiment, request):
             check_people(request.people)
         if request.start and not request.resume:
             for settings in variants.values():
-                generator, _, built, *_ = experiment.build(settings)
-                load_start(request.start, generator, *built)
+                built = experiment.networks(settings).generator
+                load_start(request.start, build(*built), *built)
         shared, manifest = open_pairs(experiment, shared)
         shared, first = open_first_pairs(experiment, shared)
         if not request.resume:

@@ -25,6 +25,8 @@ WEIGHTS = Asset(
     ),
     digest="md5:253f8cb515780f3b799900260a226db6",
 )
+PERCEPTUAL_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4")
+"""The last of each block: what `build_perceptual` compares."""
 FEATURE_SCALE = 1 / 12.75
 """SRGAN (Ledig et al. 2017, section 3.2) divides the features by 12.75: their loss gets the size of a pixel loss."""
 
@@ -64,20 +66,41 @@ def build_features(layer="block5_conv4", channels=3):
     match = re.fullmatch(r"block([1-5])_conv([1-4])", layer)
     if not match or int(match[2]) > BLOCKS[int(match[1]) - 1][1]:
         raise UserError(f"VGG19 has no layer {layer!r}; the last ones are block3_conv4, block4_conv4, block5_conv4")
+    images, outputs = _convolutions(layer, channels)
+    features = layers.Rescaling(FEATURE_SCALE, dtype="float32", name="features")(outputs[layer])
+    return _frozen(images, features, "vgg19_features")
+
+
+def build_perceptual(channels=3):
+    """Images (B, H, W, channels) in [-1, 1] -> list of features of PERCEPTUAL_LAYERS, float32, not trainable.
+
+    At each place the vector of features has length 1 (Zhang et al. 2018, LPIPS). Random until `load_weights`.
+    """
+    images, outputs = _convolutions(PERCEPTUAL_LAYERS[-1], channels)
+    unit = [layers.UnitNormalization(dtype="float32", name=f"{name}_unit")(outputs[name]) for name in PERCEPTUAL_LAYERS]
+    return _frozen(images, unit, "vgg19_perceptual")
+
+
+def _convolutions(last, channels):
+    """VGG19 up to the layer `last` -> (its input, {layer name: its output})."""
     images = x = keras.Input((None, None, channels), name="image")
     if channels == 1:
         x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
     x = VGGPreprocessing(name="preprocess")(x)
+    outputs = {}
     for block, (filters, convolutions) in enumerate(BLOCKS, start=1):
         for conv in range(1, convolutions + 1):
             name = f"block{block}_conv{conv}"
-            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
-            if name == layer:
-                features = layers.Rescaling(FEATURE_SCALE, dtype="float32", name="features")(x)
-                model = keras.Model(images, features, name="vgg19_features")
-                model.trainable = False
-                return model
+            x = outputs[name] = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
+            if name == last:
+                return images, outputs
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+
+
+def _frozen(images, outputs, name):
+    model = keras.Model(images, outputs, name=name)
+    model.trainable = False
+    return model
 
 
 def load_weights(model):

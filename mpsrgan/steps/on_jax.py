@@ -73,7 +73,7 @@ def make_test_step(gan, weights):
 
 def _variables(gan):
     """Every variable once: both networks, the frozen ones, both optimizers."""
-    networks = [gan.generator, gan.discriminator, gan.features, gan.encoder]
+    networks = [gan.generator, gan.discriminator, gan.features, gan.perceptual, gan.encoder]
     owners = [*networks, gan.optimizer, gan.discriminator_optimizer]
     return list({id(v): v for owner in owners if owner is not None for v in owner.variables}.values())
 

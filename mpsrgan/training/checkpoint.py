@@ -19,14 +19,16 @@ FORMAT = 1
 class Checkpoints:
     """Numbered checkpoints in one folder, the newest `keep` of them kept.
 
+    also: {name: variables} to keep beside the networks, such as an average of their weights.
+
     Each is one .npz without pickles: both networks (with batch-norm statistics and dropout seeds), both optimizers
     (with their learning rate and loss scale) and a state of plain JSON. The order of the data is a function of the
     seed and the step, so the step in that state is the data cursor. Files appear whole or not at all; a torn one
     (a full disk, a crash of the machine) fails its checksum on reading and the previous one is taken.
     """
 
-    def __init__(self, folder, keep=2):
-        self.folder, self.keep = Path(folder), keep
+    def __init__(self, folder, keep=2, also=None):
+        self.folder, self.keep, self.also = Path(folder), keep, also or {}
 
     def paths(self):
         """Oldest first."""
@@ -37,7 +39,7 @@ class Checkpoints:
         """Writes `step-<step>.npz` and drops the oldest beyond `keep`. Raises UserError if it cannot be written."""
         arrays = {
             f"{part}/{i:04d}": ops.convert_to_numpy(variable)
-            for part, variables in _parts(gan).items()
+            for part, variables in self._parts(gan).items()
             for i, variable in enumerate(variables)
         }
         path = self.folder / f"step-{step:08d}.npz"
@@ -73,11 +75,20 @@ class Checkpoints:
                 warn(f"checkpoint {path.name} is damaged ({error}); trying the one before")
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            _assign(gan, arrays, path)
+            _assign(self._parts(gan), arrays, path)
             return state
         if paths:
             raise UserError(f"all checkpoints in {self.folder} are damaged; start a new run with another --out")
         return None
+
+    def _parts(self, gan):
+        return {
+            "generator": gan.generator.variables,
+            "discriminator": gan.discriminator.variables,
+            "generator_optimizer": gan.optimizer.variables,
+            "discriminator_optimizer": gan.discriminator_optimizer.variables,
+            **self.also,
+        }
 
 
 def _read(path):
@@ -89,17 +100,8 @@ def _read(path):
     return state, arrays
 
 
-def _parts(gan):
-    return {
-        "generator": gan.generator.variables,
-        "discriminator": gan.discriminator.variables,
-        "generator_optimizer": gan.optimizer.variables,
-        "discriminator_optimizer": gan.discriminator_optimizer.variables,
-    }
-
-
-def _assign(gan, arrays, path):
-    targets = {f"{part}/{i:04d}": v for part, variables in _parts(gan).items() for i, v in enumerate(variables)}
+def _assign(parts, arrays, path):
+    targets = {f"{part}/{i:04d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
     if {name: tuple(v.shape) for name, v in targets.items()} != {name: a.shape for name, a in arrays.items()}:
         raise UserError(f"checkpoint {path} belongs to other networks or optimizers than the ones of this run")
     for name, variable in targets.items():
