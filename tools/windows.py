@@ -1,0 +1,53 @@
+"""Parts of large photographs, as photographs of their own: python tools/windows.py SRC OUT --count 2
+
+A network that is trained on parts as well as on whole faces sees more detail in more sizes, and learns the photographs
+by heart later. Squares between --side and nine tenths of the shorter side, at random places, as PNG; whole photographs
+are not copied. Photographs whose shorter side is under 1.2 times --side give none.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mpsrgan.commandline import exit_code, say
+from mpsrgan.images import ImageError, list_images, open_image, save_image
+
+MARGIN = 1.2
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("source", type=Path)
+    add("out", type=Path)
+    add("--count", type=int, default=2, help="parts of each photograph (default %(default)s)")
+    add("--side", type=int, default=256, help="of the smallest part, in pixels (default %(default)s)")
+    add("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    rng = np.random.default_rng(args.seed)
+    written = 0
+    for path in list_images(args.source):
+        try:
+            image = open_image(path)
+        except ImageError as error:
+            say(f"skipped {path}: {error.reason}")
+            continue
+        for number in range(args.count if min(image.size) >= MARGIN * args.side else 0):
+            name = path.relative_to(args.source).with_suffix("").as_posix().replace("/", "_")
+            save_image(np.asarray(image.crop(window(*image.size, args.side, rng))), args.out / f"{name}_{number}.png")
+            written += 1
+    say(f"{written} parts in {args.out}")
+    return 0
+
+
+def window(width, height, least, rng):
+    """A random square (left, top, right, bottom), as likely of one size as of its double."""
+    side = round(np.exp(rng.uniform(np.log(least), np.log(0.9 * min(width, height)))))
+    left, top = rng.integers(width - side + 1), rng.integers(height - side + 1)
+    return left, top, left + side, top + side
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))
