@@ -7,7 +7,8 @@ from mpsrgan.errors import UserError
 
 __version__ = "0.1.0"
 
-_LAZY = {"load_generator": "mpsrgan.weights", "save_generator": "mpsrgan.weights", "Upscaler": "mpsrgan.upscale"}
+_WEIGHTS = ("load_generator", "save_generator", "load_discriminator", "save_discriminator")
+_LAZY = {**dict.fromkeys(_WEIGHTS, "mpsrgan.weights"), "Upscaler": "mpsrgan.upscale"}
 __all__ = ["UserError", "__version__", *_LAZY]
 
 
