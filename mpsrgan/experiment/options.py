@@ -86,6 +86,7 @@ OPTIONS = (
     ("first_steps", int, "steps of a first stage on other photographs, --first-data (paper 004)"),
     ("crop", int, "train on random crops of this many lr pixels"),
     ("flip", bool, "mirror half of the training images"),
+    ("turns", bool, "turn them by quarter turns, those that are not square by half ones"),
     ("rotate", float, "turn training images by up to X degrees"),
     ("brightness", float, "lighten or darken them by up to this part, 0..1"),
     ("contrast", float, "change their contrast by up to this part, 0..1"),

@@ -88,6 +88,7 @@ class Settings:
     lr_noise: float = 0.0
     crop: int | None = None
     flip: bool = False
+    turns: bool = False
     rotate: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
@@ -156,7 +157,7 @@ class Settings:
     @property
     def repeats_images(self):
         """Does the generator see the same images again, or mirrored, and not ever new parts and changes of them?"""
-        return not (self.crop or self.rotate or self.brightness or self.contrast or self.tint)
+        return not (self.crop or self.turns or self.rotate or self.brightness or self.contrast or self.tint)
 
     @property
     def loss_weights(self):

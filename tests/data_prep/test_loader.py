@@ -274,6 +274,17 @@ def test_flip_is_exact_on_both_and_happens_half_the_time():
     assert 75 < flipped < 125
 
 
+@pytest.mark.parametrize("shape, quarters", [((8, 8), {0, 1, 2, 3}), ((8, 6), {0, 2})])
+def test_turns_are_exact_on_both(shape, quarters):
+    lr = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    hr = np.repeat(np.repeat(lr, 4, 0), 4, 1)
+    seen = set()
+    for seed in range(40):
+        got = Augment(turns=True)(lr, hr, np.random.default_rng(seed), BICUBIC)
+        seen |= {k for k in range(4) if same(got, (np.rot90(lr, k), np.rot90(hr, k)))}
+    assert seen == quarters
+
+
 @pytest.mark.parametrize(
     "augment",
     [
