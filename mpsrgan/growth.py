@@ -42,3 +42,34 @@ def _widened(old, new):
         grown[..., : old.shape[-1]] = 0
     grown[tuple(slice(side) for side in old.shape)] = old
     return grown
+
+
+TRUNK = re.compile(r"residual\d+_conv[12]|trunk_conv")
+"""Layers that work at the size of the input, alike in `models.srgan` without batch norm and `models.lite`."""
+
+
+def transplant(source, target):
+    """Gives `target`, `models.srgan` without batch norm, the first layer and the residual part of a `models.lite`.
+
+    The srgan's first convolution is wider and ends in ReLU: the small kernel lies in its middle, and a bias keeps what
+    it makes above 0, which the biases of all that read it take back. Inside the image the residual part then makes
+    what it made before, moved by that bias; what follows it keeps its random weights.
+    Raises: UserError if the residual parts differ.
+    """
+    known, new = ({layer.name: layer for layer in model.layers if layer.weights} for model in (source, target))
+    parts = [{name for name in layers if TRUNK.fullmatch(name)} for layers in (known, new)]
+    shapes = [[tuple(layers[n].kernel.shape) for n in sorted(names)] for layers, names in zip((known, new), parts)]
+    if parts[0] != parts[1] or shapes[0] != shapes[1] or "trunk_norm" in new:
+        raise UserError(
+            f"the residual parts of {source.name} and {target.name} differ in blocks, filters or batch norm"
+        )
+    kernel, bias = known["head"].get_weights()
+    lifted = np.abs(kernel).sum((0, 1, 2)) / 2 + np.abs(bias)
+    border = (new["head"].kernel_size[0] - kernel.shape[0]) // 2
+    widened = np.pad(kernel, [(border, border), (border, border), (0, 0), (0, 0)])
+    new["head"].set_weights([widened, bias + lifted])
+    for name in parts[0]:
+        kernel, bias = known[name].get_weights()
+        if not name.endswith("conv2"):  # reads the stream, which carries `lifted` all along
+            bias = bias - np.einsum("abcd,c->d", kernel, lifted)
+        new[name].set_weights([kernel, bias])

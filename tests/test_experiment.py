@@ -15,7 +15,7 @@ from PIL import Image
 from mpsrgan import load_generator
 from mpsrgan.experiment import main
 from mpsrgan.training.callbacks import COLUMNS, read_metrics
-from mpsrgan.weights import describe, load_discriminator
+from mpsrgan.weights import build, describe, load_discriminator, save_generator
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "mpsrgan_idoc.py"
 PIXELS = "--vgg-weight 0 --pixel-weight 1".split()
@@ -463,6 +463,16 @@ def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_p
     assert all(np.array_equal(a, b) for a, b in zip(averages, saved, strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(averages, weights, strict=True))
     assert run("--resume", "--out", out, "--steps", 3) == 0
+
+
+def test_a_run_takes_the_residual_part_of_the_small_network(photos, tmp_path, capsys):
+    source = tmp_path / "lite.h5"
+    save_generator(build("lite", {"filters": 4, "blocks": 1}), source, "lite", {"filters": 4, "blocks": 1})
+    begin = ("--data", photos, *TINY, "--steps", 2, "--warm-start", 1, "--out", tmp_path / "out", "--start", source)
+    assert run(*begin, "--no-normalise") == 0
+    started = json.loads((tmp_path / "out" / "config.json").read_text())["started"]
+    assert started.startswith("the residual part of lite.h5 (sha256 ")
+    assert "ask for srgan with" in refused(capsys, *begin[:-4], "--start", source, "--out", tmp_path / "norm")
 
 
 def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, capsys, tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mpsrgan.errors import UserError
-from mpsrgan.growth import grow
+from mpsrgan.growth import grow, transplant
 from mpsrgan.models import lite, srgan
 
 pytestmark = pytest.mark.backends
@@ -48,3 +48,20 @@ def test_a_network_does_not_shrink():
         grow(lite.build_generator(filters=4, blocks=2), lite.build_generator(filters=4, blocks=1))
     with pytest.raises(UserError, match="cannot grow into"):
         grow(lite.build_generator(filters=6, blocks=1), lite.build_generator(filters=4, blocks=1))
+
+
+def test_a_transplanted_trunk_makes_what_it_made():
+    import keras
+
+    source = trained(lite.build_generator, filters=6, blocks=2)
+    target = srgan.build_generator(filters=6, blocks=2, normalise=False)
+    transplant(source, target)
+    lr = np.random.default_rng(3).uniform(-0.3, 0.3, (1, 24, 24, 3)).astype("float32")
+    before, after = (
+        keras.Model(model.input, model.get_layer("trunk_add").output).predict_on_batch(lr) for model in (source, target)
+    )
+    moved = (after - before)[:, 9:-9, 9:-9]  # the borders see zeros in place of the bias
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[:, :1, :1], moved.shape), atol=1e-3)
+    assert np.ptp(before[:, 9:-9, 9:-9]) > 0.1
+    with pytest.raises(UserError, match="differ in blocks, filters or batch norm"):
+        transplant(source, srgan.build_generator(filters=6, blocks=2))

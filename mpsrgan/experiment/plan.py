@@ -9,7 +9,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.experiment.paper import differences
 from mpsrgan.experiment.settings import words
 from mpsrgan.gan import GAN
-from mpsrgan.growth import grow
+from mpsrgan.growth import grow, transplant
 from mpsrgan.identity import facenet
 from mpsrgan.models import vgg19
 from mpsrgan.optimizers import make_optimizer
@@ -64,7 +64,8 @@ def build_gan(experiment, settings, features, encoder):
 def load_start(source, generator, architecture, arguments):
     """Fills `generator`, built as these settings say, from the file that --start names; returns the file in words.
 
-    A network with fewer filters or blocks grows into this one: `mpsrgan.growth`.
+    A network with fewer filters or blocks grows into this one, and of a `lite` network an `srgan` without batch norm
+    takes the residual part: `mpsrgan.growth`.
     Raises: UserError if the file cannot be read, or says that it holds what cannot be or become this network.
     """
     note = describe(source)
@@ -75,6 +76,10 @@ def load_start(source, generator, architecture, arguments):
     if other and may_grow and not theirs.get("normalise") and all(theirs[n] < arguments[n] for n in other):
         grow(load_generator(source), generator)
         return f"{words}, grown"
+    alike = all(theirs.get(name) == arguments.get(name) for name in ("channels", "filters", "blocks"))
+    if (note["architecture"], architecture) == ("lite", "srgan") and alike and not arguments["normalise"]:
+        transplant(load_generator(source), generator)
+        return f"the residual part of {words}"
     if (note["architecture"], theirs) != (architecture, arguments):
         raise UserError(
             f"--start {source} holds {note['architecture']} with {note['arguments']}, but the settings ask for "
