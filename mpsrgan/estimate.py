@@ -5,6 +5,7 @@ import time
 import keras
 import numpy as np
 
+from mpsrgan.gan import FROZEN_TERMS
 from mpsrgan.weights import scale_of
 
 FORWARD_AND_BACKWARD = 3
@@ -30,12 +31,9 @@ def step_flops(gan, weights, height, width):
         # D: real and fake forward and backward, then the fake again with the gradient of its input alone.
         passes = 2 * FORWARD_AND_BACKWARD + 2 + bool(weights.feature)  # the truth's features
         total += forward_flops(gan.discriminator, height * scale, width * scale) * passes
-    if weights.vgg:
-        total += forward_flops(gan.features, height * scale, width * scale) * 3  # truth; fake, and its input's gradient
-    if weights.perceptual:
-        total += forward_flops(gan.perceptual, height * scale, width * scale) * 3
-    if weights.identity:
-        total += forward_flops(gan.encoder, height * scale, width * scale) * 3  # the same
+    for term in FROZEN_TERMS:
+        if getattr(weights, term):  # the truth; the fake, and its input's gradient
+            total += forward_flops(gan.frozen(term), height * scale, width * scale) * 3
     return total
 
 
@@ -49,12 +47,9 @@ def step_bytes(gan, weights, height, width, batch):
     size = (height * scale, width * scale)
     if weights.need_discriminator:
         activations += 2 * activation_bytes(gan.discriminator, *size)
-    if weights.vgg:
-        activations += 2 * activation_bytes(gan.features, *size)
-    if weights.perceptual:
-        activations += 2 * activation_bytes(gan.perceptual, *size)
-    if weights.identity:
-        activations += 2 * activation_bytes(gan.encoder, *size)
+    for term in FROZEN_TERMS:
+        if getattr(weights, term):
+            activations += 2 * activation_bytes(gan.frozen(term), *size)
     return int(states + batch * activations)
 
 

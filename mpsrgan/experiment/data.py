@@ -130,7 +130,7 @@ def open_loaders(manifest, first, settings, any_size):
     if empty:
         raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
     options = {"seed": settings.seed, "crop": settings.crop, "channels": settings.channels}
-    augment = Augment(**{field.name: getattr(settings, field.name) for field in fields(Augment)})
+    augment = Augment(**settings.pick(*(field.name for field in fields(Augment))))
     training = {"augment": augment, "workers": os.cpu_count() or 1, **options}
     loader = BatchLoader(manifest, "train", settings.batch, **training)
     if first:

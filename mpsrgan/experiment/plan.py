@@ -20,8 +20,8 @@ from mpsrgan.weights import build, describe, is_name, load_discriminator, load_g
 
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
-GROWING = {"srgan": {"filters", "blocks"}, "lite": {"filters", "blocks"}}
-"""Architecture -> arguments that may be smaller in the file that --start names, where there is no batch norm."""
+GROWING = ("srgan", "lite")
+"""Architectures that may have fewer filters or blocks in the file that --start names, where there is no batch norm."""
 
 
 def build_features(settings):
@@ -68,24 +68,24 @@ def load_start(source, generator, architecture, arguments):
     takes the residual part: `mpsrgan.growth`.
     Raises: UserError if the file cannot be read, or says that it holds what cannot be or become this network.
     """
-    note = describe(source)
+    path = weights_file(source)
+    note, words = describe(path), assets.describe(path)
     theirs = {name: note["arguments"].get(name, value) for name, value in arguments.items()}
     other = {name for name in arguments if theirs[name] != arguments[name]}
-    may_grow = note["architecture"] == architecture and other <= GROWING.get(architecture, set())
-    words = assets.describe(weights_file(source))
+    may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks"}
     if other and may_grow and not theirs.get("normalise") and all(theirs[n] < arguments[n] for n in other):
-        grow(load_generator(source), generator)
+        grow(load_generator(path), generator)
         return f"{words}, grown"
     alike = all(theirs.get(name) == arguments.get(name) for name in ("channels", "filters", "blocks"))
     if (note["architecture"], architecture) == ("lite", "srgan") and alike and not arguments["normalise"]:
-        transplant(load_generator(source), generator)
+        transplant(load_generator(path), generator)
         return f"the residual part of {words}"
     if (note["architecture"], theirs) != (architecture, arguments):
         raise UserError(
             f"--start {source} holds {note['architecture']} with {note['arguments']}, but the settings ask for "
             f"{architecture} with {arguments}; give the settings that it was trained with, or another file"
         )
-    generator.set_weights(load_generator(source, **arguments).get_weights())
+    generator.set_weights(load_generator(path, **arguments).get_weights())
     return words
 
 
@@ -102,12 +102,13 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
         found = found if Path(source).name == "generator.h5" and found.exists() else None
     if not found:
         return None
-    note = describe(found)
+    path = weights_file(found)
+    note = describe(path)
     theirs = {name: note["arguments"].get(name) for name in arguments}
     if (note["architecture"], theirs) != (architecture, {**arguments}):
         return None
-    discriminator.set_weights(load_discriminator(found).get_weights())
-    return assets.describe(weights_file(found))
+    discriminator.set_weights(load_discriminator(path).get_weights())
+    return assets.describe(path)
 
 
 def total_steps(settings, steps_per_epoch):
