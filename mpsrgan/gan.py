@@ -50,6 +50,9 @@ class GAN(keras.Model):
         encoder: frozen model image -> unit vectors of faces (B, N), or None where no loss needs one.
         perceptual: frozen model image -> list of features with vectors of length 1, or None where no loss needs one.
         recompute: less memory for more work, see `mpsrgan.fast.Fast`.
+        shift: number of pixels, the generator's factor, or 1 for none. The discriminator, VGG19 and the perceptual term
+            see image i of a batch rolled by i mod shift rows and i/2 mod shift columns. Their strides and the factor
+            are powers of 2; if they are always in step, a pattern that repeats with the factor costs nothing and grows.
     Raises: UserError if a term is asked for without what it compares.
     """
 
@@ -63,12 +66,14 @@ class GAN(keras.Model):
         encoder=None,
         perceptual=None,
         recompute=False,
+        shift=1,
         name="gan",
     ):
         super().__init__(name=name)
         self.generator, self.discriminator, self.features, self.encoder = generator, discriminator, features, encoder
         self.perceptual = perceptual
         self.loss_terms, self.feature_layer, self.recompute = weights, feature_layer, recompute
+        self.shift = shift
         if weights.vgg and features is None:
             raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
         if weights.feature and feature_layer is None:
@@ -118,9 +123,9 @@ class GAN(keras.Model):
         """From now on what frozen networks make of a truth image is kept, up to `limit` bytes a network.
 
         It pays where the same hr comes again, so with whole images and no random changes but mirroring. The perceptual
-        term's are not kept: they take 20 MB an image of 256x256 px.
+        term's are not kept: they take 20 MB an image of 256x256 px, nor is what is seen shifted.
         """
-        terms = [term for term in ("vgg", "identity") if self.frozen(term)]
+        terms = [term for term in ("vgg", "identity") if self.frozen(term) and not self._shifts(term)]
         self.remembered = {term: Remembered(self.frozen(term), limit) for term in terms}
 
     def compile(self, generator_optimizer, discriminator_optimizer):
@@ -140,7 +145,7 @@ class GAN(keras.Model):
         Real and fake images pass through D as one batch, so that batch norm sees the mixture that its running
         statistics describe. The paper feeds them one after the other.
         """
-        both = ops.concatenate([hr, sr], axis=0)
+        both = ops.concatenate([_rolled(hr, self.shift), _rolled(sr, self.shift)], axis=0)
         real, fake = ops.split(self.run(self.critic, both, training), 2)
         on_real, on_fake = losses.cross_entropy(real, 1), losses.cross_entropy(fake, 0)
         means = {"d_real": ops.mean(ops.sigmoid(real)), "d_fake": ops.mean(ops.sigmoid(fake))}
@@ -151,16 +156,21 @@ class GAN(keras.Model):
 
         truth: {term: what its frozen network makes of hr}, where that is known already.
         """
-        terms = dict(self._judgements(hr, sr, weights))
+        rolled = [_rolled(image, self.shift) for image in (hr, sr)]
+        terms = dict(self._judgements(*rolled, weights))
         for term, compare in FROZEN_TERMS.items():
             if getattr(weights, term):
+                real, fake = rolled if self._shifts(term) else (hr, sr)
                 known = (truth or {}).get(term)
-                known = self.run(self.frozen(term), hr) if known is None else known
+                known = self.run(self.frozen(term), real) if known is None else known
                 known = keras.tree.map_structure(ops.stop_gradient, known)
-                terms[term] = compare(known, self.run(self.frozen(term), sr))
+                terms[term] = compare(known, self.run(self.frozen(term), fake))
         terms |= {name: loss(hr, sr) for name, loss in PIXEL_TERMS.items() if getattr(weights, name)}
         total = sum(asdict(weights)[name] * value for name, value in terms.items())
         return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}
+
+    def _shifts(self, term):
+        return self.shift > 1 and term != "identity"  # an encoder sees whole faces, at their place
 
     def _judgements(self, hr, sr, weights):
         """The terms that the discriminator gives."""
@@ -205,6 +215,16 @@ class GAN(keras.Model):
         if key not in self._compiled:
             self._compiled[key] = make(self, weights, *arguments)
         return self._compiled[key]
+
+
+def _rolled(images, shift):
+    """Image i of a batch moved by i mod shift rows and i/2 mod shift columns, around the edges."""
+    number = ops.reshape(ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
+    for axis, steps in ((1, number % shift), (2, number // 2 % shift)):
+        still = images
+        for pixels in range(1, shift):
+            images = ops.where(ops.equal(steps, pixels), ops.roll(still, pixels, axis=axis), images)
+    return images
 
 
 def _scaled(optimizer):

@@ -291,3 +291,45 @@ def test_an_identity_loss_needs_an_encoder():
     weights = LossWeights(vgg=0, identity=0.1)
     with pytest.raises(UserError, match="identity loss has weight 0.1 but no encoder"):
         GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, weights)
+
+
+def every_fourth(name):
+    """A frozen network that sees one pixel of four by four alone, as one of strides in step with the factor does."""
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.AveragePooling2D(1, strides=4)(image), name=name)
+    model.trainable = False
+    return model
+
+
+def test_a_pattern_in_step_with_the_enlargement_is_seen_when_images_are_shifted(rng):
+    other, weights = small_gan(), LossWeights(adversarial=0, vgg=1.0, mae=1.0)
+    hr = rng.uniform(-0.5, 0.5, (8, 16, 16, 3)).astype("float32")
+    pattern = np.zeros_like(hr)
+    pattern[:, 1::4, 1::4] = 0.3
+    for shift, share in ((1, 0), (4, 1 / 8)):  # one of the eight lies so that (1, 1) comes to where it is seen
+        gan = GAN(other.generator, other.discriminator, every_fourth(f"strided{shift}"), weights, shift=shift)
+        _, logs = gan.generator_losses(hr, hr + pattern, weights)
+        assert float(logs["g_vgg"]) == pytest.approx(0.09 * share, rel=1e-3)
+        assert float(logs["g_mae"]) == pytest.approx(0.3 / 16, rel=1e-3), "compared where they are"
+
+
+def test_the_discriminator_judges_shifted_images(rng):
+    other, seen = small_gan(), []
+    images = rng.uniform(-1, 1, (8, 16, 16, 3)).astype("float32")
+    gan = GAN(other.generator, other.discriminator, None, LossWeights(vgg=0), shift=4)
+    gan.run = lambda network, x, training=False: (seen.append(numpy(x)), keras.ops.zeros((len(x), 1)))[1]
+    gan.discriminator_losses(images, -images, training=True)
+    gan.generator_losses(images, -images, gan.loss_terms)
+    places = [(0, 0), (1, 0), (2, 1), (3, 1), (0, 2), (1, 2), (2, 3), (3, 3)]
+    rolled = np.stack([np.roll(image, place, axis=(0, 1)) for image, place in zip(images, places)])
+    assert np.array_equal(seen[0], np.concatenate([rolled, -rolled])) and np.array_equal(seen[1], -rolled)
+
+
+def test_shifted_images_train(rng):
+    gan = small_gan(features=True)
+    gan.shift = 2
+    lr, hr = batch_of(rng)
+    assert_discriminator_step_moves_only_d(gan, lr, hr)
+    assert_generator_step_moves_only_g(gan, lr, hr)
+    gan.remember_truth(1e6)
+    assert not gan.remembered, "what is seen shifted is another picture"

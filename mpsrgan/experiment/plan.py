@@ -55,6 +55,7 @@ def build_gan(experiment, settings, features, encoder):
         encoder=encoder,
         perceptual=features[1],
         recompute=settings.recompute,
+        shift=settings.scale if settings.shift else 1,
     )
     rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
     gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
