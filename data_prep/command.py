@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from data_prep.degrade import Degradation
+from data_prep.degrade import PRESETS, Degradation
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.commandline import exit_code
@@ -96,7 +96,8 @@ def _pack(args):
 def degradation_of(args):
     """The Degradation that the options of `add_picture_arguments` ask for. UserError for values out of range."""
     kernel, sigma = args.blur
-    return Degradation(args.filter, int(kernel) if kernel.is_integer() else kernel, sigma, args.noise)
+    kernel = int(kernel) if kernel.is_integer() else kernel
+    return Degradation(args.filter, kernel, sigma, args.noise, args.degradation)
 
 
 def summary(manifest, reasons_shown=5):
@@ -128,7 +129,7 @@ def main(argv=None):
 
 
 def add_picture_arguments(parser, fit="pad"):
-    """What becomes of a photograph: --fit (with this default), --zoom, --blur, --filter, --noise."""
+    """What becomes of a photograph: --fit (with this default), --zoom, --blur, --filter, --noise, --degradation."""
     parser.add_argument(
         "--fit",
         choices=FITS,
@@ -150,6 +151,12 @@ def add_picture_arguments(parser, fit="pad"):
     )
     parser.add_argument("--filter", choices=FILTERS, default="bicubic", help="of the reduction (default bicubic)")
     parser.add_argument("--noise", type=float, default=0.0, help="on the inputs, in levels of 0 to 255 (default 0)")
+    parser.add_argument(
+        "--degradation",
+        choices=PRESETS,
+        default="none",
+        help="cctv: inputs as of surveillance cameras, each of another one: blur, noise and JPEG (default none of it)",
+    )
 
 
 def size_argument(text):

@@ -74,7 +74,7 @@ class Folder:
 
     def pair(self, photo, lr, hr):
         """uint8 (h, w, 3) and (H, W, 3): input and truth of these (height, width)."""
-        rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.noise else None
+        rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
         target, reduced = make_pair(open_image(self.path / photo.source), hr, lr, **how)
         return reduced, target

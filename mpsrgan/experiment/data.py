@@ -102,6 +102,8 @@ def _prepare(out, folder, stage, settings):
 
 
 def degradation(settings):
+    if settings.degradation != "none":  # in place of the paper's
+        return Degradation(settings.lr_filter, preset=settings.degradation)
     return Degradation(settings.lr_filter, settings.blur_kernel, settings.blur_sigma, settings.lr_noise)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from data_prep.degrade import PRESETS
 from mpsrgan.experiment.settings import OPTIMIZERS, PRECISIONS, WEIGHTS
 
 ALL = "all"
@@ -82,6 +83,7 @@ OPTIONS = (
     ),
     *((weight, float, f"weight of the {weight.removesuffix('_weight')} loss, 0 for none") for weight in WEIGHTS),
     ("identity_crop", float, "part of each side, from the middle, that the identity loss takes as the face, 0..1"),
+    ("shift", bool, "judge images out of step with the enlargement: no pattern of its period (beyond the papers)"),
     ("warm_start", int, "first steps with pixel loss alone (beyond the papers)"),
     ("first_steps", int, "steps of a first stage on other photographs, --first-data (paper 004)"),
     ("crop", int, "train on random crops of this many lr pixels"),
@@ -93,6 +95,7 @@ OPTIONS = (
     ("tint", float, "tint them by up to this part, 0..1"),
     ("noise", float, "new noise on the inputs at each step, standard deviation in levels of 0..255"),
     ("lr_noise", float, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)"),
+    ("degradation", PRESETS, "cctv: inputs as of surveillance cameras, in place of other blur and noise"),
     ("dropout", float, "of the discriminator that has it (paper 002)"),
     ("normalise", bool, "batch norm in the generator of papers 000 and 004, as they have it"),
     ("asymmetric", bool, "1x5 and 5x1 convolutions in place of 5x5 (paper 003's wish)"),

@@ -40,11 +40,12 @@ class Settings:
     image, from its middle, that the identity loss takes as the face; 0.8 serves CelebA's middle squares best.
     decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time;
     cosine: it falls to 0 along half a cosine wave over all steps instead. ema: see `training.average.Average`.
-    fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`.
+    fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`; degradation:
+    "cctv" in place of that blur and noise.
     crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
     warm_start: steps with pixel loss alone before the GAN. first_steps: steps on other photographs before these.
     precision: "auto" becomes one of the others when a run begins (`mpsrgan.precision`). recompute: see `fast.Fast`.
-    score_epochs: epochs between scores of the whole validation split, None for never.
+    shift: see `mpsrgan.gan.GAN`. score_epochs: epochs between scores of the whole validation split, None for never.
     """
 
     hr: tuple[int, int]
@@ -72,6 +73,7 @@ class Settings:
     dssim_weight: float = 0.0
     identity_weight: float = 0.0
     identity_crop: float = 0.8
+    shift: bool = False
     optimizer: str = "adam"
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -86,6 +88,7 @@ class Settings:
     blur_kernel: int = 0
     blur_sigma: float = 0.0
     lr_noise: float = 0.0
+    degradation: str = "none"
     crop: int | None = None
     flip: bool = False
     turns: bool = False

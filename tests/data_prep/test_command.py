@@ -64,6 +64,14 @@ def test_the_pictures_options_reach_the_pairs(photos, tmp_path, recognised, caps
     assert "(pairs of 14x12 and 28x24 pixels)" in capsys.readouterr().out
 
 
+def test_inputs_as_of_surveillance_cameras(photos, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main([str(photos), "-o", out, *SMALL, "--degradation", "cctv"]) == 0
+    assert Manifest.load(out).degradation == Degradation(preset="cctv")
+    assert main([str(photos), "-o", str(tmp_path / "b"), *SMALL, "--degradation", "cctv", "--noise", "3"]) == 2
+    assert "draws its own blur and noise" in capsys.readouterr().err
+
+
 def test_what_is_recognised_is_used_and_told(photos, tmp_path, recognised, capsys):
     recognised.group_of, recognised.zoom = lambda name: "ab"[name < "06"] + name[0], 0.6
     (photos / "notes.txt").write_text("text")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.degrade import Degradation
+from data_prep.degrade import BLUR, QUALITY, READ, SHOT, Camera, Degradation
 from mpsrgan.errors import UserError
 from mpsrgan.images import FILTERS
 
@@ -102,8 +102,103 @@ def test_mirrored_views_are_taken():
         ("noise inf", {"noise": float("inf")}),
         ("noise nan", {"noise": float("nan")}),
         ("noise '3'", {"noise": "3"}),
+        ("unknown degradation 'vhs': use one of none, cctv", {"preset": "vhs"}),
+        ("cctv draws its own blur and noise", {"preset": "cctv", "noise": 2}),
+        ("cctv draws its own blur and noise", {"preset": "cctv", "kernel": 3, "sigma": 1.0}),
     ],
 )
 def test_refused(match, options):
     with pytest.raises(UserError, match=match):
         Degradation(**options)
+
+
+CCTV = Degradation(preset="cctv")
+CLEAR = {"sigma": 0.01, "read": 0.0, "shot": 0.0, "quality": 100}
+
+
+def smooth(side=64):
+    """A picture without fine detail."""
+    rows, columns = np.mgrid[:side, :side] / side
+    return np.stack([60 + 120 * rows, 200 - 90 * columns, 80 + 60 * rows * columns], -1).round().astype(np.uint8)
+
+
+def test_cameras_are_drawn_from_the_generator_within_the_ranges():
+    cameras = [Camera.drawn(np.random.default_rng(seed)) for seed in range(300)]
+    assert cameras[7] == Camera.drawn(np.random.default_rng(7)) != cameras[8]
+    for name, (low, high) in {"sigma": BLUR, "read": READ, "shot": SHOT, "quality": QUALITY}.items():
+        drawn = np.array([getattr(camera, name) for camera in cameras])
+        margin = 0.05 * (high - low)
+        assert low <= drawn.min() < low + margin and high - margin < drawn.max() <= high
+        others = [
+            np.array([getattr(camera, other) for camera in cameras]) for other in Camera.__slots__ if other != name
+        ]
+        assert all(abs(np.corrcoef(drawn, other)[0, 1]) < 0.2 for other in others)
+
+
+def test_cctv_is_its_camera_and_repeatable():
+    image, rng = picture(64, 48), np.random.default_rng(3)
+    want = Camera.drawn(rng)(image, (16, 12), "bicubic", rng)
+    got = CCTV(image, (16, 12), np.random.default_rng(3))
+    assert got.dtype == np.uint8 and got.shape == (16, 12, 3) and np.array_equal(got, want)
+    assert not np.array_equal(got, CCTV(image, (16, 12), np.random.default_rng(4)))
+    assert CCTV(image[..., :1], (16, 12), np.random.default_rng(3)).shape == (16, 12, 1)
+    assert np.array_equal(image, picture(64, 48)) and CCTV.random and Degradation(noise=1).random
+    assert not Degradation().random
+    with pytest.raises(UserError, match="needs a generator: pass rng"):
+        CCTV(image, (16, 12))
+
+
+def test_a_cameras_blur_is_in_input_pixels_and_before_the_reduction():
+    edge = np.full((64, 64, 3), 50, np.uint8)
+    edge[:, 32:] = 200
+    seen = Camera(**{**CLEAR, "sigma": 0.8})(edge, (16, 16), "bicubic", np.random.default_rng(0))
+    blurred = np.rint(convolved(edge, 21, 3.2)).astype(np.uint8)  # 0.8 input pixels are 3.2 of the target's
+    want = np.asarray(Image.fromarray(blurred).resize((16, 16), Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(seen - want).max() <= 2
+    sharp = Camera(**CLEAR)(edge, (16, 16), "bicubic", np.random.default_rng(0))
+    assert np.abs(sharp - Degradation()(edge, (16, 16)).astype(int)).max() <= 2
+
+
+@pytest.mark.parametrize(
+    "level, read, shot, want", [(0, 5, 8, 2.9), (255, 0, 8, 4.7), (128, 3, 8, 6.4), (128, 3, 0, 3)]
+)
+def test_a_sensors_noise_grows_with_the_light(level, read, shot, want):
+    """In gray pictures, which 4:2:0 leaves alone. In the dark and at white half of it is cut off."""
+    flat = np.full((256, 256, 1), level, np.uint8)
+    camera = Camera(**{**CLEAR, "read": read, "shot": shot})
+    assert camera(flat, (64, 64), "bicubic", np.random.default_rng(0)).astype(float).std() == pytest.approx(
+        want, rel=0.1
+    )
+
+
+def test_a_recorder_takes_more_at_a_lower_quality():
+    image = picture(64, 64)
+    loss = []
+    for quality in (95, 60, 20):
+        seen = Camera(**{**CLEAR, "quality": quality})(image, (32, 32), "bicubic", np.random.default_rng(0))
+        loss.append(np.abs(seen - Degradation()(image, (32, 32)).astype(float)).mean())
+    assert loss[0] < loss[1] < loss[2]
+    gray = Camera(**{**CLEAR, "quality": 20})(smooth(), (64, 64), "bicubic", np.random.default_rng(0))
+    steps = np.abs(np.diff(gray.astype(float), axis=1)).mean(axis=(0, 2))
+    assert steps[7::8].mean() > 2 * np.delete(steps, np.s_[7::8]).mean()  # blocks of 8x8
+
+
+def test_what_cctv_is_expected_to_be_is_near_its_mean():
+    image = np.kron(picture(8, 8, 1), np.ones((8, 8, 1), np.uint8))
+    seen = np.mean([CCTV(image, (16, 16), np.random.default_rng(seed)).astype(float) for seed in range(60)], axis=0)
+    expected = CCTV.expected(image, (16, 16))
+    assert expected.dtype == np.float32
+    assert np.abs(seen - expected).mean() < 7 and np.abs(seen - Degradation().expected(image, (16, 16))).mean() > 14
+
+
+def test_an_experiment_trains_with_it_in_place_of_its_own_blur_and_noise():
+    from mpsrgan.experiment.data import degradation
+    from mpsrgan.experiment.settings import Settings, from_json
+
+    one = {"blocks": 1, "filters": 4, "batch": 1, "learning_rate": 1e-4, "epochs": 1, "steps": None, "counts": None}
+    own = {"hr": [8, 8], "lr": [4, 4], "lr_filter": "bilinear", "blur_kernel": 7, "blur_sigma": 5.0, "lr_noise": 2.0}
+    assert degradation(from_json({**one, **own})) == Degradation("bilinear", 7, 5.0, 2.0)
+    watched = Settings(
+        **one, **{name: tuple(v) if isinstance(v, list) else v for name, v in own.items()}, degradation="cctv"
+    )
+    assert degradation(watched) == Degradation("bilinear", preset="cctv")

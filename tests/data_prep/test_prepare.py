@@ -100,6 +100,17 @@ def test_noise_depends_on_the_seed_and_the_file_alone(photos, tmp_path):
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.4  # each file its own
 
 
+def test_each_files_camera_depends_on_the_seed_and_the_file_alone(photos, tmp_path):
+    watched = {**SMALL, "degradation": Degradation(preset="cctv")}
+    first = prepare(photos, tmp_path / "1", workers=1, **watched)
+    assert Manifest.load(tmp_path / "1").degradation == Degradation(preset="cctv")
+    one, four = pictures(first), pictures(prepare(photos, tmp_path / "4", workers=4, **watched))
+    other = pictures(prepare(photos, tmp_path / "s", seed=1, **watched))
+    for name, (lr, hr) in one.items():
+        assert np.array_equal(lr, four[name][0]) and np.array_equal(hr, four[name][1])
+        assert not np.array_equal(lr, other[name][0]) and np.array_equal(hr, other[name][1])
+
+
 @pytest.mark.parametrize(
     "fit, zoom, skipped, enlarged",
     [
@@ -381,7 +392,7 @@ def test_data_hash_sees_the_bytes(photos, tmp_path):
     header = json.loads((tmp_path / "b" / "manifest.jsonl").read_text().splitlines()[0])
     assert header["format"] == "mpsrgan-pairs" and header["version"] == 2
     assert (header["hr"], header["lr"], header["fit"], header["zoom"]) == ([32, 32], [8, 8], "pad", 1.0)
-    assert header["degradation"] == {"filter": "bicubic", "kernel": 0, "sigma": 0.0, "noise": 0.0}
+    assert header["degradation"] == {"filter": "bicubic", "kernel": 0, "sigma": 0.0, "noise": 0.0, "preset": "none"}
 
 
 def test_the_package_gives_the_function_not_the_module():
