@@ -1,14 +1,17 @@
-# Both targets need only Python 3.11+ and the package index: they make .venv, install into it, and run.
+# The targets need only Python 3.11+ and the package index: they make .venv, install into it, and run.
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test clean
+.PHONY: run test docs clean
 
 run: .venv/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
 
 test: .venv/installed-test  ## the whole test suite; ARGS="tests/test_gan.py ..." narrows it
 	$(BIN)/python -m pytest $(ARGS)
+
+docs: .venv/installed-docs  ## the documentation, into site/; works offline, from the disk too
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 
 .venv/installed-%: setup.cfg setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("mpsrgan needs Python 3.11 or newer; this is " + sys.version.split()[0] + \
@@ -18,4 +21,4 @@ test: .venv/installed-test  ## the whole test suite; ARGS="tests/test_gan.py ...
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist site *.egg-info

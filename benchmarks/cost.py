@@ -16,9 +16,9 @@ def by_batch(rounds, quick=False):
 
 
 def by_side(rounds, quick=False):
-    """{side: Result} of enlarging one picture by mpsrgan-lite in the quickest runtime."""
+    """{side: Result} of enlarging one picture by mpsrgan-lite in the quickest backend."""
     contenders = [
-        Contender(f"{side} px", "benchmarks.upscale:ours", {"name": "mpsrgan-lite", "runtime": "auto", "side": side})
+        Contender(f"{side} px", "benchmarks.upscale:ours", {"name": "mpsrgan-lite", "backend": "auto", "side": side})
         for side in SIDES[: 2 if quick else None]
     ]
     results = dict(zip(SIDES, in_turns(contenders, rounds)))

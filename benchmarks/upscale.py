@@ -26,15 +26,15 @@ PEERS = {
 
 def run(rounds, side):
     """[Result] of enlarging one picture of side x side by 4."""
-    runtimes = [(name, runtime) for name in OURS for runtime in ("keras", "onnx")]
+    backends = [(name, backend) for name in OURS for backend in ("keras", "onnx")]
     contenders = [
         Contender(
-            f"{name}, {runtime}",
+            f"{name}, {backend}",
             "benchmarks.upscale:ours",
-            {"name": name, "runtime": runtime, "side": side},
-            ("onnxruntime",) if runtime == "onnx" else (),
+            {"name": name, "backend": backend, "side": side},
+            ("onnxruntime",) if backend == "onnx" else (),
         )
-        for name, runtime in runtimes
+        for name, backend in backends
     ]
     for name, (function, arguments, module) in PEERS.items():
         if side <= 64 or "compact" in name:  # the others take minutes at 512
@@ -42,7 +42,7 @@ def run(rounds, side):
             contenders.append(Contender(name, f"benchmarks.upscale:{function}", arguments, (module,)))
     contenders.append(Contender("OpenCV bicubic", "benchmarks.upscale:bicubic", {"side": side}))
     results = in_turns(contenders, rounds)
-    for (name, _), result in zip(runtimes, results):
+    for (name, _), result in zip(backends, results):
         result.facts |= {"dtype": "float32", "flops": flops(name, side)}
     return results
 
@@ -56,13 +56,13 @@ def folder(count, side=64):
         for number in range(count):
             Image.fromarray(picture(side, number)).save(place / "in" / f"{number:05d}.png")
         for name in OURS:
-            for runtime in ("keras", "onnx"):
-                say(f"  {count} pictures, {name}, {runtime}")
-                out = place / f"{name}-{runtime}"
+            for backend in ("keras", "onnx"):
+                say(f"  {count} pictures, {name}, {backend}")
+                out = place / f"{name}-{backend}"
                 command = [sys.executable, "-m", "mpsrgan", "upscale", place / "in", "-o", out, "--weights", name]
                 began = time.perf_counter()
-                done = subprocess.run([*map(str, command), "--runtime", runtime], capture_output=True, text=True)
-                result = Result(f"{name}, {runtime}", [time.perf_counter() - began], facts={"images": count})
+                done = subprocess.run([*map(str, command), "--backend", backend], capture_output=True, text=True)
+                result = Result(f"{name}, {backend}", [time.perf_counter() - began], facts={"images": count})
                 result.missing = done.stderr.strip().splitlines()[-1] if done.returncode else ""
                 results.append(result)
     return results
@@ -81,10 +81,10 @@ def picture(side, seed=0):
     return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def ours(name, runtime, side):
+def ours(name, backend, side):
     from mpsrgan import Upscaler
 
-    upscaler, image = Upscaler(name, runtime=runtime), picture(side)
+    upscaler, image = Upscaler(name, backend=backend), picture(side)
     return lambda: upscaler(image), {}
 
 

@@ -65,6 +65,9 @@ class Asset:
 
     def _download(self, target):
         """Into a folder of its own beside `target`, then moved: whatever fails leaves nothing behind."""
+        from mpsrgan.quiet import import_keras
+
+        import_keras()
         import keras
 
         failures = []

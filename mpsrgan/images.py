@@ -8,6 +8,7 @@ import fnmatch
 import os
 import struct
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ _TURNS = {
 }
 _ON_THEIR_SIDE = (5, 6, 7, 8)
 # What Pillow's parsers let through on damaged files (OSError holds UnidentifiedImageError; ValueError, UserError).
-_DAMAGE = (
+DAMAGE = (
     OSError,
     SyntaxError,
     ValueError,
@@ -93,8 +94,27 @@ def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
     ``factor``: function of the upright (width, height) -> 1, 2, 4 or 8, how many times smaller the image may be; 2, 4
     and 8 must divide both. Other formats come whole.
     """
+    return _opened(source, lambda file, name: _decode(file, name, factor, max_pixels))
+
+
+def open_picture(source, *, max_pixels=MAX_PIXELS):
+    """As ``open_image``, but the Pillow image is as it lies in the file: its own mode and depth, not yet turned.
+
+    ``upright`` turns it. 16-bit colour comes in 8 bits, which is all that Pillow reads of it.
+    """
+    return _opened(source, lambda file, name: _loaded(file, name, max_pixels))
+
+
+def upright(image):
+    """A Pillow image turned and mirrored as its EXIF orientation says; the same one if there is none, or it is broken."""
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _opened(source, read):
+    """What read(file, name) makes of a path or a seekable binary file. ImageError for whatever goes wrong."""
     if not isinstance(source, (str, os.PathLike)):
-        return _decode(source, getattr(source, "name", "image data"), factor, max_pixels)
+        return read(source, getattr(source, "name", "image data"))
     name = os.fspath(source)
     try:
         file = open(source, "rb")
@@ -105,37 +125,55 @@ def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
     except (OSError, ValueError) as error:
         raise ImageError(name, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
     with file:
-        return _decode(file, name, factor, max_pixels)
+        return read(file, name)
 
 
 def _decode(file, name, factor, max_pixels):
-    try:
-        image = _read_header(file, name)
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ImageError(
-                name,
-                f"{width}x{height} is {width * height:,} pixels, over the limit of "
-                f"{max_pixels:,}; make the image smaller first",
-            )
+    with _damage_named(name):
+        image = _header_within(file, name, max_pixels)
         whole = None
         if image.format == "JPEG":  # of the others some know their orientation only when they are loaded
-            whole = (height, width) if _orientation(image) in _ON_THEIR_SIDE else (width, height)
+            whole = image.size[::-1] if _orientation(image) in _ON_THEIR_SIDE else image.size
             if (times := factor(*whole)) > 1:
-                image.draft(None, (width // times, height // times))
+                image.draft(None, tuple(side // times for side in image.size))
         image.load()
         turn = _TURNS.get(_orientation(image))
         image = _to_rgb(image)
         image = image if turn is None else image.transpose(turn)
         return image, whole or image.size
+
+
+def _loaded(file, name, max_pixels):
+    with _damage_named(name):
+        image = _header_within(file, name, max_pixels)
+        image.load()
+        return image
+
+
+@contextmanager
+def _damage_named(name):
+    try:
+        yield
     except ImageError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(name, f"damaged or not supported: {reason}") from error
 
 
-def _read_header(file, name):
+def _header_within(file, name, max_pixels):
+    image = read_header(file, name)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            name,
+            f"{width}x{height} is {width * height:,} pixels, over the limit of "
+            f"{max_pixels:,}; make the image smaller first",
+        )
+    return image
+
+
+def read_header(file, name):
     """Image.open without its size check, which would warn or fail before ours, with another limit."""
     Image.init()
     file.seek(0)
@@ -158,7 +196,7 @@ def _read_header(file, name):
 def _orientation(image):
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGE:  # viewers show a picture with broken EXIF as it is stored
+    except DAMAGE:  # viewers show a picture with broken EXIF as it is stored
         return None
 
 
@@ -181,28 +219,34 @@ def _gray16_to_rgb(image):
 
 
 def to_float(images):
-    """uint8 in 0..255, any shape -> float32 in -1..1 (paper 000, section 5). TypeError for another dtype."""
+    """uint8 in 0..255 or uint16 in 0..65535, any shape -> float32 in -1..1 (paper 000, section 5). TypeError else."""
     images = np.asarray(images)
-    if images.dtype != np.uint8:
-        raise TypeError(f"to_float takes uint8 in 0..255, not {images.dtype}; convert the image first")
+    if images.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"to_float takes uint8 in 0..255 or uint16, not {images.dtype}; convert the image first")
     levels = images.astype(np.float32)
-    levels /= np.float32(127.5)  # in place: a batch takes its own memory once, not three times
+    levels /= np.float32(np.iinfo(images.dtype).max / 2)  # in place: a batch takes its own memory once, not three times
     levels -= np.float32(1)
     return levels
 
 
 def to_uint8(images):
-    """Float in -1..1, any shape and float dtype -> uint8, clipped and rounded to the nearest level.
+    """`to_levels` of 0..255."""
+    return to_levels(images, np.uint8)
 
-    The inverse of ``to_float``, exact for all 256 levels. TypeError for a dtype that is no float, UserError for NaN.
+
+def to_levels(images, dtype):
+    """Float in -1..1, any shape and float dtype -> uint8 or uint16, clipped and rounded to the nearest level.
+
+    The inverse of ``to_float``, exact for all levels. TypeError for a dtype that is no float, UserError for NaN.
     """
     images = np.asarray(images)
     if not (np.issubdtype(images.dtype, np.floating) or images.dtype.name == "bfloat16"):
-        raise TypeError(f"to_uint8 takes floats in -1..1, not {images.dtype}; use to_float first")
-    levels = images.astype(np.float32) * np.float32(127.5) + np.float32(127.5)
+        raise TypeError(f"to_levels takes floats in -1..1, not {images.dtype}; use to_float first")
+    highest = np.iinfo(dtype).max
+    levels = images.astype(np.float32) * np.float32(highest / 2) + np.float32(highest / 2)
     if np.isnan(levels).any():
         raise UserError("the image holds NaN, numbers in -1..1 were expected; the model that made it has diverged")
-    return np.rint(np.clip(levels, 0, 255, out=levels), out=levels).astype(np.uint8)
+    return np.rint(np.clip(levels, 0, highest, out=levels), out=levels).astype(dtype)
 
 
 def resize(image, size, filter="bicubic"):
@@ -245,11 +289,22 @@ def save_image(image, path):
         )
     kind, options = WRITE_FORMATS[path.suffix.lower()]
     image = _as_pillow(image)
+    with whole_file(path) as temporary:
+        image.save(temporary, format=kind, **options)
+
+
+@contextmanager
+def whole_file(path):
+    """Yields the path of a file to write, which becomes ``path`` when that has succeeded and is gone when not.
+
+    Missing parent folders are made. UserError for a place that cannot be written.
+    """
+    path = Path(path)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            image.save(temporary, format=kind, **options)
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -26,8 +26,9 @@ class Entry:
         scale: how many times larger the output is; None for a discriminator. channels: 3 RGB, 1 gray. size: which
         inputs it takes, in words. dtype: of the stored arrays, "float32" or "float16". licence: what the photographs
         allow, in words. fidelity: name of the weights of the same architecture that were trained on content alone and
-        can be blended with these, or None. discriminator: name of the one that judged it, or None. probe: an input
-        and what comes out, see `mpsrgan.probe`.
+        can be blended with these, or None. discriminator: name of the one that judged it, or None. bicubic: was it
+        trained to undo Pillow's bicubic reduction alone, without blur or noise? probe: an input and what comes out,
+        see `mpsrgan.probe`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     licence: str
     fidelity: str | None
     discriminator: str | None
+    bicubic: bool
     probe: dict
 
     @property

@@ -34,7 +34,7 @@ def ship(monkeypatch, files):
     made = {}
     for name, (path, fidelity) in files.items():
         known = dict.fromkeys(registry.Entry.__dataclass_fields__)
-        known |= {"name": name, "file": path, "fidelity": fidelity, "kind": "generator"}
+        known |= {"name": name, "file": path, "fidelity": fidelity, "kind": "generator", "bicubic": True}
         made[name] = registry.Entry(**known | {"bytes": path.stat().st_size, "sha256": hexdigest(path)})
     monkeypatch.setattr(registry, "entries", lambda: made)
     monkeypatch.setattr(registry, "FOLDER", Path("/"))

@@ -11,7 +11,7 @@ from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.export import check, export_generator, formats
 from mpsrgan.models import enhance, inception, lite, pixelshuffle, srgan
-from mpsrgan.upscale.runtimes import KerasGenerator, OnnxGenerator
+from mpsrgan.upscale.backends import KerasGenerator, OnnxGenerator
 from mpsrgan.weights import ARCHITECTURES, describe, save_generator
 
 SMALL = {"blocks": 1, "filters": 8}

@@ -22,7 +22,7 @@ from mpsrgan.weights import load_discriminator, load_generator, save_generator, 
 ROOT = Path(__file__).parent.parent
 SMALL = {"blocks": 1, "filters": 8, "normalise": False}
 ASKED = {"kind": "generator", "licence": "research: made up", "size": "any from 1x1 px", "float16": False}
-ASKED |= {"fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
+ASKED |= {"degraded": False, "fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,9 @@ def examples(args):
     from mpsrgan.upscale import Upscaler
 
     named = {name: name.partition("@") for name in args.weights}
-    upscalers = {n: Upscaler(w, **({"realism": float(r)} if r else {})) for n, (w, _, r) in named.items()}
+    upscalers = {
+        n: Upscaler(w, faithful=False, **({"realism": float(r)} if r else {})) for n, (w, _, r) in named.items()
+    }
     (scale,) = {upscaler.scale for upscaler in upscalers.values()}
     degradation = Degradation(kernel=int(args.blur[0]), sigma=args.blur[1], noise=args.noise)
     columns = {title: [] for title in ("input", "bicubic", *upscalers, "truth")}

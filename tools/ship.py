@@ -39,6 +39,7 @@ def parse(argv):
     add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
     add("--fidelity", metavar="NAME", help="weights of the same architecture trained on content alone")
     add("--discriminator", metavar="NAME", help="weights of the discriminator that judged it")
+    add("--degraded", action="store_true", help="trained on images with blur, noise or another filter than bicubic")
     add("--kind", choices=("generator", "discriminator"), default="generator")
     add("--architecture", help="of the discriminator in a checkpoint, which does not say it")
     add("--arguments", type=json.loads, default={}, metavar="JSON", help="of its builder")
@@ -184,6 +185,7 @@ def make_entry(args, path):
         "licence": args.licence,
         "fidelity": args.fidelity,
         "discriminator": args.discriminator,
+        "bicubic": not args.degraded,
         "probe": probed(model),
     }
 

@@ -32,6 +32,7 @@ def add_arguments(parser):
     text = "mix networks with their partner trained on content alone: 0 is the partner, 1 the weights as they are"
     add("--realism", type=float, nargs="+", metavar="R", help=f"{text}; several are measured side by side")
     add("--fidelity", metavar="FILE|NAME", help="that partner, of all --weights (default: the one each ships with)")
+    add("--faithful", action="store_true", help="measure networks as `mpsrgan upscale` does, projected onto the input")
     add("--results", **repeated, metavar="[NAME=]DIR", help="images that another program made of the same inputs")
     add(
         "-o",

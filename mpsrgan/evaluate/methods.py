@@ -36,18 +36,18 @@ class Baseline(Method):
 
 class Network(Method):
     """A generator, tiled where the image is large. Args: name: in the report. source: of `load_generator`. realism,
-    fidelity: of `Upscaler`.
+    fidelity, faithful: of `Upscaler`.
     """
 
-    def __init__(self, name, source, realism=None, fidelity=None):
+    def __init__(self, name, source, realism=None, fidelity=None, faithful=False):
         from mpsrgan.upscale import Upscaler
         from mpsrgan.weights import weights_file
 
         self.name = name
-        self._upscale = Upscaler(source, runtime="keras", realism=realism, fidelity=fidelity)
+        self._upscale = Upscaler(source, backend="keras", realism=realism, fidelity=fidelity, faithful=faithful)
         self.scale = self._upscale.scale
         what = describe(weights_file(source)) if realism is None else mixture(source, realism, fidelity).words
-        self.words = f"{what}, {self._upscale.parameters:,} parameters"
+        self.words = f"{what}, {self._upscale.parameters:,} parameters" + (", projected onto the input" * faithful)
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)

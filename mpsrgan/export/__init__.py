@@ -45,7 +45,7 @@ def export_generator(source, out, format=None, *, size=SIZE, quantise=None, phot
         a gray level. What lies at `out` is replaced only if it is of the same format.
     """
     from mpsrgan.export.formats import FORMATS
-    from mpsrgan.upscale.runtimes import load_keras
+    from mpsrgan.upscale.backends import load_keras
     from mpsrgan.weights import weights_file
 
     out, size = Path(out), as_size(size)

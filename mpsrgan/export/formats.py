@@ -12,7 +12,7 @@ from io import StringIO
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.runtimes import OnnxGenerator, cores
+from mpsrgan.upscale.backends import OnnxGenerator, cores
 
 QUANTISE = ("float16", "dynamic")
 

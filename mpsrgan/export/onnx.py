@@ -16,7 +16,7 @@ from mpsrgan.errors import UserError
 FORMAT = 1
 """Of what this module writes. Another number makes `mpsrgan.upscale` convert again what it has cached."""
 METADATA = "mpsrgan"
-"""Key in the file's metadata_props; its value is JSON, see ``mpsrgan.upscale.runtimes.KerasGenerator.to_onnx``."""
+"""Key in the file's metadata_props; its value is JSON, see ``mpsrgan.upscale.backends.KerasGenerator.to_onnx``."""
 OPSET, IR_VERSION = 17, 8
 """Of 2022, which every runtime still in use reads."""
 

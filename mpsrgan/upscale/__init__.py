@@ -1,15 +1,36 @@
 """Any image in, a larger one out. Keras is imported when an Upscaler needs it, not with this package."""
 
+import math
 import os
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from mpsrgan.blend import Mixture, mixture
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_float, to_uint8
-from mpsrgan.upscale.runtimes import KerasGenerator, load_keras, open_generator
-from mpsrgan.upscale.tiles import evened, spans
+from mpsrgan.invention import invention_map
+from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
+from mpsrgan.upscale.pixels import pixels_of, visible
+from mpsrgan.upscale.resize import resized, target_size
+from mpsrgan.upscale.windows import Windows
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A result and what is to be said of it.
+
+    image: of the kind that came. steps: what was done, in words. lr_consistency: PSNR in dB of the input against the
+    result, reduced by Pillow's bicubic filter (above 50 dB the eye cannot tell them apart). colour_shift: what the
+    network alone added to the mean colour, levels of 0..255; a faithful result has it no more. levels: where detail
+    was made up, float32 (H, W) of the result's size, as of `mpsrgan.invention.invention_map`, or None.
+    """
+
+    image: object
+    steps: str
+    lr_consistency: float
+    colour_shift: float
+    levels: np.ndarray | None = None
 
 
 class Upscaler:
@@ -19,19 +40,24 @@ class Upscaler:
         source: path of a .h5 file or name of shipped weights (see ``load_generator``), path of a .onnx file that
             ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in [-1, 1] for any H and W;
             C is 3 (RGB) or 1 (gray).
-        tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. The default needs
-            about 1 GB with the default srgan. Smaller ones are taken where they need no more windows, but not on JAX.
-        overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius, which
-            makes tiles invisible (the result is the untiled one, but for rounding). Less is faster and may show seams.
-        runtime: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or "auto".
-            See ``mpsrgan.upscale.runtimes.open_generator``. The results differ by rounding, at most one level.
         realism: for weights of a GAN that have a partner trained on content alone: 0 (the partner's weights) to 1
             (the GAN's), or those between. None: the weights as they are. See ``mpsrgan.blend``.
         fidelity: name or path of that partner; None: the one that ships with the weights.
+        faithful: change the network's result as little as needed for it to be the input again when reduced by
+            Pillow's bicubic filter (``mpsrgan.upscale.projection``). None: unless the weights are shipped ones that
+            undo another reduction, a blur for instance.
+        backend: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or
+            "auto". See ``mpsrgan.upscale.backends.open_generator``. The results differ by rounding, at most one level.
+        tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. "auto": 192, which
+            needs about 1 GB with the default srgan, or what half of the free memory holds; halved when that gives out.
+            Smaller ones are taken where they need no more windows, but not on JAX.
+        overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius (and 8
+            pixels for a faithful result), which makes tiles invisible (the result is the untiled one, but for
+            rounding). Less is faster and may show seams.
 
-    Attributes: ``scale`` (sr side / lr side), ``channels``, ``parameters`` (their number), ``runtime`` (which it is),
+    Attributes: ``scale`` (sr side / lr side), ``channels``, ``parameters`` (their number), ``backend`` (which it is),
     ``tile``, ``overlap``, ``align`` (windows begin at its multiples: see ``mpsrgan.upscale.tiles.alignment``),
-    ``realism`` (float or None).
+    ``realism`` (float or None), ``faithful`` (bool).
     Raises: UserError for weights that cannot be loaded or mixed, or a model that is no such generator.
 
     On TensorFlow and onnxruntime one graph serves all sizes; JAX compiles once for each window size, so once for all
@@ -39,24 +65,31 @@ class Upscaler:
     each smaller size.
     """
 
-    def __init__(self, source, *, tile=192, overlap=None, runtime="auto", realism=None, fidelity=None):
+    def __init__(
+        self, source, *, realism=None, fidelity=None, faithful=None, backend="auto", tile="auto", overlap=None
+    ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner to mix with; pass realism too, from 0 to 1")
+        self.faithful = _reduced_by_bicubic(source) if faithful is None else bool(faithful)
         self.realism = realism
         if realism is not None:
             mix = mixture(source, realism, fidelity)
             self.realism, source = mix.realism, mix.end or mix
-        self._source, self._generator = source, open_generator(source, runtime)
+        self._source, self._generator = source, open_generator(source, backend)
         self.scale, self.channels = self._generator.scale, self._generator.channels
         self.align, self.parameters = self._generator.align, self._generator.parameters
-        self.runtime = self._generator.runtime
-        self.tile, self.overlap = tile, self._generator.radius if overlap is None else overlap
-        if self.tile < 1 or self.overlap < 0:
-            raise UserError(f"tile {tile} and overlap {overlap}: tile must be 1 or more, overlap 0 or more")
+        self.backend = self._generator.backend
+        self._windows = Windows(self._generator, self.faithful, tile, overlap)
+        self.overlap = self._windows.overlap
+
+    @property
+    def tile(self):
+        """Side of the tiles: what was asked for, or less once the memory gave out."""
+        return self._windows.tile
 
     @property
     def model(self):
-        """The Keras model, loaded at the first use if another runtime computes. Raises: UserError for a .onnx file."""
+        """The Keras model, loaded at the first use if another backend computes. Raises: UserError for a .onnx file."""
         if isinstance(self._generator, KerasGenerator):
             return self._generator.model
         if not isinstance(self._source, str | os.PathLike | Mixture):
@@ -65,63 +98,67 @@ class Upscaler:
             self._model = load_keras(self._source).model
         return self._model
 
-    def __call__(self, image):
-        """Enlarge one image, or a list of them one after the other, by ``scale``; the kind that came goes back.
+    def __call__(self, image, *, scale=None, size=None, explain=False):
+        """Enlarge one image, or several one after the other; the kind that came goes back.
 
         Args:
-            image: Pillow image of mode RGB or L, or uint8 array (H, W, 3) RGB or (H, W) gray, in 0..255, from 1x1 up.
-        Returns: Pillow image of the same mode, or uint8 array (sH, sW, 3) or (sH, sW); a list for a list. Gray goes
-            through an RGB generator as three equal channels and comes back as their luma (ITU-R 601). RGB goes through
-            a gray generator as the Y of YCbCr; Cb and Cr are enlarged by Pillow's bicubic filter.
-        Raises: UserError for another mode, dtype or shape.
+            image: Pillow image of any mode with 8 or 16 bits, or array uint8 or uint16 of shape (H, W) gray, (H, W, 3)
+                RGB or (H, W, 4) RGBA, from 1x1 up (``mpsrgan.upscale.pixels.pixels_of`` tells which becomes what); a
+                list of those, or an array (N, H, W, C).
+            scale: how many times larger, any number above 0; None: the network's own. Others are had by applying the
+                network as often as needed and reducing what is too large by Lanczos.
+            size: (width, height) of the result in its place; None for one of the two keeps the proportions.
+            explain: also tell where detail was made up.
+        Returns: Pillow image, or array of the same number of dimensions and type; a list for a list. Gray goes through
+            an RGB network as three equal channels and comes back as their luma (ITU-R 601). RGB goes through a gray
+            network as its luma; the colour differences are enlarged by the bicubic filter, as alpha is.
+            With ``explain`` (image, levels) of `Restored`.
+        Raises: UserError for another mode, type or shape, and for a scale or size that cannot be.
         """
         if isinstance(image, list | tuple):
-            return [self(one) for one in image]
-        if isinstance(image, Image.Image):
-            if image.mode not in ("RGB", "L"):
-                raise UserError(
-                    f'the Pillow image has mode {image.mode}; RGB or L was expected: use image.convert("RGB")'
-                )
-            return Image.fromarray(self._any(np.asarray(image)))
-        return self._any(image)
+            return [self(one, scale=scale, size=size, explain=explain) for one in image]
+        if isinstance(image, np.ndarray) and image.ndim == 4:
+            results = self(list(image), scale=scale, size=size, explain=explain)
+            return tuple(map(np.stack, zip(*results))) if explain else np.stack(results)
+        done = self.restore(image, scale=scale, size=size, explain=explain)
+        return (done.image, done.levels) if explain else done.image
 
-    def _any(self, image):
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            what = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-            raise UserError(f"got {what}; a uint8 array in 0..255 or a Pillow image was expected")
-        gray = image.ndim == 2
-        if not image.size or not (gray or (image.ndim == 3 and image.shape[2] == 3)):
-            raise UserError(
-                f"got an array of shape {image.shape}; (H, W, 3) RGB or (H, W) gray was expected, with at "
-                "least one pixel"
-            )
-        if self.channels == 1:
-            return self._windows(image[..., None])[..., 0] if gray else self._by_luma(image)
-        if not gray:
-            return self._windows(image)
-        rgb = self._windows(np.repeat(image[..., None], 3, axis=2))
-        return np.array(Image.fromarray(rgb).convert("L"))
+    def restore(self, image, *, scale=None, size=None, explain=False, progress=None):
+        """As a call with one image -> `Restored`. progress: called with (windows done, windows in all)."""
+        pixels = visible(pixels_of(image))
+        target = target_size(pixels.size, self.scale, scale, size)
+        colours, found, steps = self._enlarged(pixels.colours, target, progress)
+        levels = None
+        if explain:
+            turned = lambda image: self._enlarged(image, _as_lies(target, image, pixels.colours), None)[0]
+            levels = invention_map(pixels.colours, turned, colours)
+        alpha = None if pixels.alpha is None else resized(pixels.alpha[..., None], target, "bicubic")[..., 0]
+        return Restored(pixels.remade(colours, alpha), steps, found.lr_consistency, found.colour_shift, levels)
 
-    def _by_luma(self, image):
-        """uint8 RGB (H, W, 3) -> (sH, sW, 3) with a gray generator."""
-        y, *colours = Image.fromarray(image).convert("YCbCr").split()
-        y = Image.fromarray(self._any(np.asarray(y)))
-        colours = [colour.resize(y.size, Image.Resampling.BICUBIC) for colour in colours]
-        return np.array(Image.merge("YCbCr", [y, *colours]).convert("RGB"))
+    def _enlarged(self, colours, target, progress):
+        """(H, W, C) -> ((H', W', C) of the size target, Faithfulness, what was done in words)."""
+        factor = max(target[0] / colours.shape[1], target[1] / colours.shape[0])
+        passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
+        result, found = self._windows(colours, progress)
+        for _ in range(passes - 1):
+            result = self._windows(result, progress)[0]
+        steps = f"x{self.scale} network" + (f", {passes} times" if passes > 1 else "")
+        if (made := result.shape[1::-1]) != tuple(target):
+            result = resized(result, target, "lanczos")
+            steps += f", then {made[0]}x{made[1]} reduced to {target[0]}x{target[1]} by Lanczos"
+        if passes > 1 or made != tuple(target):
+            found.compare(colours, resized(result, colours.shape[1::-1], "bicubic"))
+        return result, found, steps
 
-    def _tile(self, length):
-        """Side of the tiles along so many pixels; on JAX always the same, because each window size is compiled."""
-        return self.tile if "jax" in self.runtime else evened(length, self.tile, self.overlap)
 
-    def _windows(self, image):
-        """uint8 (H, W, C) -> uint8 (sH, sW, C), window by window."""
-        s, (height, width, channels) = self.scale, image.shape
-        result = np.empty((s * height, s * width, channels), np.uint8)
-        rows, columns = (spans(length, self._tile(length), self.overlap, self.align) for length in (height, width))
-        for low_y, high_y, top, bottom in rows:
-            for low_x, high_x, left, right in columns:
-                lr = to_float(image[low_y:high_y, low_x:high_x])
-                sr = self._generator(lr[None])[0]
-                kept = sr[s * (top - low_y) : s * (bottom - low_y), s * (left - low_x) : s * (right - low_x)]
-                result[s * top : s * bottom, s * left : s * right] = to_uint8(kept)
-        return result
+def _as_lies(target, image, colours):
+    """The size target for `image`, which may be `colours` turned by a quarter."""
+    return target if image.shape == colours.shape else target[::-1]
+
+
+def _reduced_by_bicubic(source):
+    """Do the weights undo the bicubic reduction? The registry knows of those that ship, of others it is assumed."""
+    from mpsrgan.registry import entry
+    from mpsrgan.weights import is_name
+
+    return entry(source).bicubic if isinstance(source, str) and is_name(source) else True

@@ -1,66 +1,108 @@
-"""``mpsrgan upscale``: files and folders of images in, the same names out, larger."""
+"""``mpsrgan upscale``: files and folders of images and videos in, the same names out, larger."""
 
-import os
 import sys
-from collections import namedtuple
+from argparse import ArgumentTypeError
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from mpsrgan.errors import UserError
-from mpsrgan.images import READ_FORMATS, WRITE_FORMATS, ImageError, list_images, open_image, save_image
-from mpsrgan.upscale.runtimes import RUNTIMES
+from mpsrgan.upscale.backends import BACKENDS
 
 NOTE = "note: a restored face is a guess, never evidence"
 MAX_PIXELS = 400_000_000
-Job = namedtuple("Job", "source target named explanation", defaults=[None])
-"""One file to enlarge; ``named`` tells that the user gave it by name, not by its folder. ``explanation``: where the
-picture of what was invented goes, or None."""
+WEIGHTS, REALISM = "mpsrgan-plus", 0.5
+"""Without --weights and a run of one's own: sharp, but half way back to what can be known."""
 
 
 def add_arguments(parser):
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files and folders (with all below them)")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help='images, videos, folders (with all below them), patterns such as "photos/*.jpg", or - for standard input',
+    )
     parser.add_argument(
         "-o",
         "--output",
         required=True,
         metavar="OUT",
-        help="for one file an image name such as out.png; else a folder, which gets PNG files",
+        help="for one file a name such as out.png or out.mp4, or - for standard output (as PNG); else a folder, which "
+        "gets PNG files and videos",
     )
-    parser.add_argument(
+    _add_weights(parser.add_argument_group("the network"))
+    _add_result(parser.add_argument_group("the result"))
+    _add_video(parser.add_argument_group("videos"))
+
+
+def _add_weights(group):
+    group.add_argument(
         "--weights",
         metavar="FILE|NAME",
-        help="the generator: a .h5 file, a .onnx file that `mpsrgan export` wrote, or the name of weights that ship "
-        "(default: the newest runs/*/generator.h5 below the current folder)",
+        help="the generator: a .h5 file, a .onnx file that `mpsrgan export` wrote, or the name of weights that ship, "
+        "see `mpsrgan weights` (default: the newest runs/*/generator.h5 below the current folder; without one "
+        f"{WEIGHTS} at realism {REALISM})",
     )
-    parser.add_argument(
-        "--runtime",
-        choices=RUNTIMES,
-        default="auto",
-        help="what computes. onnx: onnxruntime, which starts at once; a .h5 file is converted at its first use. auto "
-        "(default): onnx where it is installed and there is no GPU, else keras. The results differ by rounding",
-    )
-    parser.add_argument(
+    group.add_argument(
         "--realism",
         type=float,
         metavar="R",
         help="for weights trained with a discriminator: from 0, faithful and soft, to 1, sharp and partly made up, by "
         "mixing them with their partner trained on content alone (default: the weights as they are)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--fidelity",
         metavar="FILE|NAME",
         help="that partner: the same network, a .h5 file or a name (default: the one that ships with the weights)",
     )
-    parser.add_argument(
-        "--max-pixels",
-        type=int,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="largest image to write, in pixels (default %(default)s)",
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="what computes. onnx: onnxruntime, which starts at once; a .h5 file is converted at its first use. auto "
+        "(default): onnx where it is installed and there is no GPU, else keras. The results differ by rounding",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--tile",
+        type=_tile,
+        default="auto",
+        metavar="N",
+        help="side of the pieces that are enlarged at a time, in input pixels; the result is the same, less memory is "
+        "needed (default: up to 192, as memory allows)",
+    )
+
+
+def _add_result(group):
+    group.add_argument(
+        "--no-faithful",
+        dest="faithful",
+        action="store_false",
+        default=None,
+        help="leave the result as the network made it. Otherwise it is changed as little as needed to be the input "
+        "again when it is reduced (bicubic), colours included; weights that undo a blur are left alone",
+    )
+    group.add_argument("--scale", type=float, metavar="S", help="enlarge S times (default: as the network does)")
+    group.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="the result's pixels; 1200x or x900 keeps the proportions. This and --scale apply the network as often as "
+        "needed and reduce what is too large by Lanczos",
+    )
+    group.add_argument(
+        "--faces",
+        action="store_true",
+        help="find the faces, turn those that lie on their side or upside down, and tell how many there are; small and "
+        "unsure ones are left alone",
+    )
+    group.add_argument(
+        "--background",
+        choices=("network", "lanczos"),
+        default="network",
+        help="with --faces, what enlarges the rest: the network too (default), or Lanczos, which makes nothing up",
+    )
+    group.add_argument(
+        "--compare", action="store_true", help="also write NAME-compared.png: bicubic left, result right"
+    )
+    group.add_argument(
         "--explain",
         action="store_true",
         help="show how much was made up: each image is also restored in the 7 other ways of turning and mirroring it "
@@ -68,139 +110,73 @@ def add_arguments(parser):
         "NAME-invention.png beside each output, with the difference in red to yellow, and prints its root mean square "
         "in levels of 0..255. What all 8 get wrong alike does not show",
     )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="skip what an earlier run with the same weights and settings has made of the same files",
+    )
+    group.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="largest image to write, in pixels (default %(default)s)",
+    )
+
+
+def _add_video(group):
+    group.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame; the duration stays")
+    group.add_argument("--start", metavar="TIME", help="seconds or mm:ss from which on the video is taken")
+    group.add_argument("--end", metavar="TIME", help="and up to which")
+    group.add_argument(
+        "--smooth", type=float, default=0.0, metavar="X", help="against flicker where nothing moves, 0 (default) to 1"
+    )
 
 
 def run(args):
-    """Enlarge everything named in ``args`` -> exit code: 0 if all is done, 1 if some images failed.
+    """Enlarge everything named in ``args`` -> exit code: 0 if all is done, 1 if some files failed.
 
     A file in a folder that is neither readable nor named like an image is skipped with its reason. Errors of single
-    images go to stderr and the rest continues. Raises: UserError, before any work, for paths or weights that do not
+    files go to stderr and the rest continues. Raises: UserError, before any work, for paths or weights that do not
     do, for two inputs with one output, and for an output that would replace an input.
     """
-    jobs = plan(args.inputs, Path(args.output), explain=args.explain)
+    from mpsrgan.upscale.plan import plan
+    from mpsrgan.upscale.work import Work
+
+    if args.faces and args.explain:
+        raise UserError("--explain tells of the network alone; leave out --faces")
+    if args.background != "network" and not args.faces:
+        raise UserError("--background is what surrounds faces; give --faces too")
+    jobs = plan(args.inputs, args.output, explain=args.explain, compare=args.compare)
     print(NOTE, file=sys.stderr)
-    weights = args.weights or _newest_weights()
-    from mpsrgan.upscale import Upscaler
-
-    upscaler = Upscaler(weights, runtime=args.runtime, realism=args.realism, fidelity=args.fidelity)
-    print(f"runtime: {upscaler.runtime}", file=sys.stderr)
-    return _work(jobs, upscaler, args.max_pixels)
-
-
-def plan(inputs, output, *, explain=False):
-    """Decide what becomes what -> list of Job. Reads the names of files, not their content; writes nothing.
-
-    Args: inputs: file and folder names. output: Path of the one image or of the folder. explain: name explanations?
-    Raises: UserError as in ``run``. Files below ``output`` are left out when it lies inside a folder of the inputs:
-    they are what an earlier run wrote, and one line on stderr counts them.
-    """
-    inputs = [Path(name) for name in inputs]
-    for path in inputs:
-        if not path.exists():
-            raise UserError(f"{path}: no such file or folder; check the path")
-    one_file = len(inputs) == 1 and not inputs[0].is_dir()
-    image_name = output.suffix.lower() in WRITE_FORMATS and not output.is_dir()
-    if image_name and not one_file:
-        raise UserError(f"{output}: names one image, but there may be several to write; name a folder with -o")
-    if not image_name and output.exists() and not output.is_dir():
-        raise UserError(f"{output}: is a file but no image; name a folder, or one of {', '.join(WRITE_FORMATS)}")
-    if image_name:
-        jobs = [Job(inputs[0], output, True)]
-    else:
-        jobs = [job for path in inputs for job in _jobs_of(path, output)]
-    if not jobs:
-        raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
-    if explain:
-        jobs = [job._replace(explanation=job.target.with_name(f"{job.target.stem}-invention.png")) for job in jobs]
-    _refuse_conflicts(jobs)
-    return jobs
+    if args.weights is None:
+        args.weights, args.realism = _default(args.realism)
+    work = Work(args)
+    print(f"backend: {work.upscaler.backend}", file=sys.stderr)
+    return work.run(jobs)
 
 
-def _jobs_of(path, output):
-    if not path.is_dir():
-        return [Job(path, output / f"{path.stem}.png", True)]
-    files = list_images(path)
-    if output.resolve() != path.resolve():
-        earlier = [file for file in files if file.resolve().is_relative_to(output.resolve())]
-        if earlier:
-            print(f"note: {len(earlier)} files of {path} are in the output folder and left out", file=sys.stderr)
-            files = [file for file in files if file not in earlier]
-    return [Job(file, output / file.relative_to(path).with_suffix(".png"), False) for file in files]
-
-
-def _refuse_conflicts(jobs):
-    sources = {_identity(job.source) for job in jobs}
-    taken = {}
-    for source, target in [(job.source, path) for job in jobs for path in (job.target, job.explanation) if path]:
-        if target.exists() and _identity(target) in sources:
-            raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
-        other = taken.setdefault(os.path.normcase(target.resolve()), source)
-        if other is not source:
-            raise UserError(f"{other} and {source} would both become {target}; rename one, or run them apart")
-
-
-def _identity(path):
-    """Equal for two names of one file, whatever links or letter case lie between."""
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _newest_weights():
+def _default(realism):
+    """(weights, realism) where no --weights is given: the newest run's, else those that ship."""
     found = sorted(Path("runs").glob("*/generator.h5"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UserError(
-            "no runs/*/generator.h5 below the current folder; train one with "
-            "`python experiments/mpsrgan_idoc.py`, or name a file with --weights"
-        )
-    print(f"weights: {found[-1]} (the newest run; --weights names another)", file=sys.stderr)
-    return found[-1]
+    if found:
+        print(f"weights: {found[-1]} (the newest run; --weights names another)", file=sys.stderr)
+        return found[-1], realism
+    realism = REALISM if realism is None else realism
+    print(f"weights: {WEIGHTS} at realism {realism:g} (--weights and --realism choose others)", file=sys.stderr)
+    return WEIGHTS, realism
 
 
-def _work(jobs, upscaler, max_pixels):
-    from tqdm import tqdm
-
-    done = failed = skipped = 0
-    for job in tqdm(jobs, unit="image", disable=len(jobs) == 1, file=sys.stderr):
-        try:
-            _write(job, upscaler, max_pixels)
-            done += 1
-        except UserError as error:
-            skip = isinstance(error, ImageError) and not job.named and not _named_like_image(job.source)
-            skipped += skip
-            failed += not skip
-            line = " ".join(str(error).split())
-            tqdm.write(f"{'skipped' if skip else 'error'}: {line}", file=sys.stderr)
-    print(f"done {done}, failed {failed}" + (f", skipped {skipped}" if skipped else ""))
-    return 1 if failed else 0
+def _tile(text):
+    if text == "auto":
+        return text
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is not auto, nor a number of pixels from 1 up")
+    return int(text)
 
 
-def _write(job, upscaler, max_pixels):
-    image = _open(job.source, upscaler.scale, max_pixels)
-    sr = upscaler(image)
-    if job.explanation is None:
-        save_image(sr, job.target)
-        return
-    from tqdm import tqdm
-
-    from mpsrgan.invention import invention, invention_map, legend, overlay
-
-    levels = invention_map(image, upscaler, sr)
-    save_image(sr, job.target)
-    save_image(np.concatenate([overlay(sr, levels), legend(sr.width)]), job.explanation)
-    tqdm.write(f"{job.source}: invention {invention(levels):.1f} levels")
-
-
-def _open(path, scale, max_pixels):
-    image = open_image(path)
-    width, height = (scale * side for side in image.size)
-    if width * height > max_pixels:
-        raise UserError(
-            f"{path}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
-            f"{max_pixels:,}; make it smaller first or raise --max-pixels"
-        )
-    return image
-
-
-def _named_like_image(path):
-    Image.init()
-    return Image.EXTENSION.get(path.suffix.lower()) in READ_FORMATS
+def _size(text):
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not any(sides) or any(side and (not side.isdecimal() or not int(side)) for side in sides):
+        raise ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in pixels, such as 1200x900, 1200x or x900")
+    return tuple(int(side) if side else None for side in sides)

@@ -13,7 +13,7 @@ from mpsrgan.blend import Mixture, mixed
 from mpsrgan.errors import UserError
 from mpsrgan.export.onnx import FORMAT, METADATA, import_onnx, to_onnx
 
-RUNTIMES = ("auto", "keras", "onnx")
+BACKENDS = ("auto", "keras", "onnx")
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
 """What a generator tells of itself, in a .onnx file too."""
 CACHED_FILES = 20
@@ -26,7 +26,7 @@ class KerasGenerator:
     """A Keras model (B, H, W, C) -> (B, sH, sW, C) in [-1, 1], of any H and W; C is 3 (RGB) or 1 (gray).
 
     Args: model: that one. path: of the .h5 file it came from, if any.
-    Attributes, as of every generator: runtime (its name and whose), scale (s), channels (C), align and radius (see
+    Attributes, as of every generator: backend (its name and whose), scale (s), channels (C), align and radius (see
     ``mpsrgan.upscale.tiles``), parameters (their number). Raises: UserError for a model that is no such generator.
     """
 
@@ -44,7 +44,7 @@ class KerasGenerator:
                 "(1 to 1) was expected"
             )
         self.path, self.channels, self.parameters = path, channels[0], model.count_params()
-        self.runtime = f"keras ({keras.backend.backend()})"
+        self.backend = f"keras ({keras.backend.backend()})"
 
     @property
     def radius(self):
@@ -89,37 +89,37 @@ class OnnxGenerator:
             ) from None
         self.note = _checked(name, text)
         self.scale, self.channels, self.align, self.radius, self.parameters = map(self.note.get, NUMBERS)
-        self.runtime = f"onnx (onnxruntime {onnxruntime.__version__})"
+        self.backend = f"onnx (onnxruntime {onnxruntime.__version__})"
 
     def __call__(self, lr):
         """float32 array (B, H, W, C) -> (B, sH, sW, C)."""
         return self._session.run(["sr"], {"lr": lr})[0]
 
 
-def open_generator(source, runtime="auto"):
+def open_generator(source, backend="auto"):
     """A source of ``mpsrgan.upscale.Upscaler``, or a ``mpsrgan.blend.Mixture`` -> KerasGenerator or OnnxGenerator.
 
-    Args: runtime: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx and mixes what it finds
+    Args: backend: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx and mixes what it finds
         there; "auto": onnx for a .onnx file and, where onnxruntime is installed and no GPU is in sight, for .h5 files;
         keras for the rest.
     Raises: UserError for sources that cannot be loaded, and for a .onnx file with "keras".
     """
-    if runtime not in RUNTIMES:
-        raise UserError(f"unknown runtime {runtime!r}: use one of {', '.join(RUNTIMES)}")
+    if backend not in BACKENDS:
+        raise UserError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
     if isinstance(source, Mixture):
-        wanted = runtime == "onnx" or (runtime == "auto" and _onnx_is_better())
+        wanted = backend == "onnx" or (backend == "auto" and _onnx_is_better())
         return _mixed_graphs(source) if wanted else load_keras(source)
     if not isinstance(source, str | os.PathLike):
         generator = KerasGenerator(source)
-        return OnnxGenerator(generator.to_onnx().SerializeToString()) if runtime == "onnx" else generator
+        return OnnxGenerator(generator.to_onnx().SerializeToString()) if backend == "onnx" else generator
     if Path(source).suffix == ".onnx":
-        if runtime == "keras":
-            raise UserError(f"{source}: runs in onnxruntime alone; give the .h5 file to use Keras, or runtime onnx")
+        if backend == "keras":
+            raise UserError(f"{source}: runs in onnxruntime alone; give the .h5 file to use Keras, or backend onnx")
         return OnnxGenerator(source)
     from mpsrgan.weights import weights_file
 
     path = weights_file(source)
-    if runtime == "onnx" or (runtime == "auto" and _onnx_is_better(_cached(path))):
+    if backend == "onnx" or (backend == "auto" and _onnx_is_better(_cached(path))):
         return _converted(path)
     return load_keras(path)
 

@@ -14,7 +14,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.images import save_image
 from mpsrgan.models import enhance, lite, pixelshuffle
 from mpsrgan.models.srgan import build_generator
-from mpsrgan.upscale import Upscaler, runtimes
+from mpsrgan.upscale import Upscaler, backends
 from mpsrgan.weights import save_generator
 
 
@@ -43,10 +43,10 @@ def weights(model, tmp_path_factory):
 )
 def test_onnx_equals_keras_in_tiles(build):
     model, image = strong(build(**SMALL)), photo(23, 38)
-    ours, theirs = (Upscaler(model, tile=7, runtime=runtime) for runtime in ("keras", "onnx"))
+    ours, theirs = (Upscaler(model, tile=7, backend=backend) for backend in ("keras", "onnx"))
     for name in ("scale", "channels", "parameters", "tile", "overlap", "align"):
         assert getattr(ours, name) == getattr(theirs, name)
-    assert ours.runtime.startswith("keras (") and theirs.runtime.startswith("onnx (onnxruntime ")
+    assert ours.backend.startswith("keras (") and theirs.backend.startswith("onnx (onnxruntime ")
     result = theirs(image)
     assert result.std() > 20 and differ(result, ours(image)) <= 1
     assert ours.model is theirs.model is model
@@ -55,7 +55,7 @@ def test_onnx_equals_keras_in_tiles(build):
 def test_gray_in_onnxruntime():
     gray_model = strong(enhance.build_generator(**SMALL))
     for image in (photo(6, 9), photo(9, 6)[..., 0]):
-        assert differ(Upscaler(gray_model, runtime="onnx")(image), Upscaler(gray_model)(image)) <= 1
+        assert differ(Upscaler(gray_model, backend="onnx")(image), Upscaler(gray_model)(image)) <= 1
 
 
 def never(*args):
@@ -64,23 +64,23 @@ def never(*args):
 
 def test_files_are_converted_once_and_again_if_they_change(model, weights, cache, tmp_path, monkeypatch):
     image = photo(5, 6)
-    first = Upscaler(weights, runtime="onnx")
+    first = Upscaler(weights, backend="onnx")
     expected = first(image)
     (converted,) = cache.iterdir()
     assert differ(expected, Upscaler(model)(image)) <= 1 and first.model.count_params() == first.parameters
     with monkeypatch.context() as patch:
-        patch.setattr(runtimes, "load_keras", never)
-        assert np.array_equal(Upscaler(weights, runtime="onnx")(image), expected)
+        patch.setattr(backends, "load_keras", never)
+        assert np.array_equal(Upscaler(weights, backend="onnx")(image), expected)
         assert np.array_equal(Upscaler(weights)(image), expected)
     save_generator(strong(build_generator(**SMALL), 0.5), tmp_path / weights.name, arguments=SMALL)
-    assert differ(Upscaler(tmp_path / weights.name, runtime="onnx")(image), expected) > 1
+    assert differ(Upscaler(tmp_path / weights.name, backend="onnx")(image), expected) > 1
     assert len(list(cache.iterdir())) == 2
     converted.write_bytes(converted.read_bytes()[:5000])
-    assert np.array_equal(Upscaler(weights, runtime="onnx")(image), expected), "a damaged one is made again"
-    monkeypatch.setattr(runtimes, "FORMAT", 0)
+    assert np.array_equal(Upscaler(weights, backend="onnx")(image), expected), "a damaged one is made again"
+    monkeypatch.setattr(backends, "FORMAT", 0)
     with pytest.raises(AssertionError, match="Keras was asked"):
-        monkeypatch.setattr(runtimes, "load_keras", never)
-        Upscaler(weights, runtime="onnx")
+        monkeypatch.setattr(backends, "load_keras", never)
+        Upscaler(weights, backend="onnx")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_graphs_are_mixed_without_keras(name, build, arguments, cache, tmp_path,
     arguments, image = {**SMALL, **arguments}, photo(9, 7)
     for file, gain in [("soft", 0.7), ("gan", 1.0)]:
         save_generator(strong(build(**arguments), gain), tmp_path / f"{file}.h5", name, arguments)
-    at = lambda realism, runtime: Upscaler(
-        tmp_path / "gan.h5", runtime=runtime, realism=realism, fidelity=tmp_path / "soft.h5"
+    at = lambda realism, backend: Upscaler(
+        tmp_path / "gan.h5", backend=backend, realism=realism, fidelity=tmp_path / "soft.h5"
     )
     first, theirs = at(0.37, "onnx"), at(0.37, "keras")
     expected = theirs(image)
@@ -104,13 +104,13 @@ def test_graphs_are_mixed_without_keras(name, build, arguments, cache, tmp_path,
     assert first.parameters == theirs.parameters and first.overlap == theirs.overlap
     assert "sha256" not in first._generator.note, "it is of neither file"
     assert differ(expected, at(1, "onnx")(image)) > 2 < differ(expected, at(0, "onnx")(image))
-    monkeypatch.setattr(runtimes, "load_keras", never)
-    monkeypatch.setattr(runtimes, "GPUS", ())
+    monkeypatch.setattr(backends, "load_keras", never)
+    monkeypatch.setattr(backends, "GPUS", ())
     assert np.array_equal(at(0.37, "onnx")(image), first(image))
     for realism in (0, 0.1, 0.2, 1):
-        assert at(realism, "auto").runtime.startswith("onnx ")
-    assert np.array_equal(at(1, "onnx")(image), Upscaler(tmp_path / "gan.h5", runtime="onnx")(image))
-    assert np.array_equal(at(0, "onnx")(image), Upscaler(tmp_path / "soft.h5", runtime="onnx")(image))
+        assert at(realism, "auto").backend.startswith("onnx ")
+    assert np.array_equal(at(1, "onnx")(image), Upscaler(tmp_path / "gan.h5", backend="onnx")(image))
+    assert np.array_equal(at(0, "onnx")(image), Upscaler(tmp_path / "soft.h5", backend="onnx")(image))
     assert len(list(cache.iterdir())) == 2, "values of realism do not fill the cache"
 
 
@@ -121,7 +121,7 @@ def test_batch_norm_is_mixed_before_it_is_folded(weights, tmp_path):
         norm.set_weights([5 * w for w in norm.get_weights()])
     save_generator(soft, tmp_path / "soft.h5", arguments=SMALL)
     onnx, theirs = (
-        Upscaler(weights, runtime=runtime, realism=0.5, fidelity=tmp_path / "soft.h5") for runtime in ("onnx", "keras")
+        Upscaler(weights, backend=backend, realism=0.5, fidelity=tmp_path / "soft.h5") for backend in ("onnx", "keras")
     )
     assert differ(onnx(image), theirs(image)) <= 1 and theirs(image).std() > 20
     assert onnx.model.count_params() == theirs.parameters
@@ -131,7 +131,7 @@ def test_a_damaged_graph_is_made_again_before_it_is_mixed(cache, tmp_path):
     for file, gain in [("soft", 0.7), ("gan", 1.0)]:
         arguments = {**SMALL, "normalise": False}
         save_generator(strong(build_generator(**arguments), gain), tmp_path / f"{file}.h5", arguments=arguments)
-    mix = lambda: Upscaler(tmp_path / "gan.h5", runtime="onnx", realism=0.5, fidelity=tmp_path / "soft.h5")
+    mix = lambda: Upscaler(tmp_path / "gan.h5", backend="onnx", realism=0.5, fidelity=tmp_path / "soft.h5")
     expected = mix()(photo(5, 6))
     for file in cache.iterdir():
         file.write_bytes(file.read_bytes()[:5000])
@@ -143,20 +143,20 @@ def test_the_cache_is_bounded_and_may_be_read_only(weights, cache, tmp_path, mon
     for i in range(4):
         (cache / f"{i}.onnx").write_text("")
         os.utime(cache / f"{i}.onnx", (i, i))
-    monkeypatch.setattr(runtimes, "CACHED_FILES", 3)
-    Upscaler(weights, runtime="onnx")
+    monkeypatch.setattr(backends, "CACHED_FILES", 3)
+    Upscaler(weights, backend="onnx")
     left = {path.name for path in cache.iterdir()}
     assert len(left) == 3 and {"2.onnx", "3.onnx"} < left
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "file"))
-    assert Upscaler(weights, runtime="onnx")(photo(2, 2)).shape == (8, 8, 3)
+    assert Upscaler(weights, backend="onnx")(photo(2, 2)).shape == (8, 8, 3)
 
 
 def test_conversion_is_in_float32_whatever_the_policy(weights, cache):
     made = []
     for policy in ("bfloat16", "float32"):
         keras.config.set_dtype_policy(policy)
-        Upscaler(weights, runtime="onnx")
+        Upscaler(weights, backend="onnx")
         assert keras.config.dtype_policy().name == policy
         (file,) = cache.iterdir()
         made.append(file.read_bytes())
@@ -165,11 +165,11 @@ def test_conversion_is_in_float32_whatever_the_policy(weights, cache):
 
 
 def test_what_auto_takes(weights, tmp_path, monkeypatch):
-    kind = lambda: Upscaler(weights).runtime.split()[0]
-    monkeypatch.setattr(runtimes, "GPUS", ())
+    kind = lambda: Upscaler(weights).backend.split()[0]
+    monkeypatch.setattr(backends, "GPUS", ())
     found, missing = importlib.util.find_spec, {"onnx"}
     find = lambda name: None if name in missing else found(name)
-    monkeypatch.setattr(runtimes, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=find)))
+    monkeypatch.setattr(backends, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=find)))
     assert kind() == "keras", "nothing converts"
     missing.clear()
     assert kind() == "onnx"
@@ -178,9 +178,9 @@ def test_what_auto_takes(weights, tmp_path, monkeypatch):
     missing.add("onnxruntime")
     assert kind() == "keras"
     missing.clear()
-    monkeypatch.setattr(runtimes, "GPUS", ("null",))
+    monkeypatch.setattr(backends, "GPUS", ("null",))
     assert kind() == "keras", "there may be a GPU"
-    monkeypatch.setattr(runtimes, "GPUS", ())
+    monkeypatch.setattr(backends, "GPUS", ())
     keras.config.set_dtype_policy("mixed_bfloat16")
     assert kind() == "keras", "another precision was asked for"
 
@@ -192,12 +192,12 @@ def test_onnx_files_and_converted_ones_need_no_keras(weights, cache, tmp_path):
     save_image(photo(5, 6), tmp_path / "a.png")
     assert main(["export", str(weights), "-o", str(tmp_path / "a.onnx")]) == 0
     words = ["upscale", str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png"), "--weights"]
-    Upscaler(weights, runtime="onnx")
+    Upscaler(weights, backend="onnx")
     for file, heavy in [(tmp_path / "a.onnx", []), (weights, ["h5py"])]:
-        code = f"import sys\nfrom mpsrgan.cli import main\nassert main({[*words, str(file), '--runtime', 'onnx']}) == 0"
+        code = f"import sys\nfrom mpsrgan.cli import main\nassert main({[*words, str(file), '--backend', 'onnx']}) == 0"
         done = subprocess.run([sys.executable, "-c", code + PRINT_HEAVY], capture_output=True, text=True)
         assert done.stdout == f"done 1, failed 0\n{heavy}\n", done.stderr
-        assert done.stderr.splitlines()[1].startswith("runtime: onnx (onnxruntime ")
+        assert done.stderr.splitlines()[1].startswith("backend: onnx (onnxruntime ")
 
 
 def test_onnx_files_that_do_not_do(tmp_path, capfd):
@@ -229,13 +229,13 @@ def test_onnx_files_that_do_not_do(tmp_path, capfd):
         with pytest.raises(UserError, match=message):
             Upscaler(tmp_path / f"{name}.onnx")
     with pytest.raises(UserError, match="runs in onnxruntime alone"):
-        Upscaler(tmp_path / "foreign.onnx", runtime="keras")
+        Upscaler(tmp_path / "foreign.onnx", backend="keras")
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_onnx_file_has_no_keras_model(model, tmp_path):
     path = tmp_path / "a.onnx"
-    path.write_bytes(runtimes.KerasGenerator(model).to_onnx().SerializeToString())
+    path.write_bytes(backends.KerasGenerator(model).to_onnx().SerializeToString())
     upscaler = Upscaler(path)
     assert upscaler.parameters == model.count_params()
     with pytest.raises(UserError, match="a .h5 file"):
@@ -243,26 +243,26 @@ def test_a_onnx_file_has_no_keras_model(model, tmp_path):
 
 
 def test_runtimes_that_are_missing_or_unknown(model, weights, monkeypatch):
-    with pytest.raises(UserError, match="unknown runtime 'fast': use one of auto, keras, onnx"):
-        Upscaler(model, runtime="fast")
+    with pytest.raises(UserError, match="unknown backend 'fast': use one of auto, keras, onnx"):
+        Upscaler(model, backend="fast")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"ONNX needs onnxruntime, .*mpsrgan\[onnx\]"):
-        Upscaler(weights, runtime="onnx")
+        Upscaler(weights, backend="onnx")
 
 
 def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypatch):
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
-    onnxruntime = runtimes.import_onnxruntime()
+    onnxruntime = backends.import_onnxruntime()
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    monkeypatch.setattr(runtimes, "cores", lambda: 3)
-    assert runtimes.session_options(onnxruntime).intra_op_num_threads == 3
-    monkeypatch.setattr(runtimes, "cores", lambda: 64)
-    assert runtimes.session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"
+    monkeypatch.setattr(backends, "cores", lambda: 3)
+    assert backends.session_options(onnxruntime).intra_op_num_threads == 3
+    monkeypatch.setattr(backends, "cores", lambda: 64)
+    assert backends.session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"
 
 
 @pytest.mark.parametrize("quota, expected", [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("", 6)])
 def test_cores_of_a_container(monkeypatch, quota, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
-    monkeypatch.setattr(runtimes, "Path", lambda name: SimpleNamespace(read_text=lambda: quota))
-    assert runtimes.cores() == expected
+    monkeypatch.setattr(backends, "Path", lambda name: SimpleNamespace(read_text=lambda: quota))
+    assert backends.cores() == expected

@@ -1,0 +1,40 @@
+"""A picture of any kind whose faces are found and restored apart: `mpsrgan.upscale.faces` for what people have."""
+
+import numpy as np
+
+from mpsrgan.errors import UserError
+from mpsrgan.upscale import Restored
+from mpsrgan.upscale.faces import restore_faces
+from mpsrgan.upscale.pixels import pixels_of, visible
+from mpsrgan.upscale.resize import resized, target_size
+from mpsrgan.upscale.windows import Faithfulness
+
+
+def restore_with_faces(upscaler, image, *, background="network", scale=None, size=None, detector=None):
+    """One picture -> (Restored, FaceReport). Its ``colour_shift`` is None: what the network alone made is not kept.
+
+    Args: upscaler: an `Upscaler`. image, scale, size: of its call. background, detector: of `restore_faces`.
+    Raises: UserError for 16 bits, of which the finder of faces knows nothing, and as the two.
+    """
+    pixels = visible(pixels_of(image))
+    if pixels.colours.dtype != np.uint8:
+        raise UserError(
+            "faces are found in pictures of 8 bits; this one has 16: save it with 8 bits, or leave out --faces"
+        )
+    gray = pixels.colours.shape[2] == 1
+    rgb = np.repeat(pixels.colours, 3, axis=2) if gray else pixels.colours
+    sr, report = restore_faces(
+        np.ascontiguousarray(rgb), upscaler, scale=upscaler.scale, background=background, detector=detector
+    )
+    target = target_size(pixels.size, upscaler.scale, scale, size)
+    made, steps = sr.shape[1::-1], f"x{upscaler.scale} network"
+    if background == "lanczos":
+        steps += f" on the faces ({report.restored}), the rest by Lanczos"
+    if made != tuple(target):
+        sr = resized(sr, target, "lanczos")
+        steps += f", then {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"
+    found = Faithfulness(pixels=rgb.shape[0] * rgb.shape[1])
+    found.compare(rgb, resized(sr, pixels.size, "bicubic"))
+    colours = sr[..., :1] if gray else sr
+    alpha = None if pixels.alpha is None else resized(pixels.alpha[..., None], target, "bicubic")[..., 0]
+    return Restored(pixels.remade(colours, alpha), steps, found.lr_consistency, None), report

@@ -1,0 +1,125 @@
+"""What ``mpsrgan upscale`` turns into what: decided by names alone, before anything is loaded."""
+
+import glob
+import os
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+from mpsrgan.errors import UserError
+from mpsrgan.images import WRITE_FORMATS, list_images
+from mpsrgan.upscale.files import STREAM, check_suffix
+from mpsrgan.upscale.video import WRITTEN, is_video
+
+Job = namedtuple("Job", "source target named explanation comparison", defaults=[None, None])
+"""One file to enlarge; ``named`` tells that the user gave it by name, not by its folder. ``explanation`` and
+``comparison``: where the pictures of what was invented and of before and after go, or None."""
+
+
+def plan(inputs, output, *, explain=False, compare=False):
+    """Decide what becomes what -> list of Job. Reads the names of files, not their content; writes nothing.
+
+    Args: inputs: names of files and folders, patterns such as "*.jpg" where no file has that very name, or "-".
+        output: name of the one file, of the folder, or "-". explain, compare: name these pictures?
+    Raises: UserError as in ``run``. Files below ``output`` are left out when it lies inside a folder of the inputs:
+    they are what an earlier run wrote, and one line on stderr counts them.
+    """
+    if STREAM in inputs or output == STREAM:
+        return [_stream(inputs, output, explain or compare)]
+    inputs, output = [path for name in inputs for path in _matching(name)], Path(output)
+    one_file = len(inputs) == 1 and not inputs[0].is_dir()
+    written = output.suffix.lower() in WRITE_FORMATS or is_video(output)
+    one_name = written and not output.is_dir()
+    if one_name and not one_file:
+        raise UserError(f"{output}: names one file, but there may be several to write; name a folder with -o")
+    if not one_name and output.exists() and not output.is_dir():
+        raise UserError(f"{output}: is a file but no image; name a folder, or one of {', '.join(WRITE_FORMATS)}")
+    if one_name:
+        if is_video(inputs[0]) != is_video(output):
+            raise UserError(f"{inputs[0]} cannot become {output}; images become images and videos videos")
+        if not is_video(output):
+            check_suffix(output.suffix.lower())
+        elif output.suffix.lower() not in WRITTEN:
+            raise UserError(f"{output}: such videos can be read but not written; use one of {', '.join(WRITTEN)}")
+        jobs = [Job(inputs[0], output, True)]
+    else:
+        jobs = [job for path in inputs for job in _jobs_of(path, output)]
+    if not jobs:
+        raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
+    return _without_conflicts([_with_pictures(job, explain, compare) for job in jobs])
+
+
+def _stream(inputs, output, pictures):
+    """The one job that reads standard input or writes standard output."""
+    if len(inputs) != 1:
+        raise UserError(f'"{STREAM}" is one image in or out; give one input')
+    if pictures and output == STREAM:
+        raise UserError("--explain and --compare write beside the output; name a file with -o")
+    source = inputs[0] if inputs[0] == STREAM else _matching(inputs[0])[0]
+    if source != STREAM and (source.is_dir() or is_video(source)):
+        raise UserError(f"{source}: one image was expected, as -o is {STREAM}")
+    if output != STREAM:
+        output = Path(output)
+        if output.is_dir():
+            raise UserError(f"{output}: is a folder; name an image for what comes from standard input")
+        check_suffix(output.suffix.lower())
+    return Job(source, output, True)
+
+
+def _matching(name):
+    """The path of that name, or those that match it as a pattern. Raises: UserError for none."""
+    if os.path.exists(name):
+        return [Path(name)]
+    found = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+    if not found:
+        what = "matches nothing; quote or check the pattern" if glob.has_magic(name) else "no such file or folder"
+        raise UserError(f"{name}: {what}" + ("" if glob.has_magic(name) else "; check the path"))
+    return [Path(one) for one in found]
+
+
+def _jobs_of(path, output):
+    if not path.is_dir():
+        return [Job(path, output / f"{path.stem}{_suffix(path)}", True)]
+    files = list_images(path)
+    if output.resolve() != path.resolve():
+        earlier = [file for file in files if file.resolve().is_relative_to(output.resolve())]
+        if earlier:
+            print(f"note: {len(earlier)} files of {path} are in the output folder and left out", file=sys.stderr)
+            files = [file for file in files if file not in earlier]
+    return [Job(file, output / file.relative_to(path).with_suffix(_suffix(file)), False) for file in files]
+
+
+def _suffix(path):
+    """Of what a file in a folder becomes: videos stay what they are where that can be written."""
+    if not is_video(path):
+        return ".png"
+    return path.suffix if path.suffix.lower() in WRITTEN else ".mp4"
+
+
+def _with_pictures(job, explain, compare):
+    if is_video(job.source):
+        return job
+    beside = lambda what: job.target.with_name(f"{job.target.stem}-{what}.png")
+    return job._replace(
+        explanation=beside("invention") if explain else None, comparison=beside("compared") if compare else None
+    )
+
+
+def _without_conflicts(jobs):
+    """The jobs. Raises: UserError if an input would be overwritten, or two outputs are one file."""
+    sources = {_identity(job.source) for job in jobs}
+    taken = {}
+    for job in jobs:
+        for target in filter(None, (job.target, job.explanation, job.comparison)):
+            if target.exists() and _identity(target) in sources:
+                raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
+            other = taken.setdefault(os.path.normcase(target.resolve()), job.source)
+            if other is not job.source:
+                raise UserError(f"{other} and {job.source} would both become {target}; rename one, or run them apart")
+    return jobs
+
+
+def _identity(path):
+    """Equal for two names of one file, whatever links or letter case lie between."""
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,223 @@
+"""Doing what was planned, file by file: read, enlarge, write with its note, and tell what came of it."""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mpsrgan.assets import hexdigest
+from mpsrgan.errors import UserError
+from mpsrgan.images import READ_FORMATS, ImageError, save_image
+from mpsrgan.memory import peak_memory
+from mpsrgan.provenance import Provenance, read_provenance
+from mpsrgan.upscale import Upscaler
+from mpsrgan.upscale.compare import side_by_side
+from mpsrgan.upscale.files import STREAM, read_picture, write_picture
+from mpsrgan.upscale.pixels import viewable
+from mpsrgan.upscale.resize import target_size
+from mpsrgan.upscale.video import is_video, upscale_video
+
+
+class Work:
+    """The files of one call of the command, with the arguments of `mpsrgan.upscale.command`.
+
+    Raises: UserError for weights and settings that do not do.
+    """
+
+    def __init__(self, args):
+        self.args = args
+        target_size((1, 1), 1, args.scale, args.size)
+        self.upscaler = Upscaler(
+            args.weights,
+            realism=args.realism,
+            fidelity=args.fidelity,
+            faithful=args.faithful,
+            backend=args.backend,
+            tile=args.tile,
+        )
+        self.weights_digest = hexdigest(file_of(args.weights))
+        self.detector = None
+        if args.faces:
+            from mpsrgan.identity.faces import YuNet
+
+            self.detector = YuNet()
+
+    def run(self, jobs):
+        """-> exit code: 0 if all is done, 1 if something failed. The counts go to stdout, reasons to stderr."""
+        from tqdm import tqdm
+
+        counts = dict.fromkeys(("done", "already there", "failed", "skipped"), 0)
+        for job in tqdm(jobs, unit="file", disable=len(jobs) == 1, file=sys.stderr):
+            try:
+                what = self._do(job)
+            except UserError as error:
+                skip = isinstance(error, ImageError) and not job.named and not _named_like_image(job.source)
+                what = "skipped" if skip else "failed"
+                _say(f"{'skipped' if skip else 'error'}: {' '.join(str(error).split())}")
+            counts[what] += 1
+        words = [f"{what} {n}" for what, n in counts.items() if n or what in ("done", "failed")]
+        print(", ".join(words), file=sys.stderr if jobs[0].target == STREAM else sys.stdout)
+        return 1 if counts["failed"] else 0
+
+    def _do(self, job):
+        if is_video(job.source):
+            return self._video(job)
+        began = time.monotonic()
+        data = sys.stdin.buffer.read() if job.source == STREAM else job.source
+        picture = read_picture(data)
+        size = self._checked(job.source, picture.size)
+        expected = note_of(picture, size, self.upscaler, self.args.weights, self.weights_digest)
+        if self.args.resume and job.target != STREAM and self._is_there(job, expected):
+            return "already there"
+        made, faces = self._restored(job, picture.image)
+        note = replace(expected, steps=made.steps, lr_consistency=made.lr_consistency, faces=faces and faces.counts)
+        target = sys.stdout.buffer if job.target == STREAM else job.target
+        write_picture(made.image, target, note, picture.profile)
+        self._write_pictures(job, picture, made)
+        self._tell(job, picture, made, size, time.monotonic() - began)
+        if faces:
+            _say(f"{job.source}: {faces.words}")
+        return "done"
+
+    def _restored(self, job, image):
+        """-> (Restored, FaceReport or None)."""
+        asked = {"scale": self.args.scale, "size": self.args.size}
+        if not self.args.faces:
+            return self.upscaler.restore(image, explain=job.explanation is not None, **asked), None
+        from mpsrgan.upscale.face_mode import restore_with_faces
+
+        return restore_with_faces(
+            self.upscaler, image, background=self.args.background, detector=self.detector, **asked
+        )
+
+    def _checked(self, source, size):
+        """The (width, height) that a picture of that size gets. Raises: UserError if that is over the limit."""
+        width, height = target_size(size, self.upscaler.scale, self.args.scale, self.args.size)
+        if width * height > self.args.max_pixels:
+            raise UserError(
+                f"{source}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
+                f"{self.args.max_pixels:,}; make it smaller first or raise --max-pixels"
+            )
+        return width, height
+
+    def _is_there(self, job, expected):
+        """Is the output what this call would write? Told by its note; its pixels are not looked at."""
+        if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
+            return False
+        try:
+            found = read_provenance(job.target)
+        except UserError:
+            return False
+        made = {name: getattr(found, name, None) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
+        return found is not None and found == replace(expected, **made)
+
+    def _write_pictures(self, job, picture, made):
+        if job.comparison:
+            save_image(side_by_side(viewable(picture.image), viewable(made.image)), job.comparison)
+        if job.explanation:
+            from mpsrgan.invention import invention, legend, overlay
+
+            shown = overlay(viewable(made.image), made.levels)
+            save_image(np.concatenate([shown, legend(shown.shape[1])]), job.explanation)
+            print(f"{job.source}: invention {invention(made.levels):.1f} levels")
+
+    def _tell(self, job, picture, made, size, seconds):
+        if not job.named:
+            return
+        width, height = picture.size
+        _say(
+            f"{job.source}: {width}x{height} to {size[0]}x{size[1]} by {made.steps}; LR consistency "
+            f"{made.lr_consistency:.1f} dB{self._shift(made)}; {seconds:.1f} s, {peak_memory() / 1e9:.2f} GB"
+        )
+
+    def _shift(self, made):
+        if made.colour_shift is None:
+            return ""
+        undone = " (undone)" if self.upscaler.faithful else ""
+        return f", colour shift of the network {made.colour_shift:.2f} levels{undone}"
+
+    def _video(self, job):
+        from tqdm import tqdm
+
+        if self.args.scale or self.args.size:
+            raise UserError(
+                f"{job.source}: videos are enlarged by the network's own factor; leave --scale and --size out"
+            )
+        with tqdm(unit="frame", file=sys.stderr, desc=job.source.name) as bar:
+
+            def progress(done, expected):
+                bar.total = expected
+                bar.update(done - bar.n)
+
+            report = upscale_video(
+                job.source,
+                job.target,
+                self.upscaler,
+                scale=self.upscaler.scale,
+                every=self.args.every,
+                start=self.args.start,
+                end=self.args.end,
+                smooth=self.args.smooth,
+                max_pixels=self.args.max_pixels,
+                progress=progress,
+                note=self._video_note(job),
+            )
+        _say(
+            f"{job.source}: {report.frames} frames of {report.width}x{report.height}, {report.seconds:.2f} s at "
+            f"{float(report.rate):.5g} a second, audio {report.audio}"
+            + (f", {report.skipped} damaged packets left out" if report.skipped else "")
+            + (f", stopped early: {report.stopped}" if report.stopped else "")
+        )
+        return "done"
+
+    def _video_note(self, job):
+        note = Provenance(
+            model=str(self.args.weights),
+            weights_sha256=self.weights_digest,
+            input_sha256=hexdigest(job.source),
+            scale=self.upscaler.scale,
+            steps=f"x{self.upscaler.scale} network on every {self.args.every}. frame",
+            realism=self.upscaler.realism,
+            faithful=self.upscaler.faithful,
+        )
+        return note.to_json()
+
+
+def note_of(picture, size, upscaler, weights, digest):
+    """The Provenance of a `Picture` that `upscaler` makes (width, height) = size; what was done is still to be added.
+
+    Args: weights: as given to --weights. digest: sha256 of their file.
+    """
+    return Provenance(
+        model=str(weights) if not Path(weights).suffix else Path(weights).name,
+        weights_sha256=digest,
+        input_sha256=picture.digest,
+        input_size=list(picture.size),
+        output_size=list(size),
+        scale=round(size[0] / picture.size[0], 6),
+        steps="",
+        realism=upscaler.realism,
+        faithful=upscaler.faithful,
+    )
+
+
+def _say(line):
+    """A line on stderr, past the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
+
+
+def file_of(weights):
+    """Path of the .h5 or .onnx file that --weights means. Raises: UserError as `mpsrgan.weights.weights_file`."""
+    from mpsrgan.weights import weights_file
+
+    return weights if Path(weights).suffix == ".onnx" else weights_file(weights)
+
+
+def _named_like_image(path):
+    Image.init()
+    return Image.EXTENSION.get(path.suffix.lower()) in READ_FORMATS

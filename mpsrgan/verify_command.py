@@ -1,0 +1,156 @@
+"""``mpsrgan verify``: what the note in an upscaled file says, and whether file, input or weights contradict it."""
+
+import sys
+
+import numpy as np
+
+from mpsrgan.assets import hexdigest
+from mpsrgan.deep import decode, is_deep
+from mpsrgan.errors import UserError
+from mpsrgan.images import ImageError
+from mpsrgan.provenance import WARNING, opened, pixels_digest, read_provenance
+from mpsrgan.registry import entries
+
+MAX_PIXELS = 400_000_000
+NO_NOTE = "carries no note of mpsrgan: that proves nothing, metadata is easily lost"
+
+
+def add_arguments(parser):
+    parser.description = (
+        "Print what `mpsrgan upscale` noted in its files (weights, realism, input and more), and compare that with the "
+        "weights that ship, the pixels and the input. Metadata documents, it does not prove: anyone can remove or "
+        "forge it. Exit code 0: every file carries the note and nothing contradicts it; 1: one carries none, or "
+        "something does; 2: a file cannot be read."
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="image files that were upscaled")
+    parser.add_argument("--input", metavar="FILE", help="tell whether this is the file that they were made from")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="largest image whose pixels are compared (default %(default)s)",
+    )
+
+
+def run(args):
+    """Print a block for each file -> exit code: the worst of 0 in order, 1 no note or contradicted, 2 not readable.
+
+    Errors of single files go to stderr and the rest continues. Raises: UserError if --input cannot be read.
+    """
+    given = None if args.input is None else (args.input, _digest(args.input))
+    codes = []
+    for path in args.files:
+        try:
+            code, lines = block(path, given, args.max_pixels)
+            print("\n".join([*[""] * bool(codes), path, *lines]), flush=True)
+        except UserError as error:
+            code = 2
+            print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
+        codes.append(code)
+    return max(codes)
+
+
+def _digest(path):
+    try:
+        return hexdigest(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; --input names the file that was upscaled") from None
+
+
+def block(path, given=None, max_pixels=MAX_PIXELS):
+    """-> (0 or 1, lines of text). Args: given: (name, sha256) of --input. Raises: UserError if it cannot be read."""
+    note = read_provenance(path)
+    if note is None:
+        return 1, [f"  {NO_NOTE}"]
+    rows = [
+        ("made by", note.software, True),
+        ("model", *_weights(note)),
+        (
+            "enlarged",
+            f"{_pixels_of(note.input_size)} -> {_pixels_of(note.output_size)}, x{note.scale:g}: {note.steps}",
+            True,
+        ),
+        ("realism", _realism(note.realism), True),
+        ("faithful", _faithful(note), True),
+        ("faces", ", ".join(f"{count} {what}" for what, count in (note.faces or {}).items()) or "not looked at", True),
+        ("input", *_input(note, given)),
+        ("pixels", *_pixels(note, path, max_pixels)),
+    ]
+    lines = [f"{' ' if fits else '!'} {label:10}{text}" for label, text, fits in rows]
+    wrong = not all(fits for *_, fits in rows)
+    return int(wrong), [*lines, f"  {WARNING}", *["! marks what does not agree with the note"] * wrong]
+
+
+def _pixels_of(size):
+    return "x".join(map(str, size)) if size else "?"
+
+
+def _weights(note):
+    """-> (text, whether nothing contradicts), as the next ones."""
+    digest, shipped = note.weights_sha256, entries()
+    if digest is None:
+        return f"{note.model}; the note has no hash of its weights", True
+    name = next((name for name, one in shipped.items() if one.sha256 == digest), None)
+    may_be_architecture = note.model in {one.architecture for one in shipped.values()}
+    if note.model in shipped and name != note.model and not may_be_architecture:
+        what = f"{name}'s" if name else f"sha256 {digest}"
+        return f"{note.model}, but its weights are {what}, not those that ship as it with this version", False
+    if name is None:
+        return f"{note.model}, weights that do not ship with this version (sha256 {digest})", True
+    return (
+        f"{note.model}, the weights that ship{'' if name == note.model else f' as {name}'} (sha256 {digest[:8]})",
+        True,
+    )
+
+
+def _realism(realism):
+    if realism is None:
+        return "of the weights as they are"
+    return f"{realism:g} (0: faithful and soft, 1: sharp and partly made up)"
+
+
+def _faithful(note):
+    level = note.lr_consistency
+    decibels = "not measured" if level is None else "100 dB or more" if level >= 100 else f"{level:.1f} dB"
+    return f"{'yes' if note.faithful else 'no'}, LR consistency {decibels}"
+
+
+def _input(note, given):
+    if note.input_sha256 is None:
+        return "came as an array; it cannot be told which file it was", True
+    if given is None:
+        return f"sha256 {note.input_sha256}; --input FILE compares it", True
+    name, digest = given
+    if digest != note.input_sha256:
+        return f"is not {name}, but a file with sha256 {note.input_sha256}", False
+    return f"is {name}", True
+
+
+def _pixels(note, path, max_pixels):
+    try:
+        with opened(path) as (file, image):
+            width, height = image.size
+            if note.output_size not in (None, [width, height]):
+                return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
+            if note.pixels_sha256 is None:
+                return f"cannot be told whether they are as written: {image.format} is lossy", True
+            if width * height > max_pixels:
+                return f"not compared: {width * height:,} are over the limit, raise --max-pixels", True
+            same = pixels_digest(stored_pixels(file, image)) == note.pixels_sha256
+    except ImageError as error:
+        return error.reason, False
+    return "as they were written" if same else "changed since they were written", same
+
+
+def stored_pixels(file, image):
+    """What a file holds, as uint8 or uint16 (H, W) or (H, W, C), not turned. Args: what `provenance.opened` gives."""
+    file.seek(0)
+    data = file.read()
+    if is_deep(image, data):
+        return decode(data, file.name)
+    file.seek(0)
+    image.load()
+    if image.mode in ("1", "P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return np.asarray(image)

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from PIL import Image
+from test_tiles import SMALL, strong
+
+from mpsrgan.images import to_float
+from mpsrgan.metrics.images import lr_consistency
+from mpsrgan.models import enhance
+from mpsrgan.models.srgan import build_generator
+from mpsrgan.upscale import Upscaler
+from mpsrgan.upscale.projection import REACH, project, reduce, reduction
+
+RNG = np.random.default_rng(5)
+
+
+def picture(height, width, channels=3):
+    """Smooth, away from the ends of the range."""
+    coarse = RNG.integers(60, 196, (max(1, height // 3), max(1, width // 3), channels), np.uint8)
+    planes = [Image.fromarray(coarse[..., i]).resize((width, height), Image.BICUBIC) for i in range(channels)]
+    return np.stack(planes, axis=-1)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (16, 21)])
+def test_the_reduction_is_pillows(size, scale):
+    sr = picture(size[0] * scale, size[1] * scale)
+    pillow = [
+        Image.fromarray(sr[..., i].astype(np.float32)).resize(size[::-1], Image.Resampling.BICUBIC) for i in range(3)
+    ]
+    assert np.abs(reduce(sr.astype(np.float32), scale) - np.stack(pillow, axis=-1)).max() < 1e-3
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (16, 21)])
+def test_reduced_again_the_result_is_the_input(size, scale):
+    lr = to_float(picture(*size))
+    sr = to_float(picture(size[0] * scale, size[1] * scale))
+    found = project(sr, lr, scale)
+    assert np.abs(reduce(found, scale) - lr).max() < 2e-3 and found.min() >= -1 and found.max() <= 1
+    assert np.abs(reduce(sr, scale) - lr).max() > 0.05, "nothing to do"
+
+
+def test_it_is_the_nearest_such_image():
+    lr, sr = to_float(picture(6, 5)), to_float(picture(24, 20))
+    found = project(sr, lr, 4)
+    assert np.abs(project(found, lr, 4) - found).max() < 1e-4, "once is enough"
+    other = project(found + RNG.normal(0, 0.1, sr.shape).astype(np.float32), lr, 4)
+    assert np.square(found - sr).sum() < np.square(other - sr).sum()
+
+
+def test_the_range_wins_over_an_input_that_none_in_it_reduces_to():
+    lr = np.tile(np.array([[[-1.0], [1.0]], [[1.0], [-1.0]]], np.float32), (4, 4, 1))
+    found = project(np.zeros((32, 32, 1), np.float32), lr, 4)
+    assert found.min() == -1 and found.max() == 1
+
+
+def test_how_far_it_reaches():
+    """A window's edge in place of the picture's does not matter from REACH pixels on."""
+    matrix = reduction(64, 4)[1]
+    middle = np.abs(matrix[4 * 32 : 4 * 33])
+    assert middle[:, 32 + REACH :].sum(1).max() * 255 < 0.1 < middle[:, 32 + REACH // 2 :].sum(1).max() * 255
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("build", [build_generator, enhance.build_generator])
+def test_results_are_faithful_unless_told_otherwise(build):
+    model = strong(build(**SMALL), 0.3)
+    image = picture(14, 17)
+    upscaler = Upscaler(model)
+    assert upscaler.faithful
+    done, raw = upscaler.restore(image), Upscaler(model, faithful=False).restore(image)
+    known = lambda sr: reduce(sr.astype(np.float32), upscaler.scale)
+    assert lr_consistency(image, done.image, known) > 50 > 45 > lr_consistency(image, raw.image, known)
+    for one in (done, raw):
+        assert one.lr_consistency == pytest.approx(lr_consistency(image, one.image, known), abs=0.2)
+    shift = np.abs(known(raw.image).mean((0, 1)) - image.mean((0, 1))).max()
+    assert done.colour_shift == pytest.approx(raw.colour_shift) == pytest.approx(shift, abs=0.6) and shift > 1
+
+
+def test_weights_that_undo_a_blur_are_left_alone(monkeypatch):
+    from mpsrgan import upscale
+
+    monkeypatch.setattr(
+        upscale, "open_generator", lambda source, backend: upscale.KerasGenerator(strong(build_generator(**SMALL)))
+    )
+    assert not Upscaler("pixelshuffle").faithful and Upscaler("pixelshuffle", faithful=True).faithful
+    assert Upscaler("mpsrgan-lite").faithful and not Upscaler("mpsrgan-lite", faithful=False).faithful
