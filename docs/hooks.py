@@ -18,7 +18,7 @@ MIRRORED = (
 INTERNAL = (
     *("mpsrgan", "data_prep", "*.__main__", "*.command", "*_command", "mpsrgan.cli", "mpsrgan.commandline"),
     *("mpsrgan.quiet", "mpsrgan.memory", "mpsrgan.steps.*", "mpsrgan.experiment.options", "data_prep.ordered"),
-    *("mpsrgan.evaluate.figures", "mpsrgan.evaluate.report"),
+    *("mpsrgan.evaluate.figures", "mpsrgan.evaluate.report", "mpsrgan.web", "mpsrgan.web.*"),
 )
 """Modules that the reference leaves out: the command line, and what nobody calls from outside."""
 TABLE = re.compile(r"^\[table(?: (\d+))?: ([^\]]+)\]\(([^)]+)\)$", re.M)
