@@ -13,6 +13,7 @@ COMMANDS = {
     "export": ("mpsrgan.export.command", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
     "upscale": ("mpsrgan.upscale.command", "enlarge images and folders of images"),
     "weights": ("mpsrgan.registry_command", "show the weights that ship, or check them"),
+    "serve": ("mpsrgan.web.command", "open a page in the browser that enlarges photographs, on this machine"),
     "verify": ("mpsrgan.verify_command", "read what upscaled files say of themselves, and whether it is so"),
 }
 """Name -> (module, one line of help). Only the chosen command's module is imported."""

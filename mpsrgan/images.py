@@ -106,7 +106,7 @@ def open_picture(source, *, max_pixels=MAX_PIXELS):
 
 
 def upright(image):
-    """A Pillow image turned and mirrored as its EXIF orientation says; the same one if there is none, or it is broken."""
+    """A Pillow image turned and mirrored as its EXIF orientation says, the same if it says nothing."""
     turn = _TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 

@@ -48,7 +48,7 @@ class Upscaler:
         backend: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or
             "auto". See ``mpsrgan.upscale.backends.open_generator``. The results differ by rounding, at most one level.
         tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. "auto": 192,
-            which needs about 1 GB with the default srgan, or what half of the free memory holds; halved if it gives out.
+            which needs about 1 GB with the default srgan, or what fits half of the free memory; halved if it gives out.
             Smaller ones are taken where they need no more windows, but not on JAX.
         overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius (and 8
             pixels for a faithful result), which makes tiles invisible (the result is the untiled one, but for
