@@ -327,6 +327,16 @@ def test_realism_makes_a_method_of_each_value(people, weights, softer, tmp_path)
     assert mixed["methods"]["net@0.5"] in (tmp_path / "mixed" / "results.md").read_text()
 
 
+def test_faithful_results_are_the_input_again(people, weights, tmp_path):
+    words = ["--weights", f"net={weights}", "--limit", "3", "--encoder", "none", "--explain", "0", *QUICK]
+    for out, more in [("plain", []), ("faithful", ["--faithful"])]:
+        assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / out), *words, *more]) == 0
+    plain, faithful = (read(tmp_path / name) for name in ("plain", "faithful"))
+    before, after = (one["sizes"][0]["scores"]["net"]["lr_consistency"]["mean"] for one in (plain, faithful))
+    assert after > before + 5
+    assert faithful["methods"]["net"].endswith(", projected onto the input")
+
+
 def test_weights_without_a_partner_are_measured_as_they_are(weights, softer, monkeypatch):
     ship(monkeypatch, {"soft": (softer, None), "plus": (weights, "soft")})
     networks, _ = check_sources(["plus", "soft"], [], [0, 0.25, 0.25])

@@ -78,7 +78,7 @@ def run(args):
     say(photos.words)
     _say_skipped(photos)
     import_keras()
-    networks = [Network(*options) for options in weights]
+    networks = [Network(*options, faithful=args.faithful) for options in weights]
     sizes = _sizes(args, photos, networks)
     if results and len(sizes) > 1:
         raise UserError("--results are of one size; give one --lr")
