@@ -1,0 +1,1 @@
+"""A web page that enlarges photographs, on the user's own machine: ``mpsrgan serve``. Needs the extra ``web``."""

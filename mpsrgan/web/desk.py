@@ -1,0 +1,256 @@
+"""What the page does with photographs, without the page: within limits, one after the other, each with its note."""
+
+import functools
+import shutil
+import sys
+import threading
+import time
+import traceback
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from mpsrgan.assets import hexdigest
+from mpsrgan.errors import UserError
+from mpsrgan.images import save_image
+from mpsrgan.registry import entries
+from mpsrgan.upscale import Upscaler
+from mpsrgan.upscale.command import WEIGHTS
+from mpsrgan.upscale.files import read_picture, write_picture
+from mpsrgan.upscale.pixels import viewable
+from mpsrgan.upscale.resize import target_size
+from mpsrgan.upscale.work import file_of, note_of
+from mpsrgan.web.faces import restore_with_faces
+from mpsrgan.weights import is_name
+
+MEGABYTE = 2**20
+VIEW, THUMBNAIL = 1600, 240
+"""Longer sides in pixels of the pictures that the page shows; what is downloaded is whole."""
+KEPT_UPSCALERS = 3
+KEPT_SECONDS = 3600
+"""For which uploads and results stay; all go when the server ends."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one press of the button may ask for.
+
+    Args: pixels: of each result. seconds: for all files together. megabytes: of each file. files: how many.
+    """
+
+    pixels: int = 50_000_000
+    seconds: float = 300
+    megabytes: float = 25
+    files: int = 20
+
+    @property
+    def words(self):
+        return (
+            f"Up to {self.files} photographs of {self.megabytes:g} MB at once, results of up to "
+            f"{self.pixels / 1e6:g} million pixels, {self.seconds:g} seconds of work"
+        )
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to do. weights: a name or path. realism: 0..1 or None. scale: a number. faces: None, or one of
+    `mpsrgan.upscale.faces.BACKGROUNDS`."""
+
+    weights: object
+    realism: float | None = None
+    faithful: bool = True
+    scale: float = 4
+    faces: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """Paths of the file with its note, and of what the page shows: before (by the bicubic filter) and after, of one
+    size, and a thumbnail. facts: {what: text}."""
+
+    file: Path
+    before: Path
+    after: Path
+    thumbnail: Path
+    facts: dict
+
+
+class Stopped(UserError):
+    """Asked for by whoever waits, or by the limit of time."""
+
+
+class Desk:
+    """Enlarges files into `folder`. Upscalers are loaded at their first use; the last few are kept.
+
+    Args: folder: of the results. limits: Limits. backend: as of `mpsrgan.Upscaler`.
+    """
+
+    def __init__(self, folder, limits=Limits(), backend="auto"):
+        self.folder, self.limits, self.backend = Path(folder), limits, backend
+        self.closed, self._work = False, threading.Lock()
+        self.upscaler = functools.lru_cache(KEPT_UPSCALERS)(self._upscaler)
+
+    def _upscaler(self, weights, realism, faithful):
+        """-> (Upscaler, sha256 of the weights' file)."""
+        upscaler = Upscaler(weights, realism=realism, faithful=faithful, backend=self.backend)
+        return upscaler, hexdigest(file_of(weights))
+
+    def enlarge_all(self, files, wish, progress=lambda done, text: None, stopped=lambda: False):
+        """Enlarge (path, name) pairs -> iterator of `Result`, and of text for each file of which nothing came.
+
+        Args: progress: called with the share that is done, 0..1, and words. stopped: function -> should it end?
+        """
+        began, folder, ended = time.monotonic(), self.folder / uuid.uuid4().hex, False
+        _delete_later(folder)
+        for i, (path, name) in enumerate(files):
+
+            def tick(done, of, name=name, i=i):
+                progress((i + done / of) / len(files), f"{name}: {done} of {of} parts")
+                self._check_time(began, stopped)
+
+            if ended or i >= self.limits.files:
+                yield f"{name}: not begun" + ("" if ended else f", {self.limits.files} at once are the limit")
+                continue
+            try:
+                progress(i / len(files), name)
+                self._check_time(began, stopped)
+                with self._work:
+                    result = self._enlarge(Path(path), name, wish, folder / str(i), tick)
+                yield result
+            except Exception as error:
+                ended = isinstance(error, Stopped)
+                yield f"{name}: {_reason(error)}"
+
+    def close(self):
+        """End what is being done and wait for it: a network that still computes would take the process down."""
+        self.closed = True
+        with self._work:
+            pass
+
+    def _check_time(self, began, stopped):
+        if self.closed or stopped():
+            raise Stopped("stopped")
+        if time.monotonic() - began > self.limits.seconds:
+            raise Stopped(
+                f"not done within {self.limits.seconds:g} seconds, the limit; choose fewer photographs, a smaller "
+                "enlargement or mpsrgan-lite"
+            )
+
+    def _enlarge(self, path, name, wish, folder, tick):
+        began = time.monotonic()
+        if not path.is_file():
+            raise UserError("is here no more, as files are deleted after an hour; upload it again")
+        if (size := path.stat().st_size) > self.limits.megabytes * MEGABYTE:
+            raise UserError(f"has {size / MEGABYTE:.1f} MB, over the limit of {self.limits.megabytes:g} MB")
+        picture = read_picture(path)
+        width, height = size = target_size(picture.size, 1, wish.scale)
+        if width * height > self.limits.pixels:
+            raise UserError(
+                f"would become {width}x{height}, {width * height:,} pixels, over the limit of {self.limits.pixels:,}; "
+                "choose a smaller enlargement, or make it smaller first"
+            )
+        upscaler, digest = self.upscaler(wish.weights, wish.realism, wish.faithful)
+        made, faces = self._restored(upscaler, picture.image, wish, tick)
+        note = replace(
+            note_of(picture, size, upscaler, wish.weights, digest),
+            steps=made.steps,
+            lr_consistency=made.lr_consistency,
+            faces=faces and faces.counts,
+        )
+        file = folder / f"{_stem(name)}.png"
+        note = write_picture(made.image, file, note, picture.profile)
+        shown = _write_shown(picture, made, file, note)
+        facts = _facts(note, made, faces, time.monotonic() - began)
+        return Result(file, *shown, facts)
+
+    def _restored(self, upscaler, image, wish, tick):
+        """-> (Restored, FaceReport or None)."""
+        if wish.faces is None:
+            return upscaler.restore(image, scale=wish.scale, progress=tick), None
+        return restore_with_faces(upscaler, image, scale=wish.scale, background=wish.faces, progress=tick)
+
+
+def weights_to_choose(given=None):
+    """Names of the colour generators that ship, and first what is `given` or else the default -> list.
+
+    Those that are some GAN's partner are left out: they are its realism 0. Raises: UserError for no such file or name.
+    """
+    generators = [one for one in entries().values() if one.kind == "generator" and one.channels == 3]
+    partners = {one.fidelity for one in generators}
+    names = sorted((one.name for one in generators if one.name not in partners), key=lambda name: name != WEIGHTS)
+    if given is not None:
+        file_of(given)
+        names = [given, *(name for name in names if name != given)]
+    if not names:
+        raise UserError("no weights are installed; name some with --weights")
+    return names
+
+
+def about(weights):
+    """(words on the weights, can realism be chosen?, do they undo the bicubic reduction?)."""
+    one = entries().get(weights) if is_name(weights) else None
+    if one is None:
+        return "your own", False, True
+    words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.licence.partition(':')[0]} use"
+    return words, one.fidelity is not None, one.bicubic
+
+
+def _reason(error):
+    """Why nothing came of a file, in words; of a mistake of ours the terminal gets the rest."""
+    if isinstance(error, UserError):
+        return " ".join(str(getattr(error, "reason", error)).split())
+    if isinstance(error, MemoryError):
+        return "out of memory; choose a smaller enlargement"
+    traceback.print_exception(error, file=sys.stderr)
+    return f"failed by a mistake of this program ({type(error).__name__}), its terminal says more"
+
+
+def _stem(name):
+    """What a download is called, but for its suffix: letters that every system takes, and not too many."""
+    return "".join(c for c in Path(name).stem if c.isprintable() and c not in '\\/:*?"<>|')[:60] or "photograph"
+
+
+def _delete_later(folder):
+    timer = threading.Timer(KEPT_SECONDS, shutil.rmtree, [folder], {"ignore_errors": True})
+    timer.daemon = True
+    timer.start()
+
+
+def _write_shown(picture, made, file, note):
+    """Paths of before, after and the thumbnail, beside `file`."""
+    sr, size = viewable(made.image), tuple(note.output_size)
+    seen = tuple(max(1, round(side * min(1, VIEW / max(size)))) for side in size)
+    before = file.with_name(f"{file.stem}-before.png")
+    save_image(Image.fromarray(viewable(picture.image)).resize(seen, Image.Resampling.BICUBIC), before)
+    after = file
+    if seen != size or not (isinstance(made.image, Image.Image) and made.image.mode in ("L", "RGB")):
+        after = file.with_name(f"{file.stem}-view.png")
+        _write_reduced(sr, seen, after, note)
+    thumbnail = file.with_name(f"{file.stem}-small.jpg")
+    _write_reduced(sr, tuple(max(1, round(side * min(1, THUMBNAIL / max(seen)))) for side in seen), thumbnail, note)
+    return before, after, thumbnail
+
+
+def _write_reduced(sr, size, path, note):
+    steps = note.steps if tuple(note.output_size) == size else f"{note.steps}, then reduced to look at"
+    note = replace(note, output_size=list(size), scale=size[0] / note.input_size[0], steps=steps, pixels_sha256=None)
+    write_picture(Image.fromarray(sr).resize(size, Image.Resampling.LANCZOS), path, note)
+
+
+def _facts(note, made, faces, seconds):
+    """{what: text}."""
+    realism = "" if note.realism is None else f", realism {note.realism:g}"
+    consistency = "the very same" if note.lr_consistency == 100 else f"{note.lr_consistency:.1f} dB"
+    facts = {
+        "Size": "{}x{} to {}x{} pixels".format(*note.input_size, *note.output_size),
+        "Done by": f"{note.model}{realism}: {made.steps}",
+        "Against your photograph": f"{consistency} when reduced again (above 50 dB the eye sees no difference)",
+    }
+    if made.colour_shift is not None:
+        undone = ", undone" if note.faithful else ""
+        facts["Colours shifted by the network"] = f"{made.colour_shift:.2f} of 255 levels{undone}"
+    if faces is not None:
+        facts["Faces"] = faces.words
+    return facts | {"Time": f"{seconds:.1f} s"}

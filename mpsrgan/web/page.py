@@ -1,0 +1,224 @@
+"""The page itself: what is on it and what follows when something is pressed. Imports Gradio."""
+
+import html
+import threading
+from pathlib import Path
+
+import gradio as gr
+
+from mpsrgan.upscale.command import REALISM
+from mpsrgan.web.desk import KEPT_SECONDS, Result, Wish, about
+from mpsrgan.web.style import CSS
+
+SCALES = (2, 3, 4, 8)
+FACES = (
+    ("like everything else", "whole"),
+    ("turned upright first, where they lie", "network"),
+    ("alone: around them nothing is made up", "lanczos"),
+)
+SUFFIXES = [".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".tga", ".tif", ".tiff"]
+"""Of images that not every browser knows as such."""
+WAITING = 8
+"""Presses that may wait for the one being done."""
+HEAD = """
+<h1>Enlarge photographs of faces</h1>
+<p>Larger, and with the detail that faces usually have.</p>
+<div class="warning" role="note"><b>A restored face is a guess, never evidence.</b> The network adds what faces usually
+have, not what this face had. Do not use it to tell who someone is.</div>
+"""
+TO_RESULT = "() => { if (innerWidth < 700) document.querySelector('#result').scrollIntoView({behavior: 'smooth'}) }"
+"""On a phone it lies below what was pressed."""
+ENDS = "<div><span>faithful, soft</span><span>sharp, partly made up</span></div>"
+
+
+def names_and_paths(payload):
+    """What Gradio knows of uploaded files -> list of (path, name as it was)."""
+    return [(Path(one.path), one.orig_name or Path(one.path).name) for one in getattr(payload, "root", payload) or []]
+
+
+class Page:
+    """Builds the page around a `Desk`. Args: desk: that. weights: list of names and paths, the first is chosen."""
+
+    def __init__(self, desk, weights):
+        self.desk, self.weights = desk, weights
+        self._stops = {}
+
+    def build(self):
+        """-> gradio.Blocks, to be launched with what `look` gives."""
+        limits = self.desk.limits
+        with gr.Blocks(title="mpsrgan", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as blocks:
+            gr.HTML(HEAD, elem_id="head")
+            results = gr.State([])
+            with gr.Row():
+                with gr.Column(scale=2, min_width=320):
+                    wishes = self._wishes()
+                    with gr.Row():
+                        go = gr.Button("Enlarge", variant="primary", elem_id="go")
+                        stop = gr.Button("Stop", visible=False, elem_id="stop")
+                    gr.HTML(
+                        f"{limits.words}. Everything is done by the machine that serves this page; uploads and results "
+                        "are deleted after an hour, and when it ends.",
+                        elem_classes="quiet",
+                    )
+                with gr.Column(scale=3, min_width=320, elem_id="result"):
+                    shown = self._shown()
+            problems, slider, thumbnails, facts, files = shown
+            go.click(
+                self.enlarge,
+                wishes,
+                [results, *shown, go, stop],
+                api_name="enlarge",
+                concurrency_limit=1,
+                show_progress_on=slider,
+            )
+            go.click(None, js=TO_RESULT)
+            stop.click(self.stop, queue=False, api_visibility="private")
+            thumbnails.select(
+                self.choose, results, [slider, facts], queue=False, show_progress="hidden", api_visibility="private"
+            )
+            blocks.unload(self.stop)
+        return blocks.queue(max_size=WAITING, default_concurrency_limit=1)
+
+    def _wishes(self):
+        """What the user chooses -> components, in the order of `enlarge`'s arguments."""
+        words, has_realism, bicubic = about(self.weights[0])
+        photographs = gr.File(
+            label="Photographs",
+            file_count="multiple",
+            file_types=["image", *SUFFIXES],
+            height=170,
+            elem_id="photographs",
+        )
+        photographs.preprocess = names_and_paths  # Gradio's own ends it all for one file of another kind
+        with gr.Group():
+            scale = gr.Radio([(f"x{s}", s) for s in SCALES], value=4, label="Enlarge", elem_id="scale")
+            with gr.Column(visible=has_realism, elem_id="realism-box") as box:
+                realism = gr.Slider(0, 1, REALISM, step=0.05, label="Realism", elem_id="realism")
+                gr.HTML(ENDS, elem_classes="ends", padding=False)
+            faithful = gr.Checkbox(
+                bicubic,
+                label="Faithful",
+                info="The result, reduced again, is the photograph you gave",
+                elem_id="faithful",
+            )
+            faces = gr.Radio(FACES, value="whole", label="Faces are done", elem_id="faces")
+            weights = gr.Dropdown(
+                [(Path(one).name, str(one)) for one in self.weights],
+                value=str(self.weights[0]),
+                label="Network",
+                info=words,
+                elem_id="weights",
+            )
+
+        def changed(chosen):
+            words, has_realism, bicubic = about(chosen)
+            return gr.update(visible=has_realism), gr.update(value=bicubic), gr.update(info=words)
+
+        weights.change(
+            changed, weights, [box, faithful, weights], queue=False, show_progress="hidden", api_visibility="private"
+        )
+        return [photographs, weights, realism, faithful, scale, faces]
+
+    def _shown(self):
+        """What the user gets -> components, in the order of `_view`."""
+        problems = gr.HTML(visible=False, elem_id="problems")
+        slider = gr.ImageSlider(
+            label="Before and after: move the line",
+            interactive=False,
+            buttons=["fullscreen"],
+            max_height=560,
+            elem_id="slider",
+        )
+        thumbnails = gr.Gallery(
+            label="Results",
+            show_label=False,
+            visible=False,
+            allow_preview=False,
+            columns=6,
+            fit_columns=False,
+            height="auto",
+            object_fit="cover",
+            buttons=[],
+            interactive=False,
+            elem_id="thumbnails",
+        )
+        facts = gr.HTML(visible=False, elem_id="facts")
+        files = gr.File(
+            label="Download: each file says what it is",
+            file_count="multiple",
+            interactive=False,
+            visible=False,
+            elem_id="files",
+        )
+        return [problems, slider, thumbnails, facts, files]
+
+    def enlarge(
+        self, photographs, weights, realism, faithful, scale, faces, request: gr.Request, progress=gr.Progress()
+    ):
+        """The button: yields what to show, after each photograph."""
+        if not photographs:
+            yield self._view([], ["Choose a photograph first."])
+            return
+        stopped = self._stops[request.session_hash] = threading.Event()
+        wish = Wish(
+            weights, realism if about(weights)[1] else None, faithful, scale, None if faces == "whole" else faces
+        )
+        done, problems = [], []
+        yield self._view(done, problems, busy=True)
+        try:
+            for one in self.desk.enlarge_all(
+                photographs, wish, lambda share, text: progress(share, text), stopped.is_set
+            ):
+                (done if isinstance(one, Result) else problems).append(one)
+                yield self._view(done, problems, busy=True)
+        finally:
+            self._stops.pop(request.session_hash, None)
+        yield self._view(done, problems)
+
+    def stop(self, request: gr.Request):
+        """End what this visitor waits for."""
+        if event := self._stops.get(request.session_hash):
+            event.set()
+
+    def choose(self, results, event: gr.SelectData):
+        """Show another result."""
+        chosen = results[event.index]
+        return (chosen.before, chosen.after), facts_table(chosen.facts)
+
+    def _view(self, results, problems, busy=False):
+        """Values of everything on the right, and of the two buttons; the newest result is shown."""
+        last = results[-1] if results else None
+        return (
+            list(results),
+            gr.update(value=problem_list(problems), visible=bool(problems)),
+            (last.before, last.after) if last else None,
+            gr.update(value=[(one.thumbnail, one.file.stem) for one in results], visible=len(results) > 1),
+            gr.update(value=facts_table(last.facts) if last else "", visible=bool(last)),
+            gr.update(value=[str(one.file) for one in results] or None, visible=bool(results)),
+            gr.update(interactive=not busy),
+            gr.update(visible=busy),
+        )
+
+
+def facts_table(facts):
+    """{what: text} -> HTML."""
+    rows = "".join(
+        f"<tr><th scope=row>{html.escape(what)}</th><td>{html.escape(text)}</td></tr>" for what, text in facts.items()
+    )
+    return f'<table class="facts">{rows}</table>'
+
+
+def problem_list(problems):
+    """Texts -> HTML, empty for none."""
+    items = "".join(f"<li>{html.escape(text)}</li>" for text in problems)
+    return f'<div class="problems" role="alert"><ul>{items}</ul></div>' if items else ""
+
+
+def look():
+    """Keyword arguments of ``Blocks.launch``."""
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    theme = gr.themes.Default(
+        primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
+    )
+    theme.set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
+    return {"theme": theme, "css": CSS}

@@ -1,0 +1,114 @@
+"""Serving the page: before Gradio is imported it is told to report nothing; after it ended nothing of it is left."""
+
+import errno
+import os
+import socket
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+from mpsrgan.errors import UserError
+from mpsrgan.web.desk import MEGABYTE, Desk
+from mpsrgan.web.guard import Guard
+
+PORT, PORTS = 7860, 100
+"""The first port that is tried, and how many after it, where none is named."""
+SETTINGS = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SHARE": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Of the environment."""
+
+
+def import_gradio():
+    """Imports Gradio. Raises: UserError where it is missing."""
+    os.environ.update(SETTINGS)
+    try:
+        import gradio
+    except ModuleNotFoundError as error:
+        raise UserError(f'the page needs {error.name}, which is not installed; pip install "mpsrgan[web]"') from None
+    return gradio
+
+
+@contextmanager
+def workspace():
+    """A folder for all that is uploaded and made, which goes when this ends. Gradio is to be imported within."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    with tempfile.TemporaryDirectory(prefix="mpsrgan-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield Path(folder).resolve()
+        finally:
+            os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
+
+
+@contextmanager
+def served(weights, limits, *, host="127.0.0.1", port=None, backend="auto"):
+    """With it, the page's address, while it is served.
+
+    Args: weights: list of those to choose from, the first is chosen. limits: `mpsrgan.web.desk.Limits`. port: None
+        takes the first free one from PORT on. backend: as of `mpsrgan.Upscaler`.
+    Raises: UserError for a port in use and a host that is none of this machine's.
+    """
+    port = free_port(host, port)
+    with workspace() as folder:
+        import_gradio()
+        from starlette.middleware import Middleware
+
+        from mpsrgan.web.page import Page, look
+
+        desk = Desk(folder / "results", limits, backend)
+        blocks = Page(desk, weights).build()
+        os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "localhost", "127.0.0.1", host]))
+        try:
+            _, url, _ = blocks.launch(
+                server_name=f"[{host}]" if ":" in host else host,
+                server_port=port,
+                max_file_size=int(limits.megabytes * MEGABYTE),
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                mcp_server=False,
+                enable_monitoring=False,
+                footer_links=[],
+                app_kwargs={"middleware": [Middleware(Guard)]},
+                **look(),
+            )
+            yield url
+        finally:
+            desk.close()
+            blocks.close(verbose=False)
+
+
+def wait():
+    """Until Ctrl-C."""
+    while True:
+        threading.Event().wait(1)  # without a limit Windows would not notice
+
+
+def free_port(host, port=None):
+    """The port that is asked for, else the first free one from PORT on. Raises: UserError as `served`."""
+    for one in [port] if port is not None else range(PORT, PORT + PORTS):
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, one, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as tried:
+                if os.name != "nt":
+                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+                return tried.getsockname()[1]
+        except socket.gaierror:
+            raise UserError(f"host {host}: unknown; give an address of this machine, such as 127.0.0.1") from None
+        except PermissionError:
+            raise UserError(f"port {one} is not allowed to you; give one from 1024 up with --port") from None
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise UserError(
+                    f"host {host}: is not an address of this machine; such are 127.0.0.1 and 0.0.0.0"
+                ) from None
+    taken = f"port {port} is" if port is not None else f"ports {PORT} to {PORT + PORTS - 1} are"
+    raise UserError(f"{taken} in use on {host}; name another with --port" + (", or leave it out" if port else ""))
