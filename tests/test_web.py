@@ -354,7 +354,7 @@ def site(gradio):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(desks, "Upscaler", Fake)
         closed = []
-        patch.setattr(desks.Desk, "close", closed.append)
+        patch.setattr(desks.Desk, "close", lambda desk: closed.append(desk))
         limits = Limits(megabytes=1, files=5)
         with server.served(["mpsrgan-plus", "inception-1"], limits, port=server.free_port("127.0.0.1", 0)) as url:
             folder = os.environ["GRADIO_TEMP_DIR"]

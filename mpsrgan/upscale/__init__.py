@@ -20,15 +20,15 @@ class Restored:
     """A result and what is to be said of it.
 
     image: of the kind that came. steps: what was done, in words. lr_consistency: PSNR in dB of the input against the
-    result, reduced by Pillow's bicubic filter (above 50 dB the eye cannot tell them apart). colour_shift: what the
-    network alone added to the mean colour, levels of 0..255; a faithful result has it no more. levels: where detail
-    was made up, float32 (H, W) of the result's size, as of `mpsrgan.invention.invention_map`, or None.
+    result, reduced by Pillow's bicubic filter. colour_shift: what the network alone added to the mean colour, levels of
+    0..255, or None; a faithful result has it no more. levels: where detail was made up, float32 (H, W) of the result's
+    size, as of `mpsrgan.invention.invention_map`, or None.
     """
 
     image: object
     steps: str
     lr_consistency: float
-    colour_shift: float
+    colour_shift: float | None
     levels: np.ndarray | None = None
 
 
