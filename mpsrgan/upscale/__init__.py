@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -157,7 +158,9 @@ def _as_lies(target, image, colours):
 
 def _reduced_by_bicubic(source):
     """Do the weights undo the bicubic reduction? The registry knows of those that ship, of others it is assumed."""
+    if not isinstance(source, str) or Path(source).suffix:  # a file or a model; h5py is not needed for a .onnx file
+        return True
     from mpsrgan.registry import entry
     from mpsrgan.weights import is_name
 
-    return entry(source).bicubic if isinstance(source, str) and is_name(source) else True
+    return entry(source).bicubic if is_name(source) else True

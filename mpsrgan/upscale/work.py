@@ -213,9 +213,11 @@ def _say(line):
 
 def file_of(weights):
     """Path of the .h5 or .onnx file that --weights means. Raises: UserError as `mpsrgan.weights.weights_file`."""
+    if Path(weights).suffix == ".onnx":
+        return weights
     from mpsrgan.weights import weights_file
 
-    return weights if Path(weights).suffix == ".onnx" else weights_file(weights)
+    return weights_file(weights)
 
 
 def _named_like_image(path):
