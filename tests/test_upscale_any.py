@@ -266,7 +266,7 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
 @pytest.fixture
 def detector(monkeypatch):
     made = Detector()
-    monkeypatch.setattr("mpsrgan.identity.faces.YuNet", lambda: made)
+    monkeypatch.setattr("mpsrgan.upscale.face_mode.yunet", lambda: made)
     return made
 
 

@@ -25,7 +25,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.provenance import read_provenance
 from mpsrgan.upscale import Restored
 from mpsrgan.web import desk as desks
-from mpsrgan.web import faces, server
+from mpsrgan.web import server
 from mpsrgan.web.desk import Desk, Limits, Result, Wish, about, weights_to_choose
 from mpsrgan.web.guard import Guard
 
@@ -221,33 +221,13 @@ def one_face(image):
     return np.array([[12 * side, 22 * side, 16 * side, 16 * side, *[0] * 10, 0.9]])
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_faces_apart(channels, monkeypatch):
-    image = photo(60, 40)[..., 0] if channels == 1 else photo(60, 40)
-    fake = Fake(None)
-    tick = lambda done, of: None
-    made, report = faces.restore_with_faces(
-        fake, Image.fromarray(image), scale=2, background="lanczos", progress=tick, detector=one_face
-    )
-    result = np.asarray(made.image)
-    assert result.shape == (120, 80, 3)[: image.ndim] and report.counts["restored"] == 1 and made.colour_shift is None
-    assert made.steps == "Lanczos, faces by the x2 fake" and 10 < made.lr_consistency < 60
-    assert np.array_equal(result[60, 40], image[30, 20]), "of the network"
-    assert np.array_equal(result[:20], np.asarray(Image.fromarray(image).resize((80, 120), Image.LANCZOS))[:20])
-    whole, _ = faces.restore_with_faces(
-        fake, image, scale=2, background="network", progress=tick, detector=lambda image: np.zeros((0, 15))
-    )
-    assert np.array_equal(whole.image, image.repeat(2, axis=0).repeat(2, axis=1)) and whole.colour_shift == 0.5
-    assert whole.steps == "x2 fake"
-
-
 def test_faces_in_a_file(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(faces, "_yunet", lambda: one_face)
-    files = [saved(tmp_path, "a.png", photo(60, 40)), saved(tmp_path, "b.png", photo(60, 40, 4))]
+    monkeypatch.setattr("mpsrgan.upscale.face_mode.yunet", lambda: one_face)
+    files = [saved(tmp_path, "a.png", photo(60, 40)), saved(tmp_path, "b.png", photo(60, 40, kind=np.uint16)[..., 0])]
     done, problem = Desk(tmp_path / "out").enlarge_all(files, Wish("mpsrgan-plus", 0.5, True, 2, "lanczos"))
     assert read_provenance(done.file).faces["restored"] == 1 and done.facts["Faces"] == "1 face found, 1 restored"
     assert "Colours shifted by the network" not in done.facts
-    assert problem.startswith("b.png: has transparency or 16 bits")
+    assert problem.startswith("b.png: faces are found in pictures of 8 bits")
 
 
 # --- the command

@@ -1,4 +1,6 @@
-"""A picture of any kind whose faces are found and restored apart: `mpsrgan.upscale.faces` for what people have."""
+"""A picture of any kind whose faces are found and restored apart: `mpsrgan.upscale.faces` takes arrays of RGB alone."""
+
+import functools
 
 import numpy as np
 
@@ -10,22 +12,26 @@ from mpsrgan.upscale.resize import resized, target_size
 from mpsrgan.upscale.windows import Faithfulness
 
 
-def restore_with_faces(upscaler, image, *, background="network", scale=None, size=None, detector=None):
+def restore_with_faces(upscaler, image, *, background="network", scale=None, size=None, progress=None, detector=None):
     """One picture -> (Restored, FaceReport). Its ``colour_shift`` is None: what the network alone made is not kept.
 
-    Args: upscaler: an `Upscaler`. image, scale, size: of its call. background, detector: of `restore_faces`.
+    Args: upscaler: an `Upscaler`. image, scale, size: of its call. progress: of its ``restore``, begun anew for each
+        face. background, detector: of `restore_faces`; YuNet is loaded once.
     Raises: UserError for 16 bits, of which the finder of faces knows nothing, and as the two.
     """
     pixels = visible(pixels_of(image))
     if pixels.colours.dtype != np.uint8:
         raise UserError(
-            "faces are found in pictures of 8 bits; this one has 16: save it with 8 bits, or leave out --faces"
+            "faces are found in pictures of 8 bits; this one has 16: save it with 8 bits, or leave the faces out"
         )
     gray = pixels.colours.shape[2] == 1
-    rgb = np.repeat(pixels.colours, 3, axis=2) if gray else pixels.colours
-    sr, report = restore_faces(
-        np.ascontiguousarray(rgb), upscaler, scale=upscaler.scale, background=background, detector=detector
-    )
+
+    def upscale(part):
+        made = upscaler.restore(part[..., 0] if gray else part, scale=upscaler.scale, progress=progress).image
+        return np.repeat(made[..., None], 3, axis=2) if gray else made
+
+    rgb = np.repeat(pixels.colours, 3, axis=2) if gray else np.ascontiguousarray(pixels.colours)
+    sr, report = restore_faces(rgb, upscale, scale=upscaler.scale, background=background, detector=detector or yunet())
     target = target_size(pixels.size, upscaler.scale, scale, size)
     made, steps = sr.shape[1::-1], f"x{upscaler.scale} network"
     if background == "lanczos":
@@ -38,3 +44,11 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
     colours = sr[..., :1] if gray else sr
     alpha = None if pixels.alpha is None else resized(pixels.alpha[..., None], target, "bicubic")[..., 0]
     return Restored(pixels.remade(colours, alpha), steps, found.lr_consistency, None), report
+
+
+@functools.cache
+def yunet():
+    """The finder of faces, loaded at the first call. Raises: UserError if its file cannot be had."""
+    from mpsrgan.identity.faces import YuNet
+
+    return YuNet()

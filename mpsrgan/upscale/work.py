@@ -39,11 +39,10 @@ class Work:
             tile=args.tile,
         )
         self.weights_digest = hexdigest(file_of(args.weights))
-        self.detector = None
         if args.faces:
-            from mpsrgan.identity.faces import YuNet
+            from mpsrgan.upscale.face_mode import yunet
 
-            self.detector = YuNet()
+            yunet()  # before any work, if its file cannot be had
 
     def run(self, jobs):
         """-> exit code: 0 if all is done, 1 if something failed. The counts go to stdout, reasons to stderr."""
@@ -89,9 +88,7 @@ class Work:
             return self.upscaler.restore(image, explain=job.explanation is not None, **asked), None
         from mpsrgan.upscale.face_mode import restore_with_faces
 
-        return restore_with_faces(
-            self.upscaler, image, background=self.args.background, detector=self.detector, **asked
-        )
+        return restore_with_faces(self.upscaler, image, background=self.args.background, **asked)
 
     def _checked(self, source, size):
         """The (width, height) that a picture of that size gets. Raises: UserError if that is over the limit."""

@@ -1,7 +1,6 @@
 """``mpsrgan serve``: a page in the browser that enlarges photographs, on this machine."""
 
 from argparse import ArgumentTypeError
-from dataclasses import replace
 
 from mpsrgan.commandline import say
 from mpsrgan.upscale.backends import BACKENDS
@@ -35,9 +34,7 @@ def run(args):
     from mpsrgan.web.server import served, wait
 
     weights = weights_to_choose(args.weights)
-    limits = replace(
-        Limits(), pixels=args.max_pixels, seconds=args.max_seconds, megabytes=args.max_mb, files=args.max_files
-    )
+    limits = Limits(args.max_pixels, args.max_seconds, args.max_mb, args.max_files)
     with served(weights, limits, host=args.host, port=args.port, backend=args.backend) as url:
         say(NOTE)
         if args.host not in (HOST, "localhost", "::1"):

@@ -18,11 +18,11 @@ from mpsrgan.images import save_image
 from mpsrgan.registry import entries
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.command import WEIGHTS
+from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
 from mpsrgan.upscale.resize import target_size
 from mpsrgan.upscale.work import file_of, note_of
-from mpsrgan.web.faces import restore_with_faces
 from mpsrgan.weights import is_name
 
 MEGABYTE = 2**20
