@@ -80,6 +80,13 @@ def test_16_bits_stay_16_bits(upscaler):
     assert dark.mean() < 10_000, "by its type, never by its values"
 
 
+def test_what_is_made_up_of_16_bits_is_told_in_levels_of_8(upscaler):
+    image = photo(6, 5)
+    _, levels = upscaler(image, explain=True)
+    _, deep = upscaler(image.astype(np.uint16) * 257, explain=True)
+    assert deep.dtype == levels.dtype == np.float32 and np.abs(deep - levels).max() < 1 < levels.max()
+
+
 def test_batches(upscaler):
     images = np.stack([photo(5, 6), photo(5, 6)])
     assert np.array_equal(upscaler(images), np.stack([upscaler(one) for one in images]))
@@ -226,6 +233,9 @@ def test_streams(weights, tmp_path, monkeypatch, capsys):
     assert main(["upscale", "-", "-o", "-", "--weights", str(weights)]) == 0
     assert np.array_equal(Image.open(io.BytesIO(out.getvalue())), Upscaler(weights)(image))
     monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    words = ["upscale", "-", "-o", str(tmp_path / "out.png"), "--compare", "--weights", str(weights)]
+    assert main(words) == 0 and (tmp_path / "out-compared.png").exists()
 
 
 @pytest.mark.parametrize(

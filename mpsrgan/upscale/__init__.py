@@ -132,6 +132,7 @@ class Upscaler:
         if explain:
             turned = lambda image: self._enlarged(image, _as_lies(target, image, pixels.colours), None)[0]
             levels = invention_map(pixels.colours, turned, colours)
+            levels *= np.float32(255 / np.iinfo(colours.dtype).max)
         alpha = None if pixels.alpha is None else resized(pixels.alpha[..., None], target, "bicubic")[..., 0]
         return Restored(pixels.remade(colours, alpha), steps, found.lr_consistency, found.colour_shift, levels)
 

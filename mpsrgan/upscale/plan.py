@@ -25,7 +25,7 @@ def plan(inputs, output, *, explain=False, compare=False):
     they are what an earlier run wrote, and one line on stderr counts them.
     """
     if STREAM in inputs or output == STREAM:
-        return [_stream(inputs, output, explain or compare)]
+        return [_stream(inputs, output, explain, compare)]
     inputs, output = [path for name in inputs for path in _matching(name)], Path(output)
     one_file = len(inputs) == 1 and not inputs[0].is_dir()
     written = output.suffix.lower() in WRITE_FORMATS or is_video(output)
@@ -49,21 +49,22 @@ def plan(inputs, output, *, explain=False, compare=False):
     return _without_conflicts([_with_pictures(job, explain, compare) for job in jobs])
 
 
-def _stream(inputs, output, pictures):
+def _stream(inputs, output, explain, compare):
     """The one job that reads standard input or writes standard output."""
     if len(inputs) != 1:
         raise UserError(f'"{STREAM}" is one image in or out; give one input')
-    if pictures and output == STREAM:
+    if (explain or compare) and output == STREAM:
         raise UserError("--explain and --compare write beside the output; name a file with -o")
     source = inputs[0] if inputs[0] == STREAM else _matching(inputs[0])[0]
     if source != STREAM and (source.is_dir() or is_video(source)):
         raise UserError(f"{source}: one image was expected, as -o is {STREAM}")
-    if output != STREAM:
-        output = Path(output)
-        if output.is_dir():
-            raise UserError(f"{output}: is a folder; name an image for what comes from standard input")
-        check_suffix(output.suffix.lower())
-    return Job(source, output, True)
+    if output == STREAM:
+        return Job(source, output, True)
+    output = Path(output)
+    if output.is_dir():
+        raise UserError(f"{output}: is a folder; name an image for what comes from standard input")
+    check_suffix(output.suffix.lower())
+    return _with_pictures(Job(source, output, True), explain, compare)
 
 
 def _matching(name):
