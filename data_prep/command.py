@@ -10,7 +10,8 @@ from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.commandline import exit_code
 from mpsrgan.errors import UserError
-from mpsrgan.images import FILTERS, MANIFEST_NAME
+from mpsrgan.images import FILTERS
+from mpsrgan.reading import MANIFEST_NAME
 
 
 def add_arguments(parser):

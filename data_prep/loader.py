@@ -16,7 +16,8 @@ from data_prep.ordered import ordered_map
 from data_prep.pairs import as_size, size_words
 from data_prep.shards import KINDS
 from mpsrgan.errors import UserError
-from mpsrgan.images import open_image, to_float
+from mpsrgan.images import to_float
+from mpsrgan.reading import open_image
 
 
 class BatchLoader:

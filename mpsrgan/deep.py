@@ -5,10 +5,12 @@ Importing this module imports neither.
 
 import numpy as np
 
-from mpsrgan.images import ImageError
 from mpsrgan.provenance import insert_png_chunks, png_chunks, tiff_tags
+from mpsrgan.reading import ImageError
 
 KINDS = ("PNG", "TIFF")
+HEAD = 26
+"""Bytes at the beginning of a file that tell how deep it is."""
 _TURNED = {
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -21,10 +23,11 @@ _TURNED = {
 """By EXIF's orientation."""
 
 
-def is_deep(image, data):
-    """Has a file 16 bits in more than one channel? Args: image: Pillow's, its header is enough. data: the bytes."""
+def is_deep(image, head):
+    """Has a file 16 bits in more than one channel? Args: image: Pillow's, its header is enough. head: HEAD bytes of it
+    or more."""
     if image.format == "PNG":
-        return data[24] == 16 and data[25] != 0
+        return head[24] == 16 and head[25] != 0
     bits = image.tag_v2.get(258, ()) if image.format == "TIFF" else ()
     return len(bits) > 1 and set(bits) == {16}
 

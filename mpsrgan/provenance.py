@@ -16,9 +16,7 @@ import numbers
 import os
 import re
 import struct
-import warnings
 import zlib
-from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, fields
 from xml.sax.saxutils import escape
 
@@ -28,7 +26,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
-from mpsrgan.images import DAMAGE, WRITE_FORMATS, ImageError, read_header
+from mpsrgan.images import WRITE_FORMATS
+from mpsrgan.reading import open_header
 
 WARNING = "Upscaled by a neural network: fine detail is a guess, partly invented. Not evidence of anyone's identity."
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -166,14 +165,19 @@ class Provenance:
             ) from None
 
 
-def save_options(kind, provenance):
-    """Keyword arguments of Pillow's ``Image.save`` that write the note; ``icc_profile=`` may stand beside them.
-
-    Args: kind: one of KINDS, the format as Pillow calls it. Raises: UserError for formats that cannot carry it.
-    """
+def check_kind(kind):
+    """Raises: UserError for a format, as Pillow calls it, that cannot carry the note."""
     if kind not in KINDS:
         suffixes = ", ".join(suffix for suffix, (other, _) in WRITE_FORMATS.items() if other in KINDS)
         raise UserError(f"{kind} cannot carry the note that an upscaled image has to; use one of {suffixes}")
+
+
+def save_options(kind, provenance):
+    """Keyword arguments of Pillow's ``Image.save`` that write the note; ``icc_profile=`` may stand beside them.
+
+    Args: kind: as of `check_kind`. Raises: UserError as there.
+    """
+    check_kind(kind)
     if kind == "PNG":
         return {"exif": _exif(provenance), "pnginfo": _png_info(provenance)}
     if kind == "TIFF":  # Pillow takes no xmp= here, and with compression it fails on an inner directory
@@ -234,27 +238,12 @@ def _png_info(provenance):
     return info
 
 
-@contextmanager
-def opened(path):
-    """With it, (the file, its Pillow image, of which only the header is read); what fails there is an ImageError."""
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of damaged EXIF
-            yield file, read_header(file, name)
-    except UserError:
-        raise
-    except DAMAGE as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(name, f"cannot be read: {reason}") from error
-
-
 def read_provenance(path):
     """The Provenance of a file, from its PNG text, else its EXIF, else its XMP; None if it carries none.
 
     Reads no pixels. Raises: UserError (ImageError) for what is no image, damaged metadata, or a damaged note.
     """
-    with opened(path) as (_, image):
+    with open_header(path) as (_, image):
         note = next((note for note in _notes(image) if note is not None), None)
     return None if note is None else Provenance.from_json(note, os.fspath(path))
 

@@ -5,13 +5,13 @@ import sys
 import numpy as np
 
 from mpsrgan.assets import hexdigest
-from mpsrgan.deep import decode, is_deep
+from mpsrgan.deep import HEAD, decode, is_deep
 from mpsrgan.errors import UserError
-from mpsrgan.images import ImageError
-from mpsrgan.provenance import WARNING, opened, pixels_digest, read_provenance
+from mpsrgan.images import MAX_WRITTEN
+from mpsrgan.provenance import WARNING, pixels_digest, read_provenance
+from mpsrgan.reading import ImageError, open_header
 from mpsrgan.registry import entries
 
-MAX_PIXELS = 400_000_000
 NO_NOTE = "carries no note of mpsrgan: that proves nothing, metadata is easily lost"
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--max-pixels",
         type=int,
-        default=MAX_PIXELS,
+        default=MAX_WRITTEN,
         metavar="N",
         help="largest image whose pixels are compared (default %(default)s)",
     )
@@ -58,7 +58,7 @@ def _digest(path):
         raise UserError(f"{path}: cannot be read: {error.strerror}; --input names the file that was upscaled") from None
 
 
-def block(path, given=None, max_pixels=MAX_PIXELS):
+def block(path, given=None, max_pixels=MAX_WRITTEN):
     """-> (0 or 1, lines of text). Args: given: (name, sha256) of --input. Raises: UserError if it cannot be read."""
     note = read_provenance(path)
     if note is None:
@@ -129,7 +129,7 @@ def _input(note, given):
 
 def _pixels(note, path, max_pixels):
     try:
-        with opened(path) as (file, image):
+        with open_header(path) as (file, image):
             width, height = image.size
             if note.output_size not in (None, [width, height]):
                 return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
@@ -144,12 +144,12 @@ def _pixels(note, path, max_pixels):
 
 
 def stored_pixels(file, image):
-    """What a file holds, as uint8 or uint16 (H, W) or (H, W, C), not turned. Args: what `provenance.opened` gives."""
+    """What a file holds, as uint8 or uint16 (H, W) or (H, W, C), not turned. Args: what `open_header` gives."""
     file.seek(0)
-    data = file.read()
-    if is_deep(image, data):
-        return decode(data, file.name)
+    head = file.read(HEAD)
     file.seek(0)
+    if is_deep(image, head):
+        return decode(file.read(), file.name)
     image.load()
     if image.mode in ("1", "P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")

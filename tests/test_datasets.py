@@ -15,7 +15,7 @@ from data_prep.samples import NATURAL_PATTERN, natural_photos, orl_faces
 from data_prep.sets import SETS
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
-from mpsrgan.images import list_images
+from mpsrgan.reading import list_images
 
 FORMATS = {"jpg": "JPEG", "png": "PNG", "pgm": "PPM"}
 ALIGNED, DEEP = (178, 218), (250, 250)

@@ -18,9 +18,10 @@ from mpsrgan.evaluate import figures, measure, summary
 from mpsrgan.evaluate.methods import check_sources
 from mpsrgan.evaluate.photos import Photo
 from mpsrgan.identity import faces
-from mpsrgan.images import open_image, resize, save_image
+from mpsrgan.images import resize, save_image
 from mpsrgan.metrics import psnr
 from mpsrgan.models.srgan import build_generator
+from mpsrgan.reading import open_image
 from mpsrgan.weights import save_generator
 
 PEOPLE, PHOTOS = 6, 3

@@ -107,8 +107,9 @@ def test_the_report_says_what_is_true(done, photos):
 def test_the_scores_are_those_of_the_saved_generator(done):
     from data_prep import Manifest
     from data_prep.pairs import photo_area
-    from mpsrgan.images import open_image, to_float, to_uint8
+    from mpsrgan.images import to_float, to_uint8
     from mpsrgan.metrics import psnr
+    from mpsrgan.reading import open_image
 
     manifest = Manifest.load(done / "data")
     generator = load_generator(done / "generator.h5")

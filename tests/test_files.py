@@ -1,5 +1,6 @@
 import hashlib
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from mpsrgan.cli import main
 from mpsrgan.errors import UserError
-from mpsrgan.provenance import Provenance, pixels_digest, read_provenance
+from mpsrgan.provenance import Provenance, insert_png_chunks, pixels_digest, read_provenance
 from mpsrgan.upscale.files import read_picture, write_picture
 
 RNG = np.random.default_rng(4)
@@ -72,6 +74,33 @@ def test_8_bits_with_profile_and_note(tmp_path, suffix):
         assert note.pixels_sha256 is None
     else:
         assert np.array_equal(found, image) and note.pixels_sha256 == pixels_digest(np.asarray(image))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_colours_that_alpha_hides_stay(tmp_path, suffix):
+    image = RNG.integers(1, 256, (6, 5, 4), np.uint8)
+    image[:3, :, 3] = 0
+    write_picture(Image.fromarray(image), tmp_path / f"a{suffix}", NOTE)
+    assert np.array_equal(read_picture(tmp_path / f"a{suffix}").image, image)
+    assert main(["verify", str(tmp_path / f"a{suffix}")]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize("exif", [b"nonsense", b"II*\0\x08", b"MM\0*\xff\xff\xff\xff"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_damaged_exif_turns_nothing(kind, exif):
+    for image in (Image.fromarray(RNG.integers(0, 256, (6, 5, 3), np.uint8)), Image.new("L", (5, 6))):
+        stream = io.BytesIO()
+        image.save(stream, kind, exif=b"Exif\0\0" + exif, dpi=(72, 72))  # without it Pillow looks at JPEG's EXIF early
+        assert read_picture(stream.getvalue()).size == (5, 6)
+
+
+def test_damaged_exif_of_16_bit_colour(tmp_path):
+    image = deep(3)
+    chunk = b"eXIfnonsense"
+    chunk = len(chunk[4:]).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
+    png = cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+    assert np.array_equal(read_picture(insert_png_chunks(png, chunk)).image, image)
 
 
 def test_streams(tmp_path):

@@ -16,7 +16,7 @@ RGB = RNG.integers(0, 256, (6, 5, 3), np.uint8)
 
 def remade(image):
     pixels = pixels_of(image)
-    return pixels.remade(pixels.colours, pixels.alpha)
+    return pixels.remade(pixels.colours)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "LA", "RGBA", "I;16"])

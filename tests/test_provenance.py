@@ -15,7 +15,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from mpsrgan import __version__, cli, provenance
 from mpsrgan.errors import UserError
-from mpsrgan.images import ImageError
 from mpsrgan.provenance import (
     MAX_NOTE,
     MAX_TEXT,
@@ -29,6 +28,7 @@ from mpsrgan.provenance import (
     save_options,
     tiff_tags,
 )
+from mpsrgan.reading import ImageError
 from mpsrgan.registry import entries
 from mpsrgan.verify_command import NO_NOTE
 

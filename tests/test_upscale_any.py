@@ -14,7 +14,7 @@ from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.images import resize, save_image
 from mpsrgan.models.srgan import build_generator
-from mpsrgan.provenance import read_provenance
+from mpsrgan.provenance import Provenance, read_provenance
 from mpsrgan.upscale import Upscaler, windows
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.face_mode import restore_with_faces
@@ -207,6 +207,13 @@ def test_every_file_says_what_it_is(upscale, tmp_path, weights):
         assert main(["verify", str(tmp_path / name), "--input", str(tmp_path / "in.png")]) in (0, 1)
 
 
+@pytest.mark.parametrize("name", ["in.jpg", "in.png"])
+def test_damaged_exif_is_left_aside(upscale, tmp_path, name):
+    Image.fromarray(photo(5, 7)).save(tmp_path / name, exif=b"Exif\0\0nonsense", dpi=(72, 72))
+    assert upscale(tmp_path / name, "-o", tmp_path / "out.png") == 0
+    assert Image.open(tmp_path / "out.png").size == (28, 20)
+
+
 def test_patterns_compare_and_size(upscale, tmp_path, capsys):
     for name in ("a.png", "b.png", "c.jpg"):
         save_image(photo(6, 8), tmp_path / "in" / name)
@@ -319,7 +326,7 @@ def test_options_of_faces_that_do_not_go_together(upscale, tmp_path, capsys, wor
 # --- videos
 
 
-def test_videos_of_the_command(upscale, tmp_path, capsys):
+def test_videos_of_the_command(upscale, weights, tmp_path, capsys):
     av = pytest.importorskip("av")
     from test_video import picture, read, write
 
@@ -333,7 +340,9 @@ def test_videos_of_the_command(upscale, tmp_path, capsys):
     assert len(made) == 2
     with av.open(str(tmp_path / "out" / "a.mp4")) as file:
         assert (file.streams.video[0].width, file.streams.video[0].height) == (48, 32)
-        assert "Not evidence" in file.metadata["comment"] and '"faithful": true' in file.metadata["comment"]
+        note = Provenance.from_json(file.metadata["comment"])
+        assert note.model == weights.name and note.faithful and note.steps == "x4 network on every 2. frame"
+        assert str(tmp_path.parent) not in file.metadata["comment"] and "Not evidence" in file.metadata["comment"]
     assert "a.mp4: 2 frames of 48x32" in capsys.readouterr().err
     assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.mp4", "--scale", 2) == 1
     assert "videos are enlarged by the network's own factor" in capsys.readouterr().err

@@ -115,8 +115,8 @@ def test_one_bad_file_does_not_lose_the_others(fake, tmp_path, capsys):
     assert isinstance(first, Result) and last.file.name == "last.png"
     assert problems == [
         "garbage.jpg: not an image that can be read",
-        "large.png: would become 360x360, 129,600 pixels, over the limit of 100,000; choose a smaller enlargement, or "
-        "make it smaller first",
+        "large.png: it would become 360x360, 129,600 pixels, over the limit of 100,000; make it smaller first, enlarge "
+        "it less, or raise --max-pixels",
         "heavy.png: has 2.1 MB, over the limit of 2 MB",
         "odd.png: failed by a mistake of this program (ZeroDivisionError), its terminal says more",
         "gone.png: is here no more, as files are deleted after an hour; upload it again",

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.commandline import exit_code, say
-from mpsrgan.images import ImageError, list_images, open_image, save_image
+from mpsrgan.images import save_image
+from mpsrgan.reading import ImageError, list_images, open_image
 
 MARGIN = 1.2
 

@@ -8,8 +8,8 @@ from data_prep.pairs import size_words
 from mpsrgan.assets import describe
 from mpsrgan.blend import mixture, partner_of
 from mpsrgan.errors import UserError
-from mpsrgan.images import list_images, open_image
 from mpsrgan.invention import invention_map
+from mpsrgan.reading import list_images, open_image
 from mpsrgan.report import BASELINES
 
 BASELINE = "bicubic"

@@ -16,7 +16,7 @@ from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.samples import Samples
 from mpsrgan.experiment.settings import words
-from mpsrgan.images import MANIFEST_NAME
+from mpsrgan.reading import MANIFEST_NAME
 
 PAIRS, FIRST_PAIRS = "data", "first_data"
 """Folders of a run that hold the pairs it has made: of its photographs, and of those of its first stage."""

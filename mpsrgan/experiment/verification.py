@@ -10,7 +10,7 @@ from mpsrgan.document import Table
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.data import degradation
 from mpsrgan.identity import ENCODERS, load_encoder, relative_change, verification_table
-from mpsrgan.images import list_images, open_image
+from mpsrgan.reading import list_images, open_image
 from mpsrgan.report import BASELINES
 from mpsrgan.training.callbacks import restore
 

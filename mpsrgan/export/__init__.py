@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_prep.pairs import as_size
 from mpsrgan.errors import UserError
-from mpsrgan.images import list_images
+from mpsrgan.reading import list_images
 
 SIZE = (64, 64)
 LARGEST_DIFFERENCE = 1.0

@@ -7,8 +7,9 @@ import numpy as np
 from data_prep.loader import as_channels
 from data_prep.pairs import make_pair
 from mpsrgan.errors import UserError
-from mpsrgan.images import ImageError, list_images, open_image, resize, to_float, to_uint8
+from mpsrgan.images import resize, to_float, to_uint8
 from mpsrgan.metrics.images import psnr
+from mpsrgan.reading import ImageError, list_images, open_image
 
 ODD = (37, 50)
 """(height, width) of a second picture, for formats that take any."""

@@ -133,8 +133,7 @@ class Upscaler:
             turned = lambda image: self._enlarged(image, _as_lies(target, image, pixels.colours), None)[0]
             levels = invention_map(pixels.colours, turned, colours)
             levels *= np.float32(255 / np.iinfo(colours.dtype).max)
-        alpha = None if pixels.alpha is None else resized(pixels.alpha[..., None], target, "bicubic")[..., 0]
-        return Restored(pixels.remade(colours, alpha), steps, found.lr_consistency, found.colour_shift, levels)
+        return Restored(pixels.remade(colours), steps, found.lr_consistency, found.colour_shift, levels)
 
     def _enlarged(self, colours, target, progress):
         """(H, W, C) -> ((H', W', C) of the size target, Faithfulness, what was done in words)."""

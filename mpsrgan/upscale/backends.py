@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import sys
-import uuid
 from pathlib import Path
 
 from mpsrgan import __version__
@@ -12,6 +11,7 @@ from mpsrgan.assets import cache_folder, hexdigest
 from mpsrgan.blend import Mixture, mixed
 from mpsrgan.errors import UserError
 from mpsrgan.export.onnx import FORMAT, METADATA, import_onnx, to_onnx
+from mpsrgan.images import whole_file
 
 BACKENDS = ("auto", "keras", "onnx")
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
@@ -155,18 +155,13 @@ def _convert(path, cached):
     """A .h5 file -> the bytes of its .onnx file, also written to `cached` where that can be."""
     import_onnx()
     made = load_keras(path, "float32").to_onnx().SerializeToString()
-    temporary = cached.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(cached) as temporary:
             temporary.write_bytes(made)
-            os.replace(temporary, cached)
-        finally:
-            temporary.unlink(missing_ok=True)
         files = sorted(cached.parent.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
         for file in files[:-CACHED_FILES]:
             file.unlink(missing_ok=True)
-    except OSError:
+    except (OSError, UserError):
         pass
     return made
 

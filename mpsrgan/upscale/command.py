@@ -5,10 +5,10 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 
 from mpsrgan.errors import UserError
+from mpsrgan.images import MAX_WRITTEN
 from mpsrgan.upscale.backends import BACKENDS
 
 NOTE = "note: a restored face is a guess, never evidence"
-MAX_PIXELS = 400_000_000
 WEIGHTS, REALISM = "mpsrgan-plus", 0.5
 """Without --weights and a run of one's own: sharp, but half way back to what can be known."""
 
@@ -118,7 +118,7 @@ def _add_result(group):
     group.add_argument(
         "--max-pixels",
         type=int,
-        default=MAX_PIXELS,
+        default=MAX_WRITTEN,
         metavar="N",
         help="largest image to write, in pixels (default %(default)s)",
     )

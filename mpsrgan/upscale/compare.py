@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from mpsrgan.images import resize
 from mpsrgan.invention import NARROWEST
 
 
@@ -12,9 +13,8 @@ def side_by_side(lr, sr):
     Args: lr: uint8 (h, w, 3). sr: uint8 (H, W, 3). There is no caption where it would not fit.
     """
     height, width = sr.shape[:2]
-    before = np.asarray(Image.fromarray(lr).resize((width, height), Image.Resampling.BICUBIC))
     gap = np.full((height, max(2, width // 100), 3), 255, np.uint8)
-    pair = np.concatenate([before, gap, sr], axis=1)
+    pair = np.concatenate([resize(lr, (height, width)), gap, sr], axis=1)
     if width < 2 * NARROWEST:
         return pair
     size = min(max(11, width // 24), 48)

@@ -41,9 +41,7 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
         steps += f", then {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"
     found = Faithfulness(pixels=rgb.shape[0] * rgb.shape[1])
     found.compare(rgb, resized(sr, pixels.size, "bicubic"))
-    colours = sr[..., :1] if gray else sr
-    alpha = None if pixels.alpha is None else resized(pixels.alpha[..., None], target, "bicubic")[..., 0]
-    return Restored(pixels.remade(colours, alpha), steps, found.lr_consistency, None), report
+    return Restored(pixels.remade(sr[..., :1] if gray else sr), steps, found.lr_consistency, None), report
 
 
 @functools.cache

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags
 
 from mpsrgan import deep
 from mpsrgan.errors import UserError
-from mpsrgan.images import WRITE_FORMATS, open_picture, whole_file
-from mpsrgan.provenance import pixels_digest, save_options
+from mpsrgan.images import WRITE_FORMATS, whole_file
+from mpsrgan.provenance import check_kind, pixels_digest, save_options
+from mpsrgan.reading import open_picture, orientation, upright_size
 
 STREAM = "-"
 
@@ -27,14 +27,11 @@ class Picture:
     @property
     def size(self):
         """(width, height), upright."""
-        if isinstance(self.image, np.ndarray):
-            return self.image.shape[1::-1]
-        turned = self.image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-        return self.image.size[::-1] if turned else self.image.size
+        return self.image.shape[1::-1] if isinstance(self.image, np.ndarray) else upright_size(self.image)
 
 
 def read_picture(source):
-    """A path, or the bytes of a file -> Picture. Raises: UserError (ImageError) as ``mpsrgan.images.open_picture``."""
+    """A path, or the bytes of a file -> Picture. Raises: UserError (ImageError) as ``mpsrgan.reading.open_picture``."""
     if isinstance(source, bytes):
         data, file = source, io.BytesIO(source)
         file.name = "standard input"
@@ -45,8 +42,7 @@ def read_picture(source):
         data = Path(source).read_bytes()
     digest, profile = hashlib.sha256(data).hexdigest(), image.info.get("icc_profile")
     if deep.is_deep(image, data):
-        colours = deep.decode(data, getattr(file, "name", source))
-        image = deep.turned(colours, image.getexif().get(ExifTags.Base.Orientation))
+        image = deep.turned(deep.decode(data, getattr(file, "name", source)), orientation(image))
     return Picture(image, digest, profile)
 
 
@@ -82,9 +78,7 @@ def check_suffix(suffix):
     """Raises: UserError unless files of this suffix are written and can carry the note."""
     if suffix not in WRITE_FORMATS:
         raise UserError(f"cannot write {suffix or 'a file without a suffix'}, use one of {', '.join(WRITE_FORMATS)}")
-    kind, _ = WRITE_FORMATS[suffix]
-    if kind in ("BMP", "PPM"):
-        save_options(kind, None)
+    check_kind(WRITE_FORMATS[suffix][0])
 
 
 def _fitting(image, kind, name):

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import upright
+from mpsrgan.reading import upright
+from mpsrgan.upscale.resize import resized
 
 TYPES = (np.uint8, np.uint16)
 _16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -28,12 +29,16 @@ class Pixels:
     def size(self):
         return self.colours.shape[1], self.colours.shape[0]
 
-    def remade(self, colours, alpha):
-        """The kind that came, of other pixels: a Pillow image (L, LA, RGB, RGBA or I;16) or an array.
+    def remade(self, colours):
+        """The kind that came, of other colours: a Pillow image (L, LA, RGB, RGBA or I;16) or an array.
 
-        As Pillow has no colour of 16 bits, `Pixels` of those that came as an array go back as an array.
+        Alpha is brought to their size by the bicubic filter. As Pillow has no colour of 16 bits, `Pixels` of those that
+        came as an array go back as an array.
         """
-        arrays = colours if alpha is None else np.concatenate([colours, alpha[..., None]], axis=-1)
+        arrays = colours
+        if self.alpha is not None:
+            alpha = resized(self.alpha[..., None], colours.shape[1::-1], "bicubic")
+            arrays = np.concatenate([colours, alpha], axis=-1)
         if self.kind != "pillow":
             return arrays[..., 0] if self.kind == 2 else arrays
         image = Image.fromarray(arrays[..., 0] if arrays.shape[2] == 1 else arrays)

@@ -7,7 +7,8 @@ from collections import namedtuple
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import WRITE_FORMATS, list_images
+from mpsrgan.images import WRITE_FORMATS
+from mpsrgan.reading import list_images
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video
 
@@ -71,11 +72,12 @@ def _matching(name):
     """The path of that name, or those that match it as a pattern. Raises: UserError for none."""
     if os.path.exists(name):
         return [Path(name)]
-    found = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+    if not glob.has_magic(name):
+        raise UserError(f"{name}: no such file or folder; check the path")
+    found = [Path(one) for one in sorted(glob.glob(name, recursive=True))]
     if not found:
-        what = "matches nothing; quote or check the pattern" if glob.has_magic(name) else "no such file or folder"
-        raise UserError(f"{name}: {what}" + ("" if glob.has_magic(name) else "; check the path"))
-    return [Path(one) for one in found]
+        raise UserError(f"{name}: matches nothing; quote or check the pattern")
+    return found
 
 
 def _jobs_of(path, output):

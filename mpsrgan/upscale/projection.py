@@ -9,7 +9,8 @@ are a few steps and not one.
 import functools
 
 import numpy as np
-from PIL import Image
+
+from mpsrgan.images import resize
 
 STEPS = 2
 REACH = 8
@@ -18,22 +19,15 @@ pseudo-inverse falls to 0.31 of itself with each lr pixel (measured, factors 2 t
 
 
 @functools.lru_cache(maxsize=16)
-def reduction(length, scale):
-    """Pillow's antialiased bicubic reduction of one axis -> (matrix, its pseudo-inverse), both float32.
+def pseudo_inverse(length, scale):
+    """Of Pillow's antialiased bicubic reduction of one axis to `length` pixels -> float32 (scale length, length).
 
-    Args: length: of the small image, 1 or more. scale: the factor. Returns: (length, scale length) and its transpose's
-        shape. The product of the two is the identity; the condition is about 2 whatever the length, so little grows.
+    Args: length: 1 or more. scale: the factor. What it enlarges is the same again when reduced; the condition is about
+        2 whatever the length, so little grows.
     """
-    unit = Image.fromarray(np.eye(scale * length, dtype=np.float32))
-    matrix = np.asarray(unit.resize((scale * length, length), Image.Resampling.BICUBIC)).astype(np.float64)
-    inverse = matrix.T @ np.linalg.inv(matrix @ matrix.T)
-    return matrix.astype(np.float32), inverse.astype(np.float32)
-
-
-def reduce(sr, scale):
-    """float32 (sH, sW, C) -> (H, W, C): Pillow's bicubic, antialiased, without its rounding."""
-    rows, columns = (reduction(side // scale, scale)[0] for side in sr.shape[:2])
-    return _both(rows, sr, columns)
+    unit = np.eye(scale * length, dtype=np.float32)[..., None]
+    matrix = resize(unit, (length, scale * length))[..., 0].astype(np.float64)
+    return (matrix.T @ np.linalg.inv(matrix @ matrix.T)).astype(np.float32)
 
 
 def project(sr, lr, scale, low=-1.0, high=1.0):
@@ -42,12 +36,8 @@ def project(sr, lr, scale, low=-1.0, high=1.0):
     Args: sr: float32 (sH, sW, C). lr: float32 (H, W, C), in the same range. scale: s.
     Where both cannot be had at once (the input is brighter than any such image), the range wins.
     """
-    rows, columns = (reduction(side, scale)[1] for side in lr.shape[:2])
+    rows, columns = (pseudo_inverse(side, scale) for side in lr.shape[:2])
     for _ in range(STEPS):
-        sr = np.clip(sr + _both(rows, lr - reduce(sr, scale), columns), low, high)
+        missing = np.moveaxis(lr - resize(sr, lr.shape[:2]), -1, 0)
+        sr = np.clip(sr + np.stack([rows @ plane @ columns.T for plane in missing], axis=-1), low, high)
     return sr
-
-
-def _both(rows, image, columns):
-    """rows image columns^T for each channel: float32 (h, w, C) -> (len(rows), len(columns), C)."""
-    return np.stack([rows @ plane @ columns.T for plane in np.moveaxis(image, -1, 0)], axis=-1)

@@ -31,6 +31,16 @@ def target_size(size, own, scale=None, wanted=None):
     return tuple(max(1, round(side * ratio)) if there is None else there for there, side in zip(wanted, size))
 
 
+def check_pixels(what, size, limit):
+    """Raises: UserError if `what` would get more pixels than `limit` by a size of (width, height)."""
+    width, height = size
+    if width * height > limit:
+        raise UserError(
+            f"{what} would become {width}x{height}, {width * height:,} pixels, over the limit of {limit:,}; make it "
+            "smaller first, enlarge it less, or raise --max-pixels"
+        )
+
+
 def resized(image, size, filter):
     """(H, W, C) uint8 or uint16 -> (height, width, C) of the same type, by one of `mpsrgan.images.FILTERS`.
 

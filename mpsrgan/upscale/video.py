@@ -10,8 +10,9 @@ from pathlib import Path
 
 from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
-from mpsrgan.images import MAX_PIXELS
+from mpsrgan.reading import MAX_PIXELS
 from mpsrgan.upscale.flicker import Smoother
+from mpsrgan.upscale.resize import check_pixels
 
 WRITTEN = (".mp4", ".m4v", ".mov", ".mkv")
 VIDEO_FORMATS = (*WRITTEN, ".avi", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".flv", ".ogv")
@@ -169,17 +170,10 @@ class _Work:
             from mpsrgan.upscale.video_frames import Look
 
             self.look = Look.of(frame)
-            self._check_size()
+            size = [round(self.scale * side) for side in (self.look.width, self.look.height)]
+            check_pixels(f"{self.source}: frames", size, self.max_pixels)
         image = self.look.to_array(frame)
         return self.smoother(image, self.upscale(image))
-
-    def _check_size(self):
-        width, height = (round(self.scale * side) for side in (self.look.width, self.look.height))
-        if width * height > self.max_pixels:
-            raise UserError(
-                f"{self.source}: frames would become {width}x{height}, {width * height:,} pixels, over the limit of "
-                f"{self.max_pixels:,}; make it smaller first or raise --max-pixels"
-            )
 
     def _nothing(self):
         reader = self.reader

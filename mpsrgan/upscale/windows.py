@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_float, to_levels
-from mpsrgan.upscale.projection import REACH, project, reduce
+from mpsrgan.images import resize, to_float, to_levels
+from mpsrgan.upscale.projection import REACH, project
 from mpsrgan.upscale.tiles import evened, spans
 
 TILE, SMALLEST_TILE = 192, 16
@@ -99,13 +98,12 @@ class Windows:
 
     def _restored(self, lr, dtype, kept, found):
         """float32 (h, w, C) in -1..1 -> (sh, sw, C) of `dtype`; what it tells of the kept lr pixels is added up."""
-        s = self.generator.scale
         sr = np.clip(self._by_network(lr), -1, 1)
-        shift = (reduce(sr, s) - lr)[kept]
+        shift = (resize(sr, lr.shape[:2]) - lr)[kept]
         if self.faithful:
-            sr = project(sr, lr, s)
+            sr = project(sr, lr, self.generator.scale)
         levels = to_levels(sr, dtype)
-        found.add(shift, (reduce(to_float(levels), s) - lr)[kept])
+        found.add(shift, (resize(to_float(levels), lr.shape[:2]) - lr)[kept])
         return levels
 
     def _by_network(self, lr):
@@ -116,10 +114,7 @@ class Windows:
         if lr.shape[2] == 1:
             return (run(np.repeat(lr, 3, axis=2)) @ _LUMA)[..., None]
         luma = (lr @ _LUMA)[..., None]
-        size = tuple(self.generator.scale * side for side in lr.shape[1::-1])
-        planes = [Image.fromarray(plane) for plane in np.moveaxis(lr - luma, -1, 0)]
-        colours = np.stack([plane.resize(size, Image.Resampling.BICUBIC) for plane in planes], axis=-1)
-        return run(luma) + colours
+        return run(luma) + resize(lr - luma, [self.generator.scale * side for side in lr.shape[:2]])
 
 
 def out_of_memory(error):

@@ -10,14 +10,15 @@ from PIL import Image
 
 from mpsrgan.assets import hexdigest
 from mpsrgan.errors import UserError
-from mpsrgan.images import READ_FORMATS, ImageError, save_image
+from mpsrgan.images import save_image
 from mpsrgan.memory import peak_memory
 from mpsrgan.provenance import Provenance, read_provenance
+from mpsrgan.reading import READ_FORMATS, ImageError
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.files import STREAM, read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
-from mpsrgan.upscale.resize import target_size
+from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.video import is_video, upscale_video
 
 
@@ -67,7 +68,8 @@ class Work:
         began = time.monotonic()
         data = sys.stdin.buffer.read() if job.source == STREAM else job.source
         picture = read_picture(data)
-        size = self._checked(job.source, picture.size)
+        size = target_size(picture.size, self.upscaler.scale, self.args.scale, self.args.size)
+        check_pixels(f"{job.source}: it", size, self.args.max_pixels)
         expected = note_of(picture, size, self.upscaler, self.args.weights, self.weights_digest)
         if self.args.resume and job.target != STREAM and self._is_there(job, expected):
             return "already there"
@@ -89,16 +91,6 @@ class Work:
         from mpsrgan.upscale.face_mode import restore_with_faces
 
         return restore_with_faces(self.upscaler, image, background=self.args.background, **asked)
-
-    def _checked(self, source, size):
-        """The (width, height) that a picture of that size gets. Raises: UserError if that is over the limit."""
-        width, height = target_size(size, self.upscaler.scale, self.args.scale, self.args.size)
-        if width * height > self.args.max_pixels:
-            raise UserError(
-                f"{source}: would become {width}x{height}, {width * height:,} pixels, over the limit of "
-                f"{self.args.max_pixels:,}; make it smaller first or raise --max-pixels"
-            )
-        return width, height
 
     def _is_there(self, job, expected):
         """Is the output what this call would write? Told by its note; its pixels are not looked at."""
@@ -171,16 +163,10 @@ class Work:
         return "done"
 
     def _video_note(self, job):
-        note = Provenance(
-            model=str(self.args.weights),
-            weights_sha256=self.weights_digest,
-            input_sha256=hexdigest(job.source),
-            scale=self.upscaler.scale,
-            steps=f"x{self.upscaler.scale} network on every {self.args.every}. frame",
-            realism=self.upscaler.realism,
-            faithful=self.upscaler.faithful,
-        )
-        return note.to_json()
+        scale = self.upscaler.scale
+        steps = f"x{scale} network on every {self.args.every}. frame"
+        digests = self.weights_digest, hexdigest(job.source)
+        return _note(self.upscaler, self.args.weights, *digests, scale=scale, steps=steps).to_json()
 
 
 def note_of(picture, size, upscaler, weights, digest):
@@ -188,16 +174,20 @@ def note_of(picture, size, upscaler, weights, digest):
 
     Args: weights: as given to --weights. digest: sha256 of their file.
     """
+    sizes = {"input_size": list(picture.size), "output_size": list(size)}
+    scale = round(size[0] / picture.size[0], 6)
+    return _note(upscaler, weights, digest, picture.digest, scale=scale, steps="", **sizes)
+
+
+def _note(upscaler, weights, weights_digest, input_digest, **more):
+    """Provenance with the file of the weights by its name, without the folder."""
     return Provenance(
-        model=str(weights) if not Path(weights).suffix else Path(weights).name,
-        weights_sha256=digest,
-        input_sha256=picture.digest,
-        input_size=list(picture.size),
-        output_size=list(size),
-        scale=round(size[0] / picture.size[0], 6),
-        steps="",
+        model=Path(weights).name,
+        weights_sha256=weights_digest,
+        input_sha256=input_digest,
         realism=upscaler.realism,
         faithful=upscaler.faithful,
+        **more,
     )
 
 

@@ -21,7 +21,7 @@ from mpsrgan.upscale.command import WEIGHTS
 from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
-from mpsrgan.upscale.resize import target_size
+from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.work import file_of, note_of
 from mpsrgan.weights import is_name
 
@@ -31,6 +31,7 @@ VIEW, THUMBNAIL = 1600, 240
 KEPT_UPSCALERS = 3
 KEPT_SECONDS = 3600
 """For which uploads and results stay; all go when the server ends."""
+_CLOSE = "above 50 dB: on average less than 1 of 255 levels apart"
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,8 @@ class Desk:
         if (size := path.stat().st_size) > self.limits.megabytes * MEGABYTE:
             raise UserError(f"has {size / MEGABYTE:.1f} MB, over the limit of {self.limits.megabytes:g} MB")
         picture = read_picture(path)
-        width, height = size = target_size(picture.size, 1, wish.scale)
-        if width * height > self.limits.pixels:
-            raise UserError(
-                f"would become {width}x{height}, {width * height:,} pixels, over the limit of {self.limits.pixels:,}; "
-                "choose a smaller enlargement, or make it smaller first"
-            )
+        size = target_size(picture.size, 1, wish.scale)
+        check_pixels("it", size, self.limits.pixels)
         upscaler, digest = self.upscaler(wish.weights, wish.realism, wish.faithful)
         made, faces = self._restored(upscaler, picture.image, wish, tick)
         note = replace(
@@ -246,7 +243,7 @@ def _facts(note, made, faces, seconds):
     facts = {
         "Size": "{}x{} to {}x{} pixels".format(*note.input_size, *note.output_size),
         "Done by": f"{note.model}{realism}: {made.steps}",
-        "Against your photograph": f"{consistency} when reduced again (above 50 dB the eye sees no difference)",
+        "Against your photograph": f"{consistency} when reduced again ({_CLOSE})",
     }
     if made.colour_shift is not None:
         undone = ", undone" if note.faithful else ""
