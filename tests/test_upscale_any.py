@@ -101,13 +101,18 @@ def test_batches(upscaler):
     "asked, size, passes",
     [
         ({}, (24, 20), ""),
-        ({"scale": 2}, (12, 10), ", then 24x20 reduced to 12x10 by Lanczos"),
-        ({"scale": 3}, (18, 15), ", then 24x20 reduced to 18x15 by Lanczos"),
-        ({"scale": 8}, (48, 40), ", 2 times, then 96x80 reduced to 48x40 by Lanczos"),
-        ({"scale": 16}, (96, 80), ", 2 times"),
-        ({"size": (30, None)}, (30, 25), ", 2 times, then 96x80 reduced to 30x25 by Lanczos"),
-        ({"size": (7, 20)}, (7, 20), ", then 24x20 reduced to 7x20 by Lanczos"),
-        ({"scale": 0.01}, (1, 1), ", then 24x20 reduced to 1x1 by Lanczos"),
+        ({"scale": 2}, (12, 10), ", reduced to 12x10 by Lanczos"),
+        ({"scale": 3}, (18, 15), ", reduced to 18x15 by Lanczos"),
+        ({"scale": 8}, (48, 40), ", reduced to 12x10 by Lanczos, x4 network"),
+        ({"scale": 16}, (96, 80), ", x4 network"),
+        ({"size": (30, None)}, (30, 25), ", reduced to 8x7 by Lanczos, x4 network, reduced to 30x25 by Lanczos"),
+        (
+            {"scale": 40},
+            (240, 200),
+            ", reduced to 15x13 by Lanczos, x4 network, reduced to 60x50 by Lanczos, x4 network",
+        ),
+        ({"size": (7, 20)}, (7, 20), ", reduced to 7x20 by Lanczos"),
+        ({"scale": 0.01}, (1, 1), ", reduced to 1x1 by Lanczos"),
     ],
 )
 def test_other_sizes_say_how_they_were_had(upscaler, asked, size, passes):
@@ -203,7 +208,7 @@ def test_every_file_says_what_it_is(upscale, tmp_path, weights):
         assert upscale(tmp_path / "in.png", "-o", tmp_path / name, "--scale", 2) == 0
         note = read_provenance(tmp_path / name)
         assert note.model == weights.name and note.input_size == [7, 5] and note.output_size == [14, 10]
-        assert note.scale == 2 and note.faithful and note.steps.startswith("x4 network, then")
+        assert note.scale == 2 and note.faithful and note.steps.startswith("x4 network, reduced")
         assert main(["verify", str(tmp_path / name), "--input", str(tmp_path / "in.png")]) in (0, 1)
 
 
@@ -296,7 +301,7 @@ def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
     assert "1 face found, 1 restored (1 turned upright)" in err and "colour shift" not in err
     note = read_provenance(tmp_path / "out.png")
     assert note.faces["restored"] == 1 and note.output_size == [200, 240]
-    assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, then 400x480 resized to 200x240")
+    assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, 400x480 resized to 200x240")
     far = resize(image, (480, 400), "lanczos")[-40:]
     assert differ(np.asarray(Image.open(tmp_path / "out.png"))[-20:], resize(far, (20, 200), "lanczos")) <= 40
 

@@ -106,7 +106,7 @@ class Upscaler:
                 RGB or (H, W, 4) RGBA, from 1x1 up (``mpsrgan.upscale.pixels.pixels_of`` tells which becomes what); a
                 list of those, or an array (N, H, W, C).
             scale: how many times larger, any number above 0; None: the network's own. Others are had by applying the
-                network as often as needed and reducing what is too large by Lanczos.
+                network as often as needed and reducing by Lanczos: before its last pass to what that needs, and after.
             size: (width, height) of the result in its place; None for one of the two keeps the proportions.
             explain: also tell where detail was made up.
         Returns: Pillow image, or array of the same number of dimensions and type; a list for a list. Gray goes through
@@ -140,15 +140,23 @@ class Upscaler:
         factor = max(target[0] / colours.shape[1], target[1] / colours.shape[0])
         passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
         result, found = self._windows(colours, progress)
-        for _ in range(passes - 1):
+        steps = f"x{self.scale} network"
+        for left in range(passes - 1, 0, -1):
+            result, reduced = _reduced(result, [math.ceil(side / self.scale**left) for side in target])
             result = self._windows(result, progress)[0]
-        steps = f"x{self.scale} network" + (f", {passes} times" if passes > 1 else "")
-        if (made := result.shape[1::-1]) != tuple(target):
-            result = resized(result, target, "lanczos")
-            steps += f", then {made[0]}x{made[1]} reduced to {target[0]}x{target[1]} by Lanczos"
-        if passes > 1 or made != tuple(target):
+            steps += f"{reduced}, x{self.scale} network"
+        result, reduced = _reduced(result, target)
+        steps += reduced
+        if passes > 1 or reduced:
             found.compare(colours, resized(result, colours.shape[1::-1], "bicubic"))
         return result, found, steps
+
+
+def _reduced(image, size):
+    """(H, W, C) -> (the image of that (width, height), what was done in words, "" for nothing)."""
+    if image.shape[1::-1] == tuple(size):
+        return image, ""
+    return resized(image, size, "lanczos"), f", reduced to {size[0]}x{size[1]} by Lanczos"
 
 
 def _as_lies(target, image, colours):

@@ -38,7 +38,7 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
         steps += f" on the faces ({report.restored}), the rest by Lanczos"
     if made != tuple(target):
         sr = resized(sr, target, "lanczos")
-        steps += f", then {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"
+        steps += f", {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"
     found = Faithfulness(pixels=rgb.shape[0] * rgb.shape[1])
     found.compare(rgb, resized(sr, pixels.size, "bicubic"))
     return Restored(pixels.remade(sr[..., :1] if gray else sr), steps, found.lr_consistency, None), report
