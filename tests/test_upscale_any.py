@@ -231,6 +231,14 @@ def test_patterns_compare_and_size(upscale, tmp_path, capsys):
     assert "*.gif: matches nothing" in capsys.readouterr().err
 
 
+def test_one_large_picture_shows_its_tiles(upscale, tmp_path, monkeypatch, capsys):
+    save_image(photo(40, 20), tmp_path / "a.png")
+    for patience, shown in ((2, False), (0, True)):
+        monkeypatch.setattr("mpsrgan.upscale.work.PATIENCE", patience)
+        assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--tile", 20) == 0
+        assert ("0tile [" in capsys.readouterr().err) == shown, "no bar for what is done at once"
+
+
 def test_side_by_side_has_a_caption_where_there_is_room():
     pair = side_by_side(photo(40, 40), photo(160, 160))
     assert pair.shape == (22 + 160, 322, 3) and (pair[:22] < 128).any() and (pair[22:, 160:162] == 255).all()

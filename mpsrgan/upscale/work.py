@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from mpsrgan.upscale.files import STREAM, read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
 from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.video import is_video, upscale_video
+
+PATIENCE = 2
+"""Seconds before one picture gets a bar of its tiles."""
 
 
 class Work:
@@ -50,7 +54,8 @@ class Work:
         from tqdm import tqdm
 
         counts = dict.fromkeys(("done", "already there", "failed", "skipped"), 0)
-        for job in tqdm(jobs, unit="file", disable=len(jobs) == 1, file=sys.stderr):
+        self.alone = len(jobs) == 1
+        for job in tqdm(jobs, unit="file", disable=self.alone, file=sys.stderr):
             try:
                 what = self._do(job)
             except UserError as error:
@@ -86,11 +91,14 @@ class Work:
     def _restored(self, job, image):
         """-> (Restored, FaceReport or None)."""
         asked = {"scale": self.args.scale, "size": self.args.size}
-        if not self.args.faces:
-            return self.upscaler.restore(image, explain=job.explanation is not None, **asked), None
-        from mpsrgan.upscale.face_mode import restore_with_faces
+        with _bar("tile", job.source, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
+            if not self.args.faces:
+                explain = job.explanation is not None
+                return self.upscaler.restore(image, explain=explain, progress=progress, **asked), None
+            from mpsrgan.upscale.face_mode import restore_with_faces
 
-        return restore_with_faces(self.upscaler, image, background=self.args.background, **asked)
+            background = self.args.background
+            return restore_with_faces(self.upscaler, image, background=background, progress=progress, **asked)
 
     def _is_there(self, job, expected):
         """Is the output what this call would write? Told by its note; its pixels are not looked at."""
@@ -129,18 +137,11 @@ class Work:
         return f", colour shift of the network {made.colour_shift:.2f} levels{undone}"
 
     def _video(self, job):
-        from tqdm import tqdm
-
         if self.args.scale or self.args.size:
             raise UserError(
                 f"{job.source}: videos are enlarged by the network's own factor; leave --scale and --size out"
             )
-        with tqdm(unit="frame", file=sys.stderr, desc=job.source.name) as bar:
-
-            def progress(done, expected):
-                bar.total = expected
-                bar.update(done - bar.n)
-
+        with _bar("frame", job.source.name) as progress:
             report = upscale_video(
                 job.source,
                 job.target,
@@ -189,6 +190,20 @@ def _note(upscaler, weights, weights_digest, input_digest, **more):
         faithful=upscaler.faithful,
         **more,
     )
+
+
+@contextmanager
+def _bar(unit, name, **settings):
+    """Yields progress(done, expected), which draws a bar on stderr."""
+    from tqdm import tqdm
+
+    with tqdm(unit=unit, desc=str(name), file=sys.stderr, **settings) as bar:
+
+        def progress(done, expected):
+            bar.total = expected
+            bar.update(done - bar.n)
+
+        yield progress
 
 
 def _say(line):
