@@ -30,14 +30,17 @@ def pseudo_inverse(length, scale):
     return (matrix.T @ np.linalg.inv(matrix @ matrix.T)).astype(np.float32)
 
 
-def project(sr, lr, scale, low=-1.0, high=1.0):
+def project(sr, lr, drift, low=-1.0, high=1.0):
     """The image nearest to `sr` that lies in low..high and, reduced, is `lr` -> float32 (sH, sW, C).
 
-    Args: sr: float32 (sH, sW, C). lr: float32 (H, W, C), in the same range. scale: s.
+    Args: sr: float32 (sH, sW, C). lr: float32 (H, W, C), in the same range. drift: `sr` reduced to that size by the
+        bicubic filter, less `lr`.
     Where both cannot be had at once (the input is brighter than any such image), the range wins.
     """
+    scale = sr.shape[0] // lr.shape[0]
     rows, columns = (pseudo_inverse(side, scale) for side in lr.shape[:2])
-    for _ in range(STEPS):
-        missing = np.moveaxis(lr - resize(sr, lr.shape[:2]), -1, 0)
-        sr = np.clip(sr + np.stack([rows @ plane @ columns.T for plane in missing], axis=-1), low, high)
+    for step in range(STEPS):
+        drift = resize(sr, lr.shape[:2]) - lr if step else drift
+        added = [rows @ plane @ columns.T for plane in np.moveaxis(drift, -1, 0)]
+        sr = np.clip(sr - np.stack(added, axis=-1), low, high)
     return sr

@@ -99,11 +99,11 @@ class Windows:
     def _restored(self, lr, dtype, kept, found):
         """float32 (h, w, C) in -1..1 -> (sh, sw, C) of `dtype`; what it tells of the kept lr pixels is added up."""
         sr = np.clip(self._by_network(lr), -1, 1)
-        shift = (resize(sr, lr.shape[:2]) - lr)[kept]
+        drift = resize(sr, lr.shape[:2]) - lr
         if self.faithful:
-            sr = project(sr, lr, self.generator.scale)
+            sr = project(sr, lr, drift)
         levels = to_levels(sr, dtype)
-        found.add(shift, (resize(to_float(levels), lr.shape[:2]) - lr)[kept])
+        found.add(drift[kept], (resize(to_float(levels), lr.shape[:2]) - lr)[kept])
         return levels
 
     def _by_network(self, lr):
