@@ -213,8 +213,10 @@ def test_a_truncated_file(saved):
 def test_a_folder_of_that_name_is_not_what_a_name_means(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mpsrgan").mkdir()  # as in a checkout
-    with pytest.raises(UserError, match="'mpsrgan' are unknown; these ship: .*mpsrgan-fidelity"):
-        load_generator("mpsrgan")
+    (tmp_path / "none").mkdir()
+    assert load_generator("mpsrgan").name == "srgan_generator"
+    with pytest.raises(UserError, match="'none' are unknown; these ship: .*mpsrgan-fidelity"):
+        load_generator("none")
 
 
 @pytest.mark.parametrize("name", entries())
