@@ -1,23 +1,23 @@
-"""Other people's weights, which the package uses and does not ship: found on disk or downloaded once, and checked.
-
-Imports no Keras until something is downloaded.
-"""
+"""Other people's weights, which the package uses and does not ship: found on disk or downloaded once, and checked."""
 
 import hashlib
 import os
-import socket
 import sys
 import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mpsrgan import __version__
 from mpsrgan.errors import UserError
 
 TIMEOUT = 20
+"""Seconds that a server may be silent."""
+LARGEST = 1_000_000_000
+"""Bytes after which a download is given up; the largest of these files has 80 million."""
 ZOO_COMMIT = "47534e27c9851bb1128ccc0102f1145e27f23f98"
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -65,36 +65,75 @@ class Asset:
 
     def _download(self, target):
         """Into a folder of its own beside `target`, then moved: whatever fails leaves nothing behind."""
-        from mpsrgan.quiet import import_keras
-
-        import_keras()
-        import keras
-
         failures = []
-        timeout = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(TIMEOUT)
         try:
-            # Keras takes /tmp/.keras for a cache folder that is missing or read-only; this raises instead.
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as folder:
                 for url in self.urls:
+                    got = Path(folder, target.name)
                     try:
-                        with redirect_stdout(sys.stderr):  # Keras's progress is no result
-                            got = keras.utils.get_file(
-                                target.name, url, cache_dir=folder, cache_subdir="", force_download=True
-                            )
-                        if self._is_pinned(got):
-                            os.replace(got, target)
-                            return target
-                        failure = f"a file with another {self.digest.partition(':')[0]} came"
-                    except Exception as error:  # urllib, socket, http.client and Keras's own bare Exception
-                        failure = type(error).__name__
-                    failures.append(f"{urlsplit(url).hostname}: {failure}")
+                        fetch(url, got)
+                        if not self._is_pinned(got):
+                            raise DownloadError(f"a file with another {self.digest.partition(':')[0]} came")
+                        os.replace(got, target)
+                        return target
+                    except DownloadError as error:
+                        failures.append(f"{urlsplit(url).hostname}: {error}")
         except OSError as error:
             failures = [f"{target.parent} cannot be written: {error.strerror}; MPSRGAN_CACHE names another folder"]
-        finally:
-            socket.setdefaulttimeout(timeout)
         raise UserError(f"{self.what} could not be downloaded ({', '.join(failures)}); {self.remedy}")
+
+
+class DownloadError(Exception):
+    """Why a file did not come, in a few words, such as "404 Not Found"."""
+
+
+def fetch(url, path):
+    """Write what `url` answers into the file `path`; a bar on stderr shows how it goes.
+
+    Raises: DownloadError if it does not come whole, OSError if it cannot be written.
+    """
+    from urllib.request import Request, urlopen  # takes longer to import than all else here
+
+    from tqdm import tqdm
+
+    request = Request(url, headers={"User-Agent": f"mpsrgan/{__version__}"})
+    with open(path, "wb") as file:
+        with _network("no connection"):
+            answer = urlopen(request, timeout=TIMEOUT)
+        size = answer.length  # None where the server does not say
+        words = f"{path.name} from {urlsplit(url).hostname}"
+        with answer, tqdm(desc=words, total=size, unit="B", unit_scale=True, file=sys.stderr) as bar:
+            while part := _part(answer):
+                bar.update(file.write(part))
+                if bar.n > LARGEST:
+                    raise DownloadError(f"more than {LARGEST:,} bytes came")
+    if size not in (None, bar.n):
+        raise DownloadError(f"the connection ended after {bar.n:,} of {size:,} bytes")
+
+
+def _part(answer):
+    with _network("the connection was lost"):
+        return answer.read(1 << 18)
+
+
+@contextmanager
+def _network(words):
+    """Turns what urllib raises into a DownloadError of these words and the reason."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
+    try:
+        yield
+    except HTTPError as error:
+        error.close()
+        raise DownloadError(f"{error.code} {error.reason}") from None
+    except (OSError, HTTPException) as error:
+        cause = getattr(error, "reason", error)  # of a URLError, an exception or text
+        if isinstance(cause, TimeoutError):
+            raise DownloadError(f"no answer within {TIMEOUT} s") from None
+        reason = getattr(cause, "strerror", None) or " ".join(str(cause).split()) or type(cause).__name__
+        raise DownloadError(f"{words} ({reason})") from None
 
 
 def opencv_zoo(variable, model, file, what, revision, digest):

@@ -11,7 +11,7 @@ COMMANDS = {
     "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
     "evaluate": ("mpsrgan.evaluate.command", "measure networks and results, and whether a face stays the same person"),
     "export": ("mpsrgan.export.command", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
-    "upscale": ("mpsrgan.upscale.command", "enlarge images and folders of images"),
+    "upscale": ("mpsrgan.upscale.command", "enlarge images, videos and folders of them"),
     "weights": ("mpsrgan.registry_command", "show the weights that ship, or check them"),
     "serve": ("mpsrgan.web.command", "open a page in the browser that enlarges photographs, on this machine"),
     "verify": ("mpsrgan.verify_command", "read what upscaled files say of themselves, and whether it is so"),
@@ -23,7 +23,7 @@ def main(argv=None):
     """Run one command -> exit code: 0 done, 1 some work failed, 2 a mistake of the user, 130 interrupted.
 
     Args: argv: the arguments after the program's name; None takes the process's own. Wrong options, ``--help`` and
-    ``--version`` leave by SystemExit, as argparse does.
+    ``--version`` leave by SystemExit, as argparse does; so do no arguments at all, after the help on stderr.
     """
     args = _parse(sys.argv[1:] if argv is None else argv)
     return exit_code(lambda: args.run(args))
@@ -40,4 +40,7 @@ def _parse(argv):
             module = importlib.import_module(module)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
+    if not argv:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
     return parser.parse_args(argv)

@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from argparse import ArgumentTypeError
 from contextlib import contextmanager
 
 from mpsrgan.errors import UserError
@@ -32,6 +33,13 @@ def exit_code(action):
 def say(text):
     """A line on stderr; stdout is for results."""
     print(text, file=sys.stderr, flush=True)
+
+
+def whole_number(text):
+    """An argument's type. Raises: ArgumentTypeError for what is no whole number from 1 up."""
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
 
 
 def _say(error, code):

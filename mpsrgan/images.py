@@ -127,5 +127,7 @@ def whole_file(path):
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{path}: cannot be written: a folder of its path is a file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -33,9 +33,12 @@ WARNING = "Upscaled by a neural network: fine detail is a guess, partly invented
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
 """Pillow's names of the formats that carry the note."""
+SUFFIXES = tuple(suffix for suffix, (kind, _) in WRITE_FORMATS.items() if kind in KINDS)
+"""Of the files that are written with it."""
 KEY = "mpsrgan"
 MAX_TEXT, MAX_NOTE = 300, 32_768
-_OURS = re.compile(r'\s*\{\s*"software"\s*:\s*"mpsrgan ')
+OURS = re.compile(r'\s*\{\s*"software"\s*:\s*"mpsrgan ')
+"""How the note begins, where other programs write too."""
 _IN_XMP = re.compile(rb"<exif:UserComment>\s*<rdf:Alt>\s*<rdf:li[^>]*>([^<]*)</rdf:li>")
 _PNG_HEAD, _PNG_DATA = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 33
 _ASCII, _USER_COMMENT, _XMP = b"ASCII\0\0\0", ExifTags.Base.UserComment, 700
@@ -168,8 +171,7 @@ class Provenance:
 def check_kind(kind):
     """Raises: UserError for a format, as Pillow calls it, that cannot carry the note."""
     if kind not in KINDS:
-        suffixes = ", ".join(suffix for suffix, (other, _) in WRITE_FORMATS.items() if other in KINDS)
-        raise UserError(f"{kind} cannot carry the note that an upscaled image has to; use one of {suffixes}")
+        raise UserError(f"{kind} cannot carry the note that an upscaled image has to; use one of {', '.join(SUFFIXES)}")
 
 
 def save_options(kind, provenance):
@@ -262,7 +264,7 @@ def _notes(image):
 def _ours(comment):
     """The text of a comment, None if it is another program's."""
     text = comment.decode(errors="replace")
-    return text if _OURS.match(text) else None
+    return text if OURS.match(text) else None
 
 
 def pixels_digest(array):

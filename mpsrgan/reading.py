@@ -207,6 +207,12 @@ def _gray16_to_rgb(image):
     return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
 
 
+def named_like_image(path):
+    """Has a file the suffix of one of READ_FORMATS?"""
+    Image.init()
+    return Image.EXTENSION.get(Path(path).suffix.lower()) in READ_FORMATS
+
+
 def list_images(folder, pattern="*"):
     """Every file below ``folder`` whose name matches ``pattern``, sorted by its path; whether it is an image shows
     when it is opened.

@@ -1,5 +1,6 @@
 """``mpsrgan verify``: what the note in an upscaled file says, and whether file, input or weights contradict it."""
 
+import os
 import sys
 
 import numpy as np
@@ -9,8 +10,9 @@ from mpsrgan.deep import HEAD, decode, is_deep
 from mpsrgan.errors import UserError
 from mpsrgan.images import MAX_WRITTEN
 from mpsrgan.provenance import WARNING, pixels_digest, read_provenance
-from mpsrgan.reading import ImageError, open_header
+from mpsrgan.reading import ImageError, list_images, named_like_image, open_header
 from mpsrgan.registry import entries
+from mpsrgan.upscale.video import is_video, video_provenance, video_size
 
 NO_NOTE = "carries no note of mpsrgan: that proves nothing, metadata is easily lost"
 
@@ -22,7 +24,10 @@ def add_arguments(parser):
         "forge it. Exit code 0: every file carries the note and nothing contradicts it; 1: one carries none, or "
         "something does; 2: a file cannot be read."
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="image files that were upscaled")
+    words = (
+        "images and videos that were upscaled, or folders of them, of which only what is not in order is told at length"
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help=words)
     parser.add_argument("--input", metavar="FILE", help="tell whether this is the file that they were made from")
     parser.add_argument(
         "--max-pixels",
@@ -36,19 +41,48 @@ def add_arguments(parser):
 def run(args):
     """Print a block for each file -> exit code: the worst of 0 in order, 1 no note or contradicted, 2 not readable.
 
-    Errors of single files go to stderr and the rest continues. Raises: UserError if --input cannot be read.
+    Of a folder, one line for each file, the block only where the code is not 0, and their count. Errors of single files
+    go to stderr and the rest continues. Raises: UserError if --input cannot be read.
     """
     given = None if args.input is None else (args.input, _digest(args.input))
     codes = []
     for path in args.files:
-        try:
-            code, lines = block(path, given, args.max_pixels)
+        if os.path.isdir(path):
+            print(end="\n" * bool(codes))
+            codes.append(_folder(path, given, args.max_pixels))
+            continue
+        code, lines = _checked(path, given, args.max_pixels)
+        if lines:
             print("\n".join([*[""] * bool(codes), path, *lines]), flush=True)
-        except UserError as error:
-            code = 2
-            print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
         codes.append(code)
     return max(codes)
+
+
+def _folder(folder, given, max_pixels):
+    """Print what `run` says of a folder -> its exit code."""
+    counts = [0, 0, 0]
+    for path in list_images(folder):
+        if not is_video(path) and not named_like_image(path):
+            continue
+        code, lines = _checked(str(path), given, max_pixels)
+        if lines:
+            print("\n".join([f"{'!' if code else 'ok':4}{path}", *lines * code]), flush=True)
+        counts[code] += 1
+    if not any(counts):
+        print(f"error: {folder}: holds no images or videos; name a folder with some", file=sys.stderr, flush=True)
+        return 2
+    words = "in order", "without a note or contradicted", "not readable"
+    print(f"{folder}: " + ", ".join(f"{count} {what}" for count, what in zip(counts, words)), flush=True)
+    return max(code for code, count in enumerate(counts) if count)
+
+
+def _checked(path, given, max_pixels):
+    """-> `block`, or (2, no lines) after an error's line on stderr."""
+    try:
+        return block(path, given, max_pixels)
+    except UserError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
+        return 2, []
 
 
 def _digest(path):
@@ -60,26 +94,29 @@ def _digest(path):
 
 def block(path, given=None, max_pixels=MAX_WRITTEN):
     """-> (0 or 1, lines of text). Args: given: (name, sha256) of --input. Raises: UserError if it cannot be read."""
-    note = read_provenance(path)
+    note = video_provenance(path) if is_video(path) else read_provenance(path)
     if note is None:
         return 1, [f"  {NO_NOTE}"]
     rows = [
         ("made by", note.software, True),
         ("model", *_weights(note)),
-        (
-            "enlarged",
-            f"{_pixels_of(note.input_size)} -> {_pixels_of(note.output_size)}, x{note.scale:g}: {note.steps}",
-            True,
-        ),
+        ("enlarged", f"{_sizes(note)}x{note.scale:g}: {note.steps}", True),
         ("realism", _realism(note.realism), True),
         ("faithful", _faithful(note), True),
         ("faces", ", ".join(f"{count} {what}" for what, count in (note.faces or {}).items()) or "not looked at", True),
         ("input", *_input(note, given)),
-        ("pixels", *_pixels(note, path, max_pixels)),
+        ("pixels", *(_frames(note, path) if is_video(path) else _pixels(note, path, max_pixels))),
     ]
     lines = [f"{' ' if fits else '!'} {label:10}{text}" for label, text, fits in rows]
     wrong = not all(fits for *_, fits in rows)
     return int(wrong), [*lines, f"  {WARNING}", *["! marks what does not agree with the note"] * wrong]
+
+
+def _sizes(note):
+    """ "48x32 -> 192x128, ", nothing where neither is noted."""
+    if note.input_size is None and note.output_size is None:
+        return ""
+    return f"{_pixels_of(note.input_size)} -> {_pixels_of(note.output_size)}, "
 
 
 def _pixels_of(size):
@@ -125,6 +162,13 @@ def _input(note, given):
     if digest != note.input_sha256:
         return f"is not {name}, but a file with sha256 {note.input_sha256}", False
     return f"is {name}", True
+
+
+def _frames(note, path):
+    width, height = size = video_size(path)
+    if note.output_size and size != [side + side % 2 for side in note.output_size]:  # videos have even sides
+        return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
+    return "cannot be told whether they are as written: videos are lossy", True
 
 
 def _pixels(note, path, max_pixels):

@@ -45,6 +45,14 @@ def test_wrong_words_leave_with_2(words, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_without_a_command_all_are_listed(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([])
+    out, err = capsys.readouterr()
+    listed = [line.split()[0] for line in err.partition("commands:")[2].splitlines() if line.strip()]
+    assert set(cli.COMMANDS) <= set(listed) and not out
+
+
 def test_a_command_name_may_be_a_file_name_as_well():
     args = cli._parse(["upscale", "prepare", "-o", "upscale"])
     assert args.inputs == ["prepare"] and args.output == "upscale"

@@ -13,6 +13,7 @@ from conftest import experiment_script, photo
 from PIL import Image
 
 from mpsrgan import load_generator
+from mpsrgan.assets import DownloadError
 from mpsrgan.experiment import main
 from mpsrgan.training.callbacks import COLUMNS, read_metrics
 from mpsrgan.weights import build, describe, load_discriminator, save_generator
@@ -549,10 +550,10 @@ def test_the_paper_preset_asks_for_photographs(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OSError("no route to host")
+    def refuse(url, path):
+        raise DownloadError("no connection")
 
-    monkeypatch.setattr(keras.utils, "get_file", refuse)
+    monkeypatch.setattr("mpsrgan.assets.fetch", refuse)
 
 
 def test_without_vgg_the_paper_preset_stops_before_anything_is_done(photos, capsys, tmp_path, no_network):

@@ -1,11 +1,11 @@
 import os
 
-import keras
 import numpy as np
 import pytest
 
 GIVEN = os.environ.get("MPSRGAN_YUNET")
 
+from mpsrgan.assets import DownloadError
 from mpsrgan.errors import UserError
 from mpsrgan.identity import faces
 from mpsrgan.images import resize
@@ -152,13 +152,14 @@ def test_no_face_gives_no_view():
 def test_without_a_network_yunet_says_what_to_set(monkeypatch):
     asked = []
 
-    def refuse(name, url, **kwargs):
+    def refuse(url, path):
         asked.append(url)
-        raise OSError("no route to host")
+        raise DownloadError("no connection")
 
-    monkeypatch.setattr(keras.utils, "get_file", refuse)
+    monkeypatch.setattr("mpsrgan.assets.fetch", refuse)
     with pytest.raises(UserError, match="YuNet's weights could not be downloaded .*github.com.*; set MPSRGAN_YUNET"):
         faces.Aligned()
+    assert len(asked) == 2
     assert all(url.startswith("https://") and url.endswith("face_detection_yunet_2023mar.onnx") for url in asked)
 
 

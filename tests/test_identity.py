@@ -8,6 +8,7 @@ import pytest
 GIVEN = {name: os.environ.get(name) for name in ("MPSRGAN_SFACE", "MPSRGAN_FACENET")}
 
 from mpsrgan import identity
+from mpsrgan.assets import DownloadError
 from mpsrgan.errors import UserError
 from mpsrgan.identity import facenet
 from mpsrgan.images import resize
@@ -120,13 +121,14 @@ def test_without_facenets_weights_the_user_is_told_what_to_set():
 def test_without_a_network_sface_says_what_to_set(monkeypatch):
     asked = []
 
-    def refuse(name, url, **kwargs):
+    def refuse(url, path):
         asked.append(url)
-        raise OSError("no route to host")
+        raise DownloadError("no connection")
 
-    monkeypatch.setattr(keras.utils, "get_file", refuse)
+    monkeypatch.setattr("mpsrgan.assets.fetch", refuse)
     with pytest.raises(UserError, match="SFace's weights could not be downloaded .*github.com.*; set MPSRGAN_SFACE"):
         identity.load_encoder("sface")
+    assert len(asked) == 2
     assert all(url.startswith("https://") and url.endswith("face_recognition_sface_2021dec.onnx") for url in asked)
 
 

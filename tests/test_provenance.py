@@ -496,6 +496,40 @@ def test_several_files_and_the_worst_code(tmp_path, capsys):
                                        "--input names the file that was upscaled\n")  # fmt: skip
 
 
+def test_a_folder_is_a_line_for_each_file_in_order_and_a_block_for_the_others(tmp_path, capsys):
+    folder = tmp_path / "out"
+    (folder / "in").mkdir(parents=True)
+    for name in ("a.png", "in/b.webp"):
+        save(folder / name, "PNG" if "a" in name else "WEBP", written=of_image(IMAGES["RGB"]))
+    for name in ("notes.txt", "model.h5", ".hidden.png"):
+        (folder / name).write_text("text")
+    assert verify(folder) == 0
+    out, err = capsys.readouterr()
+    lines = [f"ok  {folder}/a.png", f"ok  {folder}/in/b.webp"]
+    count = f"{folder}: 2 in order, 0 without a note or contradicted, 0 not readable"
+    assert out.splitlines() == [*lines, count] and not err
+    IMAGES["RGB"].save(folder / "b.JPG", "JPEG")
+    save(folder / "c.png", "PNG", written=of_image(IMAGES["RGB"], output_size=[8, 7]))
+    assert verify(folder) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[:4] == [lines[0], f"!   {folder}/b.JPG", f"  {NO_NOTE}", f"!   {folder}/c.png"]
+    assert "! pixels    changed: 8x6, but 8x7 were written" in out[4:-2]
+    assert out[-2:] == [lines[1], f"{folder}: 2 in order, 2 without a note or contradicted, 0 not readable"]
+    (folder / "d.png").write_text("text")
+    assert verify(folder / "a.png", folder) == 2
+    out, err = capsys.readouterr()
+    assert f"\n\nok  {folder}/a.png\n" in out and out.endswith(
+        "2 in order, 2 without a note or contradicted, 1 not readable\n"
+    )
+    assert err == f"error: {folder}/d.png: not an image that can be read\n"
+
+
+def test_a_folder_without_images_is_no_proof(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("text")
+    assert verify(tmp_path) == 2
+    assert capsys.readouterr() == ("", f"error: {tmp_path}: holds no images or videos; name a folder with some\n")
+
+
 def test_a_file_whose_pixels_are_cut(tmp_path, capsys):
     path = save(tmp_path / "file.png", "PNG", written=of_image(IMAGES["RGB"]))
     path.write_bytes(path.read_bytes()[:-60])

@@ -18,6 +18,7 @@ from mpsrgan.provenance import Provenance, read_provenance
 from mpsrgan.upscale import Upscaler, windows
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.face_mode import restore_with_faces
+from mpsrgan.verify_command import block
 from mpsrgan.weights import save_generator
 
 RNG = np.random.default_rng(6)
@@ -231,6 +232,51 @@ def test_patterns_compare_and_size(upscale, tmp_path, capsys):
     assert "*.gif: matches nothing" in capsys.readouterr().err
 
 
+def test_pictures_beside_the_result_say_what_they_are(upscale, tmp_path):
+    save_image(photo(6, 8), tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--compare", "--explain") == 0
+    for name, what in (("b-compared.png", "beside the input"), ("b-invention.png", "coloured")):
+        note = read_provenance(tmp_path / name)
+        assert what in note.steps and note.output_size == list(Image.open(tmp_path / name).size)
+        assert "as they were written" in "".join(block(tmp_path / name)[1])
+
+
+def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
+    """What mpsrgan wrote may be replaced, nothing else, unless it is asked for."""
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.jpg", "a.png", "c-compared.png"):
+        save_image(photo(6, 8), tmp_path / name)
+    before = (tmp_path / "a.png").read_bytes()
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path) == 1
+    assert "a.png: is there and not of mpsrgan; name another output, or pass --overwrite" in capsys.readouterr().err
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path / "c.png", "--compare") == 1
+    assert (tmp_path / "a.png").read_bytes() == before and not (tmp_path / "c.png").exists()
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path, "--overwrite") == 0
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path) == 0, "its own results it replaces"
+
+
+@pytest.mark.parametrize(
+    "output, message",
+    [
+        ("b.gif", "cannot write .gif, use one of .png, .jpg, .jpeg, .webp, .tif, .tiff"),
+        ("b.xyz", "cannot write .xyz"),
+        ("b.bmp", "BMP cannot carry the note"),
+        ("a.jpg/x/b.png", "a folder of its path is a file"),
+    ],
+)
+def test_outputs_that_cannot_be(upscale, tmp_path, capsys, output, message):
+    save_image(photo(6, 8), tmp_path / "a.jpg")
+    assert upscale(tmp_path / "a.jpg", "-o", tmp_path / output) != 0
+    assert message in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+    assert upscale(tmp_path / "a.jpg", "-o", f"{tmp_path}/b.gif/") == 0 and (tmp_path / "b.gif" / "a.png").exists()
+
+
+def test_errors_name_the_file(upscale, tmp_path, capsys):
+    Image.new("F", (5, 4)).save(tmp_path / "float.tif")
+    assert upscale(tmp_path, "-o", tmp_path / "out") == 1
+    assert "float.tif: the Pillow image has mode F" in capsys.readouterr().err
+
+
 def test_one_large_picture_shows_its_tiles(upscale, tmp_path, monkeypatch, capsys):
     save_image(photo(40, 20), tmp_path / "a.png")
     for patience, shown in ((2, False), (0, True)):
@@ -284,8 +330,8 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
     assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
     assert upscale(*words) == 0 and capsys.readouterr().out == "done 0, already there 2, failed 0\n"
     save_image(photo(5, 7), tmp_path / "in" / "a.png")
-    (tmp_path / "out" / "b.png").write_bytes(b"half")
-    assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n", "another input; a damaged output"
+    (tmp_path / "out" / "b.png").unlink()
+    assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n", "another input; an output is gone"
     for more in (["--scale", "2"], ["--no-faithful"], ["--compare"]):
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
 
@@ -354,7 +400,7 @@ def test_videos_of_the_command(upscale, weights, tmp_path, capsys):
     with av.open(str(tmp_path / "out" / "a.mp4")) as file:
         assert (file.streams.video[0].width, file.streams.video[0].height) == (48, 32)
         note = Provenance.from_json(file.metadata["comment"])
-        assert note.model == weights.name and note.faithful and note.steps == "x4 network on every 2. frame"
+        assert note.model == weights.name and note.faithful and note.steps == "x4 network on one of 2 frames"
         assert str(tmp_path.parent) not in file.metadata["comment"] and "Not evidence" in file.metadata["comment"]
     assert "a.mp4: 2 frames of 48x32" in capsys.readouterr().err
     assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.mp4", "--scale", 2) == 1

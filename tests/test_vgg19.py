@@ -1,11 +1,11 @@
 import os
-from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
+from mpsrgan.assets import DownloadError
 from mpsrgan.errors import UserError
 from mpsrgan.models import vgg19
 
@@ -87,22 +87,22 @@ def test_unusable_weights_are_refused(arrays, monkeypatch, tmp_path):
 
 
 def test_a_failed_download_says_what_to_do(monkeypatch, tmp_path):
-    def refuse(*args, **kwargs):
-        raise OSError("no route to host")
+    def refuse(url, path):
+        raise DownloadError("no connection")
 
-    monkeypatch.setattr(keras.utils, "get_file", refuse)
+    monkeypatch.setattr("mpsrgan.assets.fetch", refuse)
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path))
     with pytest.raises(UserError, match="MPSRGAN_VGG19.*--vgg-weight 0"):
         vgg19.load_weights(vgg19.build_features("block1_conv1"))
 
 
 def test_the_cache_folder_is_the_users(monkeypatch, tmp_path):
-    seen = {}
-    monkeypatch.setattr(keras.utils, "get_file", lambda *args, **kwargs: seen.update(kwargs) or tmp_path / "x.npz")
+    seen = []
+    monkeypatch.setattr("mpsrgan.assets.fetch", lambda url, path: seen.append(path) or path.touch())
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path))
     with pytest.raises(UserError):
         vgg19.load_weights(vgg19.build_features("block1_conv1"))
-    assert Path(seen["cache_dir"]).is_relative_to(tmp_path / "downloads")
+    assert seen[0].is_relative_to(tmp_path / "downloads")
 
 
 def test_layers_that_do_not_exist_are_refused():

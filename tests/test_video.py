@@ -1,5 +1,6 @@
 """Videos: times, colours, orientation, audio, interruption and damage, with an upscaler that repeats pixels."""
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -11,9 +12,12 @@ import pytest
 
 av = pytest.importorskip("av")
 
+from mpsrgan import cli
 from mpsrgan.errors import UserError
+from mpsrgan.provenance import Provenance
 from mpsrgan.upscale.flicker import Smoother
-from mpsrgan.upscale.video import VideoReport, is_video, seconds_of, upscale_video
+from mpsrgan.upscale.video import VideoReport, is_video, seconds_of, upscale_video, video_provenance, video_size
+from mpsrgan.verify_command import NO_NOTE
 
 NTSC = Fraction(30000, 1001)
 WIDTH, HEIGHT = 48, 32
@@ -458,6 +462,81 @@ def test_without_pyav_the_command_to_install_it(clip, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError, match=r'pip install "mpsrgan\[video\]"'):
         upscale_video(clip, tmp_path / "out.mp4", twice, scale=2)
+    with pytest.raises(UserError, match=r'pip install "mpsrgan\[video\]"'):
+        video_provenance(clip)
+
+
+def noted(source, target, **changes):
+    """What `upscale_video` makes of a clip with this note."""
+    note = Provenance(**{"model": "mine", "scale": 2, "steps": "x2 network on each frame", "faithful": True, **changes})
+    upscale_video(source, target, twice, scale=2, end=0.1, note=note.to_json())
+    return note
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_video_says_what_it_was_made_from(clip, tmp_path, suffix):
+    first, again = tmp_path / f"first{suffix}", tmp_path / f"again{suffix}"
+    assert noted(clip, first, model="M" * 300, input_sha256="ab" * 32) == video_provenance(str(first))
+    assert noted(first, again) == video_provenance(again)  # not that of its input, whose metadata is kept
+    assert video_size(first) == [2 * WIDTH, 2 * HEIGHT] and video_provenance(clip) is None
+
+
+def test_a_comment_of_others_is_no_note_but_the_description_may_be(tmp_path):
+    note = Provenance(model="mine", scale=2, steps="", faithful=True).to_json()
+    for name, comment, found in (("a.mp4", "seen at gate 3", True), ("b.mp4", '{"by": "others"}', True)):
+        tag = lambda stream: stream.container.metadata.update(comment=comment, description=note)
+        assert (video_provenance(write(tmp_path / name, [picture(1)] * 2, set=tag)) is not None) == found
+    tag = lambda stream: stream.container.metadata.update(comment=note[:-3])
+    with pytest.raises(UserError, match="c.mp4: its note of mpsrgan is damaged"):
+        video_provenance(write(tmp_path / "c.mp4", [picture(1)] * 2, set=tag))
+
+
+def test_what_is_no_video_has_no_note(clip, tmp_path, capsys):
+    (tmp_path / "text.mp4").write_text("text")
+    (tmp_path / "folder.mp4").mkdir()
+    for path, match in (
+        (tmp_path / "text.mp4", "text.mp4: damaged, or no video that can be read"),
+        (tmp_path / "folder.mp4", "folder.mp4: is no file, a video was expected"),
+        (tmp_path / "none.mp4", "none.mp4: no such file"),
+        (no_sound(tmp_path), "holds no video stream"),
+    ):
+        with pytest.raises(UserError, match=match):
+            video_provenance(path)
+    assert cli.main(["verify", str(tmp_path / "text.mp4")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/text.mp4: damaged")
+
+
+@pytest.mark.parametrize(
+    "changes, code, words",
+    [
+        ({}, 0, "  enlarged  x2: x2 network on each frame"),
+        ({}, 0, "  faithful  yes, LR consistency not measured"),
+        ({}, 0, "  pixels    cannot be told whether they are as written: videos are lossy"),
+        (
+            {"input_size": [48, 32], "output_size": [96, 64]},
+            0,
+            "  enlarged  48x32 -> 96x64, x2: x2 network on each frame",
+        ),
+        ({"output_size": [95, 63]}, 0, "  pixels    cannot be told whether they are as written: videos are lossy"),
+        ({"output_size": [96, 66]}, 1, "! pixels    changed: 96x64, but 96x66 were written"),
+        ({"model": "mpsrgan-lite", "weights_sha256": "ab" * 32}, 1, "! model     mpsrgan-lite, but its weights are"),
+    ],
+)
+def test_a_video_is_verified(clip, tmp_path, capsys, changes, code, words):
+    path = tmp_path / "out.mp4"
+    noted(clip, path, **changes)
+    assert cli.main(["verify", str(path)]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(path) and any(line.startswith(words) for line in lines), lines
+
+
+def test_videos_in_a_folder_are_verified(clip, tmp_path, capsys):
+    noted(clip, tmp_path / "out.mp4", input_sha256=hashlib.sha256(clip.read_bytes()).hexdigest())
+    assert cli.main(["verify", str(tmp_path), "--input", str(clip)]) == 0
+    assert capsys.readouterr().out.startswith(f"ok  {tmp_path}/out.mp4\n")
+    (tmp_path / "plain.MP4").write_bytes(clip.read_bytes())
+    assert cli.main(["verify", str(tmp_path)]) == 1
+    assert f"!   {tmp_path}/plain.MP4\n  {NO_NOTE}\n" in capsys.readouterr().out
 
 
 def test_neither_keras_nor_opencv_is_imported():

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 
+from mpsrgan.commandline import whole_number
 from mpsrgan.errors import UserError
 from mpsrgan.images import MAX_WRITTEN
 from mpsrgan.upscale.backends import BACKENDS
@@ -116,8 +117,13 @@ def _add_result(group):
         help="skip what an earlier run with the same weights and settings has made of the same files",
     )
     group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace whatever is in the way; without it only files that carry the note of mpsrgan",
+    )
+    group.add_argument(
         "--max-pixels",
-        type=int,
+        type=whole_number,
         default=MAX_WRITTEN,
         metavar="N",
         help="largest image to write, in pixels (default %(default)s)",
@@ -125,7 +131,9 @@ def _add_result(group):
 
 
 def _add_video(group):
-    group.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th frame; the duration stays")
+    group.add_argument(
+        "--every", type=whole_number, default=1, metavar="N", help="take every N-th frame; the duration stays"
+    )
     group.add_argument("--start", metavar="TIME", help="seconds or mm:ss from which on the video is taken")
     group.add_argument("--end", metavar="TIME", help="and up to which")
     group.add_argument(
@@ -140,6 +148,7 @@ def run(args):
     files go to stderr and the rest continues. Raises: UserError, before any work, for paths or weights that do not
     do, for two inputs with one output, and for an output that would replace an input.
     """
+    from mpsrgan.registry import entries
     from mpsrgan.upscale.plan import plan
     from mpsrgan.upscale.work import Work
 
@@ -151,6 +160,8 @@ def run(args):
     print(NOTE, file=sys.stderr)
     if args.weights is None:
         args.weights, args.realism = _default(args.realism)
+    elif args.realism is None and (one := entries().get(str(args.weights))) and one.fidelity:
+        print(f"weights: {args.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
     work = Work(args)
     print(f"backend: {work.upscaler.backend}", file=sys.stderr)
     return work.run(jobs)
@@ -162,17 +173,14 @@ def _default(realism):
     if found:
         print(f"weights: {found[-1]} (the newest run; --weights names another)", file=sys.stderr)
         return found[-1], realism
+    others = "--weights names others" if realism is not None else "--weights and --realism choose others"
     realism = REALISM if realism is None else realism
-    print(f"weights: {WEIGHTS} at realism {realism:g} (--weights and --realism choose others)", file=sys.stderr)
+    print(f"weights: {WEIGHTS} at realism {realism:g} ({others})", file=sys.stderr)
     return WEIGHTS, realism
 
 
 def _tile(text):
-    if text == "auto":
-        return text
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"{text!r} is not auto, nor a number of pixels from 1 up")
-    return int(text)
+    return text if text == "auto" else whole_number(text)
 
 
 def _size(text):

@@ -10,7 +10,7 @@ import numpy as np
 from mpsrgan import deep
 from mpsrgan.errors import UserError
 from mpsrgan.images import WRITE_FORMATS, whole_file
-from mpsrgan.provenance import check_kind, pixels_digest, save_options
+from mpsrgan.provenance import SUFFIXES, check_kind, pixels_digest, save_options
 from mpsrgan.reading import open_picture, orientation, upright_size
 
 STREAM = "-"
@@ -77,7 +77,7 @@ def write_picture(image, target, provenance, profile=None):
 def check_suffix(suffix):
     """Raises: UserError unless files of this suffix are written and can carry the note."""
     if suffix not in WRITE_FORMATS:
-        raise UserError(f"cannot write {suffix or 'a file without a suffix'}, use one of {', '.join(WRITE_FORMATS)}")
+        raise UserError(f"cannot write {suffix or 'a file without a suffix'}, use one of {', '.join(SUFFIXES)}")
     check_kind(WRITE_FORMATS[suffix][0])
 
 

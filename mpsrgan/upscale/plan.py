@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.images import WRITE_FORMATS
+from mpsrgan.provenance import SUFFIXES
 from mpsrgan.reading import list_images
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video
@@ -27,20 +28,21 @@ def plan(inputs, output, *, explain=False, compare=False):
     """
     if STREAM in inputs or output == STREAM:
         return [_stream(inputs, output, explain, compare)]
+    folder_named = str(output).endswith(("/", os.sep))
     inputs, output = [path for name in inputs for path in _matching(name)], Path(output)
     one_file = len(inputs) == 1 and not inputs[0].is_dir()
     written = output.suffix.lower() in WRITE_FORMATS or is_video(output)
-    one_name = written and not output.is_dir()
+    one_name = (written or (one_file and output.suffix and not folder_named)) and not output.is_dir()
     if one_name and not one_file:
         raise UserError(f"{output}: names one file, but there may be several to write; name a folder with -o")
     if not one_name and output.exists() and not output.is_dir():
-        raise UserError(f"{output}: is a file but no image; name a folder, or one of {', '.join(WRITE_FORMATS)}")
+        raise UserError(f"{output}: is a file but no image; name a folder, or one of {', '.join(SUFFIXES)}")
     if one_name:
-        if is_video(inputs[0]) != is_video(output):
-            raise UserError(f"{inputs[0]} cannot become {output}; images become images and videos videos")
         if not is_video(output):
             check_suffix(output.suffix.lower())
-        elif output.suffix.lower() not in WRITTEN:
+        if is_video(inputs[0]) != is_video(output):
+            raise UserError(f"{inputs[0]} cannot become {output}; images become images and videos videos")
+        if is_video(output) and output.suffix.lower() not in WRITTEN:
             raise UserError(f"{output}: such videos can be read but not written; use one of {', '.join(WRITTEN)}")
         jobs = [Job(inputs[0], output, True)]
     else:

@@ -21,7 +21,7 @@ def target_size(size, own, scale=None, wanted=None):
     if wanted is None:
         scale = own if scale is None else scale
         if not isinstance(scale, Real) or not 0 < scale < float("inf"):
-            raise UserError(f"scale is {scale}; expected a number above 0, such as 2, 3 or 8")
+            raise UserError(f"scale is {scale!r}; expected a number above 0, such as 2, 3 or 8")
         return tuple(max(1, round(side * scale)) for side in size)
     if len(wanted) != 2 or all(side is None for side in wanted):
         raise UserError(f"size is {wanted}; expected (width, height), one of which may be None")

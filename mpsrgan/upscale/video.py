@@ -3,13 +3,14 @@
 import os
 import re
 import uuid
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
+from mpsrgan.provenance import OURS, Provenance
 from mpsrgan.reading import MAX_PIXELS
 from mpsrgan.upscale.flicker import Smoother
 from mpsrgan.upscale.resize import check_pixels
@@ -18,6 +19,7 @@ WRITTEN = (".mp4", ".m4v", ".mov", ".mkv")
 VIDEO_FORMATS = (*WRITTEN, ".avi", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".flv", ".ogv")
 """Suffixes of what is read as a video, and of what can be written."""
 INSTALL = 'pip install "mpsrgan[video]"'
+_NOTE_IN = ("comment", "description")
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,33 @@ class _Work:
         )
 
 
+def video_provenance(path):
+    """The Provenance of a video, from the comment in its metadata, else its description; None if it carries none.
+
+    Decodes no frames. Raises: UserError for what is no video, a damaged note, and without PyAV.
+    """
+    with _opened(path) as (container, _):
+        texts = {name.lower(): text for name, text in container.metadata.items()}  # in .mkv capitals
+    note = next((texts[name] for name in _NOTE_IN if OURS.match(texts.get(name, ""))), None)
+    return None if note is None else Provenance.from_json(note, os.fspath(path))
+
+
+def video_size(path):
+    """[width, height] in pixels of a video's frames, as stored. Raises: UserError as `video_provenance`."""
+    with _opened(path) as (_, stream):
+        return [stream.codec_context.width, stream.codec_context.height]
+
+
+@contextmanager
+def _opened(path):
+    """With it, (PyAV's InputContainer, its stream of moving pictures)."""
+    path = Path(path)
+    _check_source(path)
+    video_input, _ = _pyav()
+    with closing(video_input.open_input(path)) as container:
+        yield container, video_input.moving(container, path)
+
+
 def _pyav():
     """The modules that need PyAV."""
     try:
@@ -202,12 +231,16 @@ def _pyav():
     return video_input, video_output
 
 
+def _check_source(path):
+    if not path.is_file():
+        problem = "is no file, a video was expected" if path.exists() else "no such file; check the path"
+        raise UserError(f"{path}: {problem}")
+
+
 def _check_paths(source, target, kept):
     if target.suffix.lower() not in WRITTEN:
         raise UserError(f"{target}: cannot write {target.suffix or 'no suffix'}, use one of {', '.join(WRITTEN)}")
-    if not source.is_file():
-        problem = "is no file, a video was expected" if source.exists() else "no such file; check the path"
-        raise UserError(f"{source}: {problem}")
+    _check_source(source)
     for path in (target, kept):
         if path.exists() and path.samefile(source):
             raise UserError(f"{path}: is the input and would be overwritten; name another output with -o")

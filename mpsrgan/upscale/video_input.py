@@ -29,11 +29,11 @@ class Reader:
 
     def __init__(self, path, start=Fraction(0), end=None):
         self._container = open_input(path)
-        streams = [stream for stream in self._container.streams.video if not stream.disposition & _COVER]
-        if not streams:
+        try:
+            self._stream = moving(self._container, path)
+        except UserError:
             self.close()
-            raise UserError(f"{path}: holds no video stream; a file with moving pictures was expected")
-        self._stream = streams[0]
+            raise
         self.tick = self._stream.time_base
         self.rate = self._stream.average_rate or self._stream.guessed_rate
         self._usual = round(1 / (self.rate * self.tick)) if self.rate else 1
@@ -114,6 +114,14 @@ def open_input(path):
         return av.open(str(path.absolute()), options=_LOCAL, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{path}: damaged, or no video that can be read: {reason(error)}") from None
+
+
+def moving(container, path):
+    """The first video stream of a container that is no cover picture. Raises: UserError, with `path`, without one."""
+    stream = next((stream for stream in container.streams.video if not stream.disposition & _COVER), None)
+    if stream is None:
+        raise UserError(f"{path}: holds no video stream; a file with moving pictures was expected")
+    return stream
 
 
 def beginning(container):

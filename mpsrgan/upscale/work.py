@@ -11,16 +11,15 @@ from PIL import Image
 
 from mpsrgan.assets import hexdigest
 from mpsrgan.errors import UserError
-from mpsrgan.images import save_image
 from mpsrgan.memory import peak_memory
 from mpsrgan.provenance import Provenance, read_provenance
-from mpsrgan.reading import READ_FORMATS, ImageError
+from mpsrgan.reading import ImageError, named_like_image
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.files import STREAM, read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
 from mpsrgan.upscale.resize import check_pixels, target_size
-from mpsrgan.upscale.video import is_video, upscale_video
+from mpsrgan.upscale.video import is_video, upscale_video, video_provenance, video_size
 
 PATIENCE = 2
 """Seconds before one picture gets a bar of its tiles."""
@@ -59,9 +58,11 @@ class Work:
             try:
                 what = self._do(job)
             except UserError as error:
-                skip = isinstance(error, ImageError) and not job.named and not _named_like_image(job.source)
+                skip = isinstance(error, ImageError) and not job.named and not named_like_image(job.source)
                 what = "skipped" if skip else "failed"
-                _say(f"{'skipped' if skip else 'error'}: {' '.join(str(error).split())}")
+                text = " ".join(str(error).split())
+                named = "" if text.startswith((str(job.source), str(job.target))) else f"{job.source}: "
+                _say(f"{'skipped' if skip else 'error'}: {named}{text}")
             counts[what] += 1
         words = [f"{what} {n}" for what, n in counts.items() if n or what in ("done", "failed")]
         print(", ".join(words), file=sys.stderr if jobs[0].target == STREAM else sys.stdout)
@@ -75,14 +76,16 @@ class Work:
         picture = read_picture(data)
         size = target_size(picture.size, self.upscaler.scale, self.args.scale, self.args.size)
         check_pixels(f"{job.source}: it", size, self.args.max_pixels)
-        expected = note_of(picture, size, self.upscaler, self.args.weights, self.weights_digest)
+        digest, background = self.weights_digest, self.args.background
+        expected = note_of(picture, size, self.upscaler, self.args.weights, digest, background)
         if self.args.resume and job.target != STREAM and self._is_there(job, expected):
             return "already there"
+        self._check_free(job)
         made, faces = self._restored(job, picture.image)
         note = replace(expected, steps=made.steps, lr_consistency=made.lr_consistency, faces=faces and faces.counts)
         target = sys.stdout.buffer if job.target == STREAM else job.target
         write_picture(made.image, target, note, picture.profile)
-        self._write_pictures(job, picture, made)
+        self._write_pictures(job, picture, made, note)
         self._tell(job, picture, made, size, time.monotonic() - began)
         if faces:
             _say(f"{job.source}: {faces.words}")
@@ -111,14 +114,26 @@ class Work:
         made = {name: getattr(found, name, None) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
         return found is not None and found == replace(expected, **made)
 
-    def _write_pictures(self, job, picture, made):
+    def _check_free(self, job):
+        """Raises: UserError if a file is in the way that carries no note of mpsrgan, as it may be a photograph."""
+        for path in filter(None, (job.target, job.explanation, job.comparison)):
+            if path == STREAM or self.args.overwrite or not path.exists() or _carries_note(path):
+                continue
+            raise UserError(f"{path}: is there and not of mpsrgan; name another output, or pass --overwrite")
+
+    def _write_pictures(self, job, picture, made, note):
+        def write(image, path, what):
+            size = list(image.shape[1::-1])
+            write_picture(Image.fromarray(image), path, replace(note, steps=f"{made.steps}; {what}", output_size=size))
+
         if job.comparison:
-            save_image(side_by_side(viewable(picture.image), viewable(made.image)), job.comparison)
+            pair = side_by_side(viewable(picture.image), viewable(made.image))
+            write(pair, job.comparison, "beside the input, enlarged by the bicubic filter")
         if job.explanation:
             from mpsrgan.invention import invention, legend, overlay
 
             shown = overlay(viewable(made.image), made.levels)
-            save_image(np.concatenate([shown, legend(shown.shape[1])]), job.explanation)
+            write(np.concatenate([shown, legend(shown.shape[1])]), job.explanation, "what was made up is coloured")
             print(f"{job.source}: invention {invention(made.levels):.1f} levels")
 
     def _tell(self, job, picture, made, size, seconds):
@@ -141,6 +156,7 @@ class Work:
             raise UserError(
                 f"{job.source}: videos are enlarged by the network's own factor; leave --scale and --size out"
             )
+        self._check_free(job)
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
                 job.source,
@@ -164,32 +180,42 @@ class Work:
         return "done"
 
     def _video_note(self, job):
-        scale = self.upscaler.scale
-        steps = f"x{scale} network on every {self.args.every}. frame"
-        digests = self.weights_digest, hexdigest(job.source)
-        return _note(self.upscaler, self.args.weights, *digests, scale=scale, steps=steps).to_json()
+        scale, args = self.upscaler.scale, self.args
+        steps = f"x{scale} network on " + ("each frame" if args.every == 1 else f"one of {args.every} frames")
+        steps += f", from {args.start}" * bool(args.start) + f", to {args.end}" * bool(args.end)
+        steps += f", smoothed by {args.smooth:g}" * bool(args.smooth)
+        digests, faithful = (self.weights_digest, hexdigest(job.source)), self.upscaler.faithful
+        size = video_size(job.source)
+        sizes = {"input_size": size, "output_size": [scale * side for side in size]}
+        return _note(
+            args.weights, *digests, self.upscaler, faithful=faithful, scale=scale, steps=steps, **sizes
+        ).to_json()
 
 
-def note_of(picture, size, upscaler, weights, digest):
+def note_of(picture, size, upscaler, weights, digest, background="network"):
     """The Provenance of a `Picture` that `upscaler` makes (width, height) = size; what was done is still to be added.
 
-    Args: weights: as given to --weights. digest: sha256 of their file.
+    Args: weights: as given to --weights. digest: sha256 of their file. background: of faces; what Lanczos made of it is
+        not bound to the input.
     """
     sizes = {"input_size": list(picture.size), "output_size": list(size)}
     scale = round(size[0] / picture.size[0], 6)
-    return _note(upscaler, weights, digest, picture.digest, scale=scale, steps="", **sizes)
+    faithful = upscaler.faithful and background != "lanczos"
+    return _note(weights, digest, picture.digest, upscaler, faithful=faithful, scale=scale, steps="", **sizes)
 
 
-def _note(upscaler, weights, weights_digest, input_digest, **more):
+def _note(weights, weights_digest, input_digest, upscaler, **more):
     """Provenance with the file of the weights by its name, without the folder."""
-    return Provenance(
-        model=Path(weights).name,
-        weights_sha256=weights_digest,
-        input_sha256=input_digest,
-        realism=upscaler.realism,
-        faithful=upscaler.faithful,
-        **more,
-    )
+    digests = {"weights_sha256": weights_digest, "input_sha256": input_digest}
+    return Provenance(model=Path(weights).name, realism=upscaler.realism, **digests, **more)
+
+
+def _carries_note(path):
+    """Did `mpsrgan upscale` write the file, or another that says so?"""
+    try:
+        return (video_provenance if is_video(path) else read_provenance)(path) is not None
+    except UserError:
+        return False
 
 
 @contextmanager
@@ -220,8 +246,3 @@ def file_of(weights):
     from mpsrgan.weights import weights_file
 
     return weights_file(weights)
-
-
-def _named_like_image(path):
-    Image.init()
-    return Image.EXTENSION.get(path.suffix.lower()) in READ_FORMATS

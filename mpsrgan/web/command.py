@@ -2,7 +2,7 @@
 
 from argparse import ArgumentTypeError
 
-from mpsrgan.commandline import say
+from mpsrgan.commandline import say, whole_number
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.command import NOTE, REALISM, WEIGHTS
 
@@ -22,10 +22,10 @@ def add_arguments(parser):
     add("--backend", choices=BACKENDS, default="auto", help="what computes, as of `mpsrgan upscale` (default: auto)")
     limits = parser.add_argument_group("limits")
     add = limits.add_argument
-    add("--max-pixels", type=_whole, default=50_000_000, metavar="N", help="of a result (default %(default)s)")
+    add("--max-pixels", type=whole_number, default=50_000_000, metavar="N", help="of a result (default %(default)s)")
     add("--max-seconds", type=_positive, default=300, metavar="S", help="for one press of the button (default 300)")
     add("--max-mb", type=_positive, default=25, metavar="MB", help="of a file that is uploaded (default 25)")
-    add("--max-files", type=_whole, default=20, metavar="N", help="photographs at once (default %(default)s)")
+    add("--max-files", type=whole_number, default=20, metavar="N", help="photographs at once (default %(default)s)")
 
 
 def run(args):
@@ -46,12 +46,6 @@ def run(args):
 def _port(text):
     if not text.isdecimal() or int(text) > 65535:
         raise ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
-    return int(text)
-
-
-def _whole(text):
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
 
 

@@ -151,7 +151,7 @@ class Desk:
         upscaler, digest = self.upscaler(wish.weights, wish.realism, wish.faithful)
         made, faces = self._restored(upscaler, picture.image, wish, tick)
         note = replace(
-            note_of(picture, size, upscaler, wish.weights, digest),
+            note_of(picture, size, upscaler, wish.weights, digest, wish.faces),
             steps=made.steps,
             lr_consistency=made.lr_consistency,
             faces=faces and faces.counts,
