@@ -82,7 +82,7 @@ class Work:
             return "already there"
         self._check_free(job)
         made, faces = self._restored(job, picture.image)
-        note = replace(expected, steps=made.steps, lr_consistency=made.lr_consistency, faces=faces and faces.counts)
+        note = completed(expected, made, faces)
         target = sys.stdout.buffer if job.target == STREAM else job.target
         write_picture(made.image, target, note, picture.profile)
         self._write_pictures(job, picture, made, note)
@@ -202,6 +202,11 @@ def note_of(picture, size, upscaler, weights, digest, background="network"):
     scale = round(size[0] / picture.size[0], 6)
     faithful = upscaler.faithful and background != "lanczos"
     return _note(weights, digest, picture.digest, upscaler, faithful=faithful, scale=scale, steps="", **sizes)
+
+
+def completed(note, made, faces):
+    """A note of `note_of` with what was done. Args: made: Restored. faces: FaceReport or None."""
+    return replace(note, steps=made.steps, lr_consistency=made.lr_consistency, faces=faces and faces.counts)
 
 
 def _note(weights, weights_digest, input_digest, upscaler, **more):

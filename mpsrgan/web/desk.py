@@ -22,7 +22,7 @@ from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
 from mpsrgan.upscale.resize import check_pixels, target_size
-from mpsrgan.upscale.work import file_of, note_of
+from mpsrgan.upscale.work import completed, file_of, note_of
 from mpsrgan.weights import is_name
 
 MEGABYTE = 2**20
@@ -150,12 +150,7 @@ class Desk:
         check_pixels("it", size, self.limits.pixels)
         upscaler, digest = self.upscaler(wish.weights, wish.realism, wish.faithful)
         made, faces = self._restored(upscaler, picture.image, wish, tick)
-        note = replace(
-            note_of(picture, size, upscaler, wish.weights, digest, wish.faces),
-            steps=made.steps,
-            lr_consistency=made.lr_consistency,
-            faces=faces and faces.counts,
-        )
+        note = completed(note_of(picture, size, upscaler, wish.weights, digest, wish.faces), made, faces)
         file = folder / f"{_stem(name)}.png"
         note = write_picture(made.image, file, note, picture.profile)
         shown = _write_shown(picture, made, file, note)
