@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
     networks=networks,
     samples=ORL,
     draw=draw,
-    unused=("normalise", "asymmetric", "dropout"),
+    unused=("normalise", "detail", "asymmetric", "dropout"),
     baselines=(INTERPOLATION, "scikit-image, order 3", "bicubic", "Lanczos"),
 )
 

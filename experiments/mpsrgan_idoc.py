@@ -92,7 +92,7 @@ EXPERIMENT = Experiment(
     networks=srgan,
     samples=YEARBOOK,
     draw=draw,
-    unused=("asymmetric", "dropout"),
+    unused=("asymmetric", "detail", "dropout"),
 )
 
 if __name__ == "__main__":

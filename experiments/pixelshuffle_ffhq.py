@@ -112,7 +112,7 @@ EXPERIMENT = Experiment(
     networks=networks,
     samples=YEARBOOK,
     draw=draw,
-    unused=("normalise", "asymmetric"),
+    unused=("normalise", "detail", "asymmetric"),
 )
 
 if __name__ == "__main__":

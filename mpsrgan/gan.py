@@ -53,6 +53,7 @@ class GAN(keras.Model):
         shift: number of pixels, the generator's factor, or 1 for none. The discriminator, VGG19 and the perceptual term
             see image i of a batch rolled by i mod shift rows and i/2 mod shift columns. Their strides and the factor
             are powers of 2; if they are always in step, a pattern that repeats with the factor costs nothing and grows.
+        relativistic: D says by how much an image is more real than the mean of the other kind, see `losses.relative`.
     Raises: UserError if a term is asked for without what it compares.
     """
 
@@ -67,13 +68,14 @@ class GAN(keras.Model):
         perceptual=None,
         recompute=False,
         shift=1,
+        relativistic=False,
         name="gan",
     ):
         super().__init__(name=name)
         self.generator, self.discriminator, self.features, self.encoder = generator, discriminator, features, encoder
         self.perceptual = perceptual
         self.loss_terms, self.feature_layer, self.recompute = weights, feature_layer, recompute
-        self.shift = shift
+        self.shift, self.relativistic = shift, relativistic
         if weights.vgg and features is None:
             raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
         if weights.feature and feature_layer is None:
@@ -147,6 +149,8 @@ class GAN(keras.Model):
         """
         both = ops.concatenate([_rolled(hr, self.shift), _rolled(sr, self.shift)], axis=0)
         real, fake = ops.split(self.run(self.critic, both, training), 2)
+        if self.relativistic:
+            real, fake = losses.relative(real, fake)
         on_real, on_fake = losses.cross_entropy(real, 1), losses.cross_entropy(fake, 0)
         means = {"d_real": ops.mean(ops.sigmoid(real)), "d_fake": ops.mean(ops.sigmoid(fake))}
         return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
@@ -174,12 +178,17 @@ class GAN(keras.Model):
 
     def _judgements(self, hr, sr, weights):
         """The terms that the discriminator gives."""
+        real = None
         if weights.feature:
             logits, features = self.run(self.perceiver, sr)
-            yield "feature", losses.distance(self.run(self.perceiver, hr)[1], features)
+            real, wanted = self.run(self.perceiver, hr)
+            yield "feature", losses.distance(wanted, features)
         elif weights.need_discriminator:
             logits = self.run(self.critic, sr)
-        if weights.adversarial:
+        if weights.adversarial and self.relativistic:
+            real = self.run(self.critic, hr) if real is None else real
+            yield "adversarial", losses.relativistic(real, logits)
+        elif weights.adversarial:
             yield "adversarial", losses.cross_entropy(logits, 1)
         if weights.minimax:
             yield "minimax", losses.minimax(logits)

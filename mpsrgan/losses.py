@@ -99,6 +99,24 @@ def cross_entropy(logits, target):
     return ops.mean(ops.softplus(-logits) if target == 1 else ops.softplus(logits))
 
 
+def relative(real, fake):
+    """Logits (B, 1) of true and of generated images, each less the mean of the other kind.
+
+    Beyond the papers: the relativistic average discriminator (Jolicoeur-Martineau 2018, equation 11; ESRGAN 2018).
+    """
+    return real - ops.mean(fake), fake - ops.mean(real)
+
+
+def relativistic(real, fake):
+    """The generator's side of `relative`: cross entropy of both against the opposite of D's targets, averaged.
+
+    Unlike `cross_entropy(fake, 1)` it also asks that true images look less real beside the generated ones, and gives a
+    gradient through their mean. Args: logits (B, 1).
+    """
+    real, fake = relative(_float(real), _float(fake))
+    return (cross_entropy(real, 0) + cross_entropy(fake, 1)) / 2
+
+
 def minimax(logits):
     """log(1 - D(G(lr))), which the generator of paper 003's equation 1 minimises.
 

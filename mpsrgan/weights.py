@@ -147,13 +147,16 @@ def _load(source, table, architecture, overrides):
 def describe(source):
     """The description in a file written by ``save_generator`` -> dict; nothing is built or loaded.
 
-    Keys: format, architecture, arguments, scale, package, notes. ``source`` is as in ``load_generator``.
+    Keys: format, architecture, arguments (with those that a builder has got since), scale, package, notes. ``source``
+    is as in ``load_generator``.
     Raises: UserError as in ``load_generator``, and if the file has no description (a plain Keras .h5).
     """
     path = weights_file(source)
     note = _read_note(path)
     if note is None:
         raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
+    if note["architecture"] in {**ARCHITECTURES, **DISCRIMINATORS}:
+        note["arguments"] = _complete(note["architecture"], note["arguments"])
     return note
 
 

@@ -22,7 +22,7 @@ NETWORKS = {
     "pixelshuffle": partial(pixelshuffle.build_generator, blocks=1, filters=4),
     "inception": partial(inception.build_generator, filters=8, scale=2),
     "asymmetric inception": partial(inception.build_generator, filters=8, scale=2, asymmetric=True),
-    "lite": partial(lite.build_generator, blocks=1, filters=4),
+    "lite": partial(lite.build_generator, blocks=1, filters=4, detail=2),
     "discriminator": partial(srgan.build_discriminator, filters=4, dense=8, stages=2),
 }
 

@@ -333,3 +333,23 @@ def test_shifted_images_train(rng):
     assert_generator_step_moves_only_g(gan, lr, hr)
     gan.remember_truth(1e6)
     assert not gan.remembered, "what is seen shifted is another picture"
+
+
+def test_a_relativistic_discriminator_compares_both_kinds(rng):
+    gan = small_gan(pixel=0.5)
+    gan.relativistic = True
+    lr, hr = batch_of(rng, n=3)
+    sr = np.asarray(gan.generator(lr, training=False))
+    real, fake = np.split(np.asarray(gan.critic(np.concatenate([hr, sr]), training=True)), 2)
+    total, _ = gan.discriminator_losses(hr, sr, training=True)
+    softplus = lambda x: np.log1p(np.exp(x)).mean()
+    wanted = softplus(fake.mean() - real) + softplus(fake - real.mean())
+    assert float(total) == pytest.approx(wanted, rel=1e-4)
+    _, logs = gan.generator_losses(hr, sr, gan.loss_terms)
+    real, fake = (np.asarray(gan.critic(images, training=False)) for images in (hr, sr))
+    wanted = (softplus(real - fake.mean()) + softplus(real.mean() - fake)) / 2
+    assert float(logs["g_adversarial"]) == pytest.approx(wanted, rel=1e-4)
+    networks, g_slots, _ = moved(gan, lambda: gan.run_sub_steps([DISCRIMINATOR], lr, hr))
+    still = {path for path in paths(gan.discriminator.variables) - networks if "logits/bias" not in path}
+    assert networks <= paths(gan.discriminator.variables) and not still and not g_slots  # that bias cancels out
+    assert_generator_step_moves_only_g(gan, lr, hr)

@@ -26,6 +26,14 @@ def test_cross_entropy_of_a_certain_discriminator_is_finite():
     assert float(losses.minimax(np.array([[200.0]], "float32"))) == pytest.approx(-200)
 
 
+def test_relativistic_losses_by_hand():
+    real, fake = np.array([[1.0], [3.0]], "float32"), np.array([[0.5], [-1.5]], "float32")  # means 2 and -0.5
+    above, below = losses.relative(real, fake)
+    assert np.allclose(numpy(above), [[1.5], [3.5]]) and np.allclose(numpy(below), [[-1.5], [-3.5]])
+    softplus = lambda *values: np.log1p(np.exp(values)).mean()
+    assert float(losses.relativistic(real, fake)) == pytest.approx((softplus(1.5, 3.5) + softplus(1.5, 3.5)) / 2)
+
+
 def test_squared_errors_by_hand():
     a, b = np.array([[1.0, -1.0]], "float32"), np.array([[0.5, 1.0]], "float32")
     for loss in (losses.pixel_mse, losses.feature_mse):

@@ -16,7 +16,7 @@ SMALL = {
     "enhance": {"blocks": 1, "filters": 4},
     "pixelshuffle": {"blocks": 1, "filters": 4},
     "inception": {"filters": 8},
-    "lite": {"blocks": 1, "filters": 4},
+    "lite": {"blocks": 1, "filters": 4, "detail": 2},
 }
 MODULES = {"srgan": srgan, "enhance": enhance, "pixelshuffle": pixelshuffle, "inception": inception, "lite": lite}
 GENERATORS = {name: partial(module.build_generator, **SMALL[name]) for name, module in MODULES.items()}
@@ -89,6 +89,9 @@ def test_lite_has_the_parameters_of_its_text_and_begins_as_the_nearest_neighbour
     assert np.array_equal(model.predict_on_batch(lr), lr.repeat(4, axis=1).repeat(4, axis=2))
     with pytest.raises(UserError, match="scale is 1"):
         lite.build_generator(scale=1)
+    more = lite.build_generator(detail=5)
+    assert more.count_params() - model.count_params() == convs(3, [48, 16 * 5]) + convs(3, [5, 5, 3])
+    assert np.array_equal(more.predict_on_batch(lr), model.predict_on_batch(lr)), "detail adds nothing at first"
 
 
 def test_inception_has_the_parameters_of_its_figures():

@@ -239,7 +239,11 @@ def test_the_learning_rate_falls_as_asked(people, tmp_path, monkeypatch):
     rates.clear()
     assert run("mpsrgan_lite", people, out / "cosine", "--steps", 4, "--learning-rate", 0.4) == 0
     assert rates == [pytest.approx([rate] * 2) for rate in (0.4, 0.2 + 0.1 * 2**0.5, 0.2, 0.2 - 0.1 * 2**0.5)]
-    assert run("mpsrgan_lite", people, out / "both", "--decay-every", 2) == 2
+    assert run("mpsrgan_lite", people, out / "both", "--decay-every", 2, "--cosine") == 2
+    rates.clear()  # one way that is named replaces the preset's
+    assert run("mpsrgan_lite", people, out / "steps", "--steps", 3, "--learning-rate", 0.4, "--decay-every", 2) == 0
+    assert run("inception_celeba", people, out / "wave", "--steps", 2, "--learning-rate", 0.4, "--cosine") == 0
+    assert rates == [pytest.approx([rate] * 2) for rate in (0.4, 0.4, 0.2, 0.4, 0.2)]
 
 
 def test_the_presets_are_the_papers():

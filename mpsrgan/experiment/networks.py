@@ -12,6 +12,6 @@ def srgan(settings):
 
 def lite(settings):
     """The generator of no paper, and paper 000's discriminator at half of its width, which costs a quarter."""
-    generator = settings.pick("scale", "channels", "filters", "blocks")
+    generator = settings.pick("scale", "channels", "filters", "blocks", "detail")
     discriminator = {"channels": settings.channels, "filters": settings.filters // 2 or 1}
     return Networks(("lite", generator), ("srgan-discriminator", discriminator))

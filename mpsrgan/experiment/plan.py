@@ -21,7 +21,7 @@ from mpsrgan.weights import build, describe, is_name, load_discriminator, load_g
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
 GROWING = ("srgan", "lite")
-"""Architectures that may have fewer filters or blocks in the file that --start names, where there is no batch norm."""
+"""Architectures that may have fewer filters, blocks or detail in the file that --start names, where there is no batch norm."""
 
 
 def build_features(settings):
@@ -56,6 +56,7 @@ def build_gan(experiment, settings, features, encoder):
         perceptual=features[1],
         recompute=settings.recompute,
         shift=settings.scale if settings.shift else 1,
+        relativistic=settings.relativistic,
     )
     rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
     gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
@@ -71,9 +72,9 @@ def load_start(source, generator, architecture, arguments):
     """
     path = weights_file(source)
     note, words = describe(path), assets.describe(path)
-    theirs = {name: note["arguments"].get(name, value) for name, value in arguments.items()}
+    theirs = {name: note["arguments"].get(name) for name in arguments}
     other = {name for name in arguments if theirs[name] != arguments[name]}
-    may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks"}
+    may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks", "detail"}
     if other and may_grow and not theirs.get("normalise") and all(theirs[n] < arguments[n] for n in other):
         grow(load_generator(path), generator)
         return f"{words}, grown"

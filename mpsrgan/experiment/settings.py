@@ -16,7 +16,7 @@ LEAST = dict.fromkeys(
     1,
 ) | dict.fromkeys(
     (
-        *("warm_start", "first_steps", "seed", *WEIGHTS, "rotate", "brightness", "contrast", "tint", "noise"),
+        *("warm_start", "first_steps", "seed", "detail", *WEIGHTS, "rotate", "brightness", "contrast", "tint", "noise"),
         *("blur_kernel", "blur_sigma", "lr_noise", "dropout", "momentum", "ema"),
     ),
     0,
@@ -45,7 +45,8 @@ class Settings:
     crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
     warm_start: steps with pixel loss alone before the GAN. first_steps: steps on other photographs before these.
     precision: "auto" becomes one of the others when a run begins (`mpsrgan.precision`). recompute: see `fast.Fast`.
-    shift: see `mpsrgan.gan.GAN`. score_epochs: epochs between scores of the whole validation split, None for never.
+    shift, relativistic: see `mpsrgan.gan.GAN`. score_epochs: epochs between scores of the whole validation split, None
+    for never.
     """
 
     hr: tuple[int, int]
@@ -60,6 +61,7 @@ class Settings:
     channels: int = 3
     normalise: bool = True
     asymmetric: bool = False
+    detail: int = 0
     dropout: float = 0.0
     adversarial_weight: float = 0.0
     minimax_weight: float = 0.0
@@ -74,6 +76,7 @@ class Settings:
     identity_weight: float = 0.0
     identity_crop: float = 0.8
     shift: bool = False
+    relativistic: bool = False
     optimizer: str = "adam"
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -140,6 +143,8 @@ class Settings:
         if self.identity_weight and self.input_size != self.lr:
             side = f", or give --crop {height}, all of it" if height == width else ""
             raise UserError(f"--identity-weight needs whole faces: leave out --crop{side}")
+        if self.relativistic and not self.adversarial_weight:
+            raise UserError("--relativistic changes the adversarial loss, whose weight is 0; give --adversarial-weight")
         if self.dssim_weight and self.scale * min(self.input_size) < SSIM_WINDOW:
             raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr is too small for it")
         return self
