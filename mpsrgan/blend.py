@@ -1,10 +1,15 @@
 """Between two trainings of one network: from faithful and soft (0) to realistic and partly made up (1).
 
-Network interpolation (Wang et al. 2018, ESRGAN, section 3.4): every weight is (1 - realism) fidelity + realism gan,
-where `fidelity` was trained on content alone and `gan` went on from it with a discriminator. Of two trainings that
-began apart the mean is no network at all. Importing this module imports neither Keras nor h5py.
+Network interpolation (Wang et al. 2018, ESRGAN, section 3.4): every weight is (1 - share) fidelity + share gan, where
+`fidelity` was trained on content alone and `gan` went on from it with a discriminator. Of two trainings that began
+apart the mean is no network at all. Importing this module imports neither Keras nor h5py.
+
+Half of the weights' way is not half of the picture's: there `mpsrgan-plus` shows 0.4 of what its GAN changes. So that
+realism means a share of what one sees, the share of the weights is a power of it for weights that ship, chosen so that
+at realism 0.5 half of the change has come (`halfway`). For other files it is the realism itself.
 """
 
+import math
 import os
 from dataclasses import dataclass
 from numbers import Real
@@ -18,11 +23,20 @@ from mpsrgan.errors import UserError
 
 @dataclass(frozen=True)
 class Mixture:
-    """Two .h5 files of one architecture and how much of the second is taken, 0..1; made by `mixture`."""
+    """Two .h5 files of one architecture and how far to go from the first to the second, 0..1; made by `mixture`.
+
+    halfway: share of the second's weights that half of the way takes, see the function `halfway`.
+    """
 
     fidelity: Path
     gan: Path
     realism: float
+    halfway: float = 0.5
+
+    @property
+    def share(self):
+        """Of the second's weights, 0..1."""
+        return self.realism ** math.log(self.halfway, 0.5)
 
     @property
     def end(self):
@@ -39,7 +53,7 @@ class Mixture:
         from mpsrgan.weights import load_generator
 
         fidelity, gan = load_generator(self.fidelity), load_generator(self.gan)
-        gan.set_weights(_mixed_models(fidelity, gan, self.realism))
+        gan.set_weights(_mixed_models(fidelity, gan, self.share))
         return gan
 
     def has_batch_norm(self):
@@ -50,6 +64,22 @@ class Mixture:
         with h5py.File(self.gan) as file:
             file.visit(names.append)
         return any("moving_variance" in name for name in names)
+
+
+def halfway(fidelity_model, gan_model, lr):
+    """Share of the GAN's weights at which half of what it changes in a picture has come -> float, to 1/256.
+
+    The change is the root of the mean squared difference to the fidelity model's picture. Args: lr (B, H, W, C) in
+    [-1, 1]. Raises: UserError if the models differ.
+    """
+    begin, end = (np.asarray(model.predict_on_batch(lr)) for model in (fidelity_model, gan_model))
+    change = lambda made: np.sqrt(np.mean(np.square(made - begin)))  # noqa: E731
+    low, high = 0.0, 1.0
+    for _ in range(8):
+        middle = (low + high) / 2
+        made = blend(fidelity_model, gan_model, middle).predict_on_batch(lr)
+        low, high = (middle, high) if change(made) < change(end) / 2 else (low, middle)
+    return (low + high) / 2
 
 
 def blend(fidelity_model, gan_model, realism):
@@ -81,7 +111,8 @@ def mixture(source, realism, fidelity=None):
     Raises: UserError if realism is not in 0..1, there is no partner, a file cannot be read or the two describe
         different networks.
     """
-    from mpsrgan.weights import weights_file
+    from mpsrgan.registry import entry
+    from mpsrgan.weights import is_name, weights_file
 
     _check(realism)
     if not isinstance(source, str | os.PathLike):
@@ -92,7 +123,8 @@ def mixture(source, realism, fidelity=None):
             f"{source}: no partner of it is known, so realism cannot be chosen; {_with_partners()}; for others pass "
             "the same network trained on content alone as fidelity (--fidelity)"
         )
-    found = Mixture(weights_file(partner), weights_file(source), float(realism))
+    bend = {"halfway": entry(source).halfway or 0.5} if is_name(source) and not fidelity else {}
+    found = Mixture(weights_file(partner), weights_file(source), float(realism), **bend)
     _check_descriptions(found)
     return found
 

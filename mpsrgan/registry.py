@@ -26,7 +26,8 @@ class Entry:
         scale: how many times larger the output is; None for a discriminator. channels: 3 RGB, 1 gray. size: which
         inputs it takes, in words. dtype: of the stored arrays, "float32" or "float16". licence: what the photographs
         allow, in words. fidelity: name of the weights of the same architecture that were trained on content alone and
-        can be blended with these, or None. discriminator: name of the one that judged it, or None. bicubic: was it
+        can be blended with these, or None. halfway: share of these in such a blend at realism 0.5, see `mpsrgan.blend`;
+        None for a half. discriminator: name of the one that judged it, or None. bicubic: was it
         trained to undo Pillow's bicubic reduction alone, without blur or noise? probe: an input and what comes out,
         see `mpsrgan.probe`.
     """
@@ -45,6 +46,7 @@ class Entry:
     dtype: str
     licence: str
     fidelity: str | None
+    halfway: float | None
     discriminator: str | None
     bicubic: bool
     probe: dict

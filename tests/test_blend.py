@@ -7,7 +7,7 @@ from test_tiles import SMALL
 
 from mpsrgan import registry
 from mpsrgan.assets import hexdigest
-from mpsrgan.blend import blend, load_blend, mixed, mixture, partner_of
+from mpsrgan.blend import blend, halfway, load_blend, mixed, mixture, partner_of
 from mpsrgan.errors import UserError
 from mpsrgan.models import enhance, lite, pixelshuffle
 from mpsrgan.models.srgan import build_generator
@@ -29,12 +29,13 @@ def same(model, other):
     return [w.tobytes() for w in model.get_weights()] == [w.tobytes() for w in other.get_weights()]
 
 
-def ship(monkeypatch, files):
+def ship(monkeypatch, files, halfway=None):
     """The registry holds these alone for a test. files: {name: (path of a .h5 file, name of its partner or None)}."""
     made = {}
     for name, (path, fidelity) in files.items():
         known = dict.fromkeys(registry.Entry.__dataclass_fields__)
         known |= {"name": name, "file": path, "fidelity": fidelity, "kind": "generator", "bicubic": True}
+        known["halfway"] = halfway
         made[name] = registry.Entry(**known | {"bytes": path.stat().st_size, "sha256": hexdigest(path)})
     monkeypatch.setattr(registry, "entries", lambda: made)
     monkeypatch.setattr(registry, "FOLDER", Path("/"))
@@ -140,6 +141,23 @@ def test_names_bring_their_partner(shipped, models, files):
     assert found.words.startswith("realism 0.5 from soft.h5 (sha256 ") and " to gan.h5 (sha256 " in found.words
     assert same(load_blend("plus", 0.5), blend(*models, 0.5)) and same(load_generator("plus"), models[1])
     assert mixture("plus", 0.5, fidelity=files[1]).fidelity == files[1], "the user's own goes first"
+
+
+def test_the_middle_of_what_ships_is_where_half_of_the_change_has_come(files, models, monkeypatch):
+    ship(monkeypatch, {"soft": (files[0], None), "plus": (files[1], "soft")}, halfway=0.7)
+    assert mixture("plus", 0.5).share == pytest.approx(0.7) and 0.4 < mixture("plus", 0.25).share < 0.5
+    assert (mixture("plus", 0).share, mixture("plus", 1).share) == (0, 1)
+    assert same(load_blend("plus", 0.5), blend(*models, mixture("plus", 0.5).share))
+    assert mixture("plus", 0.5, fidelity=files[0]).share == mixture(files[1], 0.5, files[0]).share == 0.5
+
+
+@pytest.mark.backends
+def test_halfway_is_measured_in_pictures(models):
+    lr = LR[..., : models[0].input_shape[-1]]
+    share = halfway(*models, lr)
+    begin, middle, end = (np.asarray(m.predict_on_batch(lr)) for m in (models[0], blend(*models, share), models[1]))
+    change = lambda made: np.sqrt(np.mean((made - begin) ** 2))
+    assert 0 < share < 1 and change(middle) == pytest.approx(change(end) / 2, rel=0.03)
 
 
 def test_weights_without_a_partner(shipped, files):

@@ -13,7 +13,9 @@ import pytest
 from conftest import small_gan
 
 from mpsrgan import cli, registry
+from mpsrgan.blend import mixture
 from mpsrgan.errors import UserError
+from mpsrgan.images import save_image
 from mpsrgan.models import pixelshuffle, srgan
 from mpsrgan.probe import TOLERANCE, check_probe, difference, measure
 from mpsrgan.training.checkpoint import Checkpoints
@@ -23,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 SMALL = {"blocks": 1, "filters": 8, "normalise": False}
 ASKED = {"kind": "generator", "licence": "research: made up", "size": "any from 1x1 px", "float16": False}
 ASKED |= {"degraded": False, "fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
+ASKED |= {"faces": None}
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +185,18 @@ def test_shipping_again_gives_the_same_bytes(ship, run, shelf):
     assert notes == {"run": {"steps": 7}, "data": {"hash": "abc"}, "card": "weights/mine.md"}
     one = registry.entry("mine")
     assert (one.parameters, one.scale, one.channels, one.dtype) == (first["parameters"], 4, 3, "float32")
+
+
+def test_the_middle_of_realism_is_measured_on_faces(ship, run, shelf, tmp_path, rng):
+    model = load_generator(run / "generator.h5")
+    model.set_weights([w + rng.uniform(0, 0.05, w.shape).astype(w.dtype) for w in model.get_weights()])
+    save_generator(model, tmp_path / "generator.h5", "srgan", SMALL)
+    save_image(rng.integers(0, 256, (90, 70, 3), "uint8"), tmp_path / "faces" / "a.png")
+    assert ship("soft", run / "generator.h5", shelf)["halfway"] is None
+    registry.entries.cache_clear()
+    made = ship("sharp", tmp_path / "generator.h5", shelf, fidelity="soft", faces=tmp_path / "faces")
+    registry.entries.cache_clear()
+    assert 0 < made["halfway"] < 1 and mixture("sharp", 0.5).share == pytest.approx(made["halfway"])
 
 
 @pytest.mark.backends

@@ -18,15 +18,20 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from PIL import Image, ImageOps
 
 from mpsrgan import weights
 from mpsrgan.assets import hexdigest
 from mpsrgan.commandline import exit_code, say
 from mpsrgan.errors import UserError
+from mpsrgan.images import resize, to_float
 from mpsrgan.quiet import import_keras
+from mpsrgan.reading import list_images, open_image
 from mpsrgan.report import write_text
 
 FOLDER = Path(__file__).parent.parent / "weights"
+FACES, SIDE = 24, 64
+"""Photographs, and their side as inputs, on which the middle of realism is measured."""
 
 
 def parse(argv):
@@ -38,6 +43,7 @@ def parse(argv):
     add("--size", required=True, help='which inputs the network takes, such as "any from 1x1 px"')
     add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
     add("--fidelity", metavar="NAME", help="weights of the same architecture trained on content alone")
+    add("--faces", type=Path, metavar="DIR", help="photographs of no test, on which the middle of realism is measured")
     add("--discriminator", metavar="NAME", help="weights of the discriminator that judged it")
     add("--degraded", action="store_true", help="trained on images with blur, noise or another filter than bicubic")
     add("--kind", choices=("generator", "discriminator"), default="generator")
@@ -167,6 +173,22 @@ def probed(model):
     return measure(model, size=SIZE if None in sides else sides)
 
 
+def measure_halfway(args, model, scale):
+    """`mpsrgan.blend.halfway` on the first photographs of args.faces as inputs of 64 px; None without."""
+    if not (args.fidelity and args.faces):
+        return None
+    from mpsrgan.blend import halfway
+
+    photos = [square(open_image(path), SIDE * scale) for path in list_images(args.faces)[:FACES]]
+    lr = to_float(np.stack([resize(photo, (SIDE, SIDE)) for photo in photos]))
+    return round(halfway(load(args.fidelity, "generator"), model, lr), 3)
+
+
+def square(image, side):
+    """The middle of a Pillow image -> uint8 (side, side, 3)."""
+    return np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
+
+
 def make_entry(args, path):
     """What registry.json says of the file, read from it."""
     note, model = weights.describe(path), load(path, args.kind)
@@ -184,6 +206,7 @@ def make_entry(args, path):
         "dtype": stored_dtype(path),
         "licence": args.licence,
         "fidelity": args.fidelity,
+        "halfway": measure_halfway(args, model, note["scale"]),
         "discriminator": args.discriminator,
         "bicubic": not args.degraded,
         "probe": probed(model),

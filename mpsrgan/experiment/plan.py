@@ -21,7 +21,7 @@ from mpsrgan.weights import build, describe, is_name, load_discriminator, load_g
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
 GROWING = ("srgan", "lite")
-"""Architectures that may have fewer filters, blocks or detail in the file that --start names, where there is no batch norm."""
+"""Architectures that may be smaller in the file that --start names, where there is no batch norm."""
 
 
 def build_features(settings):

@@ -177,7 +177,7 @@ def _mixed_graphs(mixture):
         return OnnxGenerator(load_keras(mixture, "float32").to_onnx().SerializeToString())
     fidelity, gan = (_graph(onnx, path) for path in (mixture.fidelity, mixture.gan))
     arrays = [[onnx.numpy_helper.to_array(a) for a in made.graph.initializer] for made in (fidelity, gan)]
-    for place, array in zip(gan.graph.initializer, mixed(*arrays, mixture.realism)):
+    for place, array in zip(gan.graph.initializer, mixed(*arrays, mixture.share)):
         place.CopyFrom(onnx.numpy_helper.from_array(array, place.name))
     generator = OnnxGenerator(gan.SerializeToString())
     for about in ("sha256", "description"):  # of the GAN's file alone
