@@ -4,7 +4,8 @@
     python experiments/mpsrgan_plus.py --start mpsrgan-plus --data DIR --preset paper            on with your own faces
     python experiments/mpsrgan_plus.py                             quick, from nothing, on embedded portraits: minutes
 
-The network without the GAN: `experiments/mpsrgan_lite.py --filters 64 --blocks 16`, weights/mpsrgan-plus-fidelity.md.
+The network without the GAN: `experiments/mpsrgan_lite.py --filters 64 --blocks 16 --detail 16`, see its card,
+weights/mpsrgan-plus-fidelity.md.
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
 
@@ -26,11 +27,14 @@ RECIPE = Paper(
         counts=None,
         blocks=16,
         filters=64,
-        mae_weight=1.0,
+        detail=16,
+        mae_weight=0.2,
         perceptual_weight=1.0,
-        adversarial_weight=0.01,
+        adversarial_weight=0.03,
+        relativistic=True,
+        shift=True,
         batch=8,
-        learning_rate=2e-4,
+        learning_rate=1e-4,
         cosine=True,
         ema=0.999,
         epochs=None,
@@ -44,6 +48,11 @@ QUICK = replace(
     RECIPE.setup,
     blocks=4,
     filters=32,
+    detail=0,
+    mae_weight=1.0,
+    adversarial_weight=0.01,
+    relativistic=False,
+    shift=False,
     tint=0.3,
     batch=4,
     steps=600,

@@ -5,8 +5,8 @@ Network interpolation (Wang et al. 2018, ESRGAN, section 3.4): every weight is (
 apart the mean is no network at all. Importing this module imports neither Keras nor h5py.
 
 Half of the weights' way is not half of the picture's: there `mpsrgan-plus` shows 0.4 of what its GAN changes. So that
-realism means a share of what one sees, the share of the weights is a power of it for weights that ship, chosen so that
-at realism 0.5 half of the change has come (`halfway`). For other files it is the realism itself.
+realism means a share of what one sees, the share of the weights is a power of it, chosen so that at realism 0.5 half of
+the change has come, where weights/registry.json knows when (`halfway`). For other files it is the realism itself.
 """
 
 import math

@@ -324,6 +324,7 @@ def test_every_optimizer_of_the_command_line_can_be_made():
         ("inception_celeba", ("--lr", 0), "sides of at least 1 pixel"),
         ("pixelshuffle_ffhq", ("--dropout", 1.5), "--dropout is 1.5"),
         ("enhance_yale", ("--decay-factor", -1), "--decay-factor is -1"),
+        ("mpsrgan_plus", ("--relativistic", "--adversarial-weight", 0), "leave it out by --no-relativistic"),
         ("adabelief_ffhq", ("--crop", 1, "--dssim-weight", 0.1), "windows of 7 pixels"),
         ("inception_celeba", ("--blocks", 4), "--blocks changes nothing"),
         ("inception_celeba", ("--scenario", "all", "--minimax-weight", 0.1), "decides --minimax-weight"),

@@ -144,7 +144,10 @@ class Settings:
             side = f", or give --crop {height}, all of it" if height == width else ""
             raise UserError(f"--identity-weight needs whole faces: leave out --crop{side}")
         if self.relativistic and not self.adversarial_weight:
-            raise UserError("--relativistic changes the adversarial loss, whose weight is 0; give --adversarial-weight")
+            raise UserError(
+                "--relativistic changes the adversarial loss, whose weight is 0; give --adversarial-weight, or leave "
+                "it out by --no-relativistic"
+            )
         if self.dssim_weight and self.scale * min(self.input_size) < SSIM_WINDOW:
             raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr is too small for it")
         return self
