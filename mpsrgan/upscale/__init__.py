@@ -41,8 +41,8 @@ class Upscaler:
             ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in [-1, 1] for any H and W;
             C is 3 (RGB) or 1 (gray).
         realism: for weights of a GAN that have a partner trained on content alone: 0 (the partner's weights) to 1
-            (the GAN's), or those between; of `mpsrgan-plus` 0.5 shows half of what the GAN changes. None: the weights as
-            they are. See ``mpsrgan.blend``.
+            (the GAN's), or those between; of `mpsrgan-plus` 0.5 shows half of what the GAN changes. None: the weights
+            as they are. See ``mpsrgan.blend``.
         fidelity: name or path of that partner; None: the one that ships with the weights.
         faithful: change the network's result as little as needed for it to be the input again when reduced by
             Pillow's bicubic filter (``mpsrgan.upscale.projection``). None: unless the weights are shipped ones that
