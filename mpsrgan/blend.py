@@ -123,7 +123,8 @@ def mixture(source, realism, fidelity=None):
             f"{source}: no partner of it is known, so realism cannot be chosen; {_with_partners()}; for others pass "
             "the same network trained on content alone as fidelity (--fidelity)"
         )
-    bend = {"halfway": entry(source).halfway or 0.5} if is_name(source) and not fidelity else {}
+    known = is_name(source) and partner == entry(source).fidelity
+    bend = {"halfway": entry(source).halfway or 0.5} if known else {}
     found = Mixture(weights_file(partner), weights_file(source), float(realism), **bend)
     _check_descriptions(found)
     return found

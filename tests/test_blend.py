@@ -148,6 +148,7 @@ def test_the_middle_of_what_ships_is_where_half_of_the_change_has_come(files, mo
     assert mixture("plus", 0.5).share == pytest.approx(0.7) and 0.4 < mixture("plus", 0.25).share < 0.5
     assert (mixture("plus", 0).share, mixture("plus", 1).share) == (0, 1)
     assert same(load_blend("plus", 0.5), blend(*models, mixture("plus", 0.5).share))
+    assert mixture("plus", 0.5, fidelity="soft").share == pytest.approx(0.7), "named, as evaluate names it"
     assert mixture("plus", 0.5, fidelity=files[0]).share == mixture(files[1], 0.5, files[0]).share == 0.5
 
 
