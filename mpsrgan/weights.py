@@ -60,7 +60,7 @@ def _save(model, path, architecture, arguments, notes, scale_of):
     path = Path(path)
     if path.suffix != ".h5" or path.name.endswith(".weights.h5"):
         raise UserError(f"{path}: expected a name such as generator.h5 (and not .weights.h5, another layout)")
-    arguments = _complete(architecture, arguments or {})
+    arguments = complete(architecture, arguments or {})
     expected = [tuple(v.shape) for v in build(architecture, arguments).weights]
     if [tuple(v.shape) for v in model.weights] != expected:
         raise UserError(f"the model is not {architecture} built with {arguments}; pass the arguments that built it")
@@ -129,7 +129,7 @@ def _load(source, table, architecture, overrides):
         )
         raise UserError(f"{path}: holds a {held} ({architecture}); read it with {reader}, or name another file")
     try:
-        model = build(architecture, _complete(architecture, {**note["arguments"], **overrides}))
+        model = build(architecture, complete(architecture, {**note["arguments"], **overrides}))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     try:
@@ -147,16 +147,14 @@ def _load(source, table, architecture, overrides):
 def describe(source):
     """The description in a file written by ``save_generator`` -> dict; nothing is built or loaded.
 
-    Keys: format, architecture, arguments (with those that a builder has got since), scale, package, notes. ``source``
-    is as in ``load_generator``.
+    Keys: format, architecture, arguments, scale, package, notes. ``source`` is as in ``load_generator``. Imports no
+    Keras.
     Raises: UserError as in ``load_generator``, and if the file has no description (a plain Keras .h5).
     """
     path = weights_file(source)
     note = _read_note(path)
     if note is None:
         raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
-    if note["architecture"] in {**ARCHITECTURES, **DISCRIMINATORS}:
-        note["arguments"] = _complete(note["architecture"], note["arguments"])
     return note
 
 
@@ -231,7 +229,7 @@ def _builder(architecture):
     return getattr(importlib.import_module(module), function)
 
 
-def _complete(architecture, arguments):
+def complete(architecture, arguments):
     """The builder's arguments with its defaults filled in, so that a file outlives a change of defaults."""
     signature = inspect.signature(_builder(architecture))
     try:

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import keras
@@ -269,3 +272,12 @@ def test_scale_of():
     fixed = keras.Input((8, 8, 3))
     with pytest.raises(UserError, match="any size"):
         scale_of(keras.Model(fixed, keras.layers.UpSampling2D(2)(fixed)))
+
+
+def test_a_description_and_a_mixture_need_no_keras():
+    """What `mpsrgan upscale` does before onnxruntime takes over; Keras would cost six seconds."""
+    code = (
+        "import sys; from mpsrgan.blend import mixture; from mpsrgan.weights import describe; describe('mpsrgan-lite')"
+    )
+    code += "; mixture('mpsrgan-plus', 0.5); sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0

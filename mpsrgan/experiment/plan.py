@@ -16,7 +16,7 @@ from mpsrgan.optimizers import make_optimizer
 from mpsrgan.registry import entry
 from mpsrgan.steps import seed_everything
 from mpsrgan.terms import WARM_START
-from mpsrgan.weights import build, describe, is_name, load_discriminator, load_generator, weights_file
+from mpsrgan.weights import build, complete, describe, is_name, load_discriminator, load_generator, weights_file
 
 RUNTIME_BYTES = 0.8e9
 """Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
@@ -72,7 +72,8 @@ def load_start(source, generator, architecture, arguments):
     """
     path = weights_file(source)
     note, words = describe(path), assets.describe(path)
-    theirs = {name: note["arguments"].get(name) for name in arguments}
+    known = {**complete(architecture, {}), **note["arguments"]}  # an old file does not tell of newer arguments
+    theirs = {name: known[name] for name in arguments}
     other = {name for name in arguments if theirs[name] != arguments[name]}
     may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks", "detail"}
     if other and may_grow and not theirs.get("normalise") and all(theirs[n] < arguments[n] for n in other):
