@@ -31,7 +31,7 @@ class Mixture:
     fidelity: Path
     gan: Path
     realism: float
-    halfway: float = 0.5
+    halfway: float
 
     @property
     def share(self):
@@ -74,11 +74,11 @@ def halfway(fidelity_model, gan_model, lr):
     """
     begin, end = (np.asarray(model.predict_on_batch(lr)) for model in (fidelity_model, gan_model))
     change = lambda made: np.sqrt(np.mean(np.square(made - begin)))  # noqa: E731
-    low, high = 0.0, 1.0
+    low, high, model = 0.0, 1.0, blend(fidelity_model, gan_model, 1)
     for _ in range(8):
         middle = (low + high) / 2
-        made = blend(fidelity_model, gan_model, middle).predict_on_batch(lr)
-        low, high = (middle, high) if change(made) < change(end) / 2 else (low, middle)
+        model.set_weights(_mixed_models(fidelity_model, gan_model, middle))
+        low, high = (middle, high) if change(model.predict_on_batch(lr)) < change(end) / 2 else (low, middle)
     return (low + high) / 2
 
 
@@ -112,20 +112,20 @@ def mixture(source, realism, fidelity=None):
         different networks.
     """
     from mpsrgan.registry import entry
-    from mpsrgan.weights import is_name, weights_file
+    from mpsrgan.weights import weights_file
 
     _check(realism)
     if not isinstance(source, str | os.PathLike):
         raise UserError("realism mixes .h5 files; of two Keras models make one with mpsrgan.blend.blend")
-    partner = fidelity or partner_of(source)
+    shipped = partner_of(source)
+    partner = fidelity or shipped
     if partner is None:
         raise UserError(
             f"{source}: no partner of it is known, so realism cannot be chosen; {_with_partners()}; for others pass "
             "the same network trained on content alone as fidelity (--fidelity)"
         )
-    known = is_name(source) and partner == entry(source).fidelity
-    bend = {"halfway": entry(source).halfway or 0.5} if known else {}
-    found = Mixture(weights_file(partner), weights_file(source), float(realism), **bend)
+    middle = entry(source).halfway if shipped and partner == shipped else None
+    found = Mixture(weights_file(partner), weights_file(source), float(realism), middle or 0.5)
     _check_descriptions(found)
     return found
 

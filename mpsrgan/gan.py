@@ -178,18 +178,16 @@ class GAN(keras.Model):
 
     def _judgements(self, hr, sr, weights):
         """The terms that the discriminator gives."""
-        real = None
+        compares = weights.adversarial and self.relativistic
         if weights.feature:
             logits, features = self.run(self.perceiver, sr)
             real, wanted = self.run(self.perceiver, hr)
             yield "feature", losses.distance(wanted, features)
         elif weights.need_discriminator:
             logits = self.run(self.critic, sr)
-        if weights.adversarial and self.relativistic:
-            real = self.run(self.critic, hr) if real is None else real
-            yield "adversarial", losses.relativistic(real, logits)
-        elif weights.adversarial:
-            yield "adversarial", losses.cross_entropy(logits, 1)
+            real = self.run(self.critic, hr) if compares else None
+        if weights.adversarial:
+            yield "adversarial", losses.relativistic(real, logits) if compares else losses.cross_entropy(logits, 1)
         if weights.minimax:
             yield "minimax", losses.minimax(logits)
 

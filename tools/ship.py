@@ -18,13 +18,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from PIL import Image, ImageOps
 
+from data_prep.pairs import make_pair
 from mpsrgan import weights
 from mpsrgan.assets import hexdigest
 from mpsrgan.commandline import exit_code, say
 from mpsrgan.errors import UserError
-from mpsrgan.images import resize, to_float
+from mpsrgan.images import to_float
 from mpsrgan.quiet import import_keras
 from mpsrgan.reading import list_images, open_image
 from mpsrgan.report import write_text
@@ -179,14 +179,9 @@ def measure_halfway(args, model, scale):
         return None
     from mpsrgan.blend import halfway
 
-    photos = [square(open_image(path), SIDE * scale) for path in list_images(args.faces)[:FACES]]
-    lr = to_float(np.stack([resize(photo, (SIDE, SIDE)) for photo in photos]))
+    faces = [open_image(path) for path in list_images(args.faces)[:FACES]]
+    lr = to_float(np.stack([make_pair(face, SIDE * scale, SIDE, fit="crop")[1] for face in faces]))
     return round(halfway(load(args.fidelity, "generator"), model, lr), 3)
-
-
-def square(image, side):
-    """The middle of a Pillow image -> uint8 (side, side, 3)."""
-    return np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
 
 
 def make_entry(args, path):

@@ -20,9 +20,9 @@ STUDY = "study.json"
 PATHS = ("data", "first_data", "people", "start")
 DATA = ("source", "data_hash", "first_source", "first_hash")
 FILES = ("content", "encoder", "started")
+"""What a request holds that are paths, and what it holds once they are known of the photographs and other files."""
 FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
 """The ways in which the learning rate may fall over a run, and none of each."""
-"""What a request holds that are paths, and what it holds once they are known of the photographs and other files."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,8 @@ def resolve(experiment, args):
         given.pop(study.option, None)
     if "epochs" in given:
         given.setdefault("steps", None)
-    if not args.resume:  # one way for the learning rate to fall, where named, replaces the preset's
-        if any(given.get(name) for name in FALLS):
-            given = {**FALLS, **given}
+    if not args.resume and any(given.get(name) for name in FALLS):  # what is named replaces the preset's
+        given = {**FALLS, **given}
     if useless := [name for name in experiment.unused if name in given]:
         raise UserError(f"--{useless[0].replace('_', '-')} changes nothing in {experiment.name}; leave it out")
     if "counts" in given:
