@@ -3,6 +3,9 @@
 A network that is trained on parts as well as on whole faces sees more detail in more sizes, and learns the photographs
 by heart later. Squares between --side and nine tenths of the shorter side, at random places, as PNG; whole photographs
 are not copied. Photographs whose shorter side is under 1.2 times --side give none.
+
+Faces that lie in the middle are cut anew, a little off it and a little larger or smaller, with --middle, the share of
+the shorter side: python tools/windows.py SRC OUT --count 4 --middle 0.6 --side 80
 """
 
 import argparse
@@ -25,8 +28,11 @@ def main(argv=None):
     add("out", type=Path)
     add("--count", type=int, default=2, help="parts of each photograph (default %(default)s)")
     add("--side", type=int, default=256, help="of the smallest part, in pixels (default %(default)s)")
+    add("--middle", type=float, metavar="SHARE", help="squares of about that share, about the middle")
     add("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    if args.middle is not None and not 0 < args.middle <= 1:
+        parser.error(f"--middle is {args.middle:g}; expected a share over 0 and up to 1")
     rng = np.random.default_rng(args.seed)
     written = 0
     for path in list_images(args.source):
@@ -37,7 +43,8 @@ def main(argv=None):
             continue
         for number in range(args.count if min(image.size) >= MARGIN * args.side else 0):
             name = path.relative_to(args.source).with_suffix("").as_posix().replace("/", "_")
-            save_image(np.asarray(image.crop(window(*image.size, args.side, rng))), args.out / f"{name}_{number}.png")
+            box = middle(*image.size, args.middle, rng) if args.middle else window(*image.size, args.side, rng)
+            save_image(np.asarray(image.crop(box)), args.out / f"{name}_{number}.png")
             written += 1
     say(f"{written} parts in {args.out}")
     return 0
@@ -47,6 +54,14 @@ def window(width, height, least, rng):
     """A random square (left, top, right, bottom), as likely of one size as of its double."""
     side = round(np.exp(rng.uniform(np.log(least), np.log(0.9 * min(width, height)))))
     left, top = rng.integers(width - side + 1), rng.integers(height - side + 1)
+    return left, top, left + side, top + side
+
+
+def middle(width, height, share, rng):
+    """A square (left, top, right, bottom) about the middle: side within 12 %, place within 6 % of it."""
+    side = min(width, height, round(share * min(width, height) * np.exp(rng.uniform(-0.12, 0.12))))
+    left, top = ((length - side) / 2 + rng.uniform(-0.06, 0.06) * side for length in (width, height))
+    left, top = (int(np.clip(round(x), 0, length - side)) for x, length in ((left, width), (top, height)))
     return left, top, left + side, top + side
 
 
