@@ -69,7 +69,7 @@ SCENARIOS = {
 }
 """Section IV.A: pixel-wise loss only; + adversarial; + feature-wise; + PSNR. The paper does not give the weights. With
 these the gradients of the added terms at the image are 0.1 to 0.3, 0.3 and 0.1 of the pixel-wise one's, in that order,
-as measured with trained networks: their effect shows and does not rule. At 0.01 and 0.1 they were five times that."""
+as measured with trained networks. Five times that cost scenario 2 0.4 dB; this costs 0.01."""
 
 TABLE_I = {"1": (26.615, 0.8461), "2": (26.332, 0.8357), "3": (26.018, 0.8224), "4": (26.109, 0.8313)}
 FIGURE_7 = {"1": 41_410, "4": 27_840}
