@@ -1,3 +1,4 @@
+import importlib.util
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -6,6 +7,7 @@ for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE"):
     os.environ.pop(name, None)
 
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,10 +108,16 @@ def pairs(photos, tmp_path_factory):
 
 def experiment_script(name):
     """The module of experiments/<name>.py."""
-    import importlib.util
-    from pathlib import Path
+    return _script("experiments", name)
 
-    path = Path(__file__).parent.parent / "experiments" / f"{name}.py"
+
+def tool(name):
+    """The module of tools/<name>.py."""
+    return _script("tools", name)
+
+
+def _script(folder, name):
+    path = Path(__file__).parent.parent / folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

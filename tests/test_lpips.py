@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import pickle
 from configparser import ConfigParser
@@ -7,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from conftest import tool
 
 from mpsrgan.errors import UserError
 from mpsrgan.metrics import METRICS
@@ -148,22 +148,15 @@ def test_the_table_finds_it():
     assert METRICS["lpips"].function(hr, hr[::-1]) == lpips(hr, hr[::-1])
 
 
-def converter():
-    spec = importlib.util.spec_from_file_location("convert_lpips", HERE.parent / "tools" / "convert_lpips.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
-
-
 def test_the_converter_reads_arrays_and_nothing_else(tmp_path):
-    tool, values = converter(), np.arange(6, dtype="float32").reshape(2, 3)
+    converter, values = tool("convert_lpips"), np.arange(6, dtype="float32").reshape(2, 3)
     older = pickle.dumps({"a": values}, 3).replace(b"numpy._core", b"numpy.core")  # as NumPy 1 wrote it
-    assert np.array_equal(tool.ArraysOnly(io.BytesIO(older)).load()["a"], values)
+    assert np.array_equal(converter.ArraysOnly(io.BytesIO(older)).load()["a"], values)
     with pytest.raises(pickle.UnpicklingError, match="asks for posix.system|asks for nt.system"):
-        tool.ArraysOnly(io.BytesIO(b"cposix\nsystem\n(S'true'\ntR.")).load()
+        converter.ArraysOnly(io.BytesIO(b"cposix\nsystem\n(S'true'\ntR.")).load()
     (tmp_path / "other.tar.gz").write_bytes(b"x")
     with pytest.raises(SystemExit, match="has the sha256"):
-        tool.main(tmp_path / "other.tar.gz", tmp_path / "out.npz")
+        converter.main(tmp_path / "other.tar.gz", tmp_path / "out.npz")
 
 
 def test_the_converter_names_the_arrays_as_the_package_reads_them():
@@ -171,4 +164,6 @@ def test_the_converter_names_the_arrays_as_the_package_reads_them():
     tree = {"AlexNet_0": {f"Conv_{i}": layer for i in range(5)}}
     tree |= {f"NetLinLayer_{i}": {"Conv_0": {"kernel": layer["kernel"]}} for i in range(5)}
     with np.load(WEIGHTS, allow_pickle=False) as file:
-        assert {name: array.dtype for name, array in converter().arrays(tree)} == {n: file[n].dtype for n in file.files}
+        assert {name: array.dtype for name, array in tool("convert_lpips").arrays(tree)} == {
+            n: file[n].dtype for n in file.files
+        }

@@ -1,16 +1,14 @@
-import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import small_gan
+from conftest import small_gan, tool
 
 from mpsrgan import cli, registry
 from mpsrgan.blend import mixture
@@ -21,7 +19,6 @@ from mpsrgan.probe import TOLERANCE, check_probe, difference, measure
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.weights import load_discriminator, load_generator, save_generator, weights_file
 
-ROOT = Path(__file__).parent.parent
 SMALL = {"blocks": 1, "filters": 8, "normalise": False}
 ASKED = {"kind": "generator", "licence": "research: made up", "size": "any from 1x1 px", "float16": False}
 ASKED |= {"degraded": False, "fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
@@ -30,9 +27,7 @@ ASKED |= {"faces": None}
 
 @pytest.fixture(scope="module")
 def ship():
-    spec = importlib.util.spec_from_file_location("ship", ROOT / "tools" / "ship.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = tool("ship")
     return lambda name, source, folder, **changes: module.ship(
         Namespace(name=name, source=source, **{**ASKED, **changes}), folder
     )

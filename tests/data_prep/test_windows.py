@@ -1,10 +1,8 @@
 """tools/windows.py: parts of large photographs, and faces cut anew about the middle."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import tool
 from PIL import Image
 
 from mpsrgan.reading import list_images
@@ -12,11 +10,7 @@ from mpsrgan.reading import list_images
 
 @pytest.fixture(scope="module")
 def windows():
-    path = Path(__file__).parents[2] / "tools" / "windows.py"
-    spec = importlib.util.spec_from_file_location("windows", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool("windows")
 
 
 def photograph(path, width, height):
