@@ -1,6 +1,7 @@
 """The scripts of papers 001 to 004: their numbers, and a tiny run of each from photographs to report."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -138,6 +139,7 @@ def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
     page = (out / "results.md").read_text()
     assert "## Table I: scores by scenario" in page and "| 1 | 26.615 | 0.8461 |" in page and "| 4 | 26.109 |" in page
     assert "## Figure 7" in page and "41,410" in page and "## Table II with stand-in" in page and "-22%" in page
+    assert re.search(r"; over \d+ people [+-]\d+\.\d%, 95 % interval [+-]\d", page)
     tables = json.loads((out / "results.json").read_text())["tables"]
     assert [row[0] for row in tables[0]["rows"]] == ["1", "2", "3", "4", "bicubic"]
     plain, asymmetric = tables[3]["rows"]
@@ -149,6 +151,16 @@ def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
     for number in range(4):
         assert set.union(*added[: number + 1]) <= terms[number]
         assert not set.union(set(), *added[number + 1 :]) & terms[number]
+
+
+def test_the_change_of_distances_is_told_over_everyone():
+    from mpsrgan.experiment.verification import _over_all
+
+    sure = {f"person {i}": {"1": [1.0, 2.0], "4": [0.9, 1.8]} for i in range(20)}
+    assert _over_all(sure, "1", "4").startswith("; over 20 people -10.0%, 95 % interval -1")
+    unsure = {f"person {i}": {"1": [1.0, 1.0], "4": [1 + 0.1 * (-1) ** i] * 2} for i in range(20)}
+    mean, low, high = re.findall(r"[+-]\d+\.\d(?=%)", _over_all(unsure, "1", "4"))
+    assert abs(float(mean)) < 0.1 and float(low) < -2 and float(high) > 2
 
 
 def test_a_study_goes_on_where_it_stopped(people, tmp_path, capsys):

@@ -10,6 +10,7 @@ from mpsrgan.document import Table
 from mpsrgan.errors import UserError
 from mpsrgan.experiment.data import degradation
 from mpsrgan.identity import ENCODERS, load_encoder, relative_change, verification_table
+from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.reading import list_images, open_image
 from mpsrgan.report import BASELINES
 from mpsrgan.training.callbacks import restore
@@ -17,14 +18,18 @@ from mpsrgan.training.callbacks import restore
 PHOTOS = 3
 """Of each person: a base and two that are degraded and restored (section IV.B)."""
 
+MOST = 200
+"""People that the change is measured on: of few, as of the paper's five, chance decides its sign."""
+
 
 def verification_tables(study, generators, paper, count, change):
     """A `Table` for each encoder whose weights can be had, and one line on those that cannot.
 
     Args: study: `Comparison`. generators: {name: generator}. paper: {name: a row of distances for each person}, shown
-        beside ours. count: how many people. change: what the paper says of the last network against the first.
+        beside ours. count: how many people the table shows; the change is also given over up to `MOST`. change: what
+        the paper says of the last network against the first.
     """
-    people = _people(study, count)
+    people = _people(study)
     if not people:
         note = f"Not measured: nobody with {PHOTOS} photographs in the test split; name a folder with --people DIR."
         return [Table("Table II: face verification", ("",), [], note)]
@@ -36,7 +41,7 @@ def verification_tables(study, generators, paper, count, change):
             say(f"Table II without {name}: {error}")
             tables.append(Table(f"Table II with {name}", ("",), [], f"Not measured: {error}"))
         else:
-            tables.append(_table(encoder, people, generators, paper, change))
+            tables.append(_table(encoder, people, count, generators, paper, change))
     return tables
 
 
@@ -50,8 +55,8 @@ def check_people(folder):
     return found
 
 
-def _people(study, count):
-    """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `count` people who have that many."""
+def _people(study):
+    """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `MOST` people who have that many."""
     channels, photos = study.settings.channels, []
     if study.people:
         found, rng = check_people(study.people), np.random.default_rng(study.settings.seed)
@@ -64,7 +69,7 @@ def _people(study, count):
     people = {}
     for person, photo in photos:
         people.setdefault(person, []).append(photo)
-    known = [person for person in people if len(people[person]) >= PHOTOS][:count]
+    known = [person for person in people if len(people[person]) >= PHOTOS][:MOST]
     return {person: [read(photo) for photo in people[person][:PHOTOS]] for person in known}
 
 
@@ -79,18 +84,19 @@ def _rgb(images):
     return np.broadcast_to(images, (*np.shape(images)[:-1], 3))
 
 
-def _table(encoder, people, generators, paper, change):
+def _table(encoder, people, count, generators, paper, change):
     size = next(iter(people.values()))[0][1].shape[:2]
     networks = {name: lambda lr, net=net: _rgb(restore(net, lr)) for name, net in generators.items()}
     networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
     images = {person: [_rgb(pairs[0][1]), *(lr for lr, _ in pairs[1:])] for person, pairs in people.items()}
-    ours = verification_table(encoder, images, networks)
+    measured = verification_table(encoder, images, networks)
+    shown = dict(list(measured.items())[:count])
     header = ["person"]
     for name in networks:
         header += [f"{name}: image {i}" for i in range(1, PHOTOS)]
         header += [f"(paper {i})" for i in range(1, PHOTOS)] if name in paper else []
     rows = []
-    for number, (person, distances) in enumerate(ours.items()):
+    for number, (person, distances) in enumerate(shown.items()):
         row = [person]
         for name, values in distances.items():
             row += values
@@ -100,8 +106,18 @@ def _table(encoder, people, generators, paper, change):
     first, *_, last = paper
     note = (
         "L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
-        f"{encoder.name} ({encoder.source}). From {first} to {last}: {relative_change(ours, first, last):+.1%} "
-        f"(the paper: {change:+.0%}). "
-        f"From bicubic to {last}: {relative_change(ours, 'bicubic', last):+.1%}. The paper's people are others (IMM)."
+        f"{encoder.name} ({encoder.source}). From {first} to {last}: {relative_change(shown, first, last):+.1%} "
+        f"(the paper: {change:+.0%}){_over_all(measured, first, last)}. "
+        f"From bicubic to {last}: {relative_change(shown, 'bicubic', last):+.1%}"
+        f"{_over_all(measured, 'bicubic', last)}. The paper's people are others (IMM)."
     )
     return Table(f"Table II with {encoder.name}: distances to the base photograph", tuple(header), rows, note)
+
+
+def _over_all(measured, before, after):
+    """The change of the mean distance over everyone, and the interval that drawing people anew gives, in words."""
+    values = {name: [d for row in measured.values() for d in row[name]] for name in (before, after)}
+    who = [person for person, row in measured.items() for _ in row[before]]
+    found = np.divide(paired_difference(values[after], values[before], groups=who), np.mean(values[before]))
+    mean, low, high = (f"{share:+.1%}" for share in found)
+    return f"; over {len(measured)} people {mean}, 95 % interval {low} to {high}"
