@@ -6,7 +6,7 @@
     python experiments/mpsrgan_idoc.py --dry-run --preset paper    what that will cost on this machine
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
-Expected of the quick run: test PSNR 34.42 dB with VGG19, 34.17 dB without (bicubic 32.78 dB).
+Expected of the quick run: test PSNR 34.42 dB with VGG19, 34.13 dB without (bicubic 32.78 dB).
 The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 6), which are drawn from our run.
 """
 

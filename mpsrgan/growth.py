@@ -10,6 +10,10 @@ LAST_OF_BLOCK = re.compile(r"residual\d+_conv2")
 """Layers that close a residual block without batch norm; one of zeros leaves the block's input as it is."""
 
 
+SHUFFLED = "detail_wide"
+"""Of `models.lite`. A pixel shuffle makes pixels of its channels, each from another one once there are more of them."""
+
+
 def grow(small, large):
     """Fills `large` so that it computes what `small` does (Chen, Goodfellow, Shlens 2016, Net2Net; zeros as gates).
 
@@ -17,12 +21,14 @@ def grow(small, large):
     new residual blocks end in zeros. The zeros learn at once, what leads to them as soon as they have moved.
 
     Args: small, large: generators of one builder without batch norm; `large` has as many filters and blocks or more.
-    Raises: UserError if a layer of `small` is missing in `large` or larger there.
+    Raises: UserError if a layer of `small` is missing in `large` or larger than there, or the detail branch widens.
     """
     known = {layer.name: layer for layer in small.layers if layer.weights}
-    missing = set(known) - {layer.name for layer in large.layers}
-    if missing:
+    layers = {layer.name: layer for layer in large.layers}
+    if missing := set(known) - set(layers):
         raise UserError(f"a network with the layer {min(missing)!r} cannot grow into one without it")
+    if SHUFFLED in known and known[SHUFFLED].filters != layers[SHUFFLED].filters:
+        raise UserError("a network with a detail branch keeps its width; give the detail that it was trained with")
     for layer in large.layers:
         if not layer.weights:
             continue

@@ -508,6 +508,8 @@ def test_fewer_steps_shorten_the_quick_warm_start_too(photos, capsys, tmp_path):
     assert "warm_start          27" in capsys.readouterr().out  # as 1700 of 1820
     assert run(*tiny, "--steps", 1, "--warm-start", 1, "--out", tmp_path / "out") == 0
     assert "the GAN itself is not trained" in capsys.readouterr().err
+    assert (tmp_path / "out" / "generator.h5").exists() and not (tmp_path / "out" / "discriminator.h5").exists()
+    assert run(*tiny, "--dry-run", "--out", tmp_path / "out") == 0, "it writes nothing, so that it may lie there"
 
 
 def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):

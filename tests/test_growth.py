@@ -50,6 +50,16 @@ def test_a_network_does_not_shrink():
         grow(lite.build_generator(filters=6, blocks=1), lite.build_generator(filters=4, blocks=1))
 
 
+def test_a_detail_branch_does_not_widen():
+    small = lite.build_generator(filters=4, blocks=1, detail=2)
+    with pytest.raises(UserError, match="keeps its width"):
+        grow(small, lite.build_generator(filters=6, blocks=1, detail=4))
+    large = lite.build_generator(filters=6, blocks=2, detail=2)
+    small = trained(lite.build_generator, filters=4, blocks=1, detail=2)
+    grow(small, large)
+    np.testing.assert_allclose(large.predict_on_batch(LR), small.predict_on_batch(LR), atol=1e-5)
+
+
 def test_a_transplanted_trunk_makes_what_it_made():
     import keras
 

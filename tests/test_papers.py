@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -68,6 +69,7 @@ def test_each_script_trains_tests_draws_and_reports(name, people, tmp_path, caps
     assert len(read_metrics(out / "metrics.csv")) == 16
     note = describe(out / "generator.h5")
     assert note["architecture"] == ARCHITECTURE.get(name, "srgan")
+    assert note["notes"]["bicubic"] == (name not in ("pixelshuffle_ffhq", "inception_celeba")), "blur, and noise"
     model = load_generator(out / "generator.h5")
     channels = 1 if name == "enhance_yale" else 3
     scale = model.predict(np.zeros((1, 5, 7, channels), "float32"), verbose=0).shape[1] // 5
@@ -151,6 +153,20 @@ def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
     for number in range(4):
         assert set.union(*added[: number + 1]) <= terms[number]
         assert not set.union(set(), *added[number + 1 :]) & terms[number]
+
+
+def test_a_folder_a_person_is_enough_to_verify(people, tmp_path):
+    from mpsrgan.experiment.verification import find_people
+
+    for person, count in (("alice", 3), ("friends/bob", 4), ("carol", 2)):
+        folder = tmp_path / person
+        folder.mkdir(parents=True)
+        for number in range(count):
+            photo(np.random.default_rng(number), 90, 70).save(folder / f"{number}.jpg")
+    photo(np.random.default_rng(0), 90, 70).save(tmp_path / "nobody.jpg")
+    known, zoom = find_people(tmp_path)
+    assert {person: len(paths) for person, paths in known.items()} == {"alice": 3, "friends/bob": 4} and zoom == 1
+    assert len(find_people(people)[0]) == 10, "as the set's own names say"
 
 
 def test_the_change_of_distances_is_told_over_everyone():
@@ -340,17 +356,20 @@ def test_every_optimizer_of_the_command_line_can_be_made():
         ("adabelief_ffhq", ("--crop", 1, "--dssim-weight", 0.1), "windows of 7 pixels"),
         ("inception_celeba", ("--blocks", 4), "--blocks changes nothing"),
         ("inception_celeba", ("--scenario", "all", "--minimax-weight", 0.1), "decides --minimax-weight"),
-        ("inception_celeba", ("--scenario", "all", "--people", "."), "no people are known there"),
+        ("inception_celeba", ("--scenario", "all", "--people", "flat"), "nobody with 3 photographs is known there"),
         ("adabelief_ffhq", ("--first-steps", 9, "--steps", 9), "leaves none of the 9 steps"),
         ("adabelief_ffhq", ("--first-data", "nowhere"), "no such folder"),
     ],
 )
-def test_mistakes_are_found_before_the_first_step(name, arguments, expected, people, tmp_path, capsys):
+def test_mistakes_are_found_before_the_first_step(name, arguments, expected, people, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flat").mkdir()
+    shutil.copy(people / "s1" / "1.pgm", "flat")
     out = tmp_path / "run"
     assert run(name, people, out, *arguments) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error: ") and expected in last
-    assert not (out / "metrics.csv").exists() and not list(out.glob("scenario-*"))
+    assert not (out / "config.json").exists() and not list(out.glob("scenario-*"))
 
 
 def test_the_paper_preset_of_two_stages_asks_for_both(people, tmp_path, capsys):

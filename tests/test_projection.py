@@ -8,7 +8,9 @@ from mpsrgan.metrics.images import lr_consistency
 from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
+from mpsrgan.upscale.backends import load_keras
 from mpsrgan.upscale.projection import REACH, project, pseudo_inverse
+from mpsrgan.weights import save_generator
 
 RNG = np.random.default_rng(5)
 
@@ -81,6 +83,17 @@ def test_results_are_faithful_unless_told_otherwise(build):
         assert one.lr_consistency == pytest.approx(lr_consistency(image, one.image, known), abs=0.2)
     shift = np.abs(known(raw.image).mean((0, 1)) - image.mean((0, 1))).max()
     assert done.colour_shift == pytest.approx(raw.colour_shift) == pytest.approx(shift, abs=0.6) and shift > 1
+
+
+@pytest.mark.parametrize("notes, faithful", [({"bicubic": False}, False), ({"bicubic": True}, True), ({}, True)])
+def test_files_say_whether_they_undo_a_blur(notes, faithful, tmp_path):
+    model = strong(build_generator(**SMALL))
+    save_generator(model, tmp_path / "generator.h5", "srgan", SMALL, notes)
+    assert Upscaler(tmp_path / "generator.h5", backend="keras").faithful == faithful
+    pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    exported = load_keras(tmp_path / "generator.h5").to_onnx()
+    (tmp_path / "generator.onnx").write_bytes(exported.SerializeToString())
+    assert Upscaler(tmp_path / "generator.onnx").faithful == faithful
 
 
 def test_weights_that_undo_a_blur_are_left_alone(monkeypatch):

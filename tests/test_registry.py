@@ -177,7 +177,7 @@ def test_shipping_again_gives_the_same_bytes(ship, run, shelf):
     ]
     with h5py.File(shelf / "mine.h5") as file:
         notes = json.loads(file.attrs["mpsrgan"])["notes"]
-    assert notes == {"run": {"steps": 7}, "data": {"hash": "abc"}, "card": "weights/mine.md"}
+    assert notes == {"run": {"steps": 7}, "data": {"hash": "abc"}, "card": "weights/mine.md", "bicubic": True}
     one = registry.entry("mine")
     assert (one.parameters, one.scale, one.channels, one.dtype) == (first["parameters"], 4, 3, "float32")
 

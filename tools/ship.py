@@ -75,7 +75,7 @@ def write(args, path):
     from mpsrgan.probe import difference
 
     model, architecture, arguments = read(args)
-    notes = {**run_notes(args.source), "card": f"weights/{path.stem}.md"}
+    notes = {**run_notes(args.source), "card": f"weights/{path.stem}.md", "bicubic": not args.degraded}
     save = weights.save_discriminator if args.kind == "discriminator" else weights.save_generator
     with tempfile.TemporaryDirectory(prefix=".ship-", dir=path.parent) as folder:
         made = Path(folder) / path.name

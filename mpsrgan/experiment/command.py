@@ -129,7 +129,7 @@ def resolve(experiment, args):
     _check_first_stage(experiment, preset, settings, args)
     paths = _paths(args)
     request = Request(
-        preset, out=_new_folder(experiment, args.out), resume=False, settings=settings, choice=choice, **paths
+        preset, out=_new_folder(experiment, args), resume=False, settings=settings, choice=choice, **paths
     )
     if choice == ALL and not args.dry_run:
         return replace(request, settings=_variants(experiment, preset, given, args))
@@ -177,10 +177,10 @@ def _absolute(path):
     return str(Path(path).resolve()) if path else None
 
 
-def _new_folder(experiment, out):
-    if out:
-        folder = Path(out)
-        if folder.is_dir() and any(folder.iterdir()):
+def _new_folder(experiment, args):
+    if args.out:
+        folder = Path(args.out)
+        if not args.dry_run and folder.is_dir() and any(folder.iterdir()):
             known = any((folder / name).exists() for name in ("config.json", STUDY))
             there = "go on with its run by --resume" if known else "it holds no run"
             raise UserError(f"{folder} is not empty ({there}); choose another --out")

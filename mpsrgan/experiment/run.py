@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 
 import keras
 
+from data_prep.degrade import Degradation
 from mpsrgan import __version__, assets
 from mpsrgan.commandline import say
 from mpsrgan.errors import UserError
-from mpsrgan.experiment.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
+from mpsrgan.experiment.data import degradation, leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.experiment.plan import (
     build_encoder,
     build_features,
@@ -63,10 +64,6 @@ def run(experiment, request):
     request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
     steps = total_steps(settings, loader.steps_per_epoch)
-    if settings.first_steps >= steps:
-        raise UserError(
-            f"--first-steps {settings.first_steps} leaves none of the {steps} steps for the faces; lower it"
-        )
     before = _before_training(out, gan, manifest, settings)
     start = _restore(request, gan, checkpoints, steps)
     say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
@@ -84,8 +81,9 @@ def run(experiment, request):
         return outcome.stopped
     if average:
         average.apply()
-    save_generator(gan.generator, out / "generator.h5", *networks.generator, {"experiment": experiment.name})
-    if settings.loss_weights.need_discriminator:
+    notes = {"experiment": experiment.name, "bicubic": degradation(settings) == Degradation()}
+    save_generator(gan.generator, out / "generator.h5", *networks.generator, notes)
+    if settings.loss_weights.need_discriminator and settings.warm_start < steps:  # else it has learnt nothing
         save_discriminator(gan.discriminator, out / "discriminator.h5", *networks.discriminator)
     _report(experiment, request, gan, manifest, before, whole_validation, outcome.step)
     return None
@@ -187,9 +185,18 @@ def _data(experiment, request, gan):
         request, manifest = open_pairs(experiment, request)
         request, first = open_first_pairs(experiment, request)
         loaders = open_loaders(manifest, first, request.settings, gan.discriminator.input_shape[1] is None)
+        _check_first_steps(request.settings, loaders[0].steps_per_epoch)
         if not request.resume:
             _write_config(request)
     return request, manifest, loaders
+
+
+def _check_first_steps(settings, steps_per_epoch):
+    steps = total_steps(settings, steps_per_epoch)
+    if settings.first_steps >= steps:
+        raise UserError(
+            f"--first-steps {settings.first_steps} leaves none of the {steps} steps for the faces; lower it"
+        )
 
 
 def _write_config(request):

@@ -17,7 +17,7 @@ from mpsrgan.experiment.paper import Experiment
 from mpsrgan.experiment.plan import load_start
 from mpsrgan.experiment.results import spaced_images
 from mpsrgan.experiment.settings import as_json
-from mpsrgan.experiment.verification import check_people
+from mpsrgan.experiment.verification import find_people
 from mpsrgan.report import write_study, write_text
 from mpsrgan.training.callbacks import read_metrics
 from mpsrgan.weights import build, load_generator
@@ -94,7 +94,7 @@ def run(experiment, request):
     shared = replace(request, settings=next(iter(variants.values())))
     with leaving_nothing(request):
         if request.people:
-            check_people(request.people)
+            find_people(request.people)
         if request.start and not request.resume:
             for settings in variants.values():
                 built = experiment.networks(settings).generator

@@ -45,32 +45,37 @@ def verification_tables(study, generators, paper, count, change):
     return tables
 
 
-def check_people(folder):
-    """What `recognise` finds in a folder of people. Raises: UserError if it is not known who is who."""
-    found = recognise(folder)
-    if not found.group_of:
+def find_people(folder):
+    """Who is who there: as the names of a known set say, else each folder is a person.
+
+    Returns: ({person: paths}, of those with `PHOTOS` photographs or more; the zoom that suits the set).
+    Raises: UserError if nobody has as many.
+    """
+    found, people = recognise(folder), {}
+    person_of = found.group_of or (lambda source: source.rpartition("/")[0])
+    for path in list_images(folder, found.pattern):
+        people.setdefault(person_of(path.relative_to(folder).as_posix()), []).append(path)
+    known = {person: paths for person, paths in people.items() if person and len(paths) >= PHOTOS}
+    if not known:
         raise UserError(
-            f"--people {folder}: no people are known there ({found.words}); name a folder of a folder a person"
+            f"--people {folder}: nobody with {PHOTOS} photographs is known there ({found.words}); name a folder of a "
+            "folder a person"
         )
-    return found
+    return known, found.zoom
 
 
 def _people(study):
     """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `MOST` people who have that many."""
-    channels, photos = study.settings.channels, []
+    settings, known = study.settings, {}
     if study.people:
-        found, rng = check_people(study.people), np.random.default_rng(study.settings.seed)
-        paths = list_images(study.people, found.pattern)
-        photos = [(found.group_of(path.relative_to(study.people).as_posix()), path) for path in paths]
-        read = lambda path: _pair(study.settings, path, found.zoom, rng)  # noqa: E731
+        (known, zoom), rng = find_people(study.people), np.random.default_rng(settings.seed)
+        read = lambda path: _pair(settings, path, zoom, rng)  # noqa: E731
     elif study.manifest.header.get("people"):
-        photos = [(entry.group, entry) for entry in study.manifest.split("test")]
-        read = lambda entry: read_pair(study.manifest, entry, channels)  # noqa: E731
-    people = {}
-    for person, photo in photos:
-        people.setdefault(person, []).append(photo)
-    known = [person for person in people if len(people[person]) >= PHOTOS][:MOST]
-    return {person: [read(photo) for photo in people[person][:PHOTOS]] for person in known}
+        for entry in study.manifest.split("test"):
+            known.setdefault(entry.group, []).append(entry)
+        read = lambda entry: read_pair(study.manifest, entry, settings.channels)  # noqa: E731
+    known = {person: photos[:PHOTOS] for person, photos in known.items() if len(photos) >= PHOTOS}
+    return {person: [read(photo) for photo in known[person]] for person in list(known)[:MOST]}
 
 
 def _pair(settings, path, zoom, rng):

@@ -77,7 +77,7 @@ class Checkpoints:
                 continue
             _assign(self._parts(gan), arrays, path)
             return state
-        if paths:
+        if paths or any(self.folder.glob("*.damaged")):  # of an earlier attempt
             raise UserError(f"all checkpoints in {self.folder} are damaged; start a new run with another --out")
         return None
 

@@ -3,14 +3,13 @@
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mpsrgan.blend import Mixture, mixture
 from mpsrgan.errors import UserError
 from mpsrgan.invention import invention_map
-from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
+from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator, undoes_bicubic
 from mpsrgan.upscale.pixels import pixels_of, visible
 from mpsrgan.upscale.resize import resized, target_size
 from mpsrgan.upscale.windows import Windows
@@ -45,8 +44,8 @@ class Upscaler:
             as they are. See ``mpsrgan.blend``.
         fidelity: name or path of that partner; None: the one that ships with the weights.
         faithful: change the network's result as little as needed for it to be the input again when reduced by
-            Pillow's bicubic filter (``mpsrgan.upscale.projection``). None: unless the weights are shipped ones that
-            undo another reduction, a blur for instance.
+            Pillow's bicubic filter (``mpsrgan.upscale.projection``). None: unless the weights undo another reduction,
+            a blur for instance, as those that ship and files that a run wrote say of themselves.
         backend: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or
             "auto". See ``mpsrgan.upscale.backends.open_generator``. The results differ by rounding, at most one level.
         tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. "auto": 192,
@@ -71,12 +70,12 @@ class Upscaler:
     ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner to mix with; pass realism too, from 0 to 1")
-        self.faithful = _reduced_by_bicubic(source) if faithful is None else bool(faithful)
-        self.realism = realism
+        named, self.realism = source, realism
         if realism is not None:
             mix = mixture(source, realism, fidelity)
             self.realism, source = mix.realism, mix.end or mix
         self._source, self._generator = source, open_generator(source, backend)
+        self.faithful = undoes_bicubic(named, self._generator) if faithful is None else bool(faithful)
         self.scale, self.channels = self._generator.scale, self._generator.channels
         self.align, self.parameters = self._generator.align, self._generator.parameters
         self.backend = self._generator.backend
@@ -163,13 +162,3 @@ def _reduced(image, size):
 def _as_lies(target, image, colours):
     """The size target for `image`, which may be `colours` turned by a quarter."""
     return target if image.shape == colours.shape else target[::-1]
-
-
-def _reduced_by_bicubic(source):
-    """Do the weights undo the bicubic reduction? The registry knows of those that ship, of others it is assumed."""
-    if not isinstance(source, str) or Path(source).suffix:  # a file or a model; h5py is not needed for a .onnx file
-        return True
-    from mpsrgan.registry import entry
-    from mpsrgan.weights import is_name
-
-    return entry(source).bicubic if is_name(source) else True

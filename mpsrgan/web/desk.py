@@ -17,6 +17,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.images import save_image
 from mpsrgan.registry import entries
 from mpsrgan.upscale import Upscaler
+from mpsrgan.upscale.backends import undoes_bicubic
 from mpsrgan.upscale.command import WEIGHTS
 from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
@@ -184,7 +185,7 @@ def about(weights):
     """(words on the weights, can realism be chosen?, do they undo the bicubic reduction?)."""
     one = entries().get(weights) if is_name(weights) else None
     if one is None:
-        return "your own", False, True
+        return "your own", False, undoes_bicubic(weights)
     words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.licence.partition(':')[0]} use"
     return words, one.fidelity is not None, one.bicubic
 
