@@ -9,8 +9,9 @@ import numpy as np
 from mpsrgan.blend import Mixture, mixture
 from mpsrgan.errors import UserError
 from mpsrgan.invention import invention_map
-from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator, undoes_bicubic
+from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
 from mpsrgan.upscale.pixels import pixels_of, visible
+from mpsrgan.upscale.projection import undoes_bicubic
 from mpsrgan.upscale.resize import resized, target_size
 from mpsrgan.upscale.windows import Windows
 

@@ -212,26 +212,6 @@ def _checked(name, text):
     return note
 
 
-def undoes_bicubic(source, generator=None):
-    """Do these weights undo Pillow's bicubic reduction alone, no blur and no noise? -> bool
-
-    The registry knows of those that ship; a .h5 file that a run wrote says it, and a .onnx file made of it, once it is
-    open as `generator`. Of others it is assumed.
-    """
-    if not isinstance(source, str | os.PathLike):
-        return True
-    if Path(source).suffix == ".onnx":  # h5py is not needed for it
-        description = generator and generator.note.get("description")
-    else:
-        from mpsrgan.registry import entry
-        from mpsrgan.weights import is_name
-
-        if is_name(source):
-            return entry(source).bicubic
-        description = _description(source)
-    return ((description or {}).get("notes") or {}).get("bicubic", True)
-
-
 def _description(path):
     """What a .h5 file says of itself -> dict, or None for a plain Keras file."""
     from mpsrgan.weights import describe

@@ -7,6 +7,8 @@ are a few steps and not one.
 """
 
 import functools
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -44,3 +46,26 @@ def project(sr, lr, drift, low=-1.0, high=1.0):
         added = [rows @ plane @ columns.T for plane in np.moveaxis(drift, -1, 0)]
         sr = np.clip(sr - np.stack(added, axis=-1), low, high)
     return sr
+
+
+def undoes_bicubic(source, generator=None):
+    """Do these weights undo Pillow's bicubic reduction alone, no blur and no noise? -> bool
+
+    The registry knows of those that ship; a .h5 file that a run wrote says it, and a .onnx file made of it, once it is
+    open as `generator`. Of others it is assumed.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return True
+    if Path(source).suffix == ".onnx":  # h5py is not needed for it
+        description = generator and generator.note.get("description")
+        return ((description or {}).get("notes") or {}).get("bicubic", True)
+    from mpsrgan.errors import UserError
+    from mpsrgan.registry import entry
+    from mpsrgan.weights import describe, is_name
+
+    if is_name(source):
+        return entry(source).bicubic
+    try:
+        return describe(source)["notes"].get("bicubic", True)
+    except UserError:  # a plain Keras file
+        return True

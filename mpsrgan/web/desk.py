@@ -17,11 +17,11 @@ from mpsrgan.errors import UserError
 from mpsrgan.images import save_image
 from mpsrgan.registry import entries
 from mpsrgan.upscale import Upscaler
-from mpsrgan.upscale.backends import undoes_bicubic
 from mpsrgan.upscale.command import WEIGHTS
 from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
+from mpsrgan.upscale.projection import undoes_bicubic
 from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.work import completed, file_of, note_of
 from mpsrgan.weights import is_name
