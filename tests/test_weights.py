@@ -232,6 +232,7 @@ def test_what_ships_enlarges_and_has_a_card(name):
     model, note = load_generator(name), describe(name)
     assert scale_of(model) == note["scale"] == one.scale and model.count_params() == one.parameters
     assert (note["architecture"], note["arguments"]) == (one.architecture, one.arguments)
+    assert note["notes"].get("bicubic", True) == one.bicubic
     lr = np.linspace(-1, 1, 8 * 8 * one.channels, dtype="float32").reshape(1, 8, 8, one.channels)
     sr = np.asarray(model.predict_on_batch(lr))
     assert np.abs(sr[:, :: one.scale, :: one.scale] - lr).mean() < 0.3  # it enlarges, it does not make noise
