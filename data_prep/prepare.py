@@ -89,7 +89,12 @@ def prepare(
 
 @contextmanager
 def whole_or_not_at_all(out):
-    """Gives a folder beside ``out`` to fill, which takes its name in the end; nothing is left after an error."""
+    """Gives a folder beside ``out`` to fill, which takes its name in the end; nothing is left after an error.
+
+    Raises: UserError where that cannot be.
+    """
+    if out.resolve() == Path.cwd():
+        raise UserError(f"{out}: is the folder that you are in; name another one")
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial

@@ -93,7 +93,7 @@ def open_picture(source, *, max_pixels=MAX_PIXELS):
     """
     with _header(source, max_pixels) as image:
         image.load()
-        return image
+        return image.convert("I;16") if is_gray16(image) and image.mode == "I" else image
 
 
 @contextmanager
@@ -189,8 +189,19 @@ def _read_header(file, name):
     raise ImageError(name, reason)
 
 
+def is_gray16(image):
+    """Is it gray of 16 bits, as Pillow opened it? It gives no format to copies. Raises: ValueError for others of those.
+
+    Pillow gives gray TIFFs of 9 to 15 bits, and with white as zero, the mode of 16 bits without a change of values.
+    """
+    if image.format == "TIFF" and image.mode.startswith("I;16"):
+        if image.tag_v2.get(258) != (16,) or image.tag_v2.get(262) != 1:
+            raise ValueError("a gray TIFF of more than 8 bits must have 16 bits and black as zero")
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+
+
 def _to_rgb(image):
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+    if is_gray16(image):
         return _gray16_to_rgb(image)
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
@@ -201,8 +212,6 @@ def _to_rgb(image):
 
 
 def _gray16_to_rgb(image):
-    if image.format == "TIFF" and (image.tag_v2.get(258) != (16,) or image.tag_v2.get(262) != 1):
-        raise ValueError("a gray TIFF of more than 8 bits must have 16 bits and black as zero")
     values = np.asarray(image).astype(np.uint32)
     return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
 

@@ -10,13 +10,14 @@ from test_blend import ship
 from test_tiles import SMALL, strong
 
 from data_prep import prepare
+from data_prep.degrade import Degradation
 from data_prep.pairs import make_pair
 from mpsrgan import identity
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import figures, measure, summary
 from mpsrgan.evaluate.methods import check_sources
-from mpsrgan.evaluate.photos import Photo
+from mpsrgan.evaluate.photos import Folder, Photo
 from mpsrgan.identity import faces
 from mpsrgan.images import resize, save_image
 from mpsrgan.metrics import psnr
@@ -231,6 +232,30 @@ def test_faces_are_aligned_where_they_are_found(people, tmp_path, monkeypatch, c
     seen = read(out)["sizes"][0]["verification"]["sface"]["conditions"]["bicubic"]["verification"]
     assert seen["genuine"] == PEOPLE * 2 * 1  # of three photographs two are left
     assert "by its landmarks" in (out / "results.md").read_text()
+
+
+def test_an_encoder_sees_what_the_pairs_show(people, tmp_path, monkeypatch, capsys):
+    photos = Folder(people, "crop", None, Degradation(), 0, False, lambda paths, words: paths)
+    photos.shape = (56, 44)
+    truth, original = photos.pair(photos.photos[0], (14, 11), (56, 44))[1], photos.original(photos.photos[0])
+    assert original.shape == (96, 75, 3), "of 80x96"
+    assert psnr(truth, resize(original, (56, 44), "lanczos")) > 35
+    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), "--lr", "8", "8x6"]
+    assert main(words) == 2 and "differ in shape" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_results_go_by_their_whole_name_first(tmp_path, rng):
+    from mpsrgan.evaluate.methods import Results
+
+    for name in ("x.png", "sub/x.png", "deep/er/y.png"):
+        save_image(rng.integers(0, 256, (4, 4, 3), "uint8"), tmp_path / name)
+    photos = [Photo(name, f"{name}.jpg", "", (4, 4)) for name in ("x", "sub/x", "y")]
+    found = Results("others", tmp_path, photos).files
+    assert [found[photo.name].relative_to(tmp_path).as_posix() for photo in photos] == [
+        "x.png",
+        "sub/x.png",
+        "deep/er/y.png",
+    ]
 
 
 def test_several_sizes_are_drawn_together(people, tmp_path):

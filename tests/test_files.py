@@ -12,6 +12,7 @@ from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.provenance import Provenance, insert_png_chunks, pixels_digest, read_provenance
 from mpsrgan.upscale.files import read_picture, write_picture
+from mpsrgan.upscale.pixels import pixels_of
 
 RNG = np.random.default_rng(4)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -139,3 +140,20 @@ def test_16_bit_colour_that_is_damaged(tmp_path):
     (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="a.png: damaged or not supported"):
         read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "tag, value, message", [("PhotometricInterpretation", 0, "black as"), ("BitsPerSample", 12, "16 bits")]
+)
+def test_gray_tiffs_that_pillow_takes_for_16_bits_are_refused(tmp_path, tag, value, message):
+    tifffile.imwrite(tmp_path / "a.tif", RNG.integers(0, 4096, (6, 5)).astype(np.uint16), photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+        file.pages[0].tags[tag].overwrite(value)
+    with pytest.raises(UserError, match=message):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_a_pgm_of_16_bits_is_gray_of_16_bits(tmp_path):
+    values = RNG.integers(0, 65536, (6, 5)).astype(np.uint16)
+    (tmp_path / "a.pgm").write_bytes(b"P5 5 6 65535\n" + values.astype(">u2").tobytes())
+    assert np.array_equal(pixels_of(read_picture(tmp_path / "a.pgm").image).colours[..., 0], values)

@@ -14,10 +14,12 @@ av = pytest.importorskip("av")
 
 from mpsrgan import cli
 from mpsrgan.errors import UserError
+from mpsrgan.models import srgan
 from mpsrgan.provenance import Provenance
 from mpsrgan.upscale.flicker import Smoother
 from mpsrgan.upscale.video import VideoReport, is_video, seconds_of, upscale_video, video_provenance, video_size
 from mpsrgan.verify_command import NO_NOTE
+from mpsrgan.weights import save_generator
 
 NTSC = Fraction(30000, 1001)
 WIDTH, HEIGHT = 48, 32
@@ -479,6 +481,29 @@ def test_a_video_says_what_it_was_made_from(clip, tmp_path, suffix):
     assert noted(clip, first, model="M" * 300, input_sha256="ab" * 32) == video_provenance(str(first))
     assert noted(first, again) == video_provenance(again)  # not that of its input, whose metadata is kept
     assert video_size(first) == [2 * WIDTH, 2 * HEIGHT] and video_provenance(clip) is None
+
+
+@pytest.mark.parametrize("degrees", [90, 180])
+def test_the_size_of_a_phones_video_is_the_upright_one(tmp_path, degrees):
+    source = write(tmp_path / "in.mp4", [corners()] * 2, set=lambda stream: stream.set_display_rotation(degrees))
+    assert video_size(source) == ([32, 48] if degrees == 90 else [48, 32])
+
+
+def test_the_command_does_a_phones_video_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+    save_generator(srgan.build_generator(blocks=1, filters=8), tmp_path / "g.h5", arguments={"blocks": 1, "filters": 8})
+    source, out = tmp_path / "in" / "in.mp4", tmp_path / "out.mp4"
+    source.parent.mkdir()
+    write(source, [corners()] * 2, set=lambda stream: stream.set_display_rotation(90))
+    words = ["upscale", str(source), "-o", str(out), "--weights", str(tmp_path / "g.h5"), "--resume"]
+    assert cli.main(words) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert cli.main(["verify", str(out), "--input", str(source)]) in (0, 1)  # the weights are mine
+    assert "changed" not in capsys.readouterr().out
+    assert cli.main(words) == 0 and capsys.readouterr().out == "done 0, already there 1, failed 0\n"
+    assert cli.main([*words, "--every", "2"]) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert cli.main([*words, "--compare"]) == 1 and "there is no --compare; leave it out" in capsys.readouterr().err
+    words[1:4] = [str(source.parent), "-o", str(tmp_path / "larger")]
+    assert cli.main([*words, "--compare"]) == 0 and "note: " in capsys.readouterr().err
 
 
 def test_a_comment_of_others_is_no_note_but_the_description_may_be(tmp_path):

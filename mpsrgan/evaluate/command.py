@@ -84,6 +84,9 @@ def run(args):
         raise UserError("--results are of one size; give one --lr")
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
     encoders, note = _encoders(args.encoder)
+    photos.shape = sizes[0][1]
+    if encoders and len({height / width for _, (height, width) in sizes}) > 1:
+        raise UserError("the --lr differ in shape, so that an encoder would see other parts; measure them one by one")
     finder = _finder(face, photos) if encoders else None
     fresh = not out.exists()
     try:

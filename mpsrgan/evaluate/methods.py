@@ -64,12 +64,13 @@ class Results(Method):
 
     def __init__(self, name, folder, photos):
         self.name, self.words, self.folder = name, f"folder {Path(folder).resolve().name}", Path(folder)
-        files = {}
+        files, anywhere = {}, {}
         for file in list_images(folder):
-            relative = file.relative_to(folder).with_suffix("").as_posix()
-            files.setdefault(relative, file)
-            files.setdefault(Path(relative).name, file)
-        self.files = {p.name: files.get(p.name) or files.get(Path(p.source).with_suffix("").as_posix()) for p in photos}
+            relative = file.relative_to(folder).with_suffix("")
+            files.setdefault(relative.as_posix(), file)
+            anywhere.setdefault(relative.name, file)
+        find = lambda p: files.get(p.name) or files.get(Path(p.source).with_suffix("").as_posix())  # noqa: E731
+        self.files = {photo.name: find(photo) or anywhere.get(photo.name) for photo in photos}
         if missing := [photo for photo in photos if not self.files[photo.name]]:
             raise UserError(
                 f"--results {folder}: holds no image for {len(missing)} of {len(photos)} photographs, first "

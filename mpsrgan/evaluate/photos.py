@@ -47,12 +47,14 @@ class Folder:
     Args: path: of the folder. fit, zoom, degradation: as in `data_prep.make_pair`; zoom None: what suits the set.
         people: each folder is a person; else people are known where the set's own names tell them.
     Attributes: photos: list of `Photo`, in order of their paths. words: what the folder is. skipped: {source: reason}.
+        shape: (height, width) to which those of the truths are proportional; to be set where they are not square.
     """
 
     def __init__(self, path, fit, zoom, degradation, seed, people, progress):
         self.path, self.fit, self.degradation, self.seed = Path(path), fit, degradation, seed
         found = recognise(path)
         self.words, self.zoom, self.sizes = found.words, found.zoom if zoom is None else zoom, None
+        self.shape = (1, 1)
         self.face = found.face
         person_of = (lambda source: source.rpartition("/")[0] or None) if people else found.group_of
         paths = list_images(path, found.pattern)
@@ -80,8 +82,10 @@ class Folder:
         return reduced, target
 
     def original(self, photo):
-        """uint8 (H, W, 3): what the pairs show, in its own resolution (of at most `LARGEST` pixels a side), square."""
-        side = min(LARGEST, max(used_size(*photo.size, (1, 1), self.fit, self.zoom)))
+        """uint8 (H, W, 3): what the pairs show, in its own resolution, of at most `LARGEST` pixels a side."""
+        width, height = used_size(*photo.size, self.shape, self.fit, self.zoom)
+        factor = min(1, LARGEST / max(width, height))
+        side = [max(1, round(factor * length)) for length in (height, width)]
         return make_pair(open_image(self.path / photo.source), side, side, fit=self.fit, zoom=self.zoom)[0]
 
 

@@ -192,7 +192,14 @@ def _group_verification(measured, photos, groups, draws):
             seed=draws.seed,
         )
         rows = [
-            (label, *([_estimate(seen.auc) for seen in comparison.conditions.values()] if comparison else [NONE]))
+            (
+                label,
+                *(
+                    [_estimate(seen.auc) for seen in comparison.conditions.values()]
+                    if comparison
+                    else [NONE] * len(conditions)
+                ),
+            )
             for label, comparison in found.items()
         ]
         yield Table(

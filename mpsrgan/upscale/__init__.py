@@ -128,6 +128,8 @@ class Upscaler:
         """As a call with one image -> `Restored`. progress: called with (windows done, windows in all)."""
         pixels = visible(pixels_of(image))
         target = target_size(pixels.size, self.scale, scale, size)
+        if explain and pixels.size[0] == pixels.size[1] and target[0] != target[1]:
+            raise UserError("a square picture turned is the same square; explain it at a size that is square too")
         colours, found, steps = self._enlarged(pixels.colours, target, progress)
         levels = None
         if explain:

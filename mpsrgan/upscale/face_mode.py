@@ -8,7 +8,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.upscale import Restored
 from mpsrgan.upscale.faces import restore_faces
 from mpsrgan.upscale.pixels import pixels_of, visible
-from mpsrgan.upscale.resize import resized, target_size
+from mpsrgan.upscale.resize import REST, resized, target_size
 from mpsrgan.upscale.windows import Faithfulness
 
 
@@ -35,7 +35,7 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
     target = target_size(pixels.size, upscaler.scale, scale, size)
     made, steps = sr.shape[1::-1], f"x{upscaler.scale} network"
     if background == "lanczos":
-        steps += f" on the faces ({report.restored}), the rest by Lanczos"
+        steps += f" on the faces ({report.restored}), {REST}"
     if made != tuple(target):
         sr = resized(sr, target, "lanczos")
         steps += f", {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"

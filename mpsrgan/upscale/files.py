@@ -13,6 +13,8 @@ from mpsrgan.images import WRITE_FORMATS, whole_file
 from mpsrgan.provenance import SUFFIXES, check_kind, pixels_digest, save_options
 from mpsrgan.reading import open_picture, orientation, upright_size
 
+LONGEST = {"JPEG": 65_500, "WEBP": 16_383}
+"""Pixels a side that a format holds, in Pillow's encoders."""
 STREAM = "-"
 
 
@@ -72,6 +74,13 @@ def write_picture(image, target, provenance, profile=None):
         with whole_file(target) as temporary, open(temporary, "wb") as file:
             write(file)
     return provenance
+
+
+def check_sides(target, size):
+    """Raises: UserError if the format that a path names cannot hold a picture of (width, height) = size."""
+    kind = WRITE_FORMATS[Path(target).suffix.lower()][0]
+    if max(size) > LONGEST.get(kind, max(size)):
+        raise UserError(f"{target}: {kind} holds {LONGEST[kind]} pixels a side, not {max(size)}; use .png or .tif")
 
 
 def check_suffix(suffix):

@@ -54,11 +54,12 @@ def plan(inputs, output, *, explain=False, compare=False):
 
 def _stream(inputs, output, explain, compare):
     """The one job that reads standard input or writes standard output."""
+    inputs = [path for name in inputs for path in ([name] if name == STREAM else _matching(name))]
     if len(inputs) != 1:
         raise UserError(f'"{STREAM}" is one image in or out; give one input')
     if (explain or compare) and output == STREAM:
         raise UserError("--explain and --compare write beside the output; name a file with -o")
-    source = inputs[0] if inputs[0] == STREAM else _matching(inputs[0])[0]
+    source = inputs[0]
     if source != STREAM and (source.is_dir() or is_video(source)):
         raise UserError(f"{source}: one image was expected, as -o is {STREAM}")
     if output == STREAM:

@@ -8,6 +8,9 @@ from PIL import Image
 from mpsrgan.errors import UserError
 from mpsrgan.images import FILTERS
 
+REST = "the rest by Lanczos"
+"""In the steps of a picture in which nothing but faces was restored."""
+
 
 def target_size(size, own, scale=None, wanted=None):
     """Which (width, height) the result has -> two ints, at least 1.

@@ -205,9 +205,18 @@ def video_provenance(path):
 
 
 def video_size(path):
-    """[width, height] in pixels of a video's frames, as stored. Raises: UserError as `video_provenance`."""
-    with _opened(path) as (_, stream):
-        return [stream.codec_context.width, stream.codec_context.height]
+    """[width, height] in pixels of a video's frames, upright. Raises: UserError as `video_provenance`."""
+    with _opened(path) as (container, stream):
+        from av import FFmpegError
+
+        from mpsrgan.upscale.video_frames import Look
+
+        size = [stream.codec_context.width, stream.codec_context.height]
+        try:
+            frame = next(container.decode(stream), None)
+        except FFmpegError:  # told where the frames are wanted
+            frame = None
+        return size[::-1] if frame and Look.of(frame).transpose else size
 
 
 @contextmanager

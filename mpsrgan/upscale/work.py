@@ -16,9 +16,9 @@ from mpsrgan.provenance import Provenance, read_provenance
 from mpsrgan.reading import ImageError, named_like_image
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.compare import side_by_side
-from mpsrgan.upscale.files import STREAM, read_picture, write_picture
+from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
-from mpsrgan.upscale.resize import check_pixels, target_size
+from mpsrgan.upscale.resize import REST, check_pixels, target_size
 from mpsrgan.upscale.video import is_video, upscale_video, video_provenance, video_size
 
 PATIENCE = 2
@@ -76,6 +76,8 @@ class Work:
         picture = read_picture(data)
         size = target_size(picture.size, self.upscaler.scale, self.args.scale, self.args.size)
         check_pixels(f"{job.source}: it", size, self.args.max_pixels)
+        if job.target != STREAM:
+            check_sides(job.target, size)
         digest, background = self.weights_digest, self.args.background
         expected = note_of(picture, size, self.upscaler, self.args.weights, digest, background)
         if self.args.resume and job.target != STREAM and self._is_there(job, expected):
@@ -111,8 +113,13 @@ class Work:
             found = read_provenance(job.target)
         except UserError:
             return False
+        if found and (self.args.faces != (found.faces is not None) or self._is_mixed() != (REST in found.steps)):
+            return False
         made = {name: getattr(found, name, None) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
         return found is not None and found == replace(expected, **made)
+
+    def _is_mixed(self):
+        return bool(self.args.faces) and self.args.background == "lanczos"
 
     def _check_free(self, job):
         """Raises: UserError if a file is in the way that carries no note of mpsrgan, as it may be a photograph."""
@@ -156,6 +163,14 @@ class Work:
             raise UserError(
                 f"{job.source}: videos are enlarged by the network's own factor; leave --scale and --size out"
             )
+        if useless := [name for name in ("faces", "explain", "compare") if getattr(self.args, name)]:
+            text = f"{job.source}: is a video, of which there is no --{useless[0]}"
+            if job.named:
+                raise UserError(f"{text}; leave it out")
+            _say(f"note: {text}")
+        note = self._video_note(job)
+        if self.args.resume and _video_there(job.target) == note:
+            return "already there"
         self._check_free(job)
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
@@ -169,7 +184,7 @@ class Work:
                 smooth=self.args.smooth,
                 max_pixels=self.args.max_pixels,
                 progress=progress,
-                note=self._video_note(job),
+                note=note.to_json(),
             )
         _say(
             f"{job.source}: {report.frames} frames of {report.width}x{report.height}, {report.seconds:.2f} s at "
@@ -187,9 +202,15 @@ class Work:
         digests, faithful = (self.weights_digest, hexdigest(job.source)), self.upscaler.faithful
         size = video_size(job.source)
         sizes = {"input_size": size, "output_size": [scale * side for side in size]}
-        return _note(
-            args.weights, *digests, self.upscaler, faithful=faithful, scale=scale, steps=steps, **sizes
-        ).to_json()
+        return _note(args.weights, *digests, self.upscaler, faithful=faithful, scale=scale, steps=steps, **sizes)
+
+
+def _video_there(path):
+    """The note of a video that is there whole, else None."""
+    try:
+        return video_provenance(path) if path.exists() else None
+    except UserError:
+        return None
 
 
 def note_of(picture, size, upscaler, weights, digest, background="network"):

@@ -419,3 +419,11 @@ def test_yearbook_person():
     assert yearbook_person("some/where/00014aj.pgm") == "00014"
     with pytest.raises(UserError, match="coords.txt: not named like"):
         yearbook_person("coords.txt")
+
+
+def test_the_folder_one_is_in_is_not_replaced(photos, tmp_path, monkeypatch):
+    (tmp_path / "pairs").mkdir()
+    monkeypatch.chdir(tmp_path / "pairs")
+    for here in (".", tmp_path / "pairs"):
+        with pytest.raises(UserError, match="is the folder that you are in"):
+            prepare(photos, here, **SMALL)
