@@ -8,7 +8,7 @@
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5;
 with --scenario all a folder of these for each scenario, and beside them Tables I and II and Figures 4, 6 and 7.
-Expected of the quick run: 29.80 dB (bicubic 27.94). Table II compares people: those of the test split, or of
+Expected of the quick run: 29.83 dB (bicubic 27.94). Table II compares people: those of the test split, or of
 --people DIR (a folder a person, at least 3 photographs each).
 """
 
