@@ -41,6 +41,11 @@ class Found:
     face: float = 1.0
 
 
+def folder_of(source):
+    """Who is on a file where each folder is a person: its path, with slashes -> that of its folder, "" for none."""
+    return source.rpartition("/")[0]
+
+
 def recognise(folder):
     """What a folder holds -> Found; an unknown layout is Found("folder", ...) with every file and nobody known.
 

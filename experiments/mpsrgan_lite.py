@@ -2,7 +2,7 @@
 
     python experiments/mpsrgan_lite.py                             quick, on embedded portraits: 3 min on 2 cores
     python experiments/mpsrgan_lite.py --data DIR                  quick, on your photographs
-    python experiments/mpsrgan_lite.py --data DIR --preset paper   the recipe of the weights that ship (26,000 steps of it)
+    python experiments/mpsrgan_lite.py --data DIR --preset paper   the recipe of what ships (26,000 steps of it)
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """

@@ -1,6 +1,6 @@
 """Beyond the papers: mpsrgan-plus, a GAN made of a network that has learnt what can be known (mpsrgan-plus-fidelity).
 
-    python experiments/mpsrgan_plus.py --start mpsrgan-plus-fidelity --data DIR --preset paper   the last part of their recipe
+    python experiments/mpsrgan_plus.py --start mpsrgan-plus-fidelity --data DIR --preset paper   the last of its parts
     python experiments/mpsrgan_plus.py --start mpsrgan-plus --data DIR --preset paper            on with your own faces
     python experiments/mpsrgan_plus.py                             quick, from nothing, on embedded portraits: minutes
 

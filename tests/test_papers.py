@@ -369,7 +369,8 @@ def test_mistakes_are_found_before_the_first_step(name, arguments, expected, peo
     assert run(name, people, out, *arguments) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("error: ") and expected in last
-    assert not (out / "config.json").exists() and not list(out.glob("scenario-*"))
+    assert not (out / "config.json").exists() and not (out / "metrics.csv").exists()
+    assert not list(out.glob("scenario-*"))
 
 
 def test_the_paper_preset_of_two_stages_asks_for_both(people, tmp_path, capsys):

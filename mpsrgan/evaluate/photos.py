@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import Manifest
-from data_prep.datasets import recognise
+from data_prep.datasets import folder_of, recognise
 from data_prep.loader import read_pair
 from data_prep.pairs import make_pair, used_size
 from data_prep.prepare import unique_names
@@ -56,7 +56,7 @@ class Folder:
         self.words, self.zoom, self.sizes = found.words, found.zoom if zoom is None else zoom, None
         self.shape = (1, 1)
         self.face = found.face
-        person_of = (lambda source: source.rpartition("/")[0] or None) if people else found.group_of
+        person_of = folder_of if people else found.group_of
         paths = list_images(path, found.pattern)
         self.photos, self.skipped = [], {}
         names = unique_names(file.relative_to(self.path) for file in paths)
@@ -71,7 +71,7 @@ class Folder:
             except OSError as error:
                 self.skipped[source] = f"cannot be opened: {error.strerror}"
             else:
-                person = person_of(source) if person_of else None
+                person = (person_of(source) or None) if person_of else None
                 self.photos.append(Photo(name, source, digest, size, person))
 
     def pair(self, photo, lr, hr):

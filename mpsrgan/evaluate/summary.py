@@ -191,15 +191,9 @@ def _group_verification(measured, photos, groups, draws):
             draws.rounds,
             seed=draws.seed,
         )
+        unknown = [NONE] * len(conditions)
         rows = [
-            (
-                label,
-                *(
-                    [_estimate(seen.auc) for seen in comparison.conditions.values()]
-                    if comparison
-                    else [NONE] * len(conditions)
-                ),
-            )
+            (label, *([_estimate(seen.auc) for seen in comparison.conditions.values()] if comparison else unknown))
             for label, comparison in found.items()
         ]
         yield Table(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_prep.datasets import recognise
+from data_prep.datasets import folder_of, recognise
 from data_prep.loader import as_channels, read_pair
 from data_prep.pairs import make_pair
 from mpsrgan.commandline import say
@@ -52,7 +52,7 @@ def find_people(folder):
     Raises: UserError if nobody has as many.
     """
     found, people = recognise(folder), {}
-    person_of = found.group_of or (lambda source: source.rpartition("/")[0])
+    person_of = found.group_of or folder_of
     for path in list_images(folder, found.pattern):
         people.setdefault(person_of(path.relative_to(folder).as_posix()), []).append(path)
     known = {person: paths for person, paths in people.items() if person and len(paths) >= PHOTOS}

@@ -63,7 +63,7 @@ class KerasGenerator:
         """
         note = {"format": FORMAT, "package": __version__, **{name: getattr(self, name) for name in NUMBERS}}
         if self.path:
-            note |= {"sha256": hexdigest(self.path), "description": _description(self.path)}
+            note |= {"sha256": hexdigest(self.path), "description": description_of(self.path)}
         return to_onnx(self.model, note)
 
 
@@ -212,7 +212,7 @@ def _checked(name, text):
     return note
 
 
-def _description(path):
+def description_of(path):
     """What a .h5 file says of itself -> dict, or None for a plain Keras file."""
     from mpsrgan.weights import describe
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.images import resize
+from mpsrgan.upscale.backends import description_of
 
 STEPS = 2
 REACH = 8
@@ -58,14 +59,11 @@ def undoes_bicubic(source, generator=None):
         return True
     if Path(source).suffix == ".onnx":  # h5py is not needed for it
         description = generator and generator.note.get("description")
-        return ((description or {}).get("notes") or {}).get("bicubic", True)
-    from mpsrgan.errors import UserError
-    from mpsrgan.registry import entry
-    from mpsrgan.weights import describe, is_name
+    else:
+        from mpsrgan.registry import entry
+        from mpsrgan.weights import is_name
 
-    if is_name(source):
-        return entry(source).bicubic
-    try:
-        return describe(source)["notes"].get("bicubic", True)
-    except UserError:  # a plain Keras file
-        return True
+        if is_name(source):
+            return entry(source).bicubic
+        description = description_of(source)
+    return ((description or {}).get("notes") or {}).get("bicubic", True)

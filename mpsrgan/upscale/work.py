@@ -109,22 +109,18 @@ class Work:
         """Is the output what this call would write? Told by its note; its pixels are not looked at."""
         if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
             return False
-        try:
-            found = read_provenance(job.target)
-        except UserError:
+        found = _note_in(job.target)
+        if found is None or self.args.faces != (found.faces is not None):
             return False
-        if found and (self.args.faces != (found.faces is not None) or self._is_mixed() != (REST in found.steps)):
+        if (self.args.faces and self.args.background == "lanczos") != (REST in found.steps):
             return False
         made = {name: getattr(found, name, None) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
-        return found is not None and found == replace(expected, **made)
-
-    def _is_mixed(self):
-        return bool(self.args.faces) and self.args.background == "lanczos"
+        return found == replace(expected, **made)
 
     def _check_free(self, job):
         """Raises: UserError if a file is in the way that carries no note of mpsrgan, as it may be a photograph."""
         for path in filter(None, (job.target, job.explanation, job.comparison)):
-            if path == STREAM or self.args.overwrite or not path.exists() or _carries_note(path):
+            if path == STREAM or self.args.overwrite or not path.exists() or _note_in(path):
                 continue
             raise UserError(f"{path}: is there and not of mpsrgan; name another output, or pass --overwrite")
 
@@ -168,10 +164,10 @@ class Work:
             if job.named:
                 raise UserError(f"{text}; leave it out")
             _say(f"note: {text}")
-        note = self._video_note(job)
-        if self.args.resume and _video_there(job.target) == note:
-            return "already there"
         self._check_free(job)
+        note = self._video_note(job)
+        if self.args.resume and _note_in(job.target) == note:
+            return "already there"
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
                 job.source,
@@ -205,14 +201,6 @@ class Work:
         return _note(args.weights, *digests, self.upscaler, faithful=faithful, scale=scale, steps=steps, **sizes)
 
 
-def _video_there(path):
-    """The note of a video that is there whole, else None."""
-    try:
-        return video_provenance(path) if path.exists() else None
-    except UserError:
-        return None
-
-
 def note_of(picture, size, upscaler, weights, digest, background="network"):
     """The Provenance of a `Picture` that `upscaler` makes (width, height) = size; what was done is still to be added.
 
@@ -236,12 +224,12 @@ def _note(weights, weights_digest, input_digest, upscaler, **more):
     return Provenance(model=Path(weights).name, realism=upscaler.realism, **digests, **more)
 
 
-def _carries_note(path):
-    """Did `mpsrgan upscale` write the file, or another that says so?"""
+def _note_in(path):
+    """The Provenance of a picture or video; None if it carries none, or cannot be read."""
     try:
-        return (video_provenance if is_video(path) else read_provenance)(path) is not None
+        return (video_provenance if is_video(path) else read_provenance)(path)
     except UserError:
-        return False
+        return None
 
 
 @contextmanager
