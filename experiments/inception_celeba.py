@@ -68,8 +68,8 @@ SCENARIOS = {
     "4": ADVERSARIAL | FEATURE | PSNR,
 }
 """Section IV.A: pixel-wise loss only; + adversarial; + feature-wise; + PSNR. The paper does not give the weights. With
-these the gradients of the added terms at the image are 0.2 to 0.7, 0.75 and 0.1 of the pixel-wise one's, in that order, as
-measured with trained networks. They cost scenarios 2, 3 and 4 0.02, 0.05 and 0.04 dB; twice as much cost 2 0.4 dB."""
+these the gradients of the added terms at the image are 0.2 to 0.7, 0.75 and 0.1 of the pixel-wise one's, in that order
+(measured with trained networks). They cost scenarios 2, 3 and 4 0.02, 0.05 and 0.04 dB; twice as much cost 2 0.4 dB."""
 
 TABLE_I = {"1": (26.615, 0.8461), "2": (26.332, 0.8357), "3": (26.018, 0.8224), "4": (26.109, 0.8313)}
 FIGURE_7 = {"1": 41_410, "4": 27_840}
