@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from data_prep.degrade import add_noise, to_levels
+from data_prep.degrade import add_noise
+from data_prep.photographic import to_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Augment:
         if self.flip and rng.random() < 0.5:
             lr, hr = lr[:, ::-1], hr[:, ::-1]
         if self.turns:
-            quarters = rng.integers(4) if hr.shape[0] == hr.shape[1] else 2 * rng.integers(2)
+            quarters = _quarters(hr, rng)
             lr, hr = np.rot90(lr, quarters), np.rot90(hr, quarters)
         changed = self._light(self._turn(hr, rng), rng)
         if changed is not hr:
@@ -50,6 +51,14 @@ class Augment:
         if self.noise:
             lr = add_noise(lr, self.noise, rng)
         return lr, hr
+
+    def target(self, hr, rng):
+        """uint8 (H, W, 3) -> the changed target alone, where the input is to be made from it."""
+        if self.flip and rng.random() < 0.5:
+            hr = hr[:, ::-1]
+        if self.turns:
+            hr = np.rot90(hr, _quarters(hr, rng))
+        return self._light(self._turn(hr, rng), rng)
 
     def _turn(self, hr, rng):
         if not self.rotate:
@@ -65,3 +74,8 @@ class Augment:
         lit = (hr.mean() + spread * (hr - hr.mean())) * gain
         pivot = 255 * rng.integers(0, 2)
         return to_levels(pivot + rng.uniform(1 - self.tint, 1, 3) * (lit - pivot))
+
+
+def _quarters(image, rng):
+    """Quarter turns that keep the image's shape."""
+    return rng.integers(4) if image.shape[0] == image.shape[1] else 2 * rng.integers(2)

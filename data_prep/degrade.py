@@ -5,13 +5,12 @@ section III.B ("downscaling the images by factor 4 and adding some random noise"
 pictures of surveillance cameras (CCTV) and trained on reduced mugshots; "cctv" is ours, see ``Camera``.
 """
 
-import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from data_prep.photographic import CONDITIONS, jpeg, to_levels
 from mpsrgan.errors import UserError
 from mpsrgan.images import FILTERS, resize
 
@@ -23,8 +22,8 @@ class Degradation:
     kernel, sigma: Gaussian blur of kernel x kernel taps (odd) with a standard deviation of sigma target pixels; at
     the edges the picture is mirrored without repeating its last row, as torchvision and OpenCV do by default.
     filter: one of ``mpsrgan.images.FILTERS``, in Pillow's antialiased form. noise: standard deviation of Gaussian
-    noise in levels of 0..255, drawn for each pixel and channel. preset: "cctv" in place of blur and noise: each image
-    gets a ``Camera`` of its own, with what that adds to the reduction.
+    noise in levels of 0..255, drawn for each pixel and channel. preset: in place of blur and noise; of "cctv" each
+    image gets a ``Camera`` of its own, of the others see ``data_prep.photographic``.
 
     No paper but 002 says how the reduction is done; we use antialiased bicubic, the usual one. Paper 003 does not say
     which noise and how strong; we use Gaussian noise, the usual model of a sensor, and leave the strength to the
@@ -72,6 +71,8 @@ class Degradation:
             raise UserError("a degradation with noise needs a generator: pass rng=numpy.random.default_rng(seed)")
         if self.preset == "cctv":
             return Camera.drawn(rng)(target, size, self.filter, rng)
+        if self.preset in CONDITIONS:
+            return CONDITIONS[self.preset](target, size, rng)
         if self.kernel:
             target = _blur(target, self.kernel, self.sigma)
         reduced = resize(target, size, self.filter)
@@ -80,15 +81,18 @@ class Degradation:
     def expected(self, image, size):
         """(H, W, C) in 0..255, uint8 or float -> float32 (h, w, C): what the inputs are but for noise and rounding.
 
-        Of "cctv" the mean blur and no compression.
+        Of a preset the mean blur, and no compression.
         """
         image, blur = np.asarray(image, np.float32), (self.kernel, self.sigma)
-        if self.preset == "cctv":
-            blur = _taps(sum(BLUR) / 2 * len(image) / size[0])
+        if self.preset != "none":
+            sigma = sum(BLUR) / 2 if self.preset == "cctv" else CONDITIONS[self.preset].mean_sigma
+            blur = _taps(sigma * len(image) / size[0])
         return resize(_blurred(image, *blur) if blur[0] else image, size, self.filter)
 
 
-PRESETS = ("none", "cctv")
+PRESETS = ("none", "cctv", *CONDITIONS)
+DRAWN_ANEW = ("real",)
+"""Presets whose inputs are drawn anew for each crop of each training step; those on disk serve validation and test."""
 BLUR, READ, SHOT, QUALITY = (0.2, 0.8), (1.0, 6.0), (2.0, 8.0), (20, 60)
 """From where to where "cctv" draws a Camera, evenly and each by itself."""
 
@@ -124,24 +128,12 @@ class Camera:
         """uint8 (H, W, C) -> uint8 (h, w, C), as ``Degradation``."""
         small = resize(_blur(target, *_taps(self.sigma * len(target) / size[0])), size, filter)
         deviation = np.sqrt(self.read**2 + self.shot**2 * (small / 255))
-        return _compressed(to_levels(small + deviation * rng.standard_normal(small.shape)), self.quality)
+        return jpeg(to_levels(small + deviation * rng.standard_normal(small.shape)), self.quality)
 
 
 def add_noise(image, strength, rng):
     """uint8 array + Gaussian noise of standard deviation ``strength`` in levels -> uint8 array."""
     return to_levels(image + rng.normal(0, strength, image.shape))
-
-
-def to_levels(values):
-    """Floats in levels of 0..255 -> uint8, clipped and rounded to the nearest."""
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-
-
-def _compressed(image, quality):
-    """uint8 (h, w, C) -> the same after a JPEG of a quality."""
-    file = io.BytesIO()
-    Image.fromarray(image if image.shape[2] == 3 else image[..., 0]).save(file, "JPEG", quality=quality, subsampling=2)
-    return np.asarray(Image.open(file)).reshape(image.shape)
 
 
 def _taps(sigma):

@@ -12,12 +12,17 @@ import numpy as np
 from PIL import Image
 
 from data_prep.augment import Augment
+from data_prep.degrade import add_noise
 from data_prep.ordered import ordered_map
 from data_prep.pairs import as_size, size_words
 from data_prep.shards import KINDS
 from mpsrgan.errors import UserError
 from mpsrgan.images import to_float
 from mpsrgan.reading import open_image
+
+
+MARGIN = 6
+"""Input pixels around a crop that are degraded with it: the reach of the widest blur, within a pixel."""
 
 
 class BatchLoader:
@@ -31,7 +36,8 @@ class BatchLoader:
     we draw a new order each epoch.
 
     Inputs are those on disk. Where their degradation has noise, it is therefore the same in every epoch, except in
-    pairs that ``augment`` turns or lights: those inputs are made anew, with new noise.
+    pairs that ``augment`` turns or lights: those inputs are made anew, with new noise. With ``redraw`` no input on
+    disk is used: each is degraded anew from its target at each step, at the cost of its crop alone.
 
     UserError for an unknown split, a split with too few images, a crop larger than the input or other channels.
     """
@@ -46,6 +52,7 @@ class BatchLoader:
         channels=3,
         crop=None,
         augment=Augment(),
+        redraw=False,
         shuffle=True,
         drop_last=True,
         prefetch=2,
@@ -70,6 +77,7 @@ class BatchLoader:
         self.scale = manifest.scale
         self.prefetch, self.workers = prefetch, workers
         self._degradation, self._augment, self._shuffle = manifest.degradation, augment, shuffle
+        self._sample = self._redrawn if redraw else self._on_disk
 
     def batch(self, step):
         """Step 0, 1, ... -> (lr, hr): float32 (N, h, w, channels) in -1..1, h and w of hr scale times those of lr.
@@ -88,7 +96,21 @@ class BatchLoader:
         """Endless generator of ``batch(start)``, ``batch(start + 1)``, ...; reads ahead until it is closed."""
         return _stream(self.batch, start, self)
 
-    def _sample(self, index, rng):
+    def _redrawn(self, index, rng):
+        """A pair whose input is made now. A margin around the crop lets blur and JPEG see what lies beside it."""
+        hr = self._augment.target(read_image(self.manifest, self.entries[index], "hr"), rng)
+        free = np.subtract(self.manifest.lr, self.lr_size)
+        corner = rng.integers(0, free + 1)
+        first = np.maximum(corner - MARGIN, 0)
+        last = np.minimum(corner + self.lr_size + MARGIN, self.manifest.lr)
+        window = _cut(hr, *(self.scale * first), self.scale * (last - first))
+        lr = _cut(self._degradation(window, tuple(last - first), rng), *(corner - first), self.lr_size)
+        if self._augment.noise:
+            lr = add_noise(lr, self._augment.noise, rng)
+        hr = _cut(hr, *(self.scale * corner), [self.scale * length for length in self.lr_size])
+        return as_channels(lr, self.channels), as_channels(hr, self.channels)
+
+    def _on_disk(self, index, rng):
         lr, hr = self._augment(*read_pair(self.manifest, self.entries[index]), rng, self._degradation)
         if self.lr_size != self.manifest.lr:
             free = np.subtract(self.manifest.lr, self.lr_size)

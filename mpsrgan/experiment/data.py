@@ -9,7 +9,7 @@ from pathlib import Path
 from data_prep import BatchLoader, Manifest, prepare
 from data_prep.augment import Augment
 from data_prep.datasets import recognise
-from data_prep.degrade import Degradation
+from data_prep.degrade import DRAWN_ANEW, Degradation
 from data_prep.loader import StagedLoader
 from data_prep.split import SPLITS
 from mpsrgan.commandline import say
@@ -133,7 +133,8 @@ def open_loaders(manifest, first, settings, any_size):
         raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
     options = {"seed": settings.seed, "crop": settings.crop, "channels": settings.channels}
     augment = Augment(**settings.pick(*(field.name for field in fields(Augment))))
-    training = {"augment": augment, "workers": os.cpu_count() or 1, **options}
+    redraw = settings.degradation in DRAWN_ANEW
+    training = {"augment": augment, "redraw": redraw, "workers": os.cpu_count() or 1, **options}
     loader = BatchLoader(manifest, "train", settings.batch, **training)
     if first:
         loader = StagedLoader(BatchLoader(first, "train", settings.batch, **training), loader, settings.first_steps)

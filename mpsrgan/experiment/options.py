@@ -97,7 +97,11 @@ OPTIONS = (
     ("tint", float, "tint them by up to this part, 0..1"),
     ("noise", float, "new noise on the inputs at each step, standard deviation in levels of 0..255"),
     ("lr_noise", float, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)"),
-    ("degradation", PRESETS, "cctv: inputs as of surveillance cameras, in place of other blur and noise"),
+    (
+        "degradation",
+        PRESETS,
+        "inputs as of surveillance cameras (cctv) or of real photographs (real: drawn anew at each step)",
+    ),
     ("dropout", float, "of the discriminator that has it (paper 002)"),
     ("normalise", bool, "batch norm in the generator of papers 000 and 004, as they have it"),
     ("asymmetric", bool, "1x5 and 5x1 convolutions in place of 5x5 (paper 003's wish)"),
