@@ -97,6 +97,7 @@ _CHECKS = {
     "faithful": (_truth, "true or false"),
     "lr_consistency": (lambda value: min(_number(value, 0, math.inf), 100.0), "a number of dB"),
     "faces": (_counts, "names with counts"),
+    "keeps": (_text, "text"),
 }
 
 
@@ -109,8 +110,10 @@ class Provenance:
         scale: of the file, such as 4 or 2. steps: in words, such as "x4 network, reduced to x2 with Lanczos".
         realism: 0 to 1, None for weights as they are. faithful: was the result bound to its input? lr_consistency: dB
         between the input and the result reduced again, at most 100, which stands for more and for equality too.
-        faces: {what: how many}, or None. output_size: [width, height] as written. pixels_sha256: `pixels_digest` of
-        what was written; None in lossy formats. warning: for whoever opens the file.
+        faces: {what: how many}, or None. keeps: what of the input the result is bound to, "pixels", "colors" (and
+        coarse shapes, of a degraded input) or "nothing"; None in files of older versions. output_size: [width, height]
+        as written. pixels_sha256: `pixels_digest` of what was written; None in lossy formats. warning: for whoever
+        opens the file.
     Raises: TypeError for a value of another type or out of its range.
     """
 
@@ -125,6 +128,7 @@ class Provenance:
     faithful: bool
     lr_consistency: float | None = None
     faces: dict | None = None
+    keeps: str | None = None
     output_size: list | None = None
     pixels_sha256: str | None = None
     warning: str = WARNING

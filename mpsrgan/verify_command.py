@@ -150,7 +150,8 @@ def _realism(realism):
 def _faithful(note):
     level = note.lr_consistency
     decibels = "not measured" if level is None else "100 dB or more" if level >= 100 else f"{level:.1f} dB"
-    return f"{'yes' if note.faithful else 'no'}, LR consistency {decibels}"
+    bound = "yes" if note.faithful else "to colors and coarse shapes alone" if note.keeps == "colors" else "no"
+    return f"{bound}, LR consistency {decibels}"
 
 
 def _input(note, given):

@@ -9,7 +9,7 @@ from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.backends import load_keras
-from mpsrgan.upscale.projection import REACH, project, pseudo_inverse
+from mpsrgan.upscale.projection import REACH, keep_colors, project, pseudo_inverse
 from mpsrgan.weights import save_generator
 
 RNG = np.random.default_rng(5)
@@ -96,7 +96,29 @@ def test_files_say_whether_they_undo_a_blur(notes, faithful, tmp_path):
     assert Upscaler(tmp_path / "generator.onnx").faithful == faithful
 
 
-def test_weights_that_undo_a_blur_are_left_alone(monkeypatch):
+def test_of_degraded_inputs_colors_and_coarse_shapes_are_kept_and_noise_is_not():
+    clean = to_float(picture(48, 40))
+    noisy = clean + np.float32(0.1) * RNG.standard_normal(clean.shape, np.float32)
+    restored = resize(clean, (192, 160)) + np.linspace(0, 0.2, 160, dtype=np.float32)[:, None]
+    kept = keep_colors(restored, resize(restored, (48, 40)) - noisy)
+    error = resize(kept, (48, 40)) - clean
+    assert np.abs(error.mean((0, 1))).max() < 0.01 and np.sqrt(np.square(error).mean()) < 0.02
+    assert np.abs(projected(restored, noisy) - restored).std() > 0.08, "a projection puts the noise back"
+
+
+def test_in_tiles_colors_are_kept_the_same(tmp_path):
+    model, image = strong(build_generator(**SMALL)), picture(37, 61)
+    save_generator(model, tmp_path / "generator.h5", "srgan", SMALL, {"bicubic": False})
+    tiled, whole = (Upscaler(tmp_path / "generator.h5", backend="keras", tile=tile) for tile in (9, 200))
+    assert whole.keeps == "colors" and np.abs(tiled(image).astype(int) - whole(image)).max() <= 1
+    less = Upscaler(tmp_path / "generator.h5", backend="keras", tile=9, overlap=whole.overlap - 12)
+    assert np.abs(less(image).astype(int) - whole(image)).max() > 1, "this test cannot see a halo too small"
+    raw, done = Upscaler(model, faithful=False).restore(image), whole.restore(image)
+    known = lambda sr: resize(sr.astype(np.float32), image.shape[:2]).mean((0, 1)) - image.mean((0, 1))
+    assert np.abs(known(done.image)).max() < 0.5 < 1 < np.abs(known(raw.image)).max()
+
+
+def test_weights_that_undo_a_blur_are_not_projected(monkeypatch):
     from mpsrgan import upscale
 
     monkeypatch.setattr(

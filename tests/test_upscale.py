@@ -266,21 +266,24 @@ def test_the_limit_on_output_pixels(upscale, folder, tmp_path, capsys):
     assert "28x20, 560 pixels, over the limit of 559" in capsys.readouterr().err
 
 
-def test_default_weights_are_those_of_the_newest_run(folder, weights, softer, tmp_path, monkeypatch, capsys):
+def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
+    folder, weights, softer, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     ship(monkeypatch, {"soft": (softer, None), "mpsrgan-plus": (weights, "soft")})
     words = ["upscale", str(folder / "a.jpg"), "-o", "out.png"]
-    assert main(words) == 0
-    assert "weights: mpsrgan-plus at realism 0.5 (" in capsys.readouterr().err
-    expected = Upscaler(weights, realism=0.5, fidelity=softer)(Image.open(folder / "a.jpg"))
-    assert np.array_equal(Image.open("out.png"), expected)
+    assert "there is no runs/*/generator.h5" in user_error(capsys, main([*words, "--weights", "latest"]))
     for name, time in [("b_old", 1000), ("a_new", 2000)]:
         run = tmp_path / "runs" / name
         run.mkdir(parents=True)
         (run / "generator.h5").write_bytes(weights.read_bytes())
         os.utime(run / "generator.h5", (time, time))
+    assert main([*words, "--weights", "latest"]) == 0
+    assert "runs/a_new/generator.h5, the newest run" in capsys.readouterr().err
     assert main(words) == 0
-    assert "runs/a_new/generator.h5" in capsys.readouterr().err
+    assert "weights: mpsrgan-plus at realism 0.5: made for clean pictures (" in capsys.readouterr().err
+    expected = Upscaler(weights, realism=0.5, fidelity=softer)(Image.open(folder / "a.jpg"))
+    assert np.array_equal(Image.open("out.png"), expected)
 
 
 @pytest.mark.parametrize("backend", ["keras", "onnx"])

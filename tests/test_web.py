@@ -41,8 +41,12 @@ class Fake:
     scale, made = 4, []
 
     def __init__(self, weights, *, realism=None, faithful=True, backend="auto"):
-        self.realism, self.faithful, self.backend = realism, faithful, backend
+        self.weights, self.realism, self.backend = weights, realism, backend
+        self.keeps = "nothing" if faithful is False else "pixels"
         self.made.append((weights, realism, faithful))
+
+    def chosen(self, image):
+        return self, None
 
     def restore(self, image, *, scale=None, progress=None):
         pixels = np.asarray(image)
@@ -95,7 +99,7 @@ def test_a_photograph_becomes_a_file_with_its_note_and_pictures_to_show(fake, tm
     before = np.asarray(Image.open(file[0]).resize((32, 40), Image.BICUBIC))
     assert np.array_equal(np.asarray(Image.open(result.before)), before)
     assert result.facts["Size"] == "8x10 to 32x40 pixels" and "61.2 dB" in result.facts["Against your photograph"]
-    assert result.facts["Colours shifted by the network"] == "0.50 of 255 levels, undone"
+    assert result.facts["Colors shifted by the network"] == "0.50 of 255 levels, undone"
     assert shares == [(0, file[1]), (0.5, f"{file[1]}: 1 of 2 parts"), (1, f"{file[1]}: 2 of 2 parts")]
 
 
@@ -199,14 +203,15 @@ def test_results_go_after_a_while(fake, tmp_path, monkeypatch):
 
 def test_weights_to_choose(tmp_path):
     names = weights_to_choose()
-    assert names[0] == "mpsrgan-plus" and not {"enhance", "mpsrgan-plus-fidelity"} & set(names)
+    assert names[:2] == ["auto", "mpsrgan-plus"] and not {"enhance", "mpsrgan-plus-fidelity"} & set(names)
     assert not [name for name in names if "discriminator" in name]
     own = tmp_path / "own.onnx"
     assert weights_to_choose(own) == [own, *names] and weights_to_choose("mpsrgan-lite")[0] == "mpsrgan-lite"
     assert weights_to_choose("mpsrgan-lite").count("mpsrgan-lite") == 1
     with pytest.raises(UserError, match="no such file"):
         weights_to_choose(str(tmp_path / "none.h5"))
-    assert about("mpsrgan-plus")[1:] == (True, True) and about("inception-1")[1:] == (False, False)
+    assert about("auto")[1:] == about("mpsrgan-plus")[1:] == (True, True)
+    assert about("inception-1")[1:] == (False, False)
     assert about(str(own)) == ("your own", False, True) and about("mpsrgan-lite")[0].startswith("x4, 0.4 million")
 
 
@@ -226,7 +231,7 @@ def test_faces_in_a_file(fake, tmp_path, monkeypatch):
     files = [saved(tmp_path, "a.png", photo(60, 40)), saved(tmp_path, "b.png", photo(60, 40, kind=np.uint16)[..., 0])]
     done, problem = Desk(tmp_path / "out").enlarge_all(files, Wish("mpsrgan-plus", 0.5, True, 2, "lanczos"))
     assert read_provenance(done.file).faces["restored"] == 1 and done.facts["Faces"] == "1 face found, 1 restored"
-    assert "Colours shifted by the network" not in done.facts
+    assert "Colors shifted by the network" not in done.facts
     assert problem.startswith("b.png: faces are found in pictures of 8 bits")
 
 

@@ -11,6 +11,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.invention import invention_map
 from mpsrgan.reading import list_images, open_image
 from mpsrgan.report import BASELINES
+from mpsrgan.upscale.choice import AUTO, CLEAN, REAL
 
 BASELINE = "bicubic"
 
@@ -46,7 +47,10 @@ class Network(Method):
         self.name = name
         self._upscale = Upscaler(source, backend="keras", realism=realism, fidelity=fidelity, faithful=faithful)
         self.scale = self._upscale.scale
-        what = describe(weights_file(source)) if realism is None else mixture(source, realism, fidelity).words
+        if source == AUTO:
+            what = f"for each picture {CLEAN} or {REAL}"
+        else:
+            what = describe(weights_file(source)) if realism is None else mixture(source, realism, fidelity).words
         self.words = f"{what}, {self._upscale.parameters:,} parameters" + (", projected onto the input" * faithful)
 
     def __call__(self, photo, lr, size):

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,8 +10,9 @@ from mpsrgan.blend import Mixture, mixture
 from mpsrgan.errors import UserError
 from mpsrgan.invention import invention_map
 from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
+from mpsrgan.upscale.choice import AUTO, CLEAN, REALISM, Automatic, Choice
 from mpsrgan.upscale.pixels import pixels_of, visible
-from mpsrgan.upscale.projection import undoes_bicubic
+from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS, undoes_bicubic
 from mpsrgan.upscale.resize import resized, target_size
 from mpsrgan.upscale.windows import Windows
 
@@ -23,7 +24,8 @@ class Restored:
     image: of the kind that came. steps: what was done, in words. lr_consistency: PSNR in dB of the input against the
     result, reduced by Pillow's bicubic filter. colour_shift: what the network alone added to the mean colour, levels of
     0..255, or None; a faithful result has it no more. levels: where detail was made up, float32 (H, W) of the result's
-    size, as of `mpsrgan.invention.invention_map`, or None.
+    size, as of `mpsrgan.invention.invention_map`, or None. choice: which weights made it and why, where they were
+    chosen for it, or None.
     """
 
     image: object
@@ -31,34 +33,39 @@ class Restored:
     lr_consistency: float
     colour_shift: float | None
     levels: np.ndarray | None = None
+    choice: Choice | None = None
 
 
 class Upscaler:
     """Enlarges images with a generator, in tiles, so that memory does not grow with the image.
 
     Args:
-        source: path of a .h5 file or name of shipped weights (see ``load_generator``), path of a .onnx file that
-            ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in [-1, 1] for any H and W;
-            C is 3 (RGB) or 1 (gray).
+        source: "auto" (default): for each picture the weights that suit it, `mpsrgan-plus` or `mpsrgan-real`, see
+            ``mpsrgan.upscale.choice``. Else path of a .h5 file or name of shipped weights (see ``load_generator``),
+            path of a .onnx file that ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in
+            [-1, 1] for any H and W; C is 3 (RGB) or 1 (gray).
         realism: for weights of a GAN that have a partner trained on content alone: 0 (the partner's weights) to 1
             (the GAN's), or those between; of `mpsrgan-plus` 0.5 shows half of what the GAN changes. None: the weights
             as they are. See ``mpsrgan.blend``.
         fidelity: name or path of that partner; None: the one that ships with the weights.
-        faithful: change the network's result as little as needed for it to be the input again when reduced by
-            Pillow's bicubic filter (``mpsrgan.upscale.projection``). None: unless the weights undo another reduction,
-            a blur for instance, as those that ship and files that a run wrote say of themselves.
+        faithful: True: minimally adjust the network's result so that downscaling it by Pillow's bicubic filter gives
+            back the input. False: leave it as the network made it. None: as True, unless the weights undo blur, noise
+            or compression too, as those that ship and files that a run wrote say of themselves; then a projection
+            onto the input would put these back, so only its colors and coarse shapes are kept
+            (``mpsrgan.upscale.projection``).
         backend: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or
             "auto". See ``mpsrgan.upscale.backends.open_generator``. The results differ by rounding, at most one level.
         tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. "auto": 192,
             which needs about 1 GB with the default srgan, or what fits half of the free memory; halved if it gives out.
             Smaller ones are taken where they need no more windows, but not on JAX.
         overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius (and 8
-            pixels for a faithful result), which makes tiles invisible (the result is the untiled one, but for
-            rounding). Less is faster and may show seams.
+            pixels for a faithful result, 12 for one that keeps colors), which makes tiles invisible (the result is the
+            untiled one, but for rounding). Less is faster and may show seams.
 
     Attributes: ``scale`` (sr side / lr side), ``channels``, ``parameters`` (their number), ``backend`` (which it is),
     ``tile``, ``overlap``, ``align`` (windows begin at its multiples: see ``mpsrgan.upscale.tiles.alignment``),
-    ``realism`` (float or None), ``faithful`` (bool).
+    ``realism`` (float or None), ``faithful`` (bool), ``keeps`` (what of the input the result is bound to: "pixels",
+    "colors" or "nothing"), ``weights`` (the source). With "auto" they are those for clean pictures.
     Raises: UserError for weights that cannot be loaded or mixed, or a model that is no such generator.
 
     On TensorFlow and onnxruntime one graph serves all sizes; JAX compiles once for each window size, so once for all
@@ -67,21 +74,43 @@ class Upscaler:
     """
 
     def __init__(
-        self, source, *, realism=None, fidelity=None, faithful=None, backend="auto", tile="auto", overlap=None
+        self, source=AUTO, *, realism=None, fidelity=None, faithful=None, backend="auto", tile="auto", overlap=None
     ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner to mix with; pass realism too, from 0 to 1")
-        named, self.realism = source, realism
+        self._automatic, self.weights, self.realism = None, source, realism
+        if isinstance(source, str) and source == AUTO:
+            self._become_automatic(realism, fidelity, faithful=faithful, backend=backend, tile=tile, overlap=overlap)
+            return
         if realism is not None:
             mix = mixture(source, realism, fidelity)
             self.realism, source = mix.realism, mix.end or mix
         self._source, self._generator = source, open_generator(source, backend)
-        self.faithful = undoes_bicubic(named, self._generator) if faithful is None else bool(faithful)
+        if faithful is None:
+            self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
+        else:
+            self.keeps = PIXELS if faithful else NOTHING
+        self.faithful = self.keeps == PIXELS
         self.scale, self.channels = self._generator.scale, self._generator.channels
         self.align, self.parameters = self._generator.align, self._generator.parameters
         self.backend = self._generator.backend
-        self._windows = Windows(self._generator, self.faithful, tile, overlap)
+        self._windows = Windows(self._generator, self.keeps, tile, overlap)
         self.overlap = self._windows.overlap
+
+    def _become_automatic(self, realism, fidelity, *, faithful, **options):
+        """Takes the attributes of the Upscaler for clean pictures, and chooses for each picture."""
+        if fidelity is not None:
+            raise UserError('fidelity names a partner of weights that you name; leave it out with "auto"')
+
+        def make(weights, realism):
+            return Upscaler(weights, realism=realism, faithful=False if realism is None else faithful, **options)
+
+        automatic = Automatic(make, REALISM if realism is None else realism)
+        vars(self).update(vars(make(CLEAN, automatic.realism)), _automatic=automatic)
+
+    def chosen(self, image):
+        """The Upscaler of fixed weights for an image, as of a call -> (Upscaler, Choice); (self, None) if they are."""
+        return (self, None) if self._automatic is None else self._automatic(visible(pixels_of(image)).colours)
 
     @property
     def tile(self):
@@ -126,6 +155,10 @@ class Upscaler:
 
     def restore(self, image, *, scale=None, size=None, explain=False, progress=None):
         """As a call with one image -> `Restored`. progress: called with (windows done, windows in all)."""
+        if self._automatic:
+            upscaler, choice = self.chosen(image)
+            done = upscaler.restore(image, scale=scale, size=size, explain=explain, progress=progress)
+            return replace(done, choice=choice)
         pixels = visible(pixels_of(image))
         target = target_size(pixels.size, self.scale, scale, size)
         if explain and pixels.size[0] == pixels.size[1] and target[0] != target[1]:

@@ -8,10 +8,11 @@ from mpsrgan.commandline import whole_number
 from mpsrgan.errors import UserError
 from mpsrgan.images import MAX_WRITTEN
 from mpsrgan.upscale.backends import BACKENDS
+from mpsrgan.upscale.choice import AUTO, CLEAN, REAL, REALISM
 
 NOTE = "note: a restored face is a guess, never evidence"
-WEIGHTS, REALISM = "mpsrgan-plus", 0.5
-"""Without --weights and a run of one's own: sharp, but half way back to what can be known."""
+LATEST = "latest"
+"""The value of --weights that means the newest run below the current folder."""
 
 
 def add_arguments(parser):
@@ -37,17 +38,20 @@ def add_arguments(parser):
 def _add_weights(group):
     group.add_argument(
         "--weights",
+        default=AUTO,
         metavar="FILE|NAME",
-        help="the generator: a .h5 file, a .onnx file that `mpsrgan export` wrote, or the name of weights that ship, "
-        "see `mpsrgan weights` (default: the newest runs/*/generator.h5 below the current folder; without one "
-        f"{WEIGHTS} at realism {REALISM})",
+        help=f"the generator. {AUTO} (default): {CLEAN} for clean pictures and {REAL} for blurred, noisy or compressed "
+        f"ones, at realism {REALISM}; a line says which and why. Else the name of weights that ship, see `mpsrgan "
+        "weights`, a .h5 file, a .onnx file that `mpsrgan export` wrote, or "
+        f"{LATEST} for the newest runs/*/generator.h5 below the current folder",
     )
     group.add_argument(
         "--realism",
         type=float,
         metavar="R",
         help="for weights trained with a discriminator: from 0, faithful and soft, to 1, sharp and partly made up, by "
-        "mixing them with their partner trained on content alone (default: the weights as they are)",
+        "mixing them with their partner trained on content alone (default: the weights as they are, "
+        f"with --weights {AUTO} {REALISM})",
     )
     group.add_argument(
         "--fidelity",
@@ -77,8 +81,8 @@ def _add_result(group):
         dest="faithful",
         action="store_false",
         default=None,
-        help="leave the result as the network made it. Otherwise it is changed as little as needed to be the input "
-        "again when it is reduced (bicubic), colours included; weights that undo a blur are left alone",
+        help="leave the result as the network made it. Otherwise it is minimally adjusted so that downscaling it "
+        "(bicubic) gives back the input; of degraded inputs only colors and coarse shapes are kept, not their noise",
     )
     group.add_argument("--scale", type=float, metavar="S", help="enlarge S times (default: as the network does)")
     group.add_argument(
@@ -158,25 +162,22 @@ def run(args):
         raise UserError("--background is what surrounds faces; give --faces too")
     jobs = plan(args.inputs, args.output, explain=args.explain, compare=args.compare)
     print(NOTE, file=sys.stderr)
-    if args.weights is None:
-        args.weights, args.realism = _default(args.realism)
-    elif args.realism is None and (one := entries().get(str(args.weights))) and one.fidelity:
+    if args.weights == LATEST:
+        args.weights = _latest()
+    if args.realism is None and (one := entries().get(str(args.weights))) and one.fidelity:
         print(f"weights: {args.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
     work = Work(args)
     print(f"backend: {work.upscaler.backend}", file=sys.stderr)
     return work.run(jobs)
 
 
-def _default(realism):
-    """(weights, realism) where no --weights is given: the newest run's, else those that ship."""
+def _latest():
+    """Path of the newest run's generator. Raises: UserError if there is none."""
     found = sorted(Path("runs").glob("*/generator.h5"), key=lambda path: path.stat().st_mtime)
-    if found:
-        print(f"weights: {found[-1]} (the newest run; --weights names another)", file=sys.stderr)
-        return found[-1], realism
-    others = "--weights names others" if realism is not None else "--weights and --realism choose others"
-    realism = REALISM if realism is None else realism
-    print(f"weights: {WEIGHTS} at realism {realism:g} ({others})", file=sys.stderr)
-    return WEIGHTS, realism
+    if not found:
+        raise UserError(f"--weights {LATEST}: there is no runs/*/generator.h5 below this folder; name a file")
+    print(f"weights: {found[-1]}, the newest run", file=sys.stderr)
+    return found[-1]
 
 
 def _tile(text):

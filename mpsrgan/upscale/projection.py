@@ -4,6 +4,10 @@ Iterative back-projection (Irani & Peleg 1991) adds what is missing after the re
 Pillow's bicubic filter is a small matrix for each axis, so its pseudo-inverse does that in one step: of all images that
 reduce to the input, the result is the one nearest to what the network made. What is clipped to the range is why there
 are a few steps and not one.
+
+An input that is noisy, blurred or compressed must not be reproduced pixel by pixel: that would put noise and blocks
+back. What it does tell is what a camera keeps, its colors and coarse shapes. `keep_colors` binds a result to these:
+after downscaling, result and input are the same but for what is finer than about `COARSE` input pixels.
 """
 
 import functools
@@ -15,10 +19,17 @@ import numpy as np
 from mpsrgan.images import resize
 from mpsrgan.upscale.backends import description_of
 
+PIXELS, COLORS, NOTHING = "pixels", "colors", "nothing"
+"""What of the input a result is bound to."""
+COARSE = 4.0
+"""Standard deviation, in input pixels, of the Gaussian filter that tells coarse from fine. It averages about 200 of
+them, so that noise of 20 levels comes back as 1.4."""
 STEPS = 2
 REACH = 8
 """Lr pixels around a window's kept part beyond which the projection moves nothing by a tenth of a level: its
 pseudo-inverse falls to 0.31 of itself with each lr pixel (measured, factors 2 to 8)."""
+REACHES = {PIXELS: REACH, COLORS: round(3 * COARSE), NOTHING: 0}
+"""The same for each of the three."""
 
 
 @functools.lru_cache(maxsize=16)
@@ -47,6 +58,19 @@ def project(sr, lr, drift, low=-1.0, high=1.0):
         added = [rows @ plane @ columns.T for plane in np.moveaxis(drift, -1, 0)]
         sr = np.clip(sr - np.stack(added, axis=-1), low, high)
     return sr
+
+
+def keep_colors(sr, drift, low=-1.0, high=1.0):
+    """`sr` with its coarse difference from the input taken out -> float32 (sH, sW, C).
+
+    Args: sr: float32 (sH, sW, C). drift: `sr` downscaled by the bicubic filter, less the input: float32 (H, W, C).
+    """
+    import cv2  # here, because importing this package must stay cheap
+
+    coarse = cv2.GaussianBlur(drift, [2 * REACHES[COLORS] + 1] * 2, COARSE, borderType=cv2.BORDER_REFLECT).reshape(
+        drift.shape
+    )
+    return np.clip(sr - resize(coarse, sr.shape[:2]), low, high)
 
 
 def undoes_bicubic(source, generator=None):

@@ -46,6 +46,15 @@ def is_video(path):
     return Path(path).suffix.lower() in VIDEO_FORMATS
 
 
+def first_frame(source):
+    """The first frame of a video -> uint8 RGB (H, W, 3). Raises: UserError if it cannot be read, or without PyAV."""
+    video_input, _ = _pyav()
+    with closing(video_input.Reader(Path(source), Fraction(0), None)) as reader:
+        for frame, *_ in reader.frames():
+            return frame.to_ndarray(format="rgb24")
+    raise UserError(f"{source}: holds no frame that can be read")
+
+
 def seconds_of(time):
     """A number of seconds, or text such as "90", "1:30" or "0:01:30.5" -> Fraction. Raises: UserError for others."""
     if match := re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", str(time).strip(), re.ASCII):

@@ -7,7 +7,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.images import resize, to_float, to_levels
-from mpsrgan.upscale.projection import REACH, project
+from mpsrgan.upscale.projection import COLORS, PIXELS, REACHES, keep_colors, project
 from mpsrgan.upscale.tiles import evened, spans
 
 TILE, SMALLEST_TILE = 192, 16
@@ -49,14 +49,15 @@ class Faithfulness:
 class Windows:
     """Callable: (H, W, 1|3) uint8 or uint16 -> ((sH, sW, 1|3) of the same type, Faithfulness).
 
-    Args: generator: of `mpsrgan.upscale.backends`. faithful: is the result projected onto the input? tile: "auto" or
+    Args: generator: of `mpsrgan.upscale.backends`. keeps: what of the input the result is bound to, a key of
+        `mpsrgan.upscale.projection.REACHES`. tile: "auto" or
         pixels; overlap: lr pixels or None, see `mpsrgan.upscale.Upscaler`. After the memory gave out, ``tile`` is
         what it gave out for no more.
     """
 
-    def __init__(self, generator, faithful, tile, overlap):
-        self.generator, self.faithful = generator, faithful
-        self.overlap = generator.radius + (REACH if faithful else 0) if overlap is None else overlap
+    def __init__(self, generator, keeps, tile, overlap):
+        self.generator, self.keeps = generator, keeps
+        self.overlap = generator.radius + REACHES[keeps] if overlap is None else overlap
         self.tile = _affordable(self.overlap) if tile == "auto" else tile
         if not isinstance(self.tile, int) or self.tile < 1 or self.overlap < 0:
             raise UserError(f'tile {tile} and overlap {overlap}: tile must be "auto", or 1 or more, overlap 0 or more')
@@ -100,8 +101,10 @@ class Windows:
         """float32 (h, w, C) in -1..1 -> (sh, sw, C) of `dtype`; what it tells of the kept lr pixels is added up."""
         sr = np.clip(self._by_network(lr), -1, 1)
         drift = resize(sr, lr.shape[:2]) - lr
-        if self.faithful:
+        if self.keeps == PIXELS:
             sr = project(sr, lr, drift)
+        elif self.keeps == COLORS:
+            sr = keep_colors(sr, drift)
         levels = to_levels(sr, dtype)
         found.add(drift[kept], (resize(to_float(levels), lr.shape[:2]) - lr)[kept])
         return levels

@@ -1,7 +1,9 @@
 """Doing what was planned, file by file: read, enlarge, write with its note, and tell what came of it."""
 
+import functools
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +17,13 @@ from mpsrgan.memory import peak_memory
 from mpsrgan.provenance import Provenance, read_provenance
 from mpsrgan.reading import ImageError, named_like_image
 from mpsrgan.upscale import Upscaler
+from mpsrgan.upscale.choice import AUTO
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
+from mpsrgan.upscale.projection import NOTHING, PIXELS
 from mpsrgan.upscale.resize import REST, check_pixels, target_size
-from mpsrgan.upscale.video import is_video, upscale_video, video_provenance, video_size
+from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_provenance, video_size
 
 PATIENCE = 2
 """Seconds before one picture gets a bar of its tiles."""
@@ -42,7 +46,7 @@ class Work:
             backend=args.backend,
             tile=args.tile,
         )
-        self.weights_digest = hexdigest(file_of(args.weights))
+        self.choices = Counter()
         if args.faces:
             from mpsrgan.upscale.face_mode import yunet
 
@@ -64,6 +68,9 @@ class Work:
                 named = "" if text.startswith((str(job.source), str(job.target))) else f"{job.source}: "
                 _say(f"{'skipped' if skip else 'error'}: {named}{text}")
             counts[what] += 1
+        if not self.alone:
+            for weights, count in self.choices.items():
+                _say(f"weights: {weights} for {count} file{'s' * (count != 1)}")
         words = [f"{what} {n}" for what, n in counts.items() if n or what in ("done", "failed")]
         print(", ".join(words), file=sys.stderr if jobs[0].target == STREAM else sys.stdout)
         return 1 if counts["failed"] else 0
@@ -78,32 +85,41 @@ class Work:
         check_pixels(f"{job.source}: it", size, self.args.max_pixels)
         if job.target != STREAM:
             check_sides(job.target, size)
-        digest, background = self.weights_digest, self.args.background
-        expected = note_of(picture, size, self.upscaler, self.args.weights, digest, background)
+        upscaler = self._chosen(picture.image)
+        expected = note_of(picture, size, upscaler, self.args.background)
         if self.args.resume and job.target != STREAM and self._is_there(job, expected):
             return "already there"
         self._check_free(job)
-        made, faces = self._restored(job, picture.image)
+        made, faces = self._restored(job, upscaler, picture.image)
         note = completed(expected, made, faces)
         target = sys.stdout.buffer if job.target == STREAM else job.target
         write_picture(made.image, target, note, picture.profile)
         self._write_pictures(job, picture, made, note)
-        self._tell(job, picture, made, size, time.monotonic() - began)
+        self._tell(job, upscaler, picture, made, size, time.monotonic() - began)
         if faces:
             _say(f"{job.source}: {faces.words}")
         return "done"
 
-    def _restored(self, job, image):
+    def _chosen(self, image):
+        """The Upscaler for a picture; where it was chosen for it, a line or a count tells which and why."""
+        upscaler, choice = self.upscaler.chosen(image)
+        if choice:
+            self.choices[choice.weights] += 1
+            if self.alone:
+                _say(f"weights: {choice.words} (--weights and --realism choose others)")
+        return upscaler
+
+    def _restored(self, job, upscaler, image):
         """-> (Restored, FaceReport or None)."""
         asked = {"scale": self.args.scale, "size": self.args.size}
         with _bar("tile", job.source, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
             if not self.args.faces:
                 explain = job.explanation is not None
-                return self.upscaler.restore(image, explain=explain, progress=progress, **asked), None
+                return upscaler.restore(image, explain=explain, progress=progress, **asked), None
             from mpsrgan.upscale.face_mode import restore_with_faces
 
             background = self.args.background
-            return restore_with_faces(self.upscaler, image, background=background, progress=progress, **asked)
+            return restore_with_faces(upscaler, image, background=background, progress=progress, **asked)
 
     def _is_there(self, job, expected):
         """Is the output what this call would write? Told by its note; its pixels are not looked at."""
@@ -139,20 +155,14 @@ class Work:
             write(np.concatenate([shown, legend(shown.shape[1])]), job.explanation, "what was made up is coloured")
             print(f"{job.source}: invention {invention(made.levels):.1f} levels")
 
-    def _tell(self, job, picture, made, size, seconds):
+    def _tell(self, job, upscaler, picture, made, size, seconds):
         if not job.named:
             return
         width, height = picture.size
         _say(
             f"{job.source}: {width}x{height} to {size[0]}x{size[1]} by {made.steps}; LR consistency "
-            f"{made.lr_consistency:.1f} dB{self._shift(made)}; {seconds:.1f} s, {peak_memory() / 1e9:.2f} GB"
+            f"{made.lr_consistency:.1f} dB{_shift(made, upscaler)}; {seconds:.1f} s, {peak_memory() / 1e9:.2f} GB"
         )
-
-    def _shift(self, made):
-        if made.colour_shift is None:
-            return ""
-        undone = " (undone)" if self.upscaler.faithful else ""
-        return f", colour shift of the network {made.colour_shift:.2f} levels{undone}"
 
     def _video(self, job):
         if self.args.scale or self.args.size:
@@ -165,15 +175,16 @@ class Work:
                 raise UserError(f"{text}; leave it out")
             _say(f"note: {text}")
         self._check_free(job)
-        note = self._video_note(job)
+        upscaler = self._chosen(first_frame(job.source)) if self.args.weights == AUTO else self.upscaler
+        note = self._video_note(job, upscaler)
         if self.args.resume and _note_in(job.target) == note:
             return "already there"
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
                 job.source,
                 job.target,
-                self.upscaler,
-                scale=self.upscaler.scale,
+                upscaler,
+                scale=upscaler.scale,
                 every=self.args.every,
                 start=self.args.start,
                 end=self.args.end,
@@ -190,27 +201,25 @@ class Work:
         )
         return "done"
 
-    def _video_note(self, job):
-        scale, args = self.upscaler.scale, self.args
+    def _video_note(self, job, upscaler):
+        scale, args = upscaler.scale, self.args
         steps = f"x{scale} network on " + ("each frame" if args.every == 1 else f"one of {args.every} frames")
         steps += f", from {args.start}" * bool(args.start) + f", to {args.end}" * bool(args.end)
         steps += f", smoothed by {args.smooth:g}" * bool(args.smooth)
-        digests, faithful = (self.weights_digest, hexdigest(job.source)), self.upscaler.faithful
         size = video_size(job.source)
         sizes = {"input_size": size, "output_size": [scale * side for side in size]}
-        return _note(args.weights, *digests, self.upscaler, faithful=faithful, scale=scale, steps=steps, **sizes)
+        return _note(upscaler, hexdigest(job.source), upscaler.keeps, scale=scale, steps=steps, **sizes)
 
 
-def note_of(picture, size, upscaler, weights, digest, background="network"):
+def note_of(picture, size, upscaler, background="network"):
     """The Provenance of a `Picture` that `upscaler` makes (width, height) = size; what was done is still to be added.
 
-    Args: weights: as given to --weights. digest: sha256 of their file. background: of faces; what Lanczos made of it is
-        not bound to the input.
+    Args: background: of faces; what Lanczos made of it is not bound to the input.
     """
     sizes = {"input_size": list(picture.size), "output_size": list(size)}
     scale = round(size[0] / picture.size[0], 6)
-    faithful = upscaler.faithful and background != "lanczos"
-    return _note(weights, digest, picture.digest, upscaler, faithful=faithful, scale=scale, steps="", **sizes)
+    keeps = NOTHING if background == "lanczos" else upscaler.keeps
+    return _note(upscaler, picture.digest, keeps, scale=scale, steps="", **sizes)
 
 
 def completed(note, made, faces):
@@ -218,10 +227,24 @@ def completed(note, made, faces):
     return replace(note, steps=made.steps, lr_consistency=made.lr_consistency, faces=faces and faces.counts)
 
 
-def _note(weights, weights_digest, input_digest, upscaler, **more):
+def _note(upscaler, input_digest, keeps, **more):
     """Provenance with the file of the weights by its name, without the folder."""
-    digests = {"weights_sha256": weights_digest, "input_sha256": input_digest}
-    return Provenance(model=Path(weights).name, realism=upscaler.realism, **digests, **more)
+    digests = {"weights_sha256": _digest_of(upscaler.weights), "input_sha256": input_digest}
+    bound = {"faithful": keeps == PIXELS, "keeps": keeps}
+    return Provenance(model=Path(upscaler.weights).name, realism=upscaler.realism, **digests, **bound, **more)
+
+
+@functools.lru_cache(8)
+def _digest_of(weights):
+    """sha256 of the file of weights, as given to --weights."""
+    return hexdigest(file_of(weights))
+
+
+def _shift(made, upscaler):
+    if made.colour_shift is None:
+        return ""
+    undone = " (undone)" if upscaler.keeps != NOTHING else ""
+    return f", color shift of the network {made.colour_shift:.2f} levels{undone}"
 
 
 def _note_in(path):

@@ -4,7 +4,8 @@ from argparse import ArgumentTypeError
 
 from mpsrgan.commandline import say, whole_number
 from mpsrgan.upscale.backends import BACKENDS
-from mpsrgan.upscale.command import NOTE, REALISM, WEIGHTS
+from mpsrgan.upscale.choice import AUTO, CLEAN, REAL, REALISM
+from mpsrgan.upscale.command import NOTE
 
 HOST = "127.0.0.1"
 
@@ -16,8 +17,8 @@ def add_arguments(parser):
     add(
         "--weights",
         metavar="FILE|NAME",
-        help=f"the network that is chosen at first (default: {WEIGHTS} at realism {REALISM}); those that ship can be "
-        "chosen too",
+        help=f"the network that is chosen at first (default {AUTO}: {CLEAN} or {REAL} at realism {REALISM}, whichever "
+        "suits the picture); those that ship can be chosen too",
     )
     add("--backend", choices=BACKENDS, default="auto", help="what computes, as of `mpsrgan upscale` (default: auto)")
     limits = parser.add_argument_group("limits")

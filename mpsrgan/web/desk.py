@@ -12,12 +12,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from mpsrgan.assets import hexdigest
 from mpsrgan.errors import UserError
 from mpsrgan.images import save_image
 from mpsrgan.registry import entries
 from mpsrgan.upscale import Upscaler
-from mpsrgan.upscale.command import WEIGHTS
+from mpsrgan.upscale.choice import AUTO, CLEAN, REAL
 from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.pixels import viewable
@@ -95,9 +94,7 @@ class Desk:
         self.upscaler = functools.lru_cache(KEPT_UPSCALERS)(self._upscaler)
 
     def _upscaler(self, weights, realism, faithful):
-        """-> (Upscaler, sha256 of the weights' file)."""
-        upscaler = Upscaler(weights, realism=realism, faithful=faithful, backend=self.backend)
-        return upscaler, hexdigest(file_of(weights))
+        return Upscaler(weights, realism=realism, faithful=faithful, backend=self.backend)
 
     def enlarge_all(self, files, wish, progress=lambda done, text: None, stopped=lambda: False):
         """Enlarge (path, name) pairs -> iterator of `Result`, and of text for each file of which nothing came.
@@ -149,13 +146,14 @@ class Desk:
         picture = read_picture(path)
         size = target_size(picture.size, 1, wish.scale)
         check_pixels("it", size, self.limits.pixels)
-        upscaler, digest = self.upscaler(wish.weights, wish.realism, wish.faithful)
+        faithful = None if wish.faithful and wish.weights == AUTO else wish.faithful
+        upscaler, choice = self.upscaler(wish.weights, wish.realism, faithful).chosen(picture.image)
         made, faces = self._restored(upscaler, picture.image, wish, tick)
-        note = completed(note_of(picture, size, upscaler, wish.weights, digest, wish.faces), made, faces)
+        note = completed(note_of(picture, size, upscaler, wish.faces), made, faces)
         file = folder / f"{_stem(name)}.png"
         note = write_picture(made.image, file, note, picture.profile)
         shown = _write_shown(picture, made, file, note)
-        facts = _facts(note, made, faces, time.monotonic() - began)
+        facts = _facts(note, made, choice, faces, time.monotonic() - began)
         return Result(file, *shown, facts)
 
     def _restored(self, upscaler, image, wish, tick):
@@ -166,13 +164,16 @@ class Desk:
 
 
 def weights_to_choose(given=None):
-    """Names of the colour generators that ship, and first what is `given` or else the default -> list.
+    """Names of the color generators that ship, and first what is `given` or else "auto" -> list.
 
     Those that are some GAN's partner are left out: they are its realism 0. Raises: UserError for no such file or name.
     """
     generators = [one for one in entries().values() if one.kind == "generator" and one.channels == 3]
     partners = {one.fidelity for one in generators}
-    names = sorted((one.name for one in generators if one.name not in partners), key=lambda name: name != WEIGHTS)
+    first = (CLEAN, REAL)
+    names = sorted((one.name for one in generators if one.name not in partners), key=lambda name: name not in first)
+    if CLEAN in names:
+        names.insert(0, AUTO)
     if given is not None:
         file_of(given)
         names = [given, *(name for name in names if name != given)]
@@ -183,6 +184,8 @@ def weights_to_choose(given=None):
 
 def about(weights):
     """(words on the weights, can realism be chosen?, do they undo the bicubic reduction?)."""
+    if weights == AUTO:
+        return f"{CLEAN} for clean photographs, {REAL} for blurred, noisy or compressed ones", True, True
     one = entries().get(weights) if is_name(weights) else None
     if one is None:
         return "your own", False, undoes_bicubic(weights)
@@ -232,7 +235,7 @@ def _write_reduced(sr, size, path, note):
     write_picture(Image.fromarray(sr).resize(size, Image.Resampling.LANCZOS), path, note)
 
 
-def _facts(note, made, faces, seconds):
+def _facts(note, made, choice, faces, seconds):
     """{what: text}."""
     realism = "" if note.realism is None else f", realism {note.realism:g}"
     consistency = "the very same" if note.lr_consistency == 100 else f"{note.lr_consistency:.1f} dB"
@@ -241,9 +244,11 @@ def _facts(note, made, faces, seconds):
         "Done by": f"{note.model}{realism}: {made.steps}",
         "Against your photograph": f"{consistency} when reduced again ({_CLOSE})",
     }
+    if choice:
+        facts["Network"] = choice.words
     if made.colour_shift is not None:
-        undone = ", undone" if note.faithful else ""
-        facts["Colours shifted by the network"] = f"{made.colour_shift:.2f} of 255 levels{undone}"
+        undone = ", undone" if note.keeps != "nothing" else ""
+        facts["Colors shifted by the network"] = f"{made.colour_shift:.2f} of 255 levels{undone}"
     if faces is not None:
         facts["Faces"] = faces.words
     return facts | {"Time": f"{seconds:.1f} s"}

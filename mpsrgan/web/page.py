@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from mpsrgan.upscale.command import REALISM
+from mpsrgan.upscale.choice import REALISM
 from mpsrgan.web.desk import KEPT_SECONDS, Result, Wish, about
 from mpsrgan.web.style import CSS
 
@@ -98,7 +98,7 @@ class Page:
             faithful = gr.Checkbox(
                 bicubic,
                 label="Faithful",
-                info="The result, reduced again, is the photograph you gave",
+                info="Downscaled again, the result is your photograph; of a degraded one it keeps colors and shapes",
                 elem_id="faithful",
             )
             faces = gr.Radio(FACES, value="whole", label="Faces are done", elem_id="faces")
