@@ -4,16 +4,16 @@
     python experiments/mpsrgan_real.py --start mpsrgan-real --data DIR --preset paper            on with your own faces
     python experiments/mpsrgan_real.py                             quick, from nothing, on embedded portraits: minutes
 
-The network without the GAN is trained first, by `experiments/mpsrgan_lite.py --degradation real --filters 64 --blocks 16
---detail 16 --start mpsrgan-plus-fidelity`, see its card, weights/mpsrgan-real-fidelity.md.
+The network without the GAN is trained first, by `experiments/mpsrgan_lite.py --degradation real --filters 64
+--blocks 16 --detail 16 --start mpsrgan-plus-fidelity`, see its card, weights/mpsrgan-real-fidelity.md.
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
 
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import YEARBOOK, Experiment, Paper, Settings, main
-from mpsrgan.experiment.networks import lite
+from mpsrgan.runner import YEARBOOK, Experiment, Paper, Settings, main
+from mpsrgan.runner.networks import lite
 
 RECIPE = Paper(
     title="mpsrgan-real: 64x64 -> 256x256 faces from blurred, noisy and compressed inputs",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpsrgan.images import resize
+from mpsrgan.io.images import resize
 from mpsrgan.upscale.backends import description_of
 
 STEPS = 2
@@ -60,8 +60,8 @@ def undoes_bicubic(source, generator=None):
     if Path(source).suffix == ".onnx":  # h5py is not needed for it
         description = generator and generator.note.get("description")
     else:
-        from mpsrgan.registry import entry
-        from mpsrgan.weights import is_name
+        from mpsrgan.hub.h5 import is_name
+        from mpsrgan.hub.registry import entry
 
         if is_name(source):
             return entry(source).bicubic
