@@ -16,14 +16,8 @@ MIRRORED = (
 )
 """Files of the repository that the site shows under the path they have in it."""
 INTERNAL = (
-    *("mpsrgan", "data_prep", "*.__main__", "*.command", "*_command", "mpsrgan.cli", "mpsrgan.io.console"),
-    *(
-        "mpsrgan.io.console",
-        "mpsrgan.io.machine",
-        "mpsrgan.training.train_step.*",
-        "mpsrgan.runner.options",
-        "data_prep.ordered",
-    ),
+    *("mpsrgan", "data_prep", "*.__main__", "*.command", "mpsrgan.cli", "mpsrgan.cli.*", "mpsrgan.io.console"),
+    *("mpsrgan.training._tensorflow", "mpsrgan.training._jax", "mpsrgan.runner.options", "data_prep.ordered"),
     *("mpsrgan.evaluate.figures", "mpsrgan.evaluate.report", "mpsrgan.web", "mpsrgan.web.*"),
 )
 """Modules that the reference leaves out: the command line, and what nobody calls from outside."""

@@ -171,4 +171,4 @@ def test_the_site_builds_without_a_warning(tmp_path):
     loaded = re.compile(r'<(?:script|img|iframe)[^>]* src="?(?:https?:)?//|<link[^>]* href="?(?:https?:)?//')
     pages = list(tmp_path.glob("**/*.html"))
     assert len(pages) > 30 and not [page for page in pages if loaded.search(page.read_text())]
-    assert "mpsrgan.upscale.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()
+    assert "mpsrgan.upscale.upscaler.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()

@@ -37,8 +37,8 @@ class Settings:
     """Everything that decides the result of a run. Sizes are (height, width) in pixels, rates are per step.
 
     steps: total, or None to train `epochs`. counts: images wanted in train, validation, test; None for 80, 10 and 10 %.
-    ..._weight: of the generator's loss terms, as in `training.terms.LossWeights`. identity_crop: share of each side of an
-    image, from its middle, that the identity loss takes as the face; 0.8 serves CelebA's middle squares best.
+    ..._weight: of the generator's loss terms, as in `training.terms.LossWeights`. identity_crop: share of each side of
+    an image, from its middle, that the identity loss takes as the face; 0.8 serves CelebA's middle squares best.
     decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time;
     cosine: it falls to 0 along half a cosine wave over all steps instead. ema: see `training.ema.EMA`.
     fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`; degradation:
