@@ -7,7 +7,7 @@ BIN = .venv/bin
 run: .venv/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
 
-test: .venv/installed-test  ## the whole test suite; ARGS="tests/test_gan.py ..." narrows it
+test: .venv/installed-test  ## the whole test suite; ARGS="tests/training ..." narrows it
 	$(BIN)/python -m pytest $(ARGS)
 
 docs: .venv/installed-docs  ## the documentation, into site/; works offline, from the disk too

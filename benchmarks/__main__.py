@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import cost, loader, machine, step, upscale
 from benchmarks.report import page, plot, sections, store
-from mpsrgan.commandline import say
+from mpsrgan.io.console import say
 
 PARTS = ("step", "loader", "upscale", "cost")
 RESULTS = Path(__file__).parent / "results"

@@ -5,7 +5,7 @@ import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 
-from mpsrgan.quiet import import_keras
+from mpsrgan.io.console import import_keras
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "onnxruntime", "opencv-python", "torch")
 
@@ -15,7 +15,7 @@ def describe():
     import_keras()
     import keras
 
-    from mpsrgan import estimate
+    from mpsrgan.runner import estimate
 
     peaks = {}
     for dtype, policy in (("float32", "float32"), ("bfloat16", "mixed_bfloat16")):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from statistics import median
 
-from mpsrgan.commandline import say
-from mpsrgan.memory import peak_memory
+from mpsrgan.io.console import say
+from mpsrgan.io.machine import peak_memory
 
 
 @dataclass(frozen=True)

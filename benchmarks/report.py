@@ -4,8 +4,8 @@ import json
 import re
 from statistics import median
 
-from mpsrgan.document import Figure, Paragraph, Table, markdown
-from mpsrgan.report import save_figure
+from mpsrgan.report.document import Figure, Paragraph, Table, markdown
+from mpsrgan.report.figures import save_figure
 
 ABOUT = (
     "Measured by `python -m benchmarks`: contenders run in processes of their own, one at a time and in turns, so that "

@@ -29,8 +29,8 @@ def run(rounds, batch):
 
 def flops(batch):
     """Of one step of the networks as drawn; counted here, because TensorFlow and PyTorch do not go into one process."""
-    from mpsrgan import estimate
-    from mpsrgan.gan import GAN
+    from mpsrgan.runner import estimate
+    from mpsrgan.training.gan import GAN
 
     gan = GAN(*networks("float32"))
     return batch * estimate.step_flops(gan, gan.loss_terms, LR, LR)
@@ -69,7 +69,7 @@ def optimizers():
 
 
 def ours(precision, batch, remember=False):
-    from mpsrgan.gan import GAN
+    from mpsrgan.training.gan import GAN
 
     gan = GAN(*networks(precision))
     gan.compile(*optimizers())
@@ -107,10 +107,10 @@ def crops(precision, batch, recompute=False):
     """A step on absolute error alone, of 24 -> 96 crops: what the weights that ship are trained by."""
     import keras
 
-    from mpsrgan import estimate
-    from mpsrgan.gan import GAN
     from mpsrgan.models import lite, srgan
-    from mpsrgan.terms import LossWeights
+    from mpsrgan.runner import estimate
+    from mpsrgan.training.gan import GAN
+    from mpsrgan.training.terms import LossWeights
 
     keras.config.set_dtype_policy(precision)
     weights = LossWeights(adversarial=0, vgg=0, mae=1)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import Contender, Result, in_turns
-from mpsrgan.commandline import say
+from mpsrgan.io.console import say
 
 OURS = ("mpsrgan-fidelity", "mpsrgan-lite")
 PEERS = {
@@ -70,7 +70,8 @@ def folder(count, side=64):
 
 def flops(name, side):
     """Of enlarging one picture; counted here, because a contender in onnxruntime loads no Keras."""
-    from mpsrgan import estimate, load_generator
+    from mpsrgan import load_generator
+    from mpsrgan.runner import estimate
 
     return estimate.forward_flops(load_generator(name), side, side)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from data_prep.degrade import PRESETS, Degradation
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
-from mpsrgan.commandline import exit_code
 from mpsrgan.errors import UserError
-from mpsrgan.images import FILTERS
-from mpsrgan.reading import MANIFEST_NAME
+from mpsrgan.io.console import exit_code
+from mpsrgan.io.images import FILTERS
+from mpsrgan.io.reading import MANIFEST_NAME
 
 
 def add_arguments(parser):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from data_prep.sets import IDENTITIES, SETS
 from mpsrgan.errors import UserError
-from mpsrgan.reading import MANIFEST_NAME, READ_FORMATS, list_images
+from mpsrgan.io.reading import MANIFEST_NAME, READ_FORMATS, list_images
 
 HEADERS_READ = 16
 STRAYS = 0.05  # of a set's images: with more files that are not its own, a folder is not that set

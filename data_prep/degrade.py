@@ -12,7 +12,7 @@ import numpy as np
 
 from data_prep.photographic import CONDITIONS, jpeg, to_levels
 from mpsrgan.errors import UserError
-from mpsrgan.images import FILTERS, resize
+from mpsrgan.io.images import FILTERS, resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Degradation:
 
     kernel, sigma: Gaussian blur of kernel x kernel taps (odd) with a standard deviation of sigma target pixels; at
     the edges the picture is mirrored without repeating its last row, as torchvision and OpenCV do by default.
-    filter: one of ``mpsrgan.images.FILTERS``, in Pillow's antialiased form. noise: standard deviation of Gaussian
+    filter: one of ``mpsrgan.io.images.FILTERS``, in Pillow's antialiased form. noise: standard deviation of Gaussian
     noise in levels of 0..255, drawn for each pixel and channel. preset: in place of blur and noise; of "cctv" each
     image gets a ``Camera`` of its own, of the others see ``data_prep.photographic``.
 

@@ -17,9 +17,8 @@ from data_prep.ordered import ordered_map
 from data_prep.pairs import as_size, size_words
 from data_prep.shards import KINDS
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_float
-from mpsrgan.reading import open_image
-
+from mpsrgan.io.images import to_float
+from mpsrgan.io.reading import open_image
 
 MARGIN = 6
 """Input pixels around a crop that are degraded with it: the reach of the widest blur, within a pixel."""

@@ -14,7 +14,7 @@ from data_prep.pairs import as_size, check_fit, scale_of
 from data_prep.shards import Shards
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
-from mpsrgan.reading import MANIFEST_NAME
+from mpsrgan.io.reading import MANIFEST_NAME
 
 FORMAT = "mpsrgan-pairs"
 VERSION, PACKED_VERSION = 2, 3

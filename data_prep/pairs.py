@@ -7,8 +7,8 @@ from PIL import Image
 
 from data_prep.degrade import Degradation
 from mpsrgan.errors import UserError
-from mpsrgan.images import resize
-from mpsrgan.reading import MAX_PIXELS
+from mpsrgan.io.images import resize
+from mpsrgan.io.reading import MAX_PIXELS
 
 HR_FILTER = "lanczos"
 HASH_SIDE = 16

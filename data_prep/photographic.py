@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mpsrgan.images import resize
+from mpsrgan.io.images import resize
 
 DOWNSCALING_FILTERS = ("bicubic", "bilinear", "lanczos")
 

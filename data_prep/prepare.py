@@ -28,8 +28,8 @@ from data_prep.pairs import (
 from data_prep.shards import KINDS, rows_per_shard, write_shards
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
-from mpsrgan.images import save_image
-from mpsrgan.reading import MAX_PIXELS, ImageError, list_images, open_reduced
+from mpsrgan.io.images import save_image
+from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_reduced
 
 
 def prepare(

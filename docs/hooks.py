@@ -16,15 +16,15 @@ MIRRORED = (
 )
 """Files of the repository that the site shows under the path they have in it."""
 INTERNAL = (
-    *("mpsrgan", "data_prep", "*.__main__", "*.command", "*_command", "mpsrgan.cli", "mpsrgan.commandline"),
-    *("mpsrgan.quiet", "mpsrgan.memory", "mpsrgan.steps.*", "mpsrgan.experiment.options", "data_prep.ordered"),
+    *("mpsrgan", "data_prep", "*.__main__", "*.command", "mpsrgan.cli", "mpsrgan.cli.*", "mpsrgan.io.console"),
+    *("mpsrgan.training._tensorflow", "mpsrgan.training._jax", "mpsrgan.runner.options", "data_prep.ordered"),
     *("mpsrgan.evaluate.figures", "mpsrgan.evaluate.report", "mpsrgan.web", "mpsrgan.web.*"),
 )
 """Modules that the reference leaves out: the command line, and what nobody calls from outside."""
 TABLE = re.compile(r"^\[table(?: (\d+))?: ([^\]]+)\]\(([^)]+)\)$", re.M)
 """A line such as [table 2: Measured](../README.md), in whose place the second table below that heading is put."""
 DIRECTIVE = re.compile(r"^::: ([\w.]+)(\.\*)?$", re.M)
-"""A line such as ::: mpsrgan.losses, for mkdocstrings; with .* all modules inside a package."""
+"""A line such as ::: mpsrgan.training.losses, for mkdocstrings; with .* all modules inside a package."""
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)\s#]+)")
 CODE = re.compile(r"<code>(?=[^<]{1,36}</code>)")
 

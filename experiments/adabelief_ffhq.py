@@ -14,7 +14,7 @@ The quick run reaches 29.86 dB; bicubic has 40.59 on these soft scans, so what i
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import NATURAL, ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main, srgan
+from mpsrgan.runner import NATURAL, ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main, srgan
 
 PICTURE_SIZES = (50, 100, 150, 250)
 """Sides of the inputs that the paper shows."""
@@ -75,8 +75,8 @@ def draw(done):
     """The paper's pictures, at each of its input sizes that the targets allow, and curves."""
     import numpy as np
 
-    from mpsrgan.images import resize, save_image
-    from mpsrgan.report import comparison_grid
+    from mpsrgan.io.images import resize, save_image
+    from mpsrgan.report.figures import comparison_grid
     from mpsrgan.training.callbacks import restore
 
     _, _, faces = done.faces(3)
@@ -95,7 +95,7 @@ def draw(done):
 
 def compare(all_runs):
     """Loss and validation PSNR against step and time, a mean over the seeds for each optimizer, and a table."""
-    from mpsrgan.report import draw_curves
+    from mpsrgan.report.figures import draw_curves
 
     by_optimizer = {name: [] for name in OPTIMIZERS}
     for run in all_runs.runs.values():
@@ -122,7 +122,7 @@ def _mean_curve(runs):
 def _table(by_optimizer, curves):
     from statistics import mean, stdev
 
-    from mpsrgan.document import Table
+    from mpsrgan.report.document import Table
 
     target = curves["adam"][-1]["val_psnr"]
     rows = []

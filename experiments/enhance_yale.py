@@ -14,7 +14,7 @@ generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no num
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import ONE_BATCH, ORL, Experiment, Networks, Paper, Settings, main
+from mpsrgan.runner import ONE_BATCH, ORL, Experiment, Networks, Paper, Settings, main
 
 INTERPOLATION = "scikit-image, order 1"
 """What the paper compares with is "SKImage interpolated"; order 1 is that library's default."""
@@ -80,9 +80,9 @@ def networks(settings):
 
 def draw(done):
     """The paper's figures 5.1.1, 5.1.3 and 5.1.4, and the discriminator's scores of section 5.1."""
-    from mpsrgan.images import save_image
+    from mpsrgan.io.images import save_image
     from mpsrgan.metrics import DISCRIMINATOR_SCORES
-    from mpsrgan.report import BASELINES, draw_curves, picture_grid
+    from mpsrgan.report.figures import BASELINES, draw_curves, picture_grid
     from mpsrgan.training.callbacks import restore
 
     figures, epochs = done.figures, done.epochs
@@ -119,8 +119,8 @@ def draw(done):
 
 
 def _table(done, levels, crossed):
-    from mpsrgan.document import Table
     from mpsrgan.metrics import DISCRIMINATOR_SCORES
+    from mpsrgan.report.document import Table
 
     last = done.epochs[-1] if done.epochs else {}
     best = max((row["val_psnr"] for row in done.epochs), default=None)

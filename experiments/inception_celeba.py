@@ -15,7 +15,7 @@ Expected of the quick run: 29.83 dB (bicubic 27.94). Table II compares people: t
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, Study, main
+from mpsrgan.runner import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, Study, main
 
 PAPER = Paper(
     title="16x16 -> 64x64 faces with inception-residual blocks",
@@ -113,7 +113,7 @@ def draw(done):
 
 def compare(all_runs):
     """Tables I and II, figures 4, 6 and 7 of four runs."""
-    from mpsrgan.experiment.verification import verification_tables
+    from mpsrgan.runner.verification import verification_tables
 
     runs = {name.removeprefix("scenario-"): run for name, run in all_runs.runs.items()}
     _draw_faces(all_runs, runs)
@@ -126,7 +126,7 @@ def compare(all_runs):
 
 
 def _table_1(runs):
-    from mpsrgan.document import Table
+    from mpsrgan.report.document import Table
 
     rows = []
     for name, run in runs.items():
@@ -142,8 +142,8 @@ def _figure_7(folder, runs):
     """Batches in two hours, drawn and as a table."""
     from matplotlib.figure import Figure
 
-    from mpsrgan.document import Table
-    from mpsrgan.report import save_figure
+    from mpsrgan.report.document import Table
+    from mpsrgan.report.figures import save_figure
 
     batches = {name: round(2 * run.results["run"]["batches_per_hour"]) for name, run in runs.items()}
     figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
@@ -160,9 +160,9 @@ def _figure_7(folder, runs):
 
 def _asymmetric(settings):
     """What the paper wished for, beside its own generator: parameters, operations, speed."""
-    from mpsrgan.document import Table
-    from mpsrgan.estimate import forward_flops, forward_speed
     from mpsrgan.models.inception import build_generator
+    from mpsrgan.report.document import Table
+    from mpsrgan.runner.estimate import forward_flops, forward_speed
 
     rows = []
     for name, asymmetric in (("5x5, the paper's", False), ("1x5 and 5x1", True)):
@@ -175,8 +175,8 @@ def _asymmetric(settings):
 
 def _draw_faces(all_runs, runs):
     """Figure 4: whole faces. Figure 6: their middles, where texture shows."""
-    from mpsrgan.images import save_image
-    from mpsrgan.report import BASELINES
+    from mpsrgan.io.images import save_image
+    from mpsrgan.report.figures import BASELINES
     from mpsrgan.training.callbacks import restore
 
     lr, hr = all_runs.faces(8)
@@ -191,8 +191,8 @@ def _draw_faces(all_runs, runs):
 
 
 def _enlarged(columns, factor):
-    from mpsrgan.images import resize
-    from mpsrgan.report import picture_grid
+    from mpsrgan.io.images import resize
+    from mpsrgan.report.figures import picture_grid
 
     *_, last = columns.values()
     size = tuple(factor * side for side in last[0].shape[:2])

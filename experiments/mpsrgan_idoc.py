@@ -13,7 +13,7 @@ The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import YEARBOOK, Experiment, Paper, Settings, main, srgan
+from mpsrgan.runner import YEARBOOK, Experiment, Paper, Settings, main, srgan
 
 PAPER = Paper(
     title="MPSRGAN: 64x64 -> 256x256 faces with SRGAN and VGG19",

@@ -12,8 +12,8 @@ Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, 
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import YEARBOOK, Experiment, Paper, Settings, main
-from mpsrgan.experiment.networks import lite
+from mpsrgan.runner import YEARBOOK, Experiment, Paper, Settings, main
+from mpsrgan.runner.networks import lite
 
 RECIPE = Paper(
     title="mpsrgan-real: 64x64 -> 256x256 faces from blurred, noisy and compressed inputs",

@@ -14,7 +14,7 @@ Expected of the quick run: 42.07 dB (bicubic 39.45; the sample scans are soft).
 import sys
 from dataclasses import replace
 
-from mpsrgan.experiment import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, main
+from mpsrgan.runner import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, main
 
 PAPER = Paper(
     title="512x512 -> 1024x1024 faces with pixel shuffle and a scaled bilinear residual",
@@ -86,8 +86,8 @@ def draw(done):
     """The paper's figures 3 (PSNR on validation by epoch) and 4 to 6 (results), and the learned scale."""
     import keras
 
-    from mpsrgan.document import Table
-    from mpsrgan.report import draw_curves
+    from mpsrgan.report.document import Table
+    from mpsrgan.report.figures import draw_curves
 
     levels = {"bicubic": done.validation_psnr("bicubic"), "the paper, on its test set": PAPER.psnr}
     title = "PSNR on validation (figure 3)"

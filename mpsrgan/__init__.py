@@ -8,7 +8,7 @@ from mpsrgan.errors import UserError
 __version__ = "0.1.0"
 
 _WEIGHTS = ("load_generator", "save_generator", "load_discriminator", "save_discriminator")
-_LAZY = {**dict.fromkeys(_WEIGHTS, "mpsrgan.weights"), "Upscaler": "mpsrgan.upscale"}
+_LAZY = {**dict.fromkeys(_WEIGHTS, "mpsrgan.hub.h5"), "Upscaler": "mpsrgan.upscale"}
 __all__ = ["UserError", "__version__", *_LAZY]
 
 

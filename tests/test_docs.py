@@ -6,17 +6,12 @@ import re
 import subprocess
 import sys
 import types
-from pathlib import Path
 
 import pytest
-from conftest import experiment_script
+from helpers import ROOT, known_options, options
 
-from mpsrgan import cli
-
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("**/*.md"))
-EXPERIMENTS = ("mpsrgan_idoc", "enhance_yale", "pixelshuffle_ffhq", "inception_celeba", "adabelief_ffhq")
 
 
 def module(name):
@@ -104,21 +99,6 @@ def test_nothing_comes_from_another_host():
     assert re.findall(r'https?://[^"]*', (DOCS / "how.svg").read_text()) == ["http://www.w3.org/2000/svg"]
 
 
-def options(text):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
-
-
-def known_options(capsys):
-    """Options of every command and script, as --help tells them; nothing heavy is imported for that."""
-    from mpsrgan.experiment.options import make_parser
-
-    for command in cli.COMMANDS:
-        with pytest.raises(SystemExit, match="0"):
-            cli.main([command, "--help"])
-    scripts = [make_parser(experiment_script(name).EXPERIMENT).format_help() for name in EXPERIMENTS]
-    return options(capsys.readouterr().out) | options("\n".join(scripts))
-
-
 def test_only_options_that_exist_are_named(capsys):
     known = known_options(capsys)
     wrong = {page.name: found for page in PAGES if (found := options(page.read_text()) - known)}
@@ -191,4 +171,4 @@ def test_the_site_builds_without_a_warning(tmp_path):
     loaded = re.compile(r'<(?:script|img|iframe)[^>]* src="?(?:https?:)?//|<link[^>]* href="?(?:https?:)?//')
     pages = list(tmp_path.glob("**/*.html"))
     assert len(pages) > 30 and not [page for page in pages if loaded.search(page.read_text())]
-    assert "mpsrgan.upscale.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()
+    assert "mpsrgan.upscale.upscaler.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()

@@ -7,26 +7,9 @@ which takes one core.
 import importlib.util
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-
-
-def on_jax(*arguments, **options):
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(HERE), "JAX_PLATFORMS": "cpu"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, *arguments], env=environment, **{**pipes, **options})
-
-
-def start(output):
-    """The run on JAX; `output`: file that takes what it prints (a pipe that nobody reads would fill and stop it)."""
-    command = ("-m", "pytest", "-q", "-p", "block_tensorflow", "-m", "backends", str(HERE))
-    return on_jax(*command, cwd=HERE.parent, stdout=output, stderr=subprocess.STDOUT)
-
+from helpers import on_jax
 
 needs_jax = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason='needs pip install "mpsrgan[jax]"')
 

@@ -13,14 +13,12 @@ import types
 from pathlib import Path
 
 import pytest
-from conftest import experiment_script
-from test_docs import EXPERIMENTS
+from helpers import EXPERIMENTS, ROOT, experiment_script
 
 from mpsrgan import cli
-from mpsrgan.experiment.command import resolve
-from mpsrgan.experiment.options import make_parser
+from mpsrgan.runner.options import make_parser
+from mpsrgan.runner.request import resolve
 
-ROOT = Path(__file__).parent.parent
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 UPSCALE, TRAIN, PAPERS = BOOKS
 REPO, SETUP, DEVICE = 0, 1, 2
@@ -140,7 +138,7 @@ def test_a_run_that_was_begun_goes_on(marker, tmp_path, monkeypatch):
 
 
 def test_only_options_that_exist_are_named(capsys):
-    from test_docs import known_options, options
+    from helpers import known_options, options
 
     known = known_options(capsys) | {"--depth"}  # git's
     for book in BOOKS:

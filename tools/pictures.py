@@ -20,11 +20,11 @@ from data_prep.command import size_argument
 from data_prep.degrade import Degradation
 from data_prep.pairs import as_size, make_pair, size_words
 from data_prep.samples import orl_faces, yearbook_portraits
-from mpsrgan.commandline import exit_code, say
-from mpsrgan.images import save_image
+from mpsrgan.io.console import exit_code, say
+from mpsrgan.io.images import save_image
+from mpsrgan.io.reading import open_image
 from mpsrgan.metrics.images import psnr
-from mpsrgan.reading import open_image
-from mpsrgan.report import BASELINES, draw_curves, picture_grid
+from mpsrgan.report.figures import BASELINES, draw_curves, picture_grid
 from mpsrgan.training.callbacks import read_metrics
 
 

@@ -10,24 +10,21 @@ registered as it is. A discriminator comes from RUN/discriminator.h5, or out of 
 
 import argparse
 import json
-import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from data_prep.pairs import make_pair
-from mpsrgan import weights
-from mpsrgan.assets import hexdigest
-from mpsrgan.commandline import exit_code, say
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_float
-from mpsrgan.quiet import import_keras
-from mpsrgan.reading import list_images, open_image
-from mpsrgan.report import write_text
+from mpsrgan.hub import h5
+from mpsrgan.io.atomic import whole_file, write_text
+from mpsrgan.io.console import exit_code, import_keras, say
+from mpsrgan.io.download import hexdigest
+from mpsrgan.io.images import to_float
+from mpsrgan.io.reading import list_images, open_image
 
 FOLDER = Path(__file__).parent.parent / "weights"
 FACES, SIDE = 24, 64
@@ -54,7 +51,7 @@ def parse(argv):
 
 def ship(args, folder=FOLDER):
     """Writes the file, if args.source names one, and its entry in registry.json -> the entry. Raises: UserError."""
-    if not weights.is_name(args.name):
+    if not h5.is_name(args.name):
         raise UserError(f"{args.name}: a name without suffix and folder was expected")
     path = folder / f"{args.name}.h5"
     if args.source:
@@ -72,34 +69,32 @@ def ship(args, folder=FOLDER):
 
 def write(args, path):
     """args.source as `path`, in 16 bits if asked, then with how much those change the output."""
-    from mpsrgan.probe import difference
+    from mpsrgan.hub.probe import difference
 
     model, architecture, arguments = read(args)
     notes = {**run_notes(args.source), "card": f"weights/{path.stem}.md", "bicubic": not args.degraded}
-    save = weights.save_discriminator if args.kind == "discriminator" else weights.save_generator
-    with tempfile.TemporaryDirectory(prefix=".ship-", dir=path.parent) as folder:
-        made = Path(folder) / path.name
+    save = h5.save_discriminator if args.kind == "discriminator" else h5.save_generator
+    with whole_file(path, ".tmp.h5") as made:
         save(model, made, architecture, arguments, notes)
         if args.float16:
             halve(made)
             apart = difference(probed(load(made, args.kind)), probed(model))
             say(f"float16: what comes out of the probe differs by at most {apart:.2g}")
-        os.replace(made, path)
 
 
 def read(args):
     """(model, architecture, arguments) of args.source."""
     if args.source.suffix != ".npz":
-        note = weights.describe(args.source)
+        note = h5.describe(args.source)
         model = load(args.source, args.kind)
         refuse_another_build(args.source, model)
         return model, note["architecture"], note["arguments"]
-    if args.kind != "discriminator" or args.architecture not in weights.DISCRIMINATORS:
+    if args.kind != "discriminator" or args.architecture not in h5.DISCRIMINATORS:
         raise UserError(
             f"{args.source}: a checkpoint; --kind discriminator and --architecture, one of "
-            f"{', '.join(weights.DISCRIMINATORS)}, take the discriminator out of it"
+            f"{', '.join(h5.DISCRIMINATORS)}, take the discriminator out of it"
         )
-    model = weights.build(args.architecture, args.arguments)
+    model = h5.build(args.architecture, args.arguments)
     with np.load(args.source, allow_pickle=False) as file:
         arrays = [file[name] for name in sorted(file.files) if name.startswith("discriminator/")]
     if [a.shape for a in arrays] != [tuple(v.shape) for v in model.variables]:
@@ -124,7 +119,7 @@ def refuse_another_build(path, model):
 
 
 def load(source, kind):
-    return weights.load_discriminator(source) if kind == "discriminator" else weights.load_generator(source)
+    return h5.load_discriminator(source) if kind == "discriminator" else h5.load_generator(source)
 
 
 def run_notes(source):
@@ -140,8 +135,7 @@ def run_notes(source):
 
 def halve(path):
     """Rewrites a .h5 file with its arrays in float16. Raises: UserError if one does not fit."""
-    half = path.with_suffix(".half")
-    with h5py.File(path, "r") as old, h5py.File(half, "w") as new:
+    with whole_file(path) as half, h5py.File(path, "r") as old, h5py.File(half, "w") as new:
         new.attrs.update(old.attrs)
 
         def copy(name, item):
@@ -155,7 +149,6 @@ def halve(path):
             new.create_dataset(name, data=values).attrs.update(item.attrs)
 
         old.visititems(copy)
-    os.replace(half, path)
 
 
 def stored_dtype(path):
@@ -167,17 +160,17 @@ def stored_dtype(path):
 
 def probed(model):
     """The probe of a network, at its own size if it takes no other."""
-    from mpsrgan.probe import SIZE, measure
+    from mpsrgan.hub.probe import SIZE, measure
 
     sides = model.input_shape[1:3]
     return measure(model, size=SIZE if None in sides else sides)
 
 
 def measure_halfway(args, model, scale):
-    """`mpsrgan.blend.halfway` on the first photographs of args.faces as inputs of 64 px; None without."""
+    """`mpsrgan.hub.interpolation.halfway` on the first photographs of args.faces as inputs of 64 px; None without."""
     if not (args.fidelity and args.faces):
         return None
-    from mpsrgan.blend import halfway
+    from mpsrgan.hub.interpolation import halfway
 
     faces = [open_image(path) for path in list_images(args.faces)[:FACES]]
     lr = to_float(np.stack([make_pair(face, SIDE * scale, SIDE, fit="crop")[1] for face in faces]))
@@ -186,7 +179,7 @@ def measure_halfway(args, model, scale):
 
 def make_entry(args, path):
     """What registry.json says of the file, read from it."""
-    note, model = weights.describe(path), load(path, args.kind)
+    note, model = h5.describe(path), load(path, args.kind)
     return {
         "file": path.name,
         "bytes": path.stat().st_size,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mpsrgan.commandline import exit_code, say
-from mpsrgan.images import save_image
-from mpsrgan.reading import ImageError, list_images, open_image
+from mpsrgan.io.console import exit_code, say
+from mpsrgan.io.images import save_image
+from mpsrgan.io.reading import ImageError, list_images, open_image
 
 MARGIN = 1.2
 

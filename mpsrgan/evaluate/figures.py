@@ -6,9 +6,9 @@ from data_prep.pairs import size_words
 from mpsrgan.evaluate.measure import INPUT, ITSELF, TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.summary import metric_of
-from mpsrgan.images import save_image
-from mpsrgan.invention import invention, overlay
-from mpsrgan.report import BASELINES, picture_grid, save_figure
+from mpsrgan.io.images import save_image
+from mpsrgan.report.figures import BASELINES, picture_grid, save_figure
+from mpsrgan.upscale.invention import invention, overlay
 
 REFERENCES = {ITSELF: "black", TARGET: "0.45", INPUT: "0.7"}
 INVENTED = "what it invents"

@@ -6,9 +6,9 @@ import numpy as np
 
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
-from mpsrgan.images import save_image
-from mpsrgan.invention import invention
+from mpsrgan.io.images import save_image
 from mpsrgan.metrics import METRICS, score
+from mpsrgan.upscale.invention import invention
 
 ITSELF, TARGET, INPUT = "the photograph itself", "reduced to the truth's size", "the input as it is"
 """What a recogniser sees beside the methods. Only the first does not depend on the size."""

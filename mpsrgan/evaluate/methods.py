@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.pairs import size_words
-from mpsrgan.assets import describe
-from mpsrgan.blend import mixture, partner_of
 from mpsrgan.errors import UserError
-from mpsrgan.invention import invention_map
-from mpsrgan.reading import list_images, open_image
-from mpsrgan.report import BASELINES
-from mpsrgan.upscale.choice import AUTO, CLEAN, REAL
+from mpsrgan.hub.interpolation import mixture, partner_of
+from mpsrgan.io.download import describe
+from mpsrgan.io.reading import list_images, open_image
+from mpsrgan.report.figures import BASELINES
+from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
+from mpsrgan.upscale.invention import invention_map
 
 BASELINE = "bicubic"
 
@@ -41,8 +41,8 @@ class Network(Method):
     """
 
     def __init__(self, name, source, realism=None, fidelity=None, faithful=False):
+        from mpsrgan.hub.h5 import weights_file
         from mpsrgan.upscale import Upscaler
-        from mpsrgan.weights import weights_file
 
         self.name = name
         self._upscale = Upscaler(source, backend="keras", realism=realism, fidelity=fidelity, faithful=faithful)

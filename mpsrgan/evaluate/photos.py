@@ -15,7 +15,7 @@ from data_prep.loader import read_pair
 from data_prep.pairs import make_pair, used_size
 from data_prep.prepare import unique_names
 from mpsrgan.errors import UserError
-from mpsrgan.reading import MANIFEST_NAME, ImageError, list_images, open_image
+from mpsrgan.io.reading import MANIFEST_NAME, ImageError, list_images, open_image
 
 LARGEST = 512
 """Longest side of a photograph "itself", the one that a recogniser compares with, in pixels."""

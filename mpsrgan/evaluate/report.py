@@ -9,12 +9,12 @@ from dataclasses import asdict
 
 from data_prep.pairs import size_words
 from mpsrgan import __version__
-from mpsrgan.document import Figure, Heading, Paragraph, Table, markdown, web_page
 from mpsrgan.evaluate import figures, summary
 from mpsrgan.evaluate.measure import TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.photos import data_hash, enlarged
-from mpsrgan.report import write_text
+from mpsrgan.io.atomic import whole_file, write_text
+from mpsrgan.report.document import Figure, Heading, Paragraph, Table, markdown, web_page
 
 WARNING = "A restored face is a guess, never evidence: a network adds what faces usually have, not what this face had."
 
@@ -154,9 +154,9 @@ class Report:
 
     def _write_scores(self):
         """scores.csv: a line for each size, photograph and method."""
-        partial = self.folder / "scores.csv.partial"
         names = list(dict.fromkeys(n for m in self.measured for columns in m.scores.values() for n in columns))
-        with open(partial, "w", newline="", encoding="utf-8") as file:
+        path = self.folder / "scores.csv"
+        with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("lr", "hr", "photograph", "person", "group", "method", *names))
             for measured in self.measured:
@@ -165,7 +165,6 @@ class Report:
                         values = [f"{columns[name][index]:.6g}" if name in columns else "" for name in names]
                         sizes = size_words(measured.lr), size_words(measured.hr)
                         writer.writerow((*sizes, photo.source, photo.person, photo.group, method, *values))
-        os.replace(partial, self.folder / "scores.csv")
 
 
 def _plain(name):

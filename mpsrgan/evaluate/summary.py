@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpsrgan.document import Table
 from mpsrgan.evaluate.measure import ITSELF, TARGET
 from mpsrgan.evaluate.methods import BASELINE
-from mpsrgan.identity import relative_change
-from mpsrgan.identity.verify import FARS, answer, by_group, compare, make_pairs
+from mpsrgan.faces.encoders import relative_change
 from mpsrgan.metrics import METRICS
 from mpsrgan.metrics.bootstrap import mean_interval, paired_difference
+from mpsrgan.metrics.recognition import FARS, answer, by_group, compare, make_pairs
+from mpsrgan.report.document import Table
 
 NONE = "–"
 TABLE_II_PEOPLE, TABLE_II_PHOTOS = 5, 3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data_prep.pairs import as_size
 from mpsrgan.errors import UserError
-from mpsrgan.reading import list_images
+from mpsrgan.io.reading import list_images
 
 SIZE = (64, 64)
 LARGEST_DIFFERENCE = 1.0
@@ -45,8 +45,8 @@ def export_generator(source, out, format=None, *, size=SIZE, quantise=None, phot
         a gray level. What lies at `out` is replaced only if it is of the same format.
     """
     from mpsrgan.export.formats import FORMATS
+    from mpsrgan.hub.h5 import weights_file
     from mpsrgan.upscale.backends import load_keras
-    from mpsrgan.weights import weights_file
 
     out, size = Path(out), as_size(size)
     format = _format(out, format, FORMATS)

@@ -7,9 +7,9 @@ import numpy as np
 from data_prep.loader import as_channels
 from data_prep.pairs import make_pair
 from mpsrgan.errors import UserError
-from mpsrgan.images import resize, to_float, to_uint8
+from mpsrgan.io.images import resize, to_float, to_uint8
+from mpsrgan.io.reading import ImageError, list_images, open_image
 from mpsrgan.metrics.images import psnr
-from mpsrgan.reading import ImageError, list_images, open_image
 
 ODD = (37, 50)
 """(height, width) of a second picture, for formats that take any."""

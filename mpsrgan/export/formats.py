@@ -12,7 +12,8 @@ from io import StringIO
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.backends import OnnxGenerator, cores
+from mpsrgan.io.machine import cores
+from mpsrgan.upscale.backends import OnnxGenerator
 
 QUANTISE = ("float16", "dynamic")
 

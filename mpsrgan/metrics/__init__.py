@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_uint8
+from mpsrgan.io.images import to_uint8
 from mpsrgan.metrics.images import color_error, lr_consistency, psnr, psnr_y, sharpness, ssim, ssim_y
 
 INPUTS = {

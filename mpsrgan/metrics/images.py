@@ -3,7 +3,9 @@
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.terms import SSIM_WINDOW
+
+SSIM_WINDOW = 7
+"""Side of the windows that SSIM and DSSIM compare, in pixels: scikit-image's default."""
 
 
 def psnr(hr, sr):

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_float
+from mpsrgan.io.images import to_float
 from mpsrgan.metrics.images import check
 
 WEIGHTS = Path(__file__).with_name("lpips_alexnet.npz")

@@ -4,8 +4,7 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.blocks import residual_block, strided_block
-from mpsrgan.models.pixelshuffle import PixelShuffle
+from mpsrgan.models.layers import PixelShuffle, residual_block, strided_block
 
 SWISH = "silu"
 """What Keras calls x * sigmoid(x) (paper 001, figure 4.1.2)."""

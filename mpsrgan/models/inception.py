@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.blocks import activate, inception_residual_block, stem_block, strided_block, upscale_block
+from mpsrgan.models.layers import activate, inception_residual_block, stem_block, strided_block, upscale_block
 
 FEATURE_LAYER = "conv5_relu"
 """Layer of the discriminator whose output the feature-wise loss compares (paper 003, equation 3): the activation of

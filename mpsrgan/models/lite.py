@@ -4,8 +4,7 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.blocks import residual_block
-from mpsrgan.models.pixelshuffle import PixelShuffle
+from mpsrgan.models.layers import PixelShuffle, residual_block
 
 
 def build_generator(scale=4, channels=3, filters=48, blocks=8, detail=0):

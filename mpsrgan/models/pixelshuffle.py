@@ -4,10 +4,10 @@ import math
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.blocks import activate, batch_norm
+from mpsrgan.models.layers import BilinearUpsampling, ClampedScale, CropLike, PixelShuffle, activate, batch_norm
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of RGB in 0..1: the "predetermined mean and standard deviation" of paper 002, section 5.1."""
@@ -144,99 +144,3 @@ def _normalise(image):
 def _denormalise(x):
     mean, std = _statistics(x.shape[-1])
     return layers.Rescaling(std, mean, dtype="float32", name="sr")(x)
-
-
-class _Enlarging(layers.Layer):
-    """Base of what enlarges height and width by a whole `factor`."""
-
-    def __init__(self, factor, **kwargs):
-        super().__init__(**kwargs)
-        self.factor = factor
-
-    def compute_output_shape(self, shape):
-        batch, height, width, channels = shape
-        enlarged = [None if side is None else side * self.factor for side in (height, width)]
-        return (batch, *enlarged, channels)
-
-    def get_config(self):
-        return {**super().get_config(), "factor": self.factor}
-
-
-@keras.saving.register_keras_serializable("mpsrgan")
-class PixelShuffle(_Enlarging):
-    """(B, H, W, factor^2 C) -> (B, factor H, factor W, C): channels become pixels (paper 002, section 5.2)."""
-
-    def call(self, x):
-        return ops.depth_to_space(x, self.factor, data_format="channels_last")
-
-    def compute_output_shape(self, shape):
-        *enlarged, channels = super().compute_output_shape(shape)
-        return (*enlarged, channels // self.factor**2)
-
-
-@keras.saving.register_keras_serializable("mpsrgan")
-class BilinearUpsampling(_Enlarging):
-    """(B, H, W, C) -> (B, factor H, factor W, C), pixel centres aligned and edges repeated.
-
-    The same numbers as UpSampling2D(interpolation="bilinear"), which Keras 3.15 cannot trace on TensorFlow where the
-    height or the width is unknown.
-    """
-
-    def call(self, x):
-        pixels = [y for row in self._between(x, 1) for y in self._between(row, 2)]
-        return ops.depth_to_space(ops.concatenate(pixels, axis=-1), self.factor, data_format="channels_last")
-
-    def _between(self, x, axis):
-        """x read at each of the `factor` places inside a pixel, along one axis."""
-        last = ops.shape(x)[axis] - 1
-        places = ops.arange(last + 1)
-        before = ops.take(x, ops.maximum(places - 1, 0), axis)
-        after = ops.take(x, ops.minimum(places + 1, last), axis)
-        offsets = [(i + 0.5) / self.factor - 0.5 for i in range(self.factor)]
-        return [x * (1 - abs(at)) + (after if at > 0 else before) * abs(at) for at in offsets]
-
-
-@keras.saving.register_keras_serializable("mpsrgan")
-class CropLike(layers.Layer):
-    """[x, y] -> the top left part of x as high and wide as y."""
-
-    def call(self, inputs):
-        x, y = inputs
-        _, height, width, _ = ops.shape(y)
-        return x[:, :height, :width]
-
-    def compute_output_shape(self, shapes):
-        (batch, _, _, channels), (_, height, width, _) = shapes
-        return (batch, height, width, channels)
-
-
-class Between(keras.constraints.Constraint):
-    """Keeps a weight in [low, high]: the optimizer projects it back after each update, so its gradient never dies."""
-
-    def __init__(self, low, high):
-        self.low, self.high = low, high
-
-    def __call__(self, weight):
-        return ops.clip(weight, self.low, self.high)
-
-
-@keras.saving.register_keras_serializable("mpsrgan")
-class ClampedScale(layers.Layer):
-    """x times one learned number in [low, high], `start` at first; always float32 (paper 002, section 5.2)."""
-
-    def __init__(self, low, high, start, **kwargs):
-        super().__init__(**{**kwargs, "dtype": "float32"})
-        self.low, self.high, self.start = low, high, start
-
-    def build(self, shape):
-        start = keras.initializers.Constant(self.start)
-        self.scale = self.add_weight((), initializer=start, constraint=Between(self.low, self.high), name="scale")
-
-    def call(self, x):
-        return x * self.scale
-
-    def compute_output_shape(self, shape):
-        return shape
-
-    def get_config(self):
-        return {**super().get_config(), "low": self.low, "high": self.high, "start": self.start}

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.blocks import batch_norm, residual_block, strided_block, upsample_block
+from mpsrgan.models.layers import batch_norm, residual_block, strided_block, upsample_block
 
 
 def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mpsrgan.assets import Asset, describe, reading
 from mpsrgan.errors import UserError
+from mpsrgan.io.download import Asset, describe, reading
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """(filters, convolutions) of VGG19's five blocks."""

@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,9 +10,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from mpsrgan.images import save_image, to_float, to_uint8
+from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.images import save_image, to_float, to_uint8
 from mpsrgan.metrics import DISCRIMINATOR_SCORES, discriminator_scores, image_psnrs
-from mpsrgan.terms import TERMS as LOSS_TERMS
+from mpsrgan.training.terms import TERMS as LOSS_TERMS
 
 TERMS = ("g_loss", *(f"g_{term}" for term in LOSS_TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
 """What `GAN.train_on_batch` can return, in the order of the columns."""
@@ -28,12 +28,10 @@ class CSVLog:
     def __init__(self, path, columns, start):
         self.path = Path(path)
         self.kept = [row for row in read_metrics(path) if row["step"] <= start] if self.path.exists() else []
-        partial = self.path.with_suffix(".partial")
-        with open(partial, "w", newline="") as file:
+        with whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows({name: _number(value) for name, value in row.items()} for row in self.kept)
-        os.replace(partial, self.path)
         self.file = open(self.path, "a", newline="")
         self.writer = csv.DictWriter(self.file, columns, extrasaction="ignore")
 
@@ -198,7 +196,7 @@ class SampleGrid(keras.callbacks.Callback):
         step = batch + 1
         if step % self.every and step != self.params["steps"]:
             return
-        from mpsrgan.report import comparison_grid
+        from mpsrgan.report.figures import comparison_grid
 
         grid = np.asarray(comparison_grid(self.lr, restore(self.model, self.lr), self.hr))
         save_image(grid, self.folder / f"step-{step:08d}.png")

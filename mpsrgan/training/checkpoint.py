@@ -5,13 +5,13 @@ import os
 import re
 import zipfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from keras import ops
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.atomic import whole_file
 
 FORMAT = 1
 
@@ -43,19 +43,10 @@ class Checkpoints:
             for i, variable in enumerate(variables)
         }
         path = self.folder / f"step-{step:08d}.npz"
-        partial = path.with_suffix(".partial")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with open(partial, "wb") as file:
-                np.savez(file, state=np.array(json.dumps({**state, "format": FORMAT, "step": step})), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except OSError as error:
-            raise UserError(f"checkpoint {path} could not be written: {error.strerror or error}") from None
-        finally:  # also on Ctrl-C
-            with suppress(OSError):
-                partial.unlink()
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, state=np.array(json.dumps({**state, "format": FORMAT, "step": step})), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
         for old in self.paths()[: -self.keep]:
             old.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.metrics import image_psnrs
-from mpsrgan.terms import LossWeights
+from mpsrgan.training.terms import LossWeights
 
 
 @dataclass(frozen=True)

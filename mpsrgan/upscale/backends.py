@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from mpsrgan import __version__
-from mpsrgan.assets import cache_folder, hexdigest
-from mpsrgan.blend import Mixture, mixed
 from mpsrgan.errors import UserError
-from mpsrgan.export.onnx import FORMAT, METADATA, import_onnx, to_onnx
-from mpsrgan.images import whole_file
+from mpsrgan.hub.interpolation import Mixture, mixed
+from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.download import cache_folder, hexdigest
+from mpsrgan.io.machine import cores
+from mpsrgan.models.onnx import FORMAT, METADATA, import_onnx, to_onnx
 
 BACKENDS = ("auto", "keras", "onnx")
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
@@ -27,14 +28,13 @@ class KerasGenerator:
 
     Args: model: that one. path: of the .h5 file it came from, if any.
     Attributes, as of every generator: backend (its name and whose), scale (s), channels (C), align and radius (see
-    ``mpsrgan.upscale.tiles``), parameters (their number). Raises: UserError for a model that is no such generator.
+    ``mpsrgan.models.graph``), parameters (their number). Raises: UserError for a model that is no such generator.
     """
 
     def __init__(self, model, path=None):
         import keras
 
-        from mpsrgan.upscale.tiles import alignment
-        from mpsrgan.weights import scale_of
+        from mpsrgan.models.graph import alignment, scale_of
 
         self.model, self.scale, self.align = model, scale_of(model), alignment(model)
         channels = model.input_shape[3], model.output_shape[3]
@@ -48,7 +48,7 @@ class KerasGenerator:
 
     @property
     def radius(self):
-        from mpsrgan.upscale.tiles import receptive_radius
+        from mpsrgan.models.graph import receptive_radius
 
         return receptive_radius(self.model)
 
@@ -59,7 +59,7 @@ class KerasGenerator:
     def to_onnx(self):
         """The ``onnx.ModelProto`` that `OnnxGenerator` reads, with a note of its numbers and of the .h5 file.
 
-        Raises: UserError as ``mpsrgan.export.onnx.to_onnx``.
+        Raises: UserError as ``mpsrgan.models.onnx.to_onnx``.
         """
         note = {"format": FORMAT, "package": __version__, **{name: getattr(self, name) for name in NUMBERS}}
         if self.path:
@@ -97,7 +97,7 @@ class OnnxGenerator:
 
 
 def open_generator(source, backend="auto"):
-    """A source of ``mpsrgan.upscale.Upscaler``, or a ``mpsrgan.blend.Mixture`` -> KerasGenerator or OnnxGenerator.
+    """A source of ``Upscaler``, or a ``mpsrgan.hub.interpolation.Mixture`` -> KerasGenerator or OnnxGenerator.
 
     Args: backend: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx and mixes what it finds
         there; "auto": onnx for a .onnx file and, where onnxruntime is installed and no GPU is in sight, for .h5 files;
@@ -116,7 +116,7 @@ def open_generator(source, backend="auto"):
         if backend == "keras":
             raise UserError(f"{source}: runs in onnxruntime alone; give the .h5 file to use Keras, or backend onnx")
         return OnnxGenerator(source)
-    from mpsrgan.weights import weights_file
+    from mpsrgan.hub.h5 import weights_file
 
     path = weights_file(source)
     if backend == "onnx" or (backend == "auto" and _onnx_is_better(_cached(path))):
@@ -214,7 +214,7 @@ def _checked(name, text):
 
 def description_of(path):
     """What a .h5 file says of itself -> dict, or None for a plain Keras file."""
-    from mpsrgan.weights import describe
+    from mpsrgan.hub.h5 import describe
 
     try:
         return describe(path)
@@ -227,8 +227,8 @@ def load_keras(source, policy=None):
 
     Args: policy: of its precision, such as "float32"; None: Keras's current one.
     """
-    from mpsrgan.quiet import import_keras
-    from mpsrgan.weights import load_generator, weights_file
+    from mpsrgan.hub.h5 import load_generator, weights_file
+    from mpsrgan.io.console import import_keras
 
     path = None if isinstance(source, Mixture) else weights_file(source)  # before Keras's long start
     import_keras()
@@ -270,13 +270,3 @@ def _providers(onnxruntime):
     """CUDA where the package onnxruntime-gpu is installed, else and as well the CPU."""
     there = onnxruntime.get_available_providers()
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
-
-
-def cores():
-    """CPU cores that this process may use -> int: by its affinity, and on Linux by the quota of its container."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text().split())
-        return max(1, min(count, quota // period))
-    except (OSError, ValueError):  # no such file, or no quota: "max 100000"
-        return count

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpsrgan import registry
-from mpsrgan.images import resize, to_float
+from mpsrgan.hub import registry
+from mpsrgan.io.images import resize, to_float
+from mpsrgan.upscale.defaults import CLEAN, REAL
 
-AUTO = "auto"
-CLEAN, REAL, REALISM = "mpsrgan-plus", "mpsrgan-real", 0.5
-"""The weights to choose from, and the realism of both: sharp, but half way back to what can be known."""
 DEGRADED = 4.0
 """Levels of 0..255 from which on a picture counts as degraded."""
 SIDE = 64

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mpsrgan.images import resize
-from mpsrgan.invention import NARROWEST
+from mpsrgan.io.images import resize
+from mpsrgan.upscale.invention import NARROWEST
 
 
 def side_by_side(lr, sr):

@@ -5,10 +5,10 @@ import functools
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale import Restored
+from mpsrgan.upscale.color_modes import pixels_of, visible
 from mpsrgan.upscale.faces import restore_faces
-from mpsrgan.upscale.pixels import pixels_of, visible
 from mpsrgan.upscale.resize import REST, resized, target_size
+from mpsrgan.upscale.upscaler import Restored
 from mpsrgan.upscale.windows import Faithfulness
 
 
@@ -47,6 +47,6 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
 @functools.cache
 def yunet():
     """The finder of faces, loaded at the first call. Raises: UserError if its file cannot be had."""
-    from mpsrgan.identity.faces import YuNet
+    from mpsrgan.faces.detect import YuNet
 
     return YuNet()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import resize
+from mpsrgan.io.images import resize
 
 BACKGROUNDS = ("network", "lanczos")
 MIN_SIZE = 12
@@ -131,7 +131,7 @@ def restore_faces(
         scale: s, a whole number.
         background: what the faces are pasted into: "network" (by `upscale` too), "lanczos", another function like
             `upscale`, or the enlarged photograph, uint8 (sH, sW, 3), which is not changed.
-        detector: function as `mpsrgan.identity.faces.YuNet`, which is taken (and downloaded, if need be) if None.
+        detector: function as `mpsrgan.faces.detect.YuNet`, which is taken (and downloaded, if need be) if None.
         min_size: longer side of a face's box in pixels, below which it stays as the background has it.
         min_confidence: the detector's, 0..1, below which likewise. YuNet tells of none below 0.5.
     Raises: UserError for another kind of image, background or scale.
@@ -168,7 +168,7 @@ def find_faces(image, detector=None):
     Args: image: uint8 (H, W, 3) RGB. detector: as of `restore_faces`.
     """
     if detector is None:
-        from mpsrgan.identity.faces import YuNet
+        from mpsrgan.faces.detect import YuNet
 
         detector = YuNet()
     longer = max(image.shape[:2])

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mpsrgan import deep
 from mpsrgan.errors import UserError
-from mpsrgan.images import WRITE_FORMATS, whole_file
-from mpsrgan.provenance import SUFFIXES, check_kind, pixels_digest, save_options
-from mpsrgan.reading import open_picture, orientation, upright_size
+from mpsrgan.io import sixteen_bit
+from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.images import WRITE_FORMATS
+from mpsrgan.io.provenance import SUFFIXES, check_kind, pixels_digest, save_options
+from mpsrgan.io.reading import open_picture, orientation, upright_size
 
 LONGEST = {"JPEG": 65_500, "WEBP": 16_383}
 """Pixels a side that a format holds, in Pillow's encoders."""
@@ -33,7 +34,7 @@ class Picture:
 
 
 def read_picture(source):
-    """A path, or the bytes of a file -> Picture. Raises: UserError (ImageError) as ``mpsrgan.reading.open_picture``."""
+    """A path, or the bytes of a file -> Picture. Raises: UserError (ImageError) as ``io.reading.open_picture``."""
     if isinstance(source, bytes):
         data, file = source, io.BytesIO(source)
         file.name = "standard input"
@@ -43,8 +44,8 @@ def read_picture(source):
     if data is None:
         data = Path(source).read_bytes()
     digest, profile = hashlib.sha256(data).hexdigest(), image.info.get("icc_profile")
-    if deep.is_deep(image, data):
-        image = deep.turned(deep.decode(data, getattr(file, "name", source)), orientation(image))
+    if sixteen_bit.is_deep(image, data):
+        image = sixteen_bit.turned(sixteen_bit.decode(data, getattr(file, "name", source)), orientation(image))
     return Picture(image, digest, profile)
 
 
@@ -64,7 +65,7 @@ def write_picture(image, target, provenance, profile=None):
     if kind != "JPEG":
         provenance = replace(provenance, pixels_sha256=pixels_digest(np.asarray(image)))
     if isinstance(image, np.ndarray):
-        write = lambda file: deep.write(image, file, kind, provenance, profile)
+        write = lambda file: sixteen_bit.write(image, file, kind, provenance, profile)
     else:
         extra = {"icc_profile": image.info.get("icc_profile"), **save_options(kind, provenance)}
         write = lambda file: image.save(file, format=kind, **options, **extra)
@@ -92,7 +93,7 @@ def check_suffix(suffix):
 
 def _fitting(image, kind, name):
     """The picture as this format can hold it. Raises: UserError where something would be lost."""
-    if (isinstance(image, np.ndarray) or image.mode.startswith("I")) and kind not in deep.KINDS:
+    if (isinstance(image, np.ndarray) or image.mode.startswith("I")) and kind not in sixteen_bit.KINDS:
         raise UserError(f"{name}: {kind} holds 8 bits and the picture has 16; use .png or .tif")
     if kind == "JPEG" and image.mode in ("LA", "RGBA"):
         if image.getchannel("A").getextrema()[0] < 255:

@@ -7,9 +7,9 @@ from collections import namedtuple
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import WRITE_FORMATS
-from mpsrgan.provenance import SUFFIXES
-from mpsrgan.reading import list_images
+from mpsrgan.io.images import WRITE_FORMATS
+from mpsrgan.io.provenance import SUFFIXES
+from mpsrgan.io.reading import list_images
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpsrgan.images import resize
+from mpsrgan.io.images import resize
 from mpsrgan.upscale.backends import description_of
 
 PIXELS, COLORS, NOTHING = "pixels", "colors", "nothing"
@@ -84,8 +84,8 @@ def undoes_bicubic(source, generator=None):
     if Path(source).suffix == ".onnx":  # h5py is not needed for it
         description = generator and generator.note.get("description")
     else:
-        from mpsrgan.registry import entry
-        from mpsrgan.weights import is_name
+        from mpsrgan.hub.h5 import is_name
+        from mpsrgan.hub.registry import entry
 
         if is_name(source):
             return entry(source).bicubic

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import FILTERS
+from mpsrgan.io.images import FILTERS
 
 REST = "the rest by Lanczos"
 """In the steps of a picture in which nothing but faces was restored."""
@@ -45,7 +45,7 @@ def check_pixels(what, size, limit):
 
 
 def resized(image, size, filter):
-    """(H, W, C) uint8 or uint16 -> (height, width, C) of the same type, by one of `mpsrgan.images.FILTERS`.
+    """(H, W, C) uint8 or uint16 -> (height, width, C) of the same type, by one of `mpsrgan.io.images.FILTERS`.
 
     Args: size: (width, height).
     """

@@ -13,17 +13,17 @@ from pathlib import Path
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.images import save_image
-from mpsrgan.registry import entries
+from mpsrgan.hub.h5 import is_name
+from mpsrgan.hub.registry import entries
+from mpsrgan.io.images import save_image
 from mpsrgan.upscale import Upscaler
-from mpsrgan.upscale.choice import AUTO, CLEAN, REAL
+from mpsrgan.upscale.batch import completed, file_of, note_of
+from mpsrgan.upscale.color_modes import viewable
+from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
-from mpsrgan.upscale.pixels import viewable
 from mpsrgan.upscale.projection import undoes_bicubic
 from mpsrgan.upscale.resize import check_pixels, target_size
-from mpsrgan.upscale.work import completed, file_of, note_of
-from mpsrgan.weights import is_name
 
 MEGABYTE = 2**20
 VIEW, THUMBNAIL = 1600, 240

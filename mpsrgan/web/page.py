@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from mpsrgan.upscale.choice import REALISM
+from mpsrgan.upscale.defaults import REALISM
 from mpsrgan.web.desk import KEPT_SECONDS, Result, Wish, about
 from mpsrgan.web.style import CSS
 

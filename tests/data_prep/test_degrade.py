@@ -6,7 +6,7 @@ from PIL import Image
 
 from data_prep.degrade import BLUR, QUALITY, READ, SHOT, Camera, Degradation
 from mpsrgan.errors import UserError
-from mpsrgan.images import FILTERS
+from mpsrgan.io.images import FILTERS
 
 BLUR_7_5 = Degradation("bilinear", 7, 5.0)
 BICUBIC = Degradation()
@@ -192,8 +192,8 @@ def test_what_cctv_is_expected_to_be_is_near_its_mean():
 
 
 def test_an_experiment_trains_with_it_in_place_of_its_own_blur_and_noise():
-    from mpsrgan.experiment.data import degradation
-    from mpsrgan.experiment.settings import Settings, from_json
+    from mpsrgan.runner.data import degradation
+    from mpsrgan.runner.settings import Settings, from_json
 
     one = {"blocks": 1, "filters": 4, "batch": 1, "learning_rate": 1e-4, "epochs": 1, "steps": None, "counts": None}
     own = {"hr": [8, 8], "lr": [4, 4], "lr_filter": "bilinear", "blur_kernel": 7, "blur_sigma": 5.0, "lr_noise": 2.0}

@@ -14,8 +14,8 @@ from data_prep.loader import _order, read_pair
 from data_prep.manifest import Entry
 from data_prep.ordered import ordered_map
 from mpsrgan.errors import UserError
-from mpsrgan.images import to_float
-from mpsrgan.reading import open_image
+from mpsrgan.io.images import to_float
+from mpsrgan.io.reading import open_image
 
 BICUBIC = Degradation()
 EVERYTHING = Augment(flip=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2, noise=4)

@@ -16,7 +16,7 @@ from data_prep.degrade import Degradation
 from data_prep.pairs import make_pair
 from data_prep.samples import yearbook_person, yearbook_portraits
 from mpsrgan.errors import UserError
-from mpsrgan.reading import open_image
+from mpsrgan.io.reading import open_image
 
 BLUR_7_5 = Degradation("bilinear", 7, 5.0)
 

@@ -1,0 +1,46 @@
+"""The console script. A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+
+import argparse
+import importlib
+import sys
+
+from mpsrgan import __version__
+from mpsrgan.io.console import exit_code
+
+COMMANDS = {
+    "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
+    "evaluate": ("mpsrgan.cli.evaluate", "measure networks and results, and whether a face stays the same person"),
+    "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
+    "upscale": ("mpsrgan.cli.upscale", "enlarge images, videos and folders of them"),
+    "weights": ("mpsrgan.cli.weights", "show the weights that ship, or check them"),
+    "serve": ("mpsrgan.cli.serve", "open a page in the browser that enlarges photographs, on this machine"),
+    "verify": ("mpsrgan.cli.verify", "read what upscaled files say of themselves, and whether it is so"),
+}
+"""Name -> (module, one line of help). Only the chosen command's module is imported."""
+
+
+def main(argv=None):
+    """Run one command -> exit code: 0 done, 1 some work failed, 2 a mistake of the user, 130 interrupted.
+
+    Args: argv: the arguments after the program's name; None takes the process's own. Wrong options, ``--help`` and
+    ``--version`` leave by SystemExit, as argparse does; so do no arguments at all, after the help on stderr.
+    """
+    args = _parse(sys.argv[1:] if argv is None else argv)
+    return exit_code(lambda: args.run(args))
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(prog="mpsrgan", description="Face super-resolution with GANs.")
+    parser.add_argument("--version", action="version", version=f"mpsrgan {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    chosen = next((word for word in argv if word in COMMANDS), None)
+    for name, (module, line) in COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        if name == chosen:
+            module = importlib.import_module(module)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    if not argv:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    return parser.parse_args(argv)

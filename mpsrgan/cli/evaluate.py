@@ -1,0 +1,201 @@
+"""``mpsrgan evaluate``: photographs and methods in, one honest table out."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.command import add_picture_arguments, degradation_of, size_argument
+from data_prep.pairs import as_size, size_words
+from data_prep.prepare import check_out
+from data_prep.split import SPLITS
+from mpsrgan.errors import UserError
+from mpsrgan.evaluate import summary
+from mpsrgan.evaluate.measure import Recognisers, measure
+from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
+from mpsrgan.evaluate.photos import open_photos
+from mpsrgan.evaluate.report import Report, facts
+from mpsrgan.faces.encoders import load_encoder
+from mpsrgan.io.console import import_keras, say
+
+ENCODERS = ("sface", "facenet", "none")
+ALIGNED = "aligned"
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("--data", required=True, metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare'")
+    repeated = {"action": "append", "default": []}
+    add("--weights", **repeated, metavar="[NAME=]FILE.h5", help="a network to measure; give it as often as you like")
+    text = "mix networks with their partner trained on content alone: 0 is the partner, 1 the weights as they are"
+    add("--realism", type=float, nargs="+", metavar="R", help=f"{text}; several are measured side by side")
+    add("--fidelity", metavar="FILE|NAME", help="that partner, of all --weights (default: the one each ships with)")
+    add("--faithful", action="store_true", help="measure networks as `mpsrgan upscale` does, projected onto the input")
+    add("--results", **repeated, metavar="[NAME=]DIR", help="images that another program made of the same inputs")
+    add(
+        "-o",
+        "--out",
+        default="evaluation",
+        metavar="OUT",
+        help="folder of the report, new or empty (default evaluation)",
+    )
+    size = {"type": size_argument, "nargs": "+", "metavar": "SIZE"}
+    add("--lr", default=[64], **size, help="inputs in pixels: sides, or HEIGHTxWIDTH; one or several (default 64)")
+    add("--scale", type=int, metavar="N", help="of the truth (default: the networks', or 4)")
+    add_picture_arguments(parser, fit="crop")
+    add("--split", choices=SPLITS, default="test", help="of prepared pairs (default test)")
+    add("--held-out", metavar="PAIRS", help="leave out photographs and people that these pairs train or validate on")
+    add("--people", action="store_true", help="each folder is a person (default: as CelebA's, LFW's, ... names tell)")
+    add("--groups", metavar="CSV", help="lines of NAME,GROUP: score groups apart; a name is a file's or a person's")
+    add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
+    add("--encoder", choices=ENCODERS, nargs="+", help="of identity (default: sface, if it can be had)")
+    text = (
+        f"what an encoder sees: {ALIGNED} by landmarks (default, if YuNet can be had), or this part of the middle, 0..1"
+    )
+    add("--face", metavar="SHARE", help=text)
+    add("--impostors", type=int, default=100_000, metavar="N", help="pairs of two people (default %(default)s)")
+    add("--rounds", type=int, default=1000, metavar="N", help="of the bootstrap (default %(default)s)")
+    add("--seed", type=int, default=0, help="decides what is drawn (default 0)")
+    add("--explain", type=int, default=100, metavar="N", help="measure invention on N of them (default %(default)s)")
+    add("--images", action="store_true", help="keep every input, truth and result below OUT/images")
+
+
+def run(args):
+    """Measure and report -> 0. Raises: UserError for what cannot be measured, before any file is written."""
+    weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
+    for name in ("impostors", "rounds", "limit", "scale"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UserError(f"--{name} is {value}; expected at least 1")
+    for name in ("seed", "explain"):
+        if getattr(args, name) < 0:
+            raise UserError(f"--{name} is {getattr(args, name)}; expected at least 0")
+    out = Path(args.out)
+    check_out(Path(args.data), out)
+    face = _face_argument(args.face)
+    photos = open_photos(args, degradation_of(args), _progress)
+    say(photos.words)
+    _say_skipped(photos)
+    import_keras()
+    networks = [Network(*options, faithful=args.faithful) for options in weights]
+    sizes = _sizes(args, photos, networks)
+    if results and len(sizes) > 1:
+        raise UserError("--results are of one size; give one --lr")
+    methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
+    encoders, note = _encoders(args.encoder)
+    photos.shape = sizes[0][1]
+    if encoders and len({height / width for _, (height, width) in sizes}) > 1:
+        raise UserError("the --lr differ in shape, so that an encoder would see other parts; measure them one by one")
+    finder = _finder(face, photos) if encoders else None
+    fresh = not out.exists()
+    try:
+        _measure(args, out, photos, sizes, methods, encoders, finder, note)
+    except BaseException:  # also Ctrl-C: half a report is none
+        shutil.rmtree(out, ignore_errors=True)
+        if not fresh:
+            out.mkdir()
+        raise
+    return 0
+
+
+def _measure(args, out, photos, sizes, methods, encoders, finder, note):
+    (out / "figures").mkdir(parents=True)  # a place that cannot be written is told now, not in an hour
+    draws = summary.Draws(args.rounds, args.impostors, args.seed)
+    recognisers = Recognisers(encoders, finder, photos, _progress)
+    if missing := sum(view is None for view in recognisers.views):
+        say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not told")
+    count = len(photos.photos)
+    explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain, count))}
+    report = Report(out, photos, methods, draws, facts(photos, args, finder, encoders, methods))
+    for lr, hr in sizes:
+        images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
+        kept = images if args.images else None
+        measured = measure(photos, lr, hr, methods, recognisers, _progress, explained, kept)
+        comparisons, why = _compare(measured, photos, draws, note)
+        means, told, groups = report.add(measured, comparisons, why)
+        tables = [summary.score_table(measured, means)]
+        tables += [summary.verification_table(*item) for item in comparisons.items()]
+        for table in tables + groups:
+            print(f"\n{table.title}", *table.text(), sep="\n")
+        print("", *told, sep="\n")
+    report.write()
+    say(f"report: {out / 'report.html'}")
+
+
+def _compare(measured, photos, draws, note):
+    if not measured.codes:
+        return {}, f"Identity was not measured: {note}."
+    try:
+        return summary.verification(measured, photos.photos, draws), ""
+    except UserError as error:
+        return {}, f"Verification was not measured: {error}."
+
+
+def _sizes(args, photos, networks):
+    """[(lr, hr)] as (height, width), of the pairs or of the options."""
+    scales = {network.scale for network in networks} | ({args.scale} if args.scale else set())
+    if len(scales) > 1:
+        found = ", ".join(f"{network.name} x{network.scale}" for network in networks)
+        raise UserError(f"{found}{f', --scale {args.scale}' if args.scale else ''}: evaluate one scale at a time")
+    scale = scales.pop() if scales else None
+    if photos.sizes:
+        ((lr, hr),) = photos.sizes
+        if scale and hr != (scale * lr[0], scale * lr[1]):
+            raise UserError(f"the pairs are x{hr[0] // lr[0]}, the networks x{scale}; prepare pairs of that scale")
+        return photos.sizes
+    lrs = [as_size(lr) for lr in args.lr]
+    return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]
+
+
+def _encoders(names):
+    """(encoders, why there are none). Those that were asked for must be there; the default may be missing."""
+    if names and "none" in names:
+        return [], "--encoder none was given"
+    try:
+        return [load_encoder(name) for name in dict.fromkeys(names or ("sface",))], ""
+    except UserError as error:
+        if names:
+            raise
+        say(f"going on without identity: {error}")
+        return [], str(error)
+
+
+def _face_argument(text):
+    """--face as a share, ALIGNED or None. Raises: UserError for anything else."""
+    if text in (None, ALIGNED):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0
+    if not 0 < share <= 1:
+        raise UserError(f"--face {text}: a share of each side above 0 and up to 1 was expected, or {ALIGNED}")
+    return share
+
+
+def _finder(face, photos):
+    """What finds the part that encoders see. Alignment that nobody asked for may be missing."""
+    from mpsrgan.faces import detect
+
+    if face not in (None, ALIGNED):
+        return detect.Central(face)
+    try:
+        return detect.Aligned()
+    except UserError as error:
+        if face:
+            raise
+        say(f"going on without aligning faces: {error}")
+        return detect.Central(photos.face)
+
+
+def _say_skipped(photos, shown=3):
+    if photos.skipped:
+        say(f"skipped {len(photos.skipped)} files:")
+        for source, reason in list(photos.skipped.items())[:shown]:
+            say(f"  {source}: {reason}")
+
+
+def _progress(items, words):
+    from tqdm import tqdm
+
+    return tqdm(items, desc=words, unit="photo", file=sys.stderr)

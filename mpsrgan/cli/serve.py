@@ -1,0 +1,60 @@
+"""``mpsrgan serve``: a page in the browser that enlarges photographs, on this machine."""
+
+from argparse import ArgumentTypeError
+
+from mpsrgan.cli.arguments import whole_number
+from mpsrgan.io.console import say
+from mpsrgan.upscale.backends import BACKENDS
+from mpsrgan.upscale.defaults import AUTO, CLEAN, NOTE, REAL, REALISM
+
+HOST = "127.0.0.1"
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("--host", default=HOST, help="address to serve at (default %(default)s: this machine alone can open the page)")
+    add("--port", type=_port, metavar="N", help="(default: the first free one from 7860 on)")
+    add(
+        "--weights",
+        metavar="FILE|NAME",
+        help=f"the network that is chosen at first (default {AUTO}: {CLEAN} or {REAL} at realism {REALISM}, whichever "
+        "suits the picture); those that ship can be chosen too",
+    )
+    add("--backend", choices=BACKENDS, default="auto", help="what computes, as of `mpsrgan upscale` (default: auto)")
+    limits = parser.add_argument_group("limits")
+    add = limits.add_argument
+    add("--max-pixels", type=whole_number, default=50_000_000, metavar="N", help="of a result (default %(default)s)")
+    add("--max-seconds", type=_positive, default=300, metavar="S", help="for one press of the button (default 300)")
+    add("--max-mb", type=_positive, default=25, metavar="MB", help="of a file that is uploaded (default 25)")
+    add("--max-files", type=whole_number, default=20, metavar="N", help="photographs at once (default %(default)s)")
+
+
+def run(args):
+    """Serve until Ctrl-C, which is exit code 130. Raises: UserError for weights, host or port that do not do."""
+    from mpsrgan.web.desk import Limits, weights_to_choose
+    from mpsrgan.web.server import served, wait
+
+    weights = weights_to_choose(args.weights)
+    limits = Limits(args.max_pixels, args.max_seconds, args.max_mb, args.max_files)
+    with served(weights, limits, host=args.host, port=args.port, backend=args.backend) as url:
+        say(NOTE)
+        if args.host not in (HOST, "localhost", "::1"):
+            say(f"note: whoever can reach {args.host} can use this page; it asks for no password")
+        print(f"open {url} in a browser; Ctrl-C ends it", flush=True)
+        wait()
+
+
+def _port(text):
+    if not text.isdecimal() or int(text) > 65535:
+        raise ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
+    return int(text)
+
+
+def _positive(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number

@@ -1,0 +1,201 @@
+"""``mpsrgan verify``: what the note in an upscaled file says, and whether file, input or weights contradict it."""
+
+import os
+import sys
+
+import numpy as np
+
+from mpsrgan.errors import UserError
+from mpsrgan.hub.registry import entries
+from mpsrgan.io.download import hexdigest
+from mpsrgan.io.images import MAX_WRITTEN
+from mpsrgan.io.provenance import WARNING, pixels_digest, read_provenance
+from mpsrgan.io.reading import ImageError, list_images, named_like_image, open_header
+from mpsrgan.io.sixteen_bit import HEAD, decode, is_deep
+from mpsrgan.upscale.video import is_video, video_provenance, video_size
+
+NO_NOTE = "carries no note of mpsrgan: that proves nothing, metadata is easily lost"
+
+
+def add_arguments(parser):
+    parser.description = (
+        "Print what `mpsrgan upscale` noted in its files (weights, realism, input and more), and compare that with the "
+        "weights that ship, the pixels and the input. Metadata documents, it does not prove: anyone can remove or "
+        "forge it. Exit code 0: every file carries the note and nothing contradicts it; 1: one carries none, or "
+        "something does; 2: a file cannot be read."
+    )
+    words = (
+        "images and videos that were upscaled, or folders of them, of which only what is not in order is told at length"
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help=words)
+    parser.add_argument("--input", metavar="FILE", help="tell whether this is the file that they were made from")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_WRITTEN,
+        metavar="N",
+        help="largest image whose pixels are compared (default %(default)s)",
+    )
+
+
+def run(args):
+    """Print a block for each file -> exit code: the worst of 0 in order, 1 no note or contradicted, 2 not readable.
+
+    Of a folder, one line for each file, the block only where the code is not 0, and their count. Errors of single files
+    go to stderr and the rest continues. Raises: UserError if --input cannot be read.
+    """
+    given = None if args.input is None else (args.input, _digest(args.input))
+    codes = []
+    for path in args.files:
+        if os.path.isdir(path):
+            print(end="\n" * bool(codes))
+            codes.append(_folder(path, given, args.max_pixels))
+            continue
+        code, lines = _checked(path, given, args.max_pixels)
+        if lines:
+            print("\n".join([*[""] * bool(codes), path, *lines]), flush=True)
+        codes.append(code)
+    return max(codes)
+
+
+def _folder(folder, given, max_pixels):
+    """Print what `run` says of a folder -> its exit code."""
+    counts = [0, 0, 0]
+    for path in list_images(folder):
+        if not is_video(path) and not named_like_image(path):
+            continue
+        code, lines = _checked(str(path), given, max_pixels)
+        if lines:
+            print("\n".join([f"{'!' if code else 'ok':4}{path}", *lines * code]), flush=True)
+        counts[code] += 1
+    if not any(counts):
+        print(f"error: {folder}: holds no images or videos; name a folder with some", file=sys.stderr, flush=True)
+        return 2
+    words = "in order", "without a note or contradicted", "not readable"
+    print(f"{folder}: " + ", ".join(f"{count} {what}" for count, what in zip(counts, words)), flush=True)
+    return max(code for code, count in enumerate(counts) if count)
+
+
+def _checked(path, given, max_pixels):
+    """-> `block`, or (2, no lines) after an error's line on stderr."""
+    try:
+        return block(path, given, max_pixels)
+    except UserError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
+        return 2, []
+
+
+def _digest(path):
+    try:
+        return hexdigest(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; --input names the file that was upscaled") from None
+
+
+def block(path, given=None, max_pixels=MAX_WRITTEN):
+    """-> (0 or 1, lines of text). Args: given: (name, sha256) of --input. Raises: UserError if it cannot be read."""
+    note = video_provenance(path) if is_video(path) else read_provenance(path)
+    if note is None:
+        return 1, [f"  {NO_NOTE}"]
+    rows = [
+        ("made by", note.software, True),
+        ("model", *_weights(note)),
+        ("enlarged", f"{_sizes(note)}x{note.scale:g}: {note.steps}", True),
+        ("realism", _realism(note.realism), True),
+        ("faithful", _faithful(note), True),
+        ("faces", ", ".join(f"{count} {what}" for what, count in (note.faces or {}).items()) or "not looked at", True),
+        ("input", *_input(note, given)),
+        ("pixels", *(_frames(note, path) if is_video(path) else _pixels(note, path, max_pixels))),
+    ]
+    lines = [f"{' ' if fits else '!'} {label:10}{text}" for label, text, fits in rows]
+    wrong = not all(fits for *_, fits in rows)
+    return int(wrong), [*lines, f"  {WARNING}", *["! marks what does not agree with the note"] * wrong]
+
+
+def _sizes(note):
+    """ "48x32 -> 192x128, ", nothing where neither is noted."""
+    if note.input_size is None and note.output_size is None:
+        return ""
+    return f"{_pixels_of(note.input_size)} -> {_pixels_of(note.output_size)}, "
+
+
+def _pixels_of(size):
+    return "x".join(map(str, size)) if size else "?"
+
+
+def _weights(note):
+    """-> (text, whether nothing contradicts), as the next ones."""
+    digest, shipped = note.weights_sha256, entries()
+    if digest is None:
+        return f"{note.model}; the note has no hash of its weights", True
+    name = next((name for name, one in shipped.items() if one.sha256 == digest), None)
+    may_be_architecture = note.model in {one.architecture for one in shipped.values()}
+    if note.model in shipped and name != note.model and not may_be_architecture:
+        what = f"{name}'s" if name else f"sha256 {digest}"
+        return f"{note.model}, but its weights are {what}, not those that ship as it with this version", False
+    if name is None:
+        return f"{note.model}, weights that do not ship with this version (sha256 {digest})", True
+    return (
+        f"{note.model}, the weights that ship{'' if name == note.model else f' as {name}'} (sha256 {digest[:8]})",
+        True,
+    )
+
+
+def _realism(realism):
+    if realism is None:
+        return "of the weights as they are"
+    return f"{realism:g} (0: faithful and soft, 1: sharp and partly made up)"
+
+
+def _faithful(note):
+    level = note.lr_consistency
+    decibels = "not measured" if level is None else "100 dB or more" if level >= 100 else f"{level:.1f} dB"
+    bound = "yes" if note.faithful else "to colors and coarse shapes alone" if note.keeps == "colors" else "no"
+    return f"{bound}, LR consistency {decibels}"
+
+
+def _input(note, given):
+    if note.input_sha256 is None:
+        return "came as an array; it cannot be told which file it was", True
+    if given is None:
+        return f"sha256 {note.input_sha256}; --input FILE compares it", True
+    name, digest = given
+    if digest != note.input_sha256:
+        return f"is not {name}, but a file with sha256 {note.input_sha256}", False
+    return f"is {name}", True
+
+
+def _frames(note, path):
+    width, height = size = video_size(path)
+    if note.output_size and size != [side + side % 2 for side in note.output_size]:  # videos have even sides
+        return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
+    return "cannot be told whether they are as written: videos are lossy", True
+
+
+def _pixels(note, path, max_pixels):
+    try:
+        with open_header(path) as (file, image):
+            width, height = image.size
+            if note.output_size not in (None, [width, height]):
+                return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
+            if note.pixels_sha256 is None:
+                return f"cannot be told whether they are as written: {image.format} is lossy", True
+            if width * height > max_pixels:
+                return f"not compared: {width * height:,} are over the limit, raise --max-pixels", True
+            same = pixels_digest(stored_pixels(file, image)) == note.pixels_sha256
+    except ImageError as error:
+        return error.reason, False
+    return "as they were written" if same else "changed since they were written", same
+
+
+def stored_pixels(file, image):
+    """What a file holds, as uint8 or uint16 (H, W) or (H, W, C), not turned. Args: what `open_header` gives."""
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(0)
+    if is_deep(image, head):
+        return decode(file.read(), file.name)
+    image.load()
+    if image.mode in ("1", "P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return np.asarray(image)

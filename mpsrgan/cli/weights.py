@@ -1,0 +1,70 @@
+"""``mpsrgan weights``: what ships, all that is known of one file, or whether the files are whole and still work."""
+
+from mpsrgan.errors import UserError
+from mpsrgan.hub.registry import FOLDER, entries, entry
+from mpsrgan.report.document import Table
+
+COLOURS = {1: "gray", 3: "colour"}
+
+
+def add_arguments(parser):
+    add = parser.add_argument
+    add("name", nargs="?", metavar="NAME", help="of weights that ship: print all that is known of them")
+    add("--check", action="store_true", help="compare the files with what shipped and run each network once")
+
+
+def run(args):
+    """Print -> 0, or 1 if --check finds a file or a network that differs. Raises: UserError of an unknown name."""
+    chosen = [entry(args.name)] if args.name else list(entries().values())
+    if not chosen:
+        raise UserError("no weights are installed; install the package again")
+    if args.check:
+        return check(chosen)
+    print("\n".join(details(*chosen) if args.name else overview(chosen)))
+    return 0
+
+
+def overview(chosen):
+    """Lines of a table, a row for each `Entry`."""
+    header = ("name", "what", "parameters", "scale", "pixels", "MB", "fidelity", "licence")
+    rows = [
+        (
+            one.name,
+            one.architecture,
+            one.parameters,
+            one.scale and f"x{one.scale}",
+            COLOURS.get(one.channels, f"{one.channels} channels"),
+            f"{one.bytes / 1e6:.1f}",
+            one.fidelity,
+            one.licence.split(":")[0],
+        )
+        for one in chosen
+    ]
+    yield from Table("Weights", header, rows).text()
+    yield f"\nThey are in {FOLDER}. `mpsrgan weights NAME` prints all that is known of one."
+
+
+def details(one):
+    """Lines: the `Entry` field by field, but for its probe, and where its card lies."""
+    shown = {key: value for key, value in vars(one).items() if key != "probe" and value is not None}
+    shown["arguments"] = ", ".join(f"{key} {value}" for key, value in one.arguments.items())
+    shown |= {"bytes": f"{one.bytes:,}", "parameters": f"{one.parameters:,}", "file": one.path, "card": one.card}
+    width = max(map(len, shown))
+    yield from (f"{key:{width}}  {value}" for key, value in shown.items())
+
+
+def check(chosen):
+    """A line for each file -> exit code."""
+    from mpsrgan.io.console import import_keras
+
+    import_keras()
+    from mpsrgan.hub.probe import check_probe
+
+    failed = 0
+    for one in chosen:
+        try:
+            print(f"{one.name}: whole, its probe is {check_probe(one.name):.1g} off", flush=True)
+        except UserError as error:
+            failed += 1
+            print(f"{one.name}: {error}", flush=True)
+    return 1 if failed else 0

@@ -1,0 +1,292 @@
+"""What every upscaled file says of itself: a note of who made it, from what, and that its detail is a guess.
+
+The note is JSON: in XMP's exif:UserComment, but for TIFF also in the EXIF UserComment, in a PNG also in a text chunk
+"mpsrgan". To viewers the warning is the description. It documents and does not prove: it can be removed or forged.
+
+XMP also names IPTC's digital source type compositeWithTrainedAlgorithmicMedia, "Edited using Generative AI", that is
+"Augmentation, correction or enhancement using a Generative AI model". algorithmicallyEnhanced would be wrong: it leaves
+the content alone, as sharpening does. Source: cv.iptc.org/newscodes/digitalsourcetype, of October 2024.
+"""
+
+import hashlib
+import html
+import json
+import math
+import numbers
+import os
+import re
+import struct
+import zlib
+from dataclasses import MISSING, asdict, dataclass, fields
+from xml.sax.saxutils import escape
+
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
+from mpsrgan import __version__
+from mpsrgan.errors import UserError
+from mpsrgan.io.images import WRITE_FORMATS
+from mpsrgan.io.reading import open_header
+
+WARNING = "Upscaled by a neural network: fine detail is a guess, partly invented. Not evidence of anyone's identity."
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
+"""Pillow's names of the formats that carry the note."""
+SUFFIXES = tuple(suffix for suffix, (kind, _) in WRITE_FORMATS.items() if kind in KINDS)
+"""Of the files that are written with it."""
+KEY = "mpsrgan"
+MAX_TEXT, MAX_NOTE = 300, 32_768
+OURS = re.compile(r'\s*\{\s*"software"\s*:\s*"mpsrgan ')
+"""How the note begins, where other programs write too."""
+_IN_XMP = re.compile(rb"<exif:UserComment>\s*<rdf:Alt>\s*<rdf:li[^>]*>([^<]*)</rdf:li>")
+_PNG_HEAD, _PNG_DATA = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 33
+_ASCII, _USER_COMMENT, _XMP = b"ASCII\0\0\0", ExifTags.Base.UserComment, 700
+_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:exif="http://ns.adobe.com/exif/1.0/">
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{description}</rdf:li></rdf:Alt></dc:description>
+<xmp:CreatorTool>{software}</xmp:CreatorTool>
+<Iptc4xmpExt:DigitalSourceType>{source_type}</Iptc4xmpExt:DigitalSourceType>
+<exif:UserComment><rdf:Alt><rdf:li xml:lang="x-default">{note}</rdf:li></rdf:Alt></exif:UserComment>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise TypeError
+    return "".join(letter if letter.isprintable() else "?" for letter in value[:MAX_TEXT])
+
+
+def _digest(value):
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError
+    return value
+
+
+def _number(value, low, high):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= float(value) <= high:
+        raise ValueError
+    return float(value)
+
+
+def _size(value):
+    width, height = (int(_number(side, 1, 1e9)) for side in value)
+    return [width, height]
+
+
+def _truth(value):
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return bool(value)
+
+
+def _counts(value):
+    return {_text(key): int(_number(count, 0, 1e9)) for key, count in value.items()}
+
+
+_DIGEST = (_digest, "a sha256 of 64 hexadecimal digits")
+_CHECKS = {
+    **dict.fromkeys(("software", "model", "steps", "warning"), (_text, "text")),
+    **dict.fromkeys(("weights_sha256", "input_sha256", "pixels_sha256"), _DIGEST),
+    **dict.fromkeys(("input_size", "output_size"), (_size, "a width and a height in pixels")),
+    "scale": (lambda value: _number(value, 1e-6, 1e6), "a number above 0"),
+    "realism": (lambda value: _number(value, 0, 1), "a number from 0 to 1"),
+    "faithful": (_truth, "true or false"),
+    "lr_consistency": (lambda value: min(_number(value, 0, math.inf), 100.0), "a number of dB"),
+    "faces": (_counts, "names with counts"),
+    "keeps": (_text, "text"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a file says of itself. Unprintable letters of texts become "?", texts end after 300 letters.
+
+    Args: software: "mpsrgan X.Y.Z". model: name of the weights, or their architecture. weights_sha256: of their file.
+        input_sha256: of the input file's bytes; None if it came as an array. input_size: [width, height], upright.
+        scale: of the file, such as 4 or 2. steps: in words, such as "x4 network, reduced to x2 with Lanczos".
+        realism: 0 to 1, None for weights as they are. faithful: was the result bound to its input? lr_consistency: dB
+        between the input and the result reduced again, at most 100, which stands for more and for equality too.
+        faces: {what: how many}, or None. keeps: what of the input the result is bound to, "pixels", "colors" (and
+        coarse shapes, of a degraded input) or "nothing"; None in files of older versions. output_size: [width, height]
+        as written. pixels_sha256: `pixels_digest` of what was written; None in lossy formats. warning: for whoever
+        opens the file.
+    Raises: TypeError for a value of another type or out of its range.
+    """
+
+    software: str = f"mpsrgan {__version__}"
+    model: str
+    weights_sha256: str | None = None
+    input_sha256: str | None = None
+    input_size: list | None = None
+    scale: float
+    steps: str
+    realism: float | None = None
+    faithful: bool
+    lr_consistency: float | None = None
+    faces: dict | None = None
+    keeps: str | None = None
+    output_size: list | None = None
+    pixels_sha256: str | None = None
+    warning: str = WARNING
+
+    def __post_init__(self):
+        for one in fields(self):
+            name, value, (check, expected) = one.name, getattr(self, one.name), _CHECKS[one.name]
+            try:
+                object.__setattr__(self, name, None if value is one.default is None else check(value))
+            except (TypeError, ValueError, AttributeError, ArithmeticError):
+                raise TypeError(f"{name} is {ascii(value)[:60]}, {expected} was expected") from None
+
+    @property
+    def description(self):
+        """The sentence that viewers show: the warning and the model."""
+        return f"{WARNING} Model: {self.model}."
+
+    def to_json(self):
+        """One line of ASCII."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text, name="the note"):
+        """The inverse; fields that only newer versions know are left out. name: of the file, for the error.
+
+        Raises: UserError of damaged JSON, a missing field or a wrong type.
+        """
+        try:
+            if len(text) > MAX_NOTE:
+                raise ValueError(f"{len(text):,} letters, over the limit of {MAX_NOTE:,}")
+            raw = json.loads(text)
+            if not isinstance(raw, dict):
+                raise TypeError("names with values were expected")
+            missing = [one.name for one in fields(cls) if one.default is MISSING and one.name not in raw]
+            if missing:
+                raise ValueError(f"it lacks {', '.join(missing)}")
+            return cls(**{one.name: raw[one.name] for one in fields(cls) if one.name in raw})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"{name}: its note of mpsrgan is damaged ({error}), so it tells nothing; upscale the original again"
+            ) from None
+
+
+def check_kind(kind):
+    """Raises: UserError for a format, as Pillow calls it, that cannot carry the note."""
+    if kind not in KINDS:
+        raise UserError(f"{kind} cannot carry the note that an upscaled image has to; use one of {', '.join(SUFFIXES)}")
+
+
+def save_options(kind, provenance):
+    """Keyword arguments of Pillow's ``Image.save`` that write the note; ``icc_profile=`` may stand beside them.
+
+    Args: kind: as of `check_kind`. Raises: UserError as there.
+    """
+    check_kind(kind)
+    if kind == "PNG":
+        return {"exif": _exif(provenance), "pnginfo": _png_info(provenance)}
+    if kind == "TIFF":  # Pillow takes no xmp= here, and with compression it fails on an inner directory
+        return {"exif": _exif(provenance, {_XMP: _packet(provenance)}, comment=False)}
+    return {"exif": _exif(provenance), "xmp": _packet(provenance)}
+
+
+def png_chunks(provenance, icc_profile=None):
+    """The bytes of the PNG chunks that ``save_options`` makes Pillow write, after one with the ICC profile if any."""
+    chunks = [(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
+    chunks += [chunk[:2] for chunk in _png_info(provenance).chunks]
+    chunks.append((b"eXIf", _exif(provenance).removeprefix(b"Exif\0\0")))
+    return b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def insert_png_chunks(png, chunks):
+    """The bytes of a PNG file with ``chunks``, of `png_chunks`, after its IHDR. ValueError if ``png`` is no PNG."""
+    if not png.startswith(_PNG_HEAD) or len(png) <= _PNG_DATA:
+        raise ValueError(f"the bytes of a PNG file were expected, not {bytes(png[:16])!r}")
+    return b"".join([png[:_PNG_DATA], chunks, png[_PNG_DATA:]])
+
+
+def tiff_tags(provenance):
+    """Keyword arguments of ``tifffile.imwrite`` that write the note; ``iccprofile=`` may stand beside them."""
+    packet = _packet(provenance)
+    texts = {"description": _ascii(provenance.description), "software": _ascii(provenance.software)}
+    # metadata None: tifffile adds no description of its own
+    return {**texts, "metadata": None, "extratags": [(_XMP, 1, len(packet), packet, True)]}
+
+
+def _ascii(text):
+    return text.encode("ascii", "replace").decode()
+
+
+def _exif(provenance, tags=(), comment=True):
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = _ascii(provenance.description)
+    exif[ExifTags.Base.Software] = _ascii(provenance.software)
+    exif.update(tags)
+    if comment:
+        exif.get_ifd(ExifTags.IFD.Exif)[_USER_COMMENT] = _ASCII + provenance.to_json().encode()
+    return exif.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)  # its type: EXIF has UNDEFINED, Pillow BYTE
+
+
+def _packet(provenance):
+    texts = {"description": provenance.description, "software": provenance.software, "note": provenance.to_json()}
+    return _PACKET.format(source_type=SOURCE_TYPE, **{key: escape(text) for key, text in texts.items()}).encode()
+
+
+def _png_info(provenance):
+    info = PngInfo()
+    info.add_text("Software", provenance.software)
+    info.add_text("Description", provenance.description)
+    info.add_itxt(KEY, provenance.to_json())
+    info.add_itxt("XML:com.adobe.xmp", _packet(provenance).decode())
+    return info
+
+
+def read_provenance(path):
+    """The Provenance of a file, from its PNG text, else its EXIF, else its XMP; None if it carries none.
+
+    Reads no pixels. Raises: UserError (ImageError) for what is no image, damaged metadata, or a damaged note.
+    """
+    with open_header(path) as (_, image):
+        note = next((note for note in _notes(image) if note is not None), None)
+    return None if note is None else Provenance.from_json(note, os.fspath(path))
+
+
+def _notes(image):
+    """The JSON in each place where it may lie, or None."""
+    yield image.info.get(KEY) if image.format == "PNG" else None
+    if "exif" in image.info or image.format == "TIFF":  # else Pillow reads a PNG's pixels to look for more
+        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(_USER_COMMENT)
+        yield _ours(comment[len(_ASCII) :]) if isinstance(comment, bytes) else None
+    packet = image.info.get("xmp")
+    found = _IN_XMP.search(packet) if isinstance(packet, bytes) else None
+    yield _ours(html.unescape(found[1].decode(errors="replace")).encode()) if found else None
+
+
+def _ours(comment):
+    """The text of a comment, None if it is another program's."""
+    text = comment.decode(errors="replace")
+    return text if OURS.match(text) else None
+
+
+def pixels_digest(array):
+    """sha256, in hexadecimal, over shape, dtype and bytes of an image's pixels, to tell whether they were changed.
+
+    Args: uint8 or uint16 array (H, W), or (H, W, C) with C 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA. An alpha that is
+        opaque everywhere and colours that are gray are left out first: some formats store them so and some do not.
+    Raises: TypeError for another dtype or shape.
+    """
+    pixels = np.asarray(array)
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2 or pixels.ndim not in (2, 3):
+        raise TypeError(f"uint8 or uint16 pixels (H, W) or (H, W, C) were expected, not {pixels.dtype} {pixels.shape}")
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    if pixels.shape[2] in (2, 4) and (pixels[..., -1] == np.iinfo(pixels.dtype).max).all():
+        pixels = pixels[..., :-1]
+    if pixels.shape[2] in (3, 4) and all((pixels[..., 0] == pixels[..., other]).all() for other in (1, 2)):
+        pixels = pixels[..., [0, 3][: pixels.shape[2] - 2]]
+    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{pixels.shape} uint{8 * pixels.dtype.itemsize} ".encode())
+    digest.update(pixels)
+    return digest.hexdigest()

@@ -1,0 +1,135 @@
+"""What a run leaves as pictures: grids of images, and curves."""
+
+import io
+from functools import partial
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mpsrgan.io.images import resize, save_image
+
+MARGIN, HEADER, CAPTION = 4, 24, 18
+
+
+def _scikit_image(lr, size, order):
+    from skimage.transform import resize as interpolate
+
+    enlarged = interpolate(lr, size, order=order, preserve_range=True)
+    return np.rint(np.clip(enlarged, 0, 255)).astype(np.uint8)
+
+
+BASELINES = {
+    "bicubic": partial(resize, filter="bicubic"),
+    "Lanczos": partial(resize, filter="lanczos"),
+    "scikit-image, order 1": partial(_scikit_image, order=1),
+    "scikit-image, order 3": partial(_scikit_image, order=3),
+}
+"""Name -> function (uint8 lr, (height, width)) -> uint8: what a network has to beat. The first two are Pillow's."""
+
+
+def picture_grid(columns, captions=None):
+    """A picture with a row per face and a column per kind.
+
+    Args: columns: {title: uint8 images (h, w, 1 or 3)}; the last has the size of a cell, smaller images are enlarged
+        by repetition. captions: a tuple of strings for each row, drawn under its cells.
+    Returns: PIL image, RGB.
+    """
+    *_, cells = columns.values()
+    height, width = cells[0].shape[:2]
+    cell = max(width, 64)
+    zoom = max(1, cell // 256)  # of the text
+    header, caption = zoom * HEADER, zoom * CAPTION
+    row_height = height + MARGIN + (caption if captions else 0)
+    size = (len(columns) * (cell + MARGIN) + MARGIN, header + len(cells) * row_height + MARGIN)
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    for column, (title, images) in enumerate(columns.items()):
+        x = MARGIN + column * (cell + MARGIN)
+        _write(draw, title, (x + cell // 2, header // 2), 15 * zoom, cell)
+        for row, image in enumerate(images):
+            y = header + row * row_height
+            canvas.paste(_picture(image, (height, width)), (x + (cell - width) // 2, y))
+            if captions:
+                _write(draw, captions[row][column], (x + cell // 2, y + height + caption // 2), 13 * zoom, cell)
+    return canvas
+
+
+def _write(draw, text, middle, size, width):
+    """Centred text, smaller where it would not fit."""
+    font = ImageFont.load_default(size)
+    while size > 8 and font.getlength(text) > width:
+        size -= 1
+        font = ImageFont.load_default(size)
+    draw.text(middle, text, "black", font, anchor="mm")
+
+
+def _picture(image, size):
+    enlarged = image if image.shape[:2] == size else resize(image, size, "nearest")
+    return Image.fromarray(np.broadcast_to(enlarged, (*size, 3)))
+
+
+def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
+    """`picture_grid` of input, a baseline, ours, truth. Args: uint8 lr (N, h, w, C), sr and hr (N, H, W, C)."""
+    enlarged = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
+    return picture_grid({"input": lr, baseline: enlarged, "ours": sr, "truth": hr}, captions)
+
+
+def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark=None, warm_start=0, log=False):
+    """Writes a figure of curves as PNG, such as figures 4 to 6 of paper 000: loss against step.
+
+    Args: rows: of metrics.csv or epochs.csv. lines: {label: column}, or {label: (rows, column)} for curves of several
+        runs; columns "val_..." are drawn in full, the others, which are noisier, pale with their running mean over
+        them where there are many. x: column of the horizontal axis. levels: {label: y} drawn as horizontal lines.
+        mark: (x, words) of a vertical line. warm_start: steps to shade as such. log: of the vertical axis.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    ends = []
+    for color, (label, line) in enumerate(lines.items()):
+        source, column = line if isinstance(line, tuple) else (rows, line)
+        points = np.array([(row[x], row[column]) for row in source if column in row and x in row])
+        if len(points):
+            _draw_line(axes, points, column, label, f"C{color}")
+            ends += [points[0, 0], points[-1, 0]]
+    first, last = (min(ends), max(ends)) if ends else (0, 1)
+    for number, (label, level) in enumerate((levels or {}).items()):
+        axes.axhline(
+            level, color="0.35", linestyle=("--", ":", "-.", (0, (1, 4)))[number % 4], label=label, linewidth=1.2
+        )
+    if mark:
+        axes.axvline(mark[0], color="C3", linewidth=1, label=mark[1])
+    if first < warm_start:
+        axes.axvspan(first, warm_start, color="0.93", zorder=0, label="warm start (pixel loss only)")
+    axes.set(title=title, xlabel=x, ylabel=ylabel, xlim=(first, max(last, first + 1e-3)))
+    if log and axes.has_data():
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3)
+    if axes.has_data():
+        axes.legend()
+    save_figure(figure, path)
+
+
+def _draw_line(axes, points, column, label, color):
+    steps, values = points.T
+    validation = column.startswith("val_")
+    if not validation and len(values) >= 100:
+        axes.plot(steps, values, color=color, alpha=0.2, linewidth=1)
+        values = _running_mean(values, len(values) // 50)
+    axes.plot(steps, values, "--" if validation else "-", color=color, label=label, linewidth=1.6)
+
+
+def save_figure(figure, path):
+    """A Matplotlib figure as PNG, whole or not at all."""
+    image = io.BytesIO()
+    figure.savefig(image, format="png")
+    save_image(Image.open(image), path)
+
+
+def _running_mean(values, window):
+    """Mean of the last `window` values at each place (of fewer at the start)."""
+    sums = np.cumsum(np.insert(values, 0, 0.0))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - window)
+    return (sums[ends] - sums[starts]) / (ends - starts)

@@ -1,0 +1,82 @@
+"""What a run leaves as tables: results.md and results.json, with the paper's number beside ours."""
+
+import json
+from pathlib import Path
+
+from mpsrgan.io.atomic import write_text
+from mpsrgan.metrics import METRICS
+from mpsrgan.report.document import table_row
+
+
+def write_results(folder, results):
+    """Writes results.json and results.md. `results`: of `experiment.results.summarise`, its "tables" are `Table`s."""
+    _save(folder, results, _markdown(results), "Differences from the paper's set-up")
+
+
+def write_study(folder, facts, tables, differences):
+    """Writes results.json and results.md of several runs. facts: title, citation, data, machine, backend, ..."""
+    lines = [f"# {facts['title']}", "", facts["citation"], ""]
+    for table in tables:
+        lines += table.markdown()
+    lines += ["## Data and machine", "", *_data(facts["data"])]
+    lines += ["", f"{facts['backend']}, {facts['precision']}, {facts['machine']}, {facts['date']}."]
+    results = {**facts, "tables": tables, "differences": differences}
+    _save(folder, results, lines, "Differences from the paper's set-up (of the first run)")
+
+
+def _save(folder, results, lines, title):
+    """`results` as results.json; `lines`, then its differences under `title`, as results.md, no "<" a tag."""
+    lines = [*lines, "", f"## {title}", "", *(f"- {difference}" for difference in results["differences"])]
+    lines += ["", "A restored face is a guess, never evidence.", ""]
+    write_text(Path(folder) / "results.md", "\n".join(lines).replace("<", "&lt;"))
+    plain = {**results, "tables": [vars(table) for table in results["tables"]]}
+    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: it tells that all is there
+
+
+def _data(data):
+    yield (
+        f"{data['source']}: {data['train']} training, {data['validation']} validation, {data['test']} test images; "
+        f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and enlarged."
+    )
+    yield f"Hash of the data and its split: `{data['hash']}`."
+    if data.get("first_stage"):
+        yield f"First stage: {data['first_stage']}; hash `{data['first_stage_hash']}`."
+
+
+def _markdown(results):
+    data, run = results["data"], results["run"]
+    yield from (f"# {results['title']}", "", results["paper"]["citation"], "")
+    yield from _scores(results)
+    for table in results["tables"]:
+        yield from table.markdown()
+    yield from ("## Data", "")
+    yield from _data(data)
+    yield from ("", "## Run", "")
+    memory = f"{run['peak_memory_gb']:.1f} GB of memory at most, " if run["peak_memory_gb"] else ""
+    yield (
+        f"{run['steps']} steps in {run['minutes']:.1f} minutes ({run['images_per_second']:.2f} images/s), {memory}"
+        f"{run['backend']}, {run['precision']}, seed {run['seed']}, {run['machine']}, {run['date']}."
+    )
+    yield f"Generator's loss: {run['loss']}."
+
+
+def _scores(results):
+    """The main table: the paper, ours, the baselines, ours before training."""
+    metrics, reported = results["metrics"], results["paper"]["reported"]
+    shown = [m for m in METRICS.values() if m.name in metrics["ours"]]
+    photo = "psnr_photo" in metrics["ours"]
+    header = [f"{m.label}, {m.unit}" if m.unit else m.label for m in shown]
+    yield table_row(["on the test set", *header, *["PSNR of the photograph alone, dB"] * photo])
+    yield table_row(["---"] * (1 + len(shown) + photo))
+    none = "no number given"
+    yield table_row(["the paper", *[str(reported.get(m.name) or none) for m in shown], *[""] * photo])
+    for label, key in (("ours", "ours"), *((b, b) for b in results["baselines"]), ("ours before training", "start")):
+        score = metrics[key]
+        cells = [f"{score[m.name]:.{4 if m.name == 'ssim' else 2}f}" for m in shown]
+        yield table_row([label, *cells, *([f"{score['psnr_photo']:.2f}"] if photo else [])])
+    test, against = results["data"]["test"], results["baselines"][0]
+    borders = (
+        " PSNR and SSIM include the black borders, as the paper's targets have them; the last column leaves them out."
+    )
+    yield from ("", f"Mean over the {test} test images, 8 bit, scikit-image's definitions.{borders * photo}")
+    yield from (f"Better than {against} in PSNR on {metrics['wins']} of {test} images.", "")

@@ -1,0 +1,43 @@
+"""The command line of every experiment script: parse, resolve, then run, sweep, or a dry run."""
+
+from dataclasses import replace
+
+from mpsrgan.io.console import INTERRUPTED, TERMINATED, exit_code, import_keras, say
+from mpsrgan.runner.options import ALL, make_parser
+from mpsrgan.runner.request import resolve
+
+
+def main(experiment, argv=None):
+    """Parses, runs, and returns the exit code: 0 done, 2 a user's mistake, 130 or 143 stopped and saved."""
+    args = make_parser(experiment).parse_args(argv)
+    return exit_code(lambda: _main(experiment, args))
+
+
+def _main(experiment, args):
+    request = resolve(experiment, args)
+    import_keras()
+    request = _with_precision(request)
+    if args.dry_run:
+        from mpsrgan.runner.dry_run import print_plan
+
+        return print_plan(experiment, request)
+    if request.choice == ALL:
+        from mpsrgan.runner.sweep import run
+    else:
+        from mpsrgan.runner.run import run
+    return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
+
+
+def _with_precision(request):
+    """ "auto" becomes what this machine does best; a run that goes on keeps what it began with."""
+    every = request.settings if request.choice == ALL and isinstance(request.settings, dict) else {"": request.settings}
+    if all(settings.precision != "auto" for settings in every.values()):
+        return request
+    from mpsrgan.io.machine import choose_precision
+
+    policy, why = choose_precision()
+    say(f"precision {policy}: {why}")
+    changed = {
+        name: replace(s, precision=policy if s.precision == "auto" else s.precision) for name, s in every.items()
+    }
+    return replace(request, settings=changed if every is request.settings else changed[""])

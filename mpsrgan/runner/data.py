@@ -1,0 +1,153 @@
+"""A run's photographs: recognised, made into pairs in the run's folder, loaded as batches."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from data_prep import BatchLoader, Manifest, prepare
+from data_prep.augment import Augment
+from data_prep.datasets import recognise
+from data_prep.degrade import DRAWN_ANEW, Degradation
+from data_prep.loader import StagedLoader
+from data_prep.split import SPLITS
+from mpsrgan.errors import UserError
+from mpsrgan.io.console import say
+from mpsrgan.io.reading import MANIFEST_NAME
+from mpsrgan.runner.samples import Samples
+from mpsrgan.runner.settings import words
+
+PAIRS, FIRST_PAIRS = "data", "first_data"
+"""Folders of a run that hold the pairs it has made: of its photographs, and of those of its first stage."""
+
+
+@contextmanager
+def leaving_nothing(request):
+    """Whatever fails within, a new run's folder or its pairs do not stay behind."""
+    out, fresh = request.out, not request.out.exists()
+    try:
+        yield
+    except BaseException:
+        if not request.resume:
+            for folder in (out,) if fresh else (out / PAIRS, out / FIRST_PAIRS):
+                shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def open_pairs(experiment, request):
+    """Makes or finds the run's pairs -> (request with what they are in words and their hash, manifest).
+
+    Raises: UserError if they cannot be had, or are not those that a resumed run began with.
+    """
+    stage = _Stage(request.data, experiment.samples, PAIRS, request.source, request.data_hash)
+    manifest, source = _pairs(request, stage)
+    return replace(request, source=source, data_hash=manifest.data_hash), manifest
+
+
+def open_first_pairs(experiment, request):
+    """The same for the first of two stages; (request, None) where the run has but one."""
+    if not request.settings.first_steps:
+        return request, None
+    stage = _Stage(request.first_data, experiment.first_samples, FIRST_PAIRS, request.first_source, request.first_hash)
+    manifest, source = _pairs(replace(request, settings=replace(request.settings, counts=None)), stage)
+    say(f"first stage: {source}")
+    return replace(request, first_source=source, first_hash=manifest.data_hash), manifest
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Where the photographs of a stage are, and what a run that goes on knows of them."""
+
+    data: str | None
+    samples: Samples | None
+    folder: str
+    source: str | None
+    hash: str | None
+
+
+def _pairs(request, stage):
+    """(manifest, words) of the user's own pairs, of the run's from before, or of pairs made now in the run's folder."""
+    settings, folder = request.settings, request.out / stage.folder
+    source = stage.source
+    if stage.data and (Path(stage.data) / MANIFEST_NAME).is_file():
+        manifest = Manifest.load(stage.data)
+        _check_fits(manifest, settings, stage.data)
+        make_folder(request.out)
+        source = source or Path(stage.data).name
+    elif request.resume and (folder / MANIFEST_NAME).is_file():
+        manifest = Manifest.load(folder)
+    else:
+        manifest, source = _prepare(request.out, folder, stage, settings)
+    if stage.hash and stage.hash != manifest.data_hash:
+        raise UserError(
+            f"the pairs in {manifest.folder} are not those that {request.out} was started with; start a new run"
+        )
+    return manifest, source
+
+
+def _prepare(out, folder, stage, settings):
+    if stage.data:
+        found = recognise(stage.data)
+        words, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
+        options["source"] = stage.data
+    else:
+        words, options = stage.samples.words, stage.samples.options()
+    make_folder(out)
+    size = {"hr": settings.hr, "lr": settings.lr, "fit": settings.fit, "degradation": degradation(settings)}
+    manifest = prepare(**options, **size, out=folder, counts=settings.counts, seed=settings.seed)
+    if stage.data:
+        say(words)
+    return manifest, words
+
+
+def degradation(settings):
+    if settings.degradation != "none":  # in place of the paper's
+        return Degradation(settings.lr_filter, preset=settings.degradation)
+    return Degradation(settings.lr_filter, settings.blur_kernel, settings.blur_sigma, settings.lr_noise)
+
+
+def _check_fits(manifest, settings, data):
+    if (manifest.lr, manifest.hr, manifest.degradation) != (settings.lr, settings.hr, degradation(settings)):
+        size = f"{words(manifest.lr)} -> {words(manifest.hr)} px ({manifest.degradation})"
+        wanted = f"{words(settings.lr)} -> {words(settings.hr)} ({degradation(settings)})"
+        raise UserError(
+            f"{data} holds pairs of {size}; this experiment needs {wanted}: give it the photographs themselves, or "
+            f"prepare them again with --lr {words(settings.lr)} --hr {words(settings.hr)} and that degradation"
+        )
+    counts = tuple(len(manifest.split(split)) for split in SPLITS)
+    if settings.counts and counts != tuple(settings.counts):
+        raise UserError(
+            f"{data} holds {counts} pairs to train, validate and test, not {tuple(settings.counts)}: "
+            f"prepare them again, or accept these with --counts {' '.join(map(str, counts))}"
+        )
+
+
+def open_loaders(manifest, first, settings, any_size):
+    """(training loader, validation loader, loader of the whole validation split in a fixed order).
+
+    any_size: whether the networks take whole images in that last one even where they train on crops.
+    """
+    empty = [split for split in SPLITS if not manifest.split(split)]
+    if empty:
+        raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
+    options = {"seed": settings.seed, "crop": settings.crop, "channels": settings.channels}
+    augment = Augment(**settings.pick(*(field.name for field in fields(Augment))))
+    redraw = settings.degradation in DRAWN_ANEW
+    training = {"augment": augment, "redraw": redraw, "workers": os.cpu_count() or 1, **options}
+    loader = BatchLoader(manifest, "train", settings.batch, **training)
+    if first:
+        loader = StagedLoader(BatchLoader(first, "train", settings.batch, **training), loader, settings.first_steps)
+    held_out = min(settings.batch, len(manifest.split("validation")))
+    whole = {**options, "shuffle": False, "drop_last": False, "crop": None if any_size else settings.crop}
+    validation = BatchLoader(manifest, "validation", held_out, **options)
+    return loader, validation, BatchLoader(manifest, "validation", min(held_out, 8), **whole)
+
+
+def make_folder(out):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".writable").touch()
+        (out / ".writable").unlink()
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror}); choose another --out") from None

@@ -1,0 +1,69 @@
+"""--dry-run: what a run's networks are and what they will cost."""
+
+import keras
+
+from mpsrgan.runner import estimate
+from mpsrgan.runner.build import build_encoder, build_features, build_gan, load_start, total_steps
+from mpsrgan.runner.paper import differences
+from mpsrgan.runner.settings import words
+from mpsrgan.training.terms import WARM_START
+
+RUNTIME_BYTES = 0.8e9
+"""Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
+
+
+def print_plan(experiment, request):
+    """Prints the resolved configuration, parameter counts, an estimate of time and memory, and the differences."""
+    settings = request.settings
+    features = build_features(settings)
+    encoder = build_encoder(settings)
+    gan, networks = build_gan(experiment, settings, features, encoder)
+    if request.start:
+        load_start(request.start, gan.generator, *networks.generator)
+    data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples.words)
+    models = {"generator": gan.generator, "discriminator": gan.discriminator}
+    models |= {"VGG19 (frozen)": gan.perceptual or gan.features, "FaceNet (frozen)": encoder}
+    _table(
+        f"{experiment.name}: {experiment.paper.title}",
+        {"preset": request.preset, "data": data, "out": request.out, "start": request.start, **vars(settings)},
+    )
+    _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items() if model})
+    _table("estimate", _estimate(gan, settings))
+    print("\ndifferences from the paper's set-up")
+    for line in differences(experiment.paper, settings) or ["none"]:
+        print(f"  {line}")
+
+
+def _estimate(gan, settings):
+    """{what: words} of a run's cost. Without the number of images only --steps tells how long it will be."""
+    size = settings.input_size
+    steps = settings.steps or (settings.counts and total_steps(settings, settings.counts[0] // settings.batch))
+    per_image = estimate.step_flops(gan, gan.loss_terms, *size)
+    peak = estimate.peak_flops()
+    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_terms, *size, settings.batch)
+    time = "unknown until the photographs are counted: give --steps"
+    if steps:
+        warm = min(settings.warm_start, steps)
+        images = estimate.step_flops(gan, WARM_START, *size) * warm + per_image * (steps - warm)
+        best = settings.batch * images / peak
+        time = f"{_duration(best)} at full speed, {_duration(2 * best)} at half of it, for {steps:,} steps"
+    return {
+        "backend": f"{keras.backend.backend()}, {settings.precision}",
+        "arithmetic": f"{per_image / 1e9:,.0f} GFLOP an image in a GAN step",
+        "full speed": f"{peak / 1e9:,.0f} GFLOP/s, a matrix product measured here just now",
+        "time": time,
+        "memory": f"about {memory / 1e9:.1f} GB with batch {settings.batch}",
+    }
+
+
+def _table(title, rows):
+    print(f"\n{title}")
+    for name, value in rows.items():
+        print(f"  {name:<20}{words(value)}")
+
+
+def _duration(seconds):
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

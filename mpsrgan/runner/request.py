@@ -1,0 +1,221 @@
+"""The command line of every experiment script: what its options ask for, and what a run's folder remembers of it."""
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from mpsrgan.errors import UserError
+from mpsrgan.runner.options import ALL
+from mpsrgan.runner.settings import (
+    FREE_ON_RESUME,
+    Settings,
+    as_json,
+    from_json,
+    words,
+)
+
+STUDY = "study.json"
+PATHS = ("data", "first_data", "people", "start")
+DATA = ("source", "data_hash", "first_source", "first_hash")
+FILES = ("content", "encoder", "started")
+"""What a request holds that are paths, and what it holds once they are known of the photographs and other files."""
+FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
+"""The ways in which the learning rate may fall over a run, and none of each."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, resolved.
+
+    data, first_data: absolute path of a folder, or None for the sample photographs. people: the same, to verify.
+    start: the generator to begin from, an absolute path or the name of weights that ship; None for random weights.
+    out: folder of the run. choice: of the experiment's `Study`; with "all", settings is {name of a run: Settings}.
+    source, data_hash: the photographs in words and the hash of their pairs; first_...: those of a first stage;
+    content, encoder: where the VGG and the identity loss come from; started: the file of `start` and its hash. None
+    until they are known.
+    """
+
+    preset: str
+    data: str | None
+    out: Path
+    resume: bool
+    settings: Settings
+    first_data: str | None = None
+    people: str | None = None
+    start: str | None = None
+    choice: str | None = None
+    source: str | None = None
+    first_source: str | None = None
+    first_hash: str | None = None
+    content: str | None = None
+    encoder: str | None = None
+    started: str | None = None
+    data_hash: str | None = None
+
+    def as_json(self):
+        kept = {name: value for name, value in vars(self).items() if name not in ("out", "resume")}
+        return {**kept, "settings": as_json(self.settings)}
+
+
+def resolve(experiment, args):
+    """argparse's result -> `Request`. Raises UserError for what cannot be."""
+    names = {field.name for field in fields(Settings)}
+    study = experiment.study
+    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
+    choice = getattr(args, study.option) if study else None
+    if study:
+        given.pop(study.option, None)
+    if "epochs" in given:
+        given.setdefault("steps", None)
+    if not args.resume and any(given.get(name) for name in FALLS):  # what is named replaces the preset's
+        given = {**FALLS, **given}
+    if useless := [name for name in experiment.unused if name in given]:
+        raise UserError(f"--{useless[0].replace('_', '-')} changes nothing in {experiment.name}; leave it out")
+    if "counts" in given:
+        given["counts"] = tuple(given["counts"])
+    if args.resume:
+        if given.get("precision") == "auto":  # what that meant when the run began
+            del given["precision"]
+        return _resumed(experiment, args, given, choice)
+    preset = args.preset or "quick"
+    if preset == "paper" and not args.data and not args.dry_run:
+        raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
+    settings = experiment.preset(preset)
+    if settings.steps and given.get("steps"):
+        for phase in ("warm_start", "first_steps"):
+            given.setdefault(phase, getattr(settings, phase) * given["steps"] // settings.steps)
+    if study:
+        choice = choice or study.default
+        settings = replace(settings, **study.choices[study.default if choice == ALL else choice])
+    settings = replace(settings, **given).check()
+    _check_first_stage(experiment, preset, settings, args)
+    paths = _paths(args)
+    request = Request(
+        preset, out=_new_folder(experiment, args), resume=False, settings=settings, choice=choice, **paths
+    )
+    if choice == ALL and not args.dry_run:
+        return replace(request, settings=_variants(experiment, preset, given, args))
+    return request
+
+
+def _check_first_stage(experiment, preset, settings, args):
+    """Before 70,000 photographs are prepared in vain."""
+    if args.first_data and not Path(args.first_data).is_dir():
+        raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
+    embedded = experiment.first_samples and preset == "quick"
+    if settings.first_steps and not (args.first_data or embedded or args.dry_run):
+        raise UserError(f"--first-steps {settings.first_steps} needs photographs to begin with: --first-data DIR")
+
+
+def _variants(experiment, preset, given, args):
+    """{name of a folder: Settings} of every run of a study."""
+    study, variants = experiment.study, {}
+    seeds = study.seeds if getattr(args, "seeds", None) is None else args.seeds
+    if seeds is not None and seeds < 1:
+        raise UserError(f"--seeds is {seeds}; expected at least 1")
+    decided = set().union(*study.choices.values())
+    if clash := sorted(decided & set(given)):
+        raise UserError(f"--{study.option} {ALL} decides --{clash[0].replace('_', '-')}; leave it out")
+    for name, changes in study.choices.items():
+        settings = replace(experiment.preset(preset), **{**changes, **given}).check()
+        for seed in range(seeds or 1):
+            folder = f"{study.option}-{name}" + (f"-seed{settings.seed + seed}" if seeds else "")
+            variants[folder] = replace(settings, seed=settings.seed + seed)
+    return variants
+
+
+def _paths(args):
+    """{name in PATHS: absolute or None}. A --start without folder and suffix stays: it names weights that ship."""
+    paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
+    if args.start:
+        from mpsrgan.hub.h5 import is_name
+
+        paths["start"] = args.start if is_name(args.start) else paths["start"]
+    return paths
+
+
+def _absolute(path):
+    """So that a run can be resumed from another folder."""
+    return str(Path(path).resolve()) if path else None
+
+
+def _new_folder(experiment, args):
+    if args.out:
+        folder = Path(args.out)
+        if not args.dry_run and folder.is_dir() and any(folder.iterdir()):
+            known = any((folder / name).exists() for name in ("config.json", STUDY))
+            there = "go on with its run by --resume" if known else "it holds no run"
+            raise UserError(f"{folder} is not empty ({there}); choose another --out")
+        return folder
+    taken = {path.name for path in Path("runs").glob(f"{experiment.name}*")}
+    names = (experiment.name if n == 1 else f"{experiment.name}-{n}" for n in range(1, len(taken) + 2))
+    return Path("runs") / next(name for name in names if name not in taken)
+
+
+def _resumed(experiment, args, given, choice):
+    folder = Path(args.out) if args.out else _newest(experiment)
+    if (folder / STUDY).exists():
+        asked = (given, args.preset, args.data, args.first_data, args.start, getattr(args, "seeds", None))
+        if any(asked) or choice not in (None, ALL):
+            raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
+        saved = read_study(folder)
+        return replace(saved, people=_absolute(getattr(args, "people", None)) or saved.people)
+    saved = read_config(folder)
+    settings = saved.settings
+    named = {"preset": args.preset, "choice": choice}
+    named |= _paths(args)
+    asked = {**given, **{name: value for name, value in named.items() if value}}
+    was = {**vars(settings), **{name: getattr(saved, name) for name in named}}
+    changed = [
+        f"{n} {words(was[n])} -> {words(v)}" for n, v in asked.items() if was[n] != v and n not in FREE_ON_RESUME
+    ]
+    if changed:
+        raise UserError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume without these")
+    free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
+    return replace(saved, settings=replace(settings, **free).check())
+
+
+def _newest(experiment):
+    configs = [path for name in ("config.json", STUDY) for path in Path("runs").glob(f"{experiment.name}*/{name}")]
+    if not configs:
+        raise UserError(f"there is no run of {experiment.name} to resume under runs/; name it with --out")
+    return max(configs, key=lambda path: path.stat().st_mtime).parent
+
+
+def read_config(folder):
+    """The request that config.json in a run's folder holds."""
+
+    def read(saved):
+        kept = ("preset", *PATHS, "choice", *DATA, *FILES)
+        settings = from_json(saved["settings"]).check()
+        return Request(out=folder, resume=True, settings=settings, **{name: _kept(saved, name) for name in kept})
+
+    return _read(folder, "config.json", read)
+
+
+def read_study(folder):
+    """The request that study.json in the folder of several runs holds."""
+
+    def read(saved):
+        variants = {name: from_json(settings).check() for name, settings in saved["runs"].items()}
+        kept = {name: _kept(saved, name) for name in ("preset", *PATHS, *DATA)}
+        return Request(out=folder, resume=True, settings=variants, choice=ALL, **kept)
+
+    return _read(folder, STUDY, read)
+
+
+def _kept(saved, name):
+    """What a file holds of a request; version 0.1 knew no `start`, `encoder` and `started`."""
+    return saved.get(name) if name in ("start", "encoder", "started") else saved[name]
+
+
+def _read(folder, name, read):
+    path = folder / name
+    try:
+        return read(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{folder} holds no run to resume (no {name}); leave out --resume to start one") from None
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); start a new run") from None

@@ -1,0 +1,127 @@
+"""Several runs of one experiment, on the same pairs, and what they show side by side."""
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import keras
+
+from data_prep import Manifest
+from mpsrgan.hub.h5 import build, load_generator
+from mpsrgan.io.atomic import write_text
+from mpsrgan.io.console import say
+from mpsrgan.report.document import Table
+from mpsrgan.report.results import write_study
+from mpsrgan.runner import run as one
+from mpsrgan.runner.build import load_start
+from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_pairs
+from mpsrgan.runner.paper import Experiment
+from mpsrgan.runner.request import DATA, PATHS, STUDY, read_config
+from mpsrgan.runner.results import spaced_images
+from mpsrgan.runner.settings import as_json
+from mpsrgan.runner.verification import find_people
+from mpsrgan.training.callbacks import read_metrics
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run as it lies on disk."""
+
+    folder: Path
+
+    @cached_property
+    def settings(self):
+        return read_config(self.folder).settings
+
+    @cached_property
+    def results(self):
+        return json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def rows(self):
+        return read_metrics(self.folder / "metrics.csv")
+
+    @cached_property
+    def epochs(self):
+        """Rows of epochs.csv, each with the seconds of training until then."""
+        seconds = {row["step"]: row["seconds"] for row in self.rows}
+        return [{**row, "seconds": seconds[row["step"]]} for row in read_metrics(self.folder / "epochs.csv")]
+
+    def generator(self):
+        return load_generator(self.folder / "generator.h5")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs of a study, for its `compare`. runs: {name of its folder: Run}. people: a folder of people, or None."""
+
+    experiment: Experiment
+    folder: Path
+    manifest: Manifest
+    runs: dict
+    people: str | None
+
+    @property
+    def settings(self):
+        return next(iter(self.runs.values())).settings
+
+    def faces(self, count):
+        """Test images, evenly spaced: (uint8 lr (N, h, w, C), hr (N, H, W, C))."""
+        return spaced_images(self.manifest, self.settings.channels, count)[1:]
+
+    def write(self, tables):
+        """results.md and results.json of the whole study, with the facts of every run."""
+        every = {name: run.results for name, run in self.runs.items()}
+        first, *_ = every.values()
+        rows = [
+            (f"[{name}]({name}/results.md)", *(run["run"][key] for key in ("steps", "minutes", "seed", "loss")))
+            for name, run in every.items()
+        ]
+        runs = Table("Runs", ("run", "steps", "minutes", "seed", "generator's loss"), rows)
+        facts = {"title": self.experiment.paper.title, "citation": self.experiment.paper.citation}
+        facts |= {"data": first["data"], "machine": first["run"]["machine"], "date": first["run"]["date"]}
+        facts |= {"backend": first["run"]["backend"], "precision": first["run"]["precision"]}
+        write_study(self.folder, facts, [*tables, runs], first["differences"])
+
+
+def run(experiment, request):
+    """Runs every variant into a folder of its own, then compares. Returns None, or the signal that stopped it.
+
+    request.settings: {name: Settings}. What was finished before is kept, what was begun goes on.
+    """
+    one.announce(experiment, request)
+    variants, out = request.settings, request.out
+    shared = replace(request, settings=next(iter(variants.values())))
+    with leaving_nothing(request):
+        if request.people:
+            find_people(request.people)
+        if request.start and not request.resume:
+            for settings in variants.values():
+                built = experiment.networks(settings).generator
+                load_start(request.start, build(*built), *built)
+        shared, manifest = open_pairs(experiment, shared)
+        shared, first = open_first_pairs(experiment, shared)
+        if not request.resume:
+            saved = {name: getattr(shared, name) for name in ("preset", *PATHS, *DATA)}
+            saved["runs"] = {name: as_json(settings) for name, settings in variants.items()}
+            write_text(out / STUDY, json.dumps(saved, indent=2) + "\n")
+    pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}
+    for number, (name, settings) in enumerate(variants.items(), start=1):
+        folder = out / name
+        say(f"\n{name}: run {number} of {len(variants)}")
+        if (folder / "results.json").exists():
+            say("finished before")
+            continue
+        keras.utils.clear_session()
+        settings = replace(settings, counts=None)  # the pairs are as near to the counts as the groups allow
+        variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
+        if (folder / "config.json").exists():
+            variant = replace(read_config(folder), **pairs)
+        if stopped := one.run(experiment, variant):
+            say(f"go on with all runs: --resume --out {out}")
+            return stopped
+    runs = {name: Run(out / name) for name in variants}
+    experiment.study.compare(Comparison(experiment, out, Manifest.load(pairs["data"]), runs, request.people))
+    say(f"\ncomparison: {out / 'results.md'}")
+    return None

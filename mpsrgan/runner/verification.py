@@ -1,0 +1,128 @@
+"""Paper 003's Table II: does a restored face lie closer to another photograph of the same person?"""
+
+import numpy as np
+
+from data_prep.datasets import folder_of, recognise
+from data_prep.loader import as_channels, read_pair
+from data_prep.pairs import make_pair
+from mpsrgan.errors import UserError
+from mpsrgan.faces.encoders import ENCODERS, load_encoder, relative_change, verification_table
+from mpsrgan.io.console import say
+from mpsrgan.io.reading import list_images, open_image
+from mpsrgan.metrics.bootstrap import paired_difference
+from mpsrgan.report.document import Table
+from mpsrgan.report.figures import BASELINES
+from mpsrgan.runner.data import degradation
+from mpsrgan.training.callbacks import restore
+
+PHOTOS = 3
+"""Of each person: a base and two that are degraded and restored (section IV.B)."""
+
+MOST = 200
+"""People that the change is measured on: of few, as of the paper's five, chance decides its sign."""
+
+
+def verification_tables(study, generators, paper, count, change):
+    """A `Table` for each encoder whose weights can be had, and one line on those that cannot.
+
+    Args: study: `Comparison`. generators: {name: generator}. paper: {name: a row of distances for each person}, shown
+        beside ours. count: how many people the table shows; the change is also given over up to `MOST`. change: what
+        the paper says of the last network against the first.
+    """
+    people = _people(study)
+    if not people:
+        note = f"Not measured: nobody with {PHOTOS} photographs in the test split; name a folder with --people DIR."
+        return [Table("Table II: face verification", ("",), [], note)]
+    tables = []
+    for name in ENCODERS:
+        try:
+            encoder = load_encoder(name)
+        except UserError as error:
+            say(f"Table II without {name}: {error}")
+            tables.append(Table(f"Table II with {name}", ("",), [], f"Not measured: {error}"))
+        else:
+            tables.append(_table(encoder, people, count, generators, paper, change))
+    return tables
+
+
+def find_people(folder):
+    """Who is who there: as the names of a known set say, else each folder is a person.
+
+    Returns: ({person: paths}, of those with `PHOTOS` photographs or more; the zoom that suits the set).
+    Raises: UserError if nobody has as many.
+    """
+    found, people = recognise(folder), {}
+    person_of = found.group_of or folder_of
+    for path in list_images(folder, found.pattern):
+        people.setdefault(person_of(path.relative_to(folder).as_posix()), []).append(path)
+    known = {person: paths for person, paths in people.items() if person and len(paths) >= PHOTOS}
+    if not known:
+        raise UserError(
+            f"--people {folder}: nobody with {PHOTOS} photographs is known there ({found.words}); name a folder of a "
+            "folder a person"
+        )
+    return known, found.zoom
+
+
+def _people(study):
+    """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `MOST` people who have that many."""
+    settings, known = study.settings, {}
+    if study.people:
+        (known, zoom), rng = find_people(study.people), np.random.default_rng(settings.seed)
+        read = lambda path: _pair(settings, path, zoom, rng)  # noqa: E731
+    elif study.manifest.header.get("people"):
+        for entry in study.manifest.split("test"):
+            known.setdefault(entry.group, []).append(entry)
+        read = lambda entry: read_pair(study.manifest, entry, settings.channels)  # noqa: E731
+    known = {person: photos[:PHOTOS] for person, photos in known.items() if len(photos) >= PHOTOS}
+    return {person: [read(photo) for photo in known[person]] for person in list(known)[:MOST]}
+
+
+def _pair(settings, path, zoom, rng):
+    options = {"fit": settings.fit, "zoom": zoom, "degradation": degradation(settings), "rng": rng}
+    hr, lr = make_pair(open_image(path), settings.hr, settings.lr, **options)
+    return as_channels(lr, settings.channels), as_channels(hr, settings.channels)
+
+
+def _rgb(images):
+    """What the encoders take: gray becomes three equal channels."""
+    return np.broadcast_to(images, (*np.shape(images)[:-1], 3))
+
+
+def _table(encoder, people, count, generators, paper, change):
+    size = next(iter(people.values()))[0][1].shape[:2]
+    networks = {name: lambda lr, net=net: _rgb(restore(net, lr)) for name, net in generators.items()}
+    networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
+    images = {person: [_rgb(pairs[0][1]), *(lr for lr, _ in pairs[1:])] for person, pairs in people.items()}
+    measured = verification_table(encoder, images, networks)
+    shown = dict(list(measured.items())[:count])
+    header = ["person"]
+    for name in networks:
+        header += [f"{name}: image {i}" for i in range(1, PHOTOS)]
+        header += [f"(paper {i})" for i in range(1, PHOTOS)] if name in paper else []
+    rows = []
+    for number, (person, distances) in enumerate(shown.items()):
+        row = [person]
+        for name, values in distances.items():
+            row += values
+            if name in paper:
+                row += paper[name][number] if number < len(paper[name]) else [None] * (PHOTOS - 1)
+        rows.append(tuple(row))
+    first, *_, last = paper
+    note = (
+        "L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
+        f"{encoder.name} ({encoder.source}). From {first} to {last}: {relative_change(shown, first, last):+.1%} "
+        f"(the paper: {change:+.0%}){_over_all(measured, first, last)}. "
+        f"From bicubic to {last}: {relative_change(shown, 'bicubic', last):+.1%}"
+        f"{_over_all(measured, 'bicubic', last)}. The paper's people are others (IMM)."
+    )
+    return Table(f"Table II with {encoder.name}: distances to the base photograph", tuple(header), rows, note)
+
+
+def _over_all(measured, before, after):
+    """The change of the mean distance over everyone, and the interval that drawing people anew gives, in words."""
+    values = {name: [d for row in measured.values() for d in row[name]] for name in (before, after)}
+    who = [person for person, row in measured.items() for _ in row[before]]
+    found = np.divide(paired_difference(values[after], values[before], groups=who), np.mean(values[before]))
+    mean, low, high = (f"{share:+.1%}" for share in found)
+    return f"; over {len(measured)} people {mean}, 95 % interval {low} to {high}"

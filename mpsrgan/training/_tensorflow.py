@@ -1,0 +1,69 @@
+"""The step on TensorFlow: one traced function, gradients with respect to explicit variable lists."""
+
+import tensorflow as tf
+
+from mpsrgan.models.graph import depends_on_training
+from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR
+
+
+def make_train_step(gan, weights, parts):
+    one_forward = set(parts) == {DISCRIMINATOR, GENERATOR} and not depends_on_training(gan.generator)
+
+    def learn_to_judge(hr, sr):
+        with tf.GradientTape() as tape:
+            total, terms = gan.discriminator_losses(hr, sr, training=True)
+            total = gan.discriminator_optimizer.scale_loss(total)
+        _apply(gan.discriminator_optimizer, tape, total, gan.discriminator.trainable_variables)
+        return terms
+
+    @tf.function(reduce_retracing=True)
+    def step(lr, hr, truth):
+        logs = {}
+        if DISCRIMINATOR in parts and not one_forward:
+            logs |= learn_to_judge(hr, gan.run(gan.generator, lr))
+        if GENERATOR in parts:
+            with tf.GradientTape() as tape:
+                sr = gan.run(gan.generator, lr, training=True)
+                if one_forward:
+                    with tape.stop_recording():
+                        logs |= learn_to_judge(hr, sr)
+                total, terms = gan.generator_losses(hr, sr, weights, truth)
+                total = gan.optimizer.scale_loss(total)
+            _apply(gan.optimizer, tape, total, gan.generator.trainable_variables)
+            logs |= terms
+        return logs
+
+    return lambda lr, hr, truth: step(*tf.nest.map_structure(tf.convert_to_tensor, (lr, hr, truth)))
+
+
+def make_test_step(gan, weights):
+    @tf.function(reduce_retracing=True)
+    def step(lr, hr):
+        return gan.test_losses(weights, lr, hr)
+
+    return lambda lr, hr: step(tf.convert_to_tensor(lr), tf.convert_to_tensor(hr))
+
+
+def _apply(optimizer, tape, total, variables):
+    optimizer.apply(tape.gradient(total, variables), variables)
+
+
+def normalise(layer, x):
+    """One operation in place of Keras's ten: a fifth of the time on a CPU. The same statistics, learned alike."""
+    x = tf.cast(x, layer.compute_dtype)
+    gamma = layer.gamma.value if layer.scale else tf.ones_like(layer.moving_mean.value)
+    beta = layer.beta.value if layer.center else tf.zeros_like(layer.moving_mean.value)
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
+    )
+    count = tf.cast(tf.size(x) / x.shape[-1], variance.dtype)
+    variance *= (count - 1) / count  # the operation's is that of a sample
+    for running, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        running.assign(running * layer.momentum + batch * (1 - layer.momentum))
+    return y
+
+
+def be_deterministic():
+    """On the CPU this costs nothing (measured); on a GPU it would, and no two GPUs agree anyway."""
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,268 @@
+import os
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+GIVEN = {name: os.environ.get(name) for name in ("MPSRGAN_SFACE", "MPSRGAN_FACENET")}
+
+from mpsrgan.errors import UserError
+from mpsrgan.faces import encoders
+from mpsrgan.io.download import DownloadError
+from mpsrgan.io.images import resize
+from mpsrgan.models import facenet
+
+TABLE_II = {  # paper 003: person -> scenario 1 and 4, images 1 and 2
+    1: {"1": [0.2236, 0.1818], "4": [0.1216, 0.1670]},
+    2: {"1": [0.1692, 0.2097], "4": [0.1142, 0.1768]},
+    3: {"1": [0.1724, 0.2254], "4": [0.1384, 0.1398]},
+    4: {"1": [0.1319, 0.1505], "4": [0.1252, 0.1476]},
+    5: {"1": [0.1979, 0.2705], "4": [0.1897, 0.1953]},
+}
+
+
+class Colours:
+    """A stand-in encoder: the mean colour, as a direction."""
+
+    name, size, terms, source = "colours", 3, "none", "nothing"
+
+    def encode(self, images):
+        return encoders.unit(encoders.prepare(images, 8).mean((1, 2)))
+
+
+def flat(*colour, side=16):
+    return np.full((side, side, 3), colour, "uint8")
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch, tmp_path):
+    for name in GIVEN:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return facenet.build_facenet()
+
+
+@pytest.fixture
+def random_file(model, tmp_path):
+    """An .h5 of random arrays for `model`, as Keras itself writes it."""
+    draw = np.random.default_rng(1)
+    for variable in model.variables:
+        scale = 1 / np.sqrt(np.prod(variable.shape[:-1])) if variable.name == "kernel" else 0.1
+        values = draw.normal(scale=scale, size=variable.shape)
+        variable.assign(1 + values**2 if variable.name == "moving_variance" else values)
+    model.save(tmp_path / "random.h5")
+    return tmp_path / "random.h5"
+
+
+def test_distances_are_those_between_directions():
+    others = np.stack([flat(200, 0, 0), flat(0, 9, 0), flat(50, 50, 0)])
+    found = encoders.distances(Colours(), flat(100, 0, 0, side=40), others)
+    np.testing.assert_allclose(found, [0, np.sqrt(2), np.sqrt(2 - np.sqrt(2))], atol=1e-6)
+
+
+def test_the_table_compares_restored_photos_with_the_untouched_base():
+    seen = []
+
+    def keep(lr):
+        seen.append(lr.shape)
+        return np.stack([resize(image, (64, 64)) for image in lr])
+
+    people = {"a": [flat(9, 0, 0, side=64), flat(9, 0, 0), flat(0, 9, 0)], "b": [flat(0, 0, 7), flat(0, 0, 7)]}
+    rows = encoders.verification_table(Colours(), people, {"keep": keep, "swap": lambda lr: lr[..., ::-1]})
+    assert list(rows) == ["a", "b"] and seen == [(2, 16, 16, 3), (1, 16, 16, 3)]
+    np.testing.assert_allclose(rows["a"]["keep"], [0, np.sqrt(2)], atol=1e-6)
+    np.testing.assert_allclose(rows["a"]["swap"], [np.sqrt(2)] * 2, atol=1e-6)
+    assert [len(row["swap"]) for row in rows.values()] == [2, 1]
+
+
+def test_full_photos_are_degraded_on_request_but_the_base_is_not():
+    people = {"a": [flat(9, 0, 0), flat(9, 0, 0)]}
+    rows = encoders.verification_table(Colours(), people, {"same": lambda lr: lr}, degrade=lambda hr: hr[..., ::-1])
+    np.testing.assert_allclose(rows["a"]["same"], [np.sqrt(2)], atol=1e-6)
+
+
+def test_one_photo_is_too_few():
+    with pytest.raises(UserError, match="a has one photo; at least two"):
+        encoders.verification_table(Colours(), {"a": [flat(1, 1, 1)]}, {})
+
+
+def test_the_change_is_that_of_the_means_as_the_paper_computes_it():
+    assert encoders.relative_change(TABLE_II, "1", "4") == pytest.approx(-0.22, abs=0.005)
+
+
+def test_images_are_reduced_without_aliasing_and_must_be_a_uint8_batch(rng):
+    stripes = np.zeros((1, 80, 80, 3), "uint8")
+    stripes[:, ::2] = 200
+    assert np.abs(encoders.prepare(stripes, 10).astype(int) - 100).max() <= 5  # the edges
+    same = rng.integers(0, 256, (2, 10, 10, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(encoders.prepare(same, 10), same)
+    assert encoders.prepare(same[:0], 5).shape == (0, 5, 5, 3)
+    with pytest.raises(TypeError, match="uint8"):
+        encoders.prepare(same / 255, 10)
+    with pytest.raises(ValueError, match="batch"):
+        encoders.prepare(same[0], 10)
+
+
+def test_an_unknown_encoder_is_refused():
+    with pytest.raises(UserError, match="'dlib': use one of sface, facenet"):
+        encoders.load_encoder("dlib")
+
+
+def test_without_facenets_weights_the_user_is_told_what_to_set():
+    with pytest.raises(UserError, match="FaceNet's weights not found; set MPSRGAN_FACENET.*or use the encoder sface"):
+        encoders.load_encoder("facenet")
+
+
+def test_without_a_network_sface_says_what_to_set(monkeypatch):
+    asked = []
+
+    def refuse(url, path):
+        asked.append(url)
+        raise DownloadError("no connection")
+
+    monkeypatch.setattr("mpsrgan.io.download.fetch", refuse)
+    with pytest.raises(UserError, match="SFace's weights could not be downloaded .*github.com.*; set MPSRGAN_SFACE"):
+        encoders.load_encoder("sface")
+    assert len(asked) == 2
+    assert all(url.startswith("https://") and url.endswith("face_recognition_sface_2021dec.onnx") for url in asked)
+
+
+def test_files_that_are_not_sface_are_refused(monkeypatch, tmp_path):
+    (tmp_path / "text.onnx").write_text("not weights")
+    for path in (tmp_path / "text.onnx", tmp_path):
+        monkeypatch.setenv("MPSRGAN_SFACE", str(path))
+        with pytest.raises(UserError, match="is not SFace; expected the OpenCV zoo's"):
+            encoders.load_encoder("sface")
+
+
+def test_facenet_is_the_published_network(model):
+    assert model.count_params() == 22_808_144
+    assert model.input_shape == (None, 160, 160, 3) and model.output_shape == (None, 128)
+    names = {layer.name for layer in model.layers}
+    assert {"Conv2d_4b_3x3", "Block17_10_Branch_1_Conv2d_0c_7x1_BatchNorm", "Block8_6_Conv2d_1x1"} <= names
+
+
+def test_facenet_stays_float32_in_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    image = x = keras.Input((8, 8, 3))
+    x = facenet._residual(facenet._conv(x, "Conv2d_1x1", 32), "Block35_1", facenet.BLOCK35, 0.17)
+    kinds = {layer.compute_dtype for layer in keras.Model(image, x).layers if layer.weights}
+    assert kinds == {"float32"}
+
+
+def test_each_image_is_whitened_alone(rng):
+    images = rng.integers(0, 256, (2, 20, 20, 3), dtype=np.uint8)
+    images[1] //= 8
+    white = facenet.whiten(images)
+    np.testing.assert_allclose(white.mean((1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(white.std((1, 2, 3)), 1, atol=1e-5)
+    assert white.dtype == np.float32 and not facenet.whiten(images[:1] * 0 + 7).any()
+
+
+def test_facenet_takes_what_was_saved_from_it_and_gives_unit_vectors(model, random_file, monkeypatch, rng):
+    expected = [np.asarray(variable) for variable in model.variables]
+    for variable in model.variables:
+        variable.assign(variable * 0)
+    monkeypatch.setenv("MPSRGAN_FACENET", str(random_file))
+    monkeypatch.setattr(facenet, "build_facenet", lambda: model)
+    encoder = encoders.load_encoder("facenet")
+    for variable, values in zip(model.variables, expected):
+        np.testing.assert_array_equal(np.asarray(variable), values)
+    images = rng.integers(0, 256, (3, 50, 40, 3), dtype=np.uint8)
+    vectors = encoder.encode(images)
+    assert vectors.shape == (3, encoder.size) == (3, 128) and vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(images[2:]), vectors[2:], atol=1e-4)
+    assert np.linalg.norm(vectors[0] - vectors[1]) > 1e-3
+    assert encoder.encode(images[:0]).shape == (0, 128)
+    assert encoder.name == "facenet" and encoder.source.startswith("random.h5 (sha256 ")
+
+
+def test_the_trainable_encoder_gives_the_vectors_of_facenet(model, random_file, monkeypatch, rng):
+    monkeypatch.setenv("MPSRGAN_FACENET", str(random_file))
+    monkeypatch.setattr(facenet, "build_facenet", lambda: model)
+    photos = rng.integers(0, 256, (2, 320, 200, 3), dtype=np.uint8)
+    expected = encoders.load_encoder("facenet").encode(photos[:, 32:-32, 20:-20])
+    encoder = facenet.build_encoder(share=0.8)
+    facenet.load_weights(encoder, random_file)
+    assert not encoder.trainable_variables
+    vectors = np.asarray(encoder(photos.astype("float32") / 127.5 - 1, training=False))
+    assert vectors.dtype == np.float32 and np.sum(vectors * expected, axis=1) == pytest.approx([1, 1], abs=1e-3)
+    half = facenet.build_encoder(share=0.8, dtype="mixed_bfloat16")
+    assert {layer.compute_dtype for layer in half.layers if isinstance(layer, keras.layers.Conv2D)} == {"bfloat16"}
+    assert {str(variable.dtype) for variable in half.variables} == {"float32"}
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("height, width, share", [(64, 48, 0.5), (9, 200, 0.7), (5, 5, 0.1)])
+def test_a_face_is_the_middle_of_the_image_as_facenet_has_it(rng, height, width, share):
+    from helpers import photo
+
+    image = np.asarray(photo(rng, width, height))
+    rows, columns = max(1, round(share * height)), max(1, round(share * width))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    middle = image[None, top : top + rows, left : left + columns]
+    expected = facenet.whiten(encoders.prepare(middle, 24))
+    face = keras.ops.convert_to_numpy(facenet.Face(24, share)(image[None].astype("float32") / 127.5 - 1))
+    assert face.shape == (1, 24, 24, 3) and np.abs(face - expected).mean() < 0.03
+
+
+@pytest.mark.backends
+def test_a_gray_face_is_three_equal_channels_and_a_flat_one_is_nought(rng):
+    gray = rng.uniform(-1, 1, (2, 20, 20, 1)).astype("float32")
+    face = keras.ops.convert_to_numpy(facenet.Face(24, 0.8)(gray))
+    assert face.shape == (2, 24, 24, 3) and (face[..., :1] == face).all()
+    same = keras.ops.convert_to_numpy(facenet.Face(24, 0.8)(np.repeat(gray, 3, axis=-1)))
+    np.testing.assert_allclose(face, same, atol=1e-4)
+    assert np.abs(keras.ops.convert_to_numpy(facenet.Face(24, 1.0)(gray * 0 + 0.5))).max() < 0.02
+
+
+def test_facenet_reads_the_names_of_keras_2_and_refuses_other_files(model, random_file, tmp_path):
+    layer = model.get_layer("Bottleneck")
+    with h5py.File(random_file, "r") as full, h5py.File(tmp_path / "lacking.h5", "w") as file:
+        arrays = {}
+        full.visititems(lambda key, item: arrays.update({key: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        for key, values in arrays.items():
+            owner, name = key.split("/")[-2:]
+            if owner != "Bottleneck":
+                file[f"model_weights/{owner}/{owner}/{name}:0"] = values
+    before = np.asarray(layer.kernel)
+    with pytest.raises(UserError, match="does not hold FaceNet's Bottleneck/kernel; expected facenet_keras.h5"):
+        facenet.load_weights(model, tmp_path / "lacking.h5")
+    with h5py.File(tmp_path / "lacking.h5", "a") as file:
+        file["Bottleneck/Bottleneck/kernel:0"] = np.zeros((1792, 512), "float32")  # the 512-d FaceNet
+    with pytest.raises(UserError, match="Bottleneck/kernel"):
+        facenet.load_weights(model, tmp_path / "lacking.h5")
+    np.testing.assert_array_equal(np.asarray(layer.kernel), before)
+    with h5py.File(tmp_path / "lacking.h5", "a") as file:
+        del file["Bottleneck"]
+        file["Bottleneck/Bottleneck/kernel:0"] = np.full((1792, 128), 0.5, "float16")
+    facenet.load_weights(model, tmp_path / "lacking.h5")
+    assert np.asarray(layer.kernel).min() == 0.5
+    (tmp_path / "text.h5").write_text("not weights")
+    for path in (tmp_path / "text.h5", tmp_path):
+        with pytest.raises(UserError, match="is not a FaceNet weights file"):
+            facenet.load_weights(model, path)
+
+
+@pytest.mark.parametrize("name", ["sface", "facenet"])
+def test_the_real_networks_see_who_it_is(name, monkeypatch):
+    variable = f"MPSRGAN_{name.upper()}"
+    if not GIVEN[variable]:
+        pytest.skip(f"{variable} names no weights file")
+    from skimage.data import astronaut, lfw_subset
+
+    monkeypatch.setenv(variable, GIVEN[variable])
+    encoder = encoders.load_encoder(name)
+    assert encoder.size == 128 and encoder.terms and "sha256" in encoder.source
+    face = astronaut()[40:180, 155:295]
+    darker, small = (face * 0.7).astype("uint8"), resize(face, (48, 48))
+    near = encoders.distances(encoder, face, darker[None]), encoders.distances(encoder, face, small[None])
+    strangers = np.repeat((lfw_subset()[:20, ..., None] * 255).astype("uint8"), 3, -1)
+    far = encoders.distances(encoder, face, strangers)
+    assert np.max(near) < 0.6 < far.min(), (near, far.min())

@@ -1,0 +1,640 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from helpers import ROOT, TESTS, experiment_script, photo
+from PIL import Image
+
+from mpsrgan import load_generator
+from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
+from mpsrgan.io.download import DownloadError
+from mpsrgan.runner import main
+from mpsrgan.training.callbacks import COLUMNS, read_metrics
+
+SCRIPT = ROOT / "experiments" / "mpsrgan_idoc.py"
+PIXELS = "--vgg-weight 0 --pixel-weight 1".split()
+TINY = [*PIXELS, *"--blocks 1 --filters 4 --batch 2 --crop 8 --samples-every 3 --checkpoint-every 3".split()]
+
+
+def run(*arguments):
+    return main(experiment_script("mpsrgan_idoc").EXPERIMENT, [str(a) for a in arguments])
+
+
+def in_process_of_its_own(*arguments, before="", cwd=None):
+    code = (
+        f"import runpy, sys\nsys.argv[0] = {str(SCRIPT)!r}\n{before}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def done(photos, tmp_path_factory):
+    """A whole tiny run: 6 steps, 3 of them warm start."""
+    out = tmp_path_factory.mktemp("experiment") / "run"
+    assert run("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", out) == 0
+    return out
+
+
+def arrays(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_same_end(a, b, step=6):
+    """Networks, optimizers and losses of two runs agree bit for bit."""
+    first, second = (arrays(out / "checkpoints" / f"step-{step:08d}.npz") for out in (a, b))
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+    losses = [[{**row, "seconds": 0} for row in read_metrics(out / "metrics.csv")] for out in (a, b)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.backends
+def test_a_run_leaves_everything_it_promises(done):
+    left = {path.relative_to(done).as_posix() for path in done.rglob("*") if "data/" not in path.as_posix()}
+    figures = ["figure3_test", "figure4_discriminator_loss", "figure5_generator_adversarial_loss"]
+    figures += ["figure6_generator_pixel_loss", "validation_psnr"]
+    expected = {
+        "config.json",
+        "metrics.csv",
+        "results.md",
+        "results.json",
+        "generator.h5",
+        "tb/train",
+        "discriminator.h5",
+    }
+    expected |= {f"figures/{name}.png" for name in figures}
+    expected |= {"samples/step-00000003.png", "samples/step-00000006.png", "checkpoints/step-00000006.npz"}
+    assert expected <= left
+    assert not [name for name in left if "partial" in name or "tmp" in name]
+    for name in figures:
+        assert min(Image.open(done / "figures" / f"{name}.png").size) > 200
+    with open(done / "metrics.csv", newline="") as file:
+        assert tuple(next(csv.reader(file))) == COLUMNS
+    assert len(read_metrics(done / "metrics.csv")) == 6
+
+
+def test_the_report_says_what_is_true(done, photos):
+    results = json.loads((done / "results.json").read_text())
+    assert results["paper"]["reported"] == {"psnr": None, "ssim": None}
+    assert set(results["metrics"]) == {"ours", "bicubic", "start", "wins"} and results["baselines"] == ["bicubic"]
+    assert (results["data"]["train"], results["data"]["validation"], results["data"]["test"]) == (12, 2, 2)
+    assert results["data"]["enlarged"] == 16 and len(results["data"]["hash"]) == 64
+    text = "\n".join(results["differences"])
+    for line in ("batch: 2 (the paper: 16, section 6)", "vgg_weight: 0.0 (not in the paper; its preset has 1.0)"):
+        assert line in text
+    assert "blocks: 1 (not in the paper; its preset has 16)" in text and "warm_start: 3" in text and photos.name in text
+    assert "learning_rate: 0.0005 (the paper: 0.0002, section 6)" in text
+    assert "beta_1" not in text  # it is the paper's
+    page = (done / "results.md").read_text()
+    assert "| the paper | no number given | no number given |" in page and "never evidence" in page
+    assert (
+        f"{results['metrics']['bicubic']['psnr']:.2f}" in page
+        and "Generator's loss: 0.001 adversarial + 1 pixel." in page
+    )
+
+
+@pytest.mark.backends
+def test_the_scores_are_those_of_the_saved_generator(done):
+    from data_prep import Manifest
+    from data_prep.pairs import photo_area
+    from mpsrgan.io.images import to_float, to_uint8
+    from mpsrgan.io.reading import open_image
+    from mpsrgan.metrics import psnr
+
+    manifest = Manifest.load(done / "data")
+    generator = load_generator(done / "generator.h5")
+    scores, on_photo = [], []
+    for entry in manifest.split("test"):
+        lr, hr = (np.asarray(open_image(path)) for path in manifest.paths(entry))
+        sr = to_uint8(keras.ops.convert_to_numpy(generator(to_float(lr[None]), training=False)))[0]
+        scores.append(psnr(hr, sr))
+        area = photo_area(entry.width, entry.height, 256)
+        on_photo.append(psnr(hr[area], sr[area]))
+    ours = json.loads((done / "results.json").read_text())["metrics"]["ours"]
+    assert ours["psnr"] == pytest.approx(np.mean(scores), abs=0.01)
+    assert ours["psnr_photo"] == pytest.approx(np.mean(on_photo), abs=0.01)
+    assert describe(done / "generator.h5")["arguments"]["blocks"] == 1
+
+
+def test_the_same_seed_is_the_same_run_in_another_process(done, photos, tmp_path):
+    other = tmp_path / "other"
+    result = in_process_of_its_own("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", other)
+    assert result.returncode == 0, result.stderr
+    assert_same_end(done, other)
+    assert run("--data", photos, *TINY, "--steps", 3, "--warm-start", 3, "--out", tmp_path / "x", "--seed", 1) == 0
+    assert read_metrics(tmp_path / "x" / "metrics.csv")[0]["g_loss"] != read_metrics(done / "metrics.csv")[0]["g_loss"]
+
+
+@pytest.mark.backends
+def test_kill_9_and_resume_is_the_same_run_bit_for_bit(done, photos, tmp_path):
+    """3 steps, a checkpoint, one step more, kill -9; resumed to 6 it equals the 6 of a run that was left alone."""
+    killed = tmp_path / "killed"
+    dies_at_step_4 = (
+        "import os, signal\nfrom mpsrgan.training.callbacks import Progress\n"
+        "def die(self, batch, logs=None):\n    if batch == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Progress.on_train_batch_end = die"
+    )
+    begin = ("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", killed)
+    result = in_process_of_its_own(*begin, before=dies_at_step_4)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step-00000003.npz"]
+    assert len(read_metrics(killed / "metrics.csv")) == 4 and not (killed / "results.md").exists()
+    result = in_process_of_its_own("--resume", "--out", killed)
+    assert result.returncode == 0, result.stderr
+    assert "going on at 3" in result.stderr
+    assert_same_end(done, killed)
+    first, second = (json.loads((out / "results.json").read_text())["metrics"] for out in (done, killed))
+    assert first == second
+
+
+def test_sigterm_saves_and_resume_goes_further_than_planned(photos, tmp_path):
+    out = tmp_path / "run"
+    stops_at_step_2 = (
+        "import os, signal\nfrom mpsrgan.training.callbacks import Progress\n"
+        "def stop(self, batch, logs=None):\n    if batch == 1: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "Progress.on_train_batch_end = stop"
+    )
+    result = in_process_of_its_own("--data", photos, *TINY, "--steps", 4, "--out", out, before=stops_at_step_2)
+    assert result.returncode == 143 and "stopped by SIGTERM at step 2, saved" in result.stderr
+    assert run("--resume", "--out", out, "--steps", 5) == 0
+    assert [row["step"] for row in read_metrics(out / "metrics.csv")] == [1, 2, 3, 4, 5]
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a command that must fail as a user's mistake."""
+    capsys.readouterr()
+    assert run(*arguments) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), lines
+    return lines[0]
+
+
+def test_resuming_with_another_configuration_is_refused(done, capsys, tmp_path):
+    before = (done / "config.json").read_bytes()
+    line = refused(capsys, "--resume", "--out", done, "--batch", 4, "--seed", 3)
+    assert "batch 2 -> 4; seed 0 -> 3" in line
+    assert "data" in refused(capsys, "--resume", "--out", done, "--data", tmp_path)
+    assert "preset quick -> paper" in refused(capsys, "--resume", "--out", done, "--preset", "paper")
+    assert (done / "config.json").read_bytes() == before
+    assert "no run to resume" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+def test_a_folder_that_holds_something_is_not_written_to(done, photos, capsys):
+    assert "is not empty" in refused(capsys, "--data", photos, *TINY, "--out", done)
+
+
+def test_a_damaged_configuration_is_one_line(capsys, tmp_path):
+    (tmp_path / "config.json").write_text('{"settings": ')
+    assert "cannot be read" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"settings": {}}', '{"settings": 3, "preset": "quick"}'])
+def test_a_configuration_of_another_kind_is_one_line(text, done, capsys, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    refused(capsys, "--resume", "--out", tmp_path)
+    saved = json.loads((done / "config.json").read_text())
+    saved["settings"]["batch"] = "8"
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert "cannot be read" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+def test_resuming_to_fewer_steps_than_were_done_is_refused(done, capsys):
+    before = (done / "config.json").read_bytes()
+    assert "already done 6 steps" in refused(capsys, "--resume", "--out", done, "--steps", 3)
+    assert (done / "config.json").read_bytes() == before
+
+
+def test_a_finished_run_that_is_resumed_reports_again(done, tmp_path):
+    import shutil
+
+    shutil.copytree(done, tmp_path / "copy")
+    before = json.loads((done / "results.json").read_text())["metrics"]
+    (tmp_path / "copy" / "results.json").unlink()
+    (tmp_path / "copy" / "before.json").unlink()  # measured again, on the untrained network
+    assert run("--resume", "--out", tmp_path / "copy") == 0
+    assert json.loads((tmp_path / "copy" / "results.json").read_text())["metrics"] == before
+
+
+def empty(folder):
+    return "no files"
+
+
+def text_files(folder):
+    for name in ("a.txt", "b.jpg"):
+        (folder / name).write_text("words")
+    return "no image could be read"
+
+
+def one_image(folder):
+    photo(np.random.default_rng(0), 80, 80).save(folder / "one.png")
+    return "at least 3"
+
+
+def fewer_than_a_batch(folder):
+    for i in range(4):
+        photo(np.random.default_rng(i), 80, 80).save(folder / f"{i}.png")
+    return "fewer than the batch"
+
+
+def only_tiny(folder):
+    Image.new("RGB", (1, 1)).save(folder / "1x1.png")
+    return "1x1 pixels"
+
+
+def absent(folder):
+    folder.rmdir()
+    return str(folder)
+
+
+def a_file(folder):
+    folder.rmdir()
+    folder.write_text("x")
+    return str(folder)
+
+
+@pytest.mark.parametrize("make", [empty, text_files, one_image, fewer_than_a_batch, only_tiny, absent, a_file])
+def test_bad_data_is_one_line_and_leaves_nothing(make, capsys, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    expected = make(data)
+    assert (
+        main(
+            experiment_script("mpsrgan_idoc").EXPERIMENT,
+            ["--data", str(data), *TINY, "--batch", "8", "--out", str(out)],
+        )
+        == 2
+    )
+    lines = [
+        line
+        for line in capsys.readouterr().err.split("\n")
+        if line and not line.startswith(("\r", "preparing", "folder data:"))
+    ]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and expected in lines[0], lines
+    assert not out.exists()
+
+
+def test_bad_files_among_good_ones_are_counted_and_skipped(photos, capsys, tmp_path):
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(photos, data)
+    Image.new("1", (20000, 20000)).save(data / "huge.png")
+    Image.new("RGB", (1, 1)).save(data / "1x1.png")
+    whole = (data / "nested" / "01.jpg").read_bytes()
+    (data / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    assert run("--data", data, *TINY, "--steps", 1, "--out", tmp_path / "out") == 0
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["data"]["skipped"] == 3
+    manifest = (tmp_path / "out" / "data" / "manifest.jsonl").read_text()
+    for name in ("huge.png", "1x1.png", "truncated.jpg"):
+        entry = next(json.loads(line) for line in manifest.splitlines() if f'"{name}"' in line)
+        assert entry["skipped"] and entry["split"] is None
+
+
+def test_pairs_without_a_test_split_are_refused(photos, capsys, tmp_path):
+    from data_prep import prepare
+
+    prepare(photos, tmp_path / "pairs", counts=(9, 3, 0), progress=False)
+    assert "no pairs for test" in refused(capsys, "--data", tmp_path / "pairs", *TINY, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failure_before_training_leaves_no_dead_end(photos, capsys, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device", "config.json")
+
+    monkeypatch.setattr("mpsrgan.runner.run.write_text", fail)
+    assert run("--data", photos, *TINY, "--out", tmp_path / "out") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: config.json: No space left on device"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_backend_that_is_not_there_is_one_line(photos, tmp_path):
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), "--data", str(photos), "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(TESTS / "no_torch")},
+    )
+    assert result.returncode == 2 and "torch" in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def vgg19_file(tmp_path, monkeypatch):
+    """A stand-in for the ImageNet weights: all of VGG19's layers, small random numbers."""
+    from mpsrgan.models import vgg19
+
+    rng, arrays, channels = np.random.default_rng(0), {}, 3
+    for block, (filters, convolutions) in enumerate(vgg19.BLOCKS, start=1):
+        for conv in range(1, convolutions + 1):
+            kernel = rng.normal(0, (2 / 9 / channels) ** 0.5, (3, 3, channels, filters)).astype("float16")
+            arrays |= {
+                f"block{block}_conv{conv}/kernel": kernel,
+                f"block{block}_conv{conv}/bias": np.zeros(filters, "f2"),
+            }
+            channels = filters
+    path = tmp_path / "vgg19.npz"
+    np.savez(path, **arrays)
+    monkeypatch.setenv("MPSRGAN_VGG19", str(path))
+    return path
+
+
+@pytest.mark.backends
+def test_with_vgg_features_as_in_the_paper(photos, vgg19_file, capsys, tmp_path):
+    tiny = TINY[len(PIXELS) :]
+    out = tmp_path / "out"
+    assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
+    assert run("--resume", "--out", out, "--steps", 2) == 0
+    rows = read_metrics(out / "metrics.csv")
+    assert all(row["g_vgg"] > 0 and row["d_loss_real"] > 0 for row in rows)
+    assert (out / "figures" / "figure6_generator_vgg_loss.png").exists()
+    assert "0.02 vgg + 1 pixel (VGG19 weights from vgg19.npz (sha256 " in (out / "results.md").read_text()
+    arrays = dict(np.load(vgg19_file))
+    np.savez(vgg19_file, **{name: array * 2 for name, array in arrays.items()})
+    assert "was started with VGG19 weights" in refused(capsys, "--resume", "--out", out, "--steps", 3)
+
+
+WHOLE = [*TINY, *"--hr 64 --lr 16 --crop 16 --warm-start 0".split()]
+
+
+@pytest.fixture
+def facenet_file(tmp_path, monkeypatch):
+    """A file in place of FaceNet's weights, and a network of one convolution in place of FaceNet."""
+    from mpsrgan.models import facenet
+
+    def build_encoder(share, channels, dtype):
+        image = keras.Input((None, None, channels))
+        x = keras.layers.Conv2D(4, 3, strides=2, name="conv", kernel_initializer="zeros")(facenet.Face(8, share)(image))
+        x = keras.layers.UnitNormalization()(keras.layers.GlobalAveragePooling2D()(x))
+        model = keras.Model(image, x)
+        model.trainable = False
+        return model
+
+    def load_weights(model, path):
+        kernel = model.get_layer("conv").kernel
+        kernel.assign(np.random.default_rng(0).normal(size=kernel.shape))
+
+    monkeypatch.setattr(facenet, "build_encoder", build_encoder)
+    monkeypatch.setattr(facenet, "load_weights", load_weights)
+    path = tmp_path / "facenet.h5"
+    path.write_text("weights")
+    monkeypatch.setenv("MPSRGAN_FACENET", str(path))
+    return path
+
+
+def test_with_an_identity_loss_a_run_names_the_encoder_and_goes_on_with_no_other(
+    photos, facenet_file, capsys, tmp_path
+):
+    out = tmp_path / "out"
+    assert run("--data", photos, *WHOLE, "--identity-weight", 0.5, "--steps", 1, "--out", out) == 0
+    assert run("--resume", "--out", out, "--steps", 10) == 0
+    rows = read_metrics(out / "metrics.csv")
+    assert len(rows) == 10 and all(row["g_identity"] > 0 for row in rows) and "val_g_identity" in rows[-1]
+    page = (out / "results.md").read_text()
+    assert "1 pixel + 0.5 identity (FaceNet weights from facenet.h5 (sha256 " in page
+    facenet_file.write_text("other weights")
+    line = refused(capsys, "--resume", "--out", out, "--steps", 11)
+    assert "was started with FaceNet weights from" in line and "name that file in MPSRGAN_FACENET" in line
+
+
+def test_without_facenet_an_identity_loss_stops_before_anything_is_done(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPSRGAN_FACENET", raising=False)
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+    line = refused(capsys, "--data", photos, *WHOLE, "--identity-weight", 0.5, "--out", tmp_path / "out")
+    assert "FaceNet's weights not found; set MPSRGAN_FACENET" in line and not (tmp_path / "out").exists()
+
+
+def test_the_dry_run_counts_the_encoder(facenet_file, capsys):
+    assert run("--dry-run", *WHOLE, "--identity-weight", 0.5) == 0
+    assert "FaceNet (frozen)    112" in capsys.readouterr().out
+
+
+def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(done, photos, tmp_path):
+    import shutil
+
+    source, out = tmp_path / "first.h5", tmp_path / "out"
+    shutil.copy(done / "generator.h5", source)
+    assert run("--data", photos, *TINY, "--start", source, "--steps", 1, "--out", out) == 0
+    trained = json.loads((done / "results.json").read_text())["metrics"]["ours"]
+    assert json.loads((out / "before.json").read_text())["psnr"] == pytest.approx(trained["psnr"], abs=1e-3)
+    config = json.loads((out / "config.json").read_text())
+    assert config["start"] == str(source) and config["started"].startswith("first.h5 (sha256 ")
+    assert config["started"].endswith(", with a new discriminator")
+    source.unlink()
+    assert run("--resume", "--out", out, "--steps", 2) == 0
+    assert f"generator started from {config['started']}, not from random weights" in (out / "results.md").read_text()
+
+
+def test_the_discriminator_beside_a_generator_comes_along(done, photos, tmp_path):
+    out = tmp_path / "out"
+    common = ("--data", photos, *TINY, "--start", done / "generator.h5", "--warm-start", 1, "--learning-rate", 1e-9)
+    assert run(*common, "--steps", 2, "--out", out) == 0
+    assert (
+        ", with the discriminator discriminator.h5 (sha256 " in json.loads((out / "config.json").read_text())["started"]
+    )
+    first, second = (load_discriminator(folder / "discriminator.h5").trainable_variables for folder in (done, out))
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(first, second, strict=True))
+    assert run(*common, "--steps", 2, "--adversarial-weight", 0, "--out", tmp_path / "alone") == 0
+    assert not (tmp_path / "alone" / "discriminator.h5").exists()
+
+
+def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_path):
+    plain = ("--data", photos, *TINY, "--no-normalise", "--warm-start", 1)
+    assert run(*plain, "--steps", 2, "--out", tmp_path / "small") == 0
+    source, out = tmp_path / "small" / "generator.h5", tmp_path / "large"
+    larger = ("--filters", 6, "--blocks", 2, "--start", source, "--ema", 0.9, "--checkpoint-every", 1)
+    assert run(*plain, *larger, "--steps", 2, "--out", out) == 0
+    small, large = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("small", "large"))
+    assert large["metrics"]["start"]["psnr"] == pytest.approx(small["metrics"]["ours"]["psnr"], abs=1e-3)
+    assert json.loads((out / "config.json").read_text())["started"].endswith(", grown, with a new discriminator")
+    with np.load(out / "checkpoints" / "step-00000002.npz") as kept:
+        averages, weights = ([kept[n] for n in kept.files if n.startswith(p)] for p in ("average/", "generator/"))
+    saved = load_generator(out / "generator.h5").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(averages, saved, strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(averages, weights, strict=True))
+    assert run("--resume", "--out", out, "--steps", 3) == 0
+
+
+def test_a_run_takes_the_residual_part_of_the_small_network(photos, tmp_path, capsys):
+    source = tmp_path / "lite.h5"
+    save_generator(build("lite", {"filters": 4, "blocks": 1}), source, "lite", {"filters": 4, "blocks": 1})
+    begin = ("--data", photos, *TINY, "--steps", 2, "--warm-start", 1, "--out", tmp_path / "out", "--start", source)
+    assert run(*begin, "--no-normalise") == 0
+    started = json.loads((tmp_path / "out" / "config.json").read_text())["started"]
+    assert started.startswith("the residual part of lite.h5 (sha256 ")
+    assert "ask for srgan with" in refused(capsys, *begin[:-4], "--start", source, "--out", tmp_path / "norm")
+
+
+def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, capsys, tmp_path):
+    out, source = tmp_path / "out", done / "generator.h5"
+    asked = ("--data", photos, *TINY, "--out", out, "--start")
+    line = refused(capsys, *asked, source, "--filters", 8)
+    assert "holds srgan with" in line and "'filters': 4" in line and "ask for srgan with" in line and "ters': 8" in line
+    assert "batch_norm" not in refused(capsys, *asked, source, "--no-normalise")
+    assert "no such file" in refused(capsys, *asked, tmp_path / "absent.h5")
+    assert "weights named 'absent'" in refused(capsys, *asked, "absent")
+    assert not out.exists()
+    assert "start none -> " in refused(capsys, "--resume", "--out", done, "--start", source)
+
+
+def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(done, tmp_path):
+    import shutil
+
+    out = tmp_path / "old"
+    shutil.copytree(done, out)
+    saved = json.loads((out / "config.json").read_text())
+    saved = {name: value for name, value in saved.items() if name not in ("start", "started", "encoder")}
+    saved["settings"] = {n: v for n, v in saved["settings"].items() if "identity" not in n}
+    (out / "config.json").write_text(json.dumps(saved))
+    assert run("--resume", "--out", out, "--steps", 7) == 0
+    assert len(read_metrics(out / "metrics.csv")) == 7
+
+
+def test_fewer_steps_shorten_the_quick_warm_start_too(photos, capsys, tmp_path):
+    tiny = [*TINY, "--data", photos]
+    assert run(*tiny, "--steps", 29, "--dry-run") == 0
+    assert "warm_start          27" in capsys.readouterr().out  # as 1700 of 1820
+    assert run(*tiny, "--steps", 1, "--warm-start", 1, "--out", tmp_path / "out") == 0
+    assert "the GAN itself is not trained" in capsys.readouterr().err
+    assert (tmp_path / "out" / "generator.h5").exists() and not (tmp_path / "out" / "discriminator.h5").exists()
+    assert run(*tiny, "--dry-run", "--out", tmp_path / "out") == 0, "it writes nothing, so that it may lie there"
+
+
+def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot be written" in refused(capsys, "--data", photos, *TINY, "--out", tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("--batch", 0), "--batch is 0"),
+        (("--steps", -1), "--steps is -1"),
+        (("--crop", 65), "the inputs have 64 px"),
+        (("--warm-start", -1), "--warm-start"),
+        (("--learning-rate", 0), "--learning-rate"),
+        (("--seed", -1), "--seed"),
+        (("--seed", 2**32), "--seed"),
+        (("--tint", 1.5), "--tint"),
+        (("--pixel-weight", 0, "--adversarial-weight", 0), "all loss weights are 0"),
+        (("--pixel-weight", "nan"), "--pixel-weight"),
+        (("--identity-crop", 0), "--identity-crop is 0.0"),
+        (("--identity-weight", 1), "--identity-weight needs whole faces: leave out --crop, or give --crop 64"),
+        (("--counts", 5, 0, 5), "each split needs"),
+        (("--counts", 500, 5, 5), "16 usable images"),
+        (("--preset", "paper"), "16 usable images"),
+    ],
+)
+def test_numbers_that_cannot_be_are_one_line(photos, capsys, tmp_path, arguments, expected):
+    out = tmp_path / "out"
+    code = run("--data", photos, *TINY, *arguments, "--out", out)
+    assert code == 2 and expected in capsys.readouterr().err.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_the_paper_preset_asks_for_photographs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "--data DIR" in refused(capsys, "--preset", "paper")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(url, path):
+        raise DownloadError("no connection")
+
+    monkeypatch.setattr("mpsrgan.io.download.fetch", refuse)
+
+
+def test_without_vgg_the_paper_preset_stops_before_anything_is_done(photos, capsys, tmp_path, no_network):
+    out = tmp_path / "out"
+    line = refused(capsys, "--preset", "paper", "--data", photos, "--out", out)
+    assert "MPSRGAN_VGG19" in line and "--vgg-weight 0" in line and not out.exists()
+
+
+def test_without_vgg_the_quick_preset_takes_pixels_and_says_so(photos, capsys, tmp_path, no_network):
+    out = tmp_path / "out"
+    tiny = TINY[len(PIXELS) :]
+    assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
+    assert "going on with the pixel content loss" in capsys.readouterr().err
+    assert "because VGG19's ImageNet weights could not be had" in (out / "results.md").read_text()
+    assert run("--resume", "--out", out, "--steps", 2) == 0
+    assert "could not be had" in (out / "results.md").read_text()
+
+
+def test_a_vgg_file_that_is_named_but_unusable_is_never_passed_over(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPSRGAN_VGG19", str(tmp_path / "absent.npz"))
+    line = refused(capsys, "--data", photos, "--steps", 1, "--out", tmp_path / "out")
+    assert "absent.npz" in line
+
+
+def test_prepared_pairs_are_taken_as_they_are(done, pairs, capsys, tmp_path):
+    assert run("--data", done / "data", *TINY, "--steps", 1, "--out", tmp_path / "a") == 0
+    assert not (tmp_path / "a" / "data").exists()
+    out = tmp_path / "c"
+    line = refused(capsys, "--data", done / "data", *TINY, "--counts", 3, 1, 1, "--out", out)
+    assert "--counts 12 2 2" in line and not out.exists()
+    assert "holds pairs of 16 -> 64 px" in refused(capsys, "--data", pairs.folder, *TINY, "--out", tmp_path / "b")
+
+
+@pytest.mark.backends
+def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("--dry-run", "--preset", "paper") == 0
+    text = capsys.readouterr().out
+    for part in (
+        "1,332,099",
+        "5,219,137",
+        "20,024,384",
+        "324 GFLOP an image",
+        "34,300 steps",
+        "one batch and learns once",
+    ):
+        assert part in text, part
+    assert "learning_rate       0.0002" in text and "batch               16" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_paper_preset_is_the_paper():
+    setup = experiment_script("mpsrgan_idoc").PAPER.setup
+    assert (setup.counts, setup.batch, setup.learning_rate, setup.beta_1) == ((5500, 550, 50), 16, 0.0002, 0.9)
+    assert (setup.lr, setup.hr, setup.filters, setup.validate_every) == ((64, 64), (256, 256), 64, 10)
+    assert setup.vgg_weight == 1.0 and setup.fit == "pad"
+    assert (setup.crop, setup.flip, setup.warm_start, setup.precision) == (None, False, 0, "float32")
+
+
+def test_runs_get_folders_of_their_own_and_resume_takes_the_newest(photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("--data", photos, *TINY, "--steps", 1) == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["mpsrgan_idoc", "mpsrgan_idoc-2"]
+    os.utime("runs/mpsrgan_idoc/config.json", (0, 0))
+    assert run("--resume", "--steps", 2) == 0
+    assert len(read_metrics("runs/mpsrgan_idoc-2/metrics.csv")) == 2
+
+
+@pytest.mark.skipif(
+    not __import__("importlib").util.find_spec("pyvision"), reason='needs pip install "mpsrgan[samples]"'
+)
+def test_without_data_it_runs_on_the_sample_portraits_and_says_so(capsys, tmp_path):
+    from data_prep import Manifest
+
+    assert run(*TINY, "--steps", 1, "--out", tmp_path / "run") == 0
+    line = capsys.readouterr().err.splitlines()[0]
+    assert "quick preset on 173 gray yearbook portraits" in line and "--preset paper --data DIR" in line
+    manifest = Manifest.load(tmp_path / "run" / "data")
+    people = [{entry.source[:5] for entry in manifest.split(split)} for split in ("train", "validation", "test")]
+    assert len(manifest.entries) == 173 and not manifest.skipped
+    assert sum(map(len, people)) == len(set.union(*people)) == 30

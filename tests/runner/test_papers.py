@@ -1,0 +1,426 @@
+"""The scripts of papers 001 to 004: their numbers, and a tiny run of each from photographs to report."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from helpers import experiment_script, photo
+from PIL import Image
+
+from mpsrgan import load_generator
+from mpsrgan.hub.h5 import describe
+from mpsrgan.runner import main
+from mpsrgan.training.callbacks import read_metrics
+
+TINY = {
+    "enhance_yale": "--blocks 1 --filters 4 --hr 32x24 --lr 16x12 --crop 10",
+    "pixelshuffle_ffhq": "--blocks 1 --filters 4 --hr 32 --lr 16 --crop 8",
+    "inception_celeba": "--filters 8 --hr 32 --lr 8",
+    "adabelief_ffhq": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6 --first-steps 2",
+    "mpsrgan_lite": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6",
+    "mpsrgan_plus": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6 --perceptual-weight 0 --ema 0.9",
+}
+FIGURES = {
+    "enhance_yale": {"figure5_1_1_loss", "figure5_1_3_psnr", "figure5_1_4_test", "discriminator_scores"},
+    "pixelshuffle_ffhq": {"figure3_psnr", "figures4_to_6_test"},
+    "inception_celeba": {"figure4_test", "generator_loss", "validation_psnr"},
+    "adabelief_ffhq": {"generator_loss", "discriminator_loss", "validation_psnr"},
+    "mpsrgan_lite": {"test", "generator_loss", "validation_psnr"},
+    "mpsrgan_plus": {"test", "discriminator_loss", "generator_loss", "validation_psnr"},
+}
+ARCHITECTURE = {"enhance_yale": "enhance", "pixelshuffle_ffhq": "pixelshuffle", "inception_celeba": "inception"}
+ARCHITECTURE["mpsrgan_lite"] = ARCHITECTURE["mpsrgan_plus"] = "lite"
+ON_JAX = ("pixelshuffle_ffhq", "inception_celeba")  # the other networks have mpsrgan_idoc's layers
+BOTH = [pytest.param(name, marks=[pytest.mark.backends] * (name in ON_JAX)) for name in TINY]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """40 photographs of 10 people, named as in the ORL set."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path_factory.mktemp("people")
+    for person in range(1, 11):
+        (folder / f"s{person}").mkdir()
+        for number in range(1, 5):
+            photo(rng, 92, 112).convert("L").save(folder / f"s{person}" / f"{number}.pgm")
+    return folder
+
+
+def run(name, data, out, *arguments, tiny=True):
+    common = ["--batch", "2", "--samples-every", "4", "--seed", "1", "--warm-start", "0"]
+    first = ["--first-data", data] if name == "adabelief_ffhq" else []
+    words = ["--data", data, *first, *TINY[name].split() * tiny, *common * tiny, "--out", out, *arguments]
+    return main(experiment_script(name).EXPERIMENT, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_each_script_trains_tests_draws_and_reports(name, people, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run(name, people, out, "--epochs", 1) == 0
+    error = capsys.readouterr().err
+    assert "10 people" in error and "report:" in error
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert FIGURES[name] <= drawn
+    results = json.loads((out / "results.json").read_text())
+    assert results["data"]["train"] == 32 and "10 people" in results["data"]["source"]
+    assert set(results["metrics"]) >= {"ours", "start", "wins", *results["baselines"]}
+    assert len(read_metrics(out / "metrics.csv")) == 16
+    note = describe(out / "generator.h5")
+    assert note["architecture"] == ARCHITECTURE.get(name, "srgan")
+    assert note["notes"]["bicubic"] == (name not in ("pixelshuffle_ffhq", "inception_celeba")), "blur, and noise"
+    model = load_generator(out / "generator.h5")
+    channels = 1 if name == "enhance_yale" else 3
+    scale = model.predict(np.zeros((1, 5, 7, channels), "float32"), verbose=0).shape[1] // 5
+    assert scale == note["scale"] == {"enhance_yale": 2, "pixelshuffle_ffhq": 2}.get(name, 4)
+    page = (out / "results.md").read_text()
+    assert "never evidence" in page and ("| the paper | 25.66 |" in page) == (name == "pixelshuffle_ffhq")
+
+
+def test_people_are_on_one_side_only_and_pictures_are_not_distorted(people, tmp_path):
+    from data_prep import Manifest
+
+    assert run("inception_celeba", people, tmp_path / "run", "--steps", 1) == 0
+    manifest = Manifest.load(tmp_path / "run" / "data")
+    sides = [{entry.source.split("/")[0] for entry in manifest.split(s)} for s in ("train", "validation", "test")]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 10
+    assert manifest.header["fit"] == "crop" and manifest.degradation.noise == 2.0
+
+
+def test_enhance_scores_each_epoch_and_marks_the_crossing(people, tmp_path):
+    out = tmp_path / "run"
+    assert run("enhance_yale", people, out, "--epochs", 3, "--score-epochs", 1) == 0
+    epochs = read_metrics(out / "epochs.csv")
+    assert [row["epoch"] for row in epochs] == [1, 2, 3] and [row["step"] for row in epochs] == [16, 32, 48]
+    assert all(0 <= row[name] <= 1 for row in epochs for name in ("accuracy", "precision", "recall", "specificity"))
+    page = (out / "results.md").read_text()
+    assert "| first scored epoch above interpolation | about 45 |" in page
+    assert "scikit-image, order 1" in page and "Lanczos" in page and "colour error" not in page
+    before = (out / "epochs.csv").read_text()
+    assert run_again(out, "--epochs", "4") == 0
+    assert (out / "epochs.csv").read_text().startswith(before) and len(read_metrics(out / "epochs.csv")) == 4
+
+
+def run_again(out, *arguments, name="enhance_yale"):
+    return main(experiment_script(name).EXPERIMENT, ["--resume", "--out", str(out), *arguments])
+
+
+def test_the_crossing_is_the_first_epoch_above_interpolation():
+    from types import SimpleNamespace
+
+    script = experiment_script("enhance_yale")
+    rows = [{"epoch": e, "val_psnr": p} for e, p in ((1, 20.0), (2, 29.5), (3, 28.0), (4, 31.0))]
+    table = script._table(SimpleNamespace(epochs=rows), {"a": 29.0}, 2)
+    assert ("first scored epoch above interpolation", "about 45", 2) in table.rows
+    assert ("at its best epoch", None, 31.0) in table.rows
+
+
+def test_enhance_in_colour_and_of_another_size(people, tmp_path):
+    out = tmp_path / "run"
+    assert run("enhance_yale", people, out, "--channels", 3, "--hr", "40x28", "--lr", "20x14", "--steps", 2) == 0
+    assert load_generator(out / "generator.h5").output_shape[-1] == 3
+    assert "colour error" in (out / "results.md").read_text()
+    assert Image.open(next((out / "data" / "train" / "hr").iterdir())).size == (28, 40)
+
+
+def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
+    from mpsrgan.faces import encoders
+
+    class Standin:
+        name, source = "stand-in", "tests"
+
+        def encode(self, images):
+            flat = np.array([np.asarray(Image.fromarray(image).resize((4, 4))).ravel() for image in images], "f4")
+            return encoders.unit(flat)
+
+    monkeypatch.setattr(encoders, "ENCODERS", {"stand-in": Standin})
+    monkeypatch.setattr("mpsrgan.runner.verification.ENCODERS", encoders.ENCODERS)
+    out = tmp_path / "study"
+    assert run("inception_celeba", people, out, "--steps", 3, "--scenario", "all") == 0
+    page = (out / "results.md").read_text()
+    assert "## Table I: scores by scenario" in page and "| 1 | 26.615 | 0.8461 |" in page and "| 4 | 26.109 |" in page
+    assert "## Figure 7" in page and "41,410" in page and "## Table II with stand-in" in page and "-22%" in page
+    assert re.search(r"; over \d+ people [+-]\d+\.\d%, 95 % interval [+-]\d", page)
+    tables = json.loads((out / "results.json").read_text())["tables"]
+    assert [row[0] for row in tables[0]["rows"]] == ["1", "2", "3", "4", "bicubic"]
+    plain, asymmetric = tables[3]["rows"]
+    assert plain[1] > asymmetric[1] and plain[2] > asymmetric[2] > 0 and asymmetric[3] > 0
+    for name in ("figure4_scenarios", "figure6_texture", "figure7_batches"):
+        assert min(Image.open(out / "figures" / f"{name}.png").size) > 100
+    terms = [set(read_metrics(out / f"scenario-{n}" / "metrics.csv")[-1]) for n in range(1, 5)]
+    added = [{"g_distance"}, {"g_minimax", "d_loss_real"}, {"g_feature"}, {"g_psnr"}]
+    for number in range(4):
+        assert set.union(*added[: number + 1]) <= terms[number]
+        assert not set.union(set(), *added[number + 1 :]) & terms[number]
+
+
+def test_a_folder_a_person_is_enough_to_verify(people, tmp_path):
+    from mpsrgan.runner.verification import find_people
+
+    for person, count in (("alice", 3), ("friends/bob", 4), ("carol", 2)):
+        folder = tmp_path / person
+        folder.mkdir(parents=True)
+        for number in range(count):
+            photo(np.random.default_rng(number), 90, 70).save(folder / f"{number}.jpg")
+    photo(np.random.default_rng(0), 90, 70).save(tmp_path / "nobody.jpg")
+    known, zoom = find_people(tmp_path)
+    assert {person: len(paths) for person, paths in known.items()} == {"alice": 3, "friends/bob": 4} and zoom == 1
+    assert len(find_people(people)[0]) == 10, "as the set's own names say"
+
+
+def test_the_change_of_distances_is_told_over_everyone():
+    from mpsrgan.runner.verification import _over_all
+
+    sure = {f"person {i}": {"1": [1.0, 2.0], "4": [0.9, 1.8]} for i in range(20)}
+    assert _over_all(sure, "1", "4").startswith("; over 20 people -10.0%, 95 % interval -1")
+    unsure = {f"person {i}": {"1": [1.0, 1.0], "4": [1 + 0.1 * (-1) ** i] * 2} for i in range(20)}
+    mean, low, high = re.findall(r"[+-]\d+\.\d(?=%)", _over_all(unsure, "1", "4"))
+    assert abs(float(mean)) < 0.1 and float(low) < -2 and float(high) > 2
+
+
+def test_a_study_goes_on_where_it_stopped(people, tmp_path, capsys):
+    out = tmp_path / "study"
+    arguments = ("--steps", 8, "--score-epochs", 1, "--batch", 8, "--optimizer", "all", "--seeds", 1)
+    assert run("adabelief_ffhq", people, out, *arguments) == 0
+    names = [f"optimizer-{name}-seed1" for name in ("adam", "adabelief", "rmsprop")]
+    assert all((out / name / "results.json").exists() for name in names)
+    table = json.loads((out / "results.json").read_text())["tables"][0]
+    assert [row[0] for row in table["rows"]] == ["adam", "adabelief", "rmsprop", "bicubic"]
+    for name in ("psnr_by_step", "psnr_by_seconds", "g_loss_by_step", "g_loss_by_seconds"):
+        assert (out / "figures" / f"{name}.png").exists()
+    kept = (out / names[0] / "results.json").stat().st_mtime
+    before = json.loads((out / names[-1] / "results.json").read_text())["metrics"]
+    (out / names[-1] / "results.json").unlink()
+    (out / "results.json").unlink()
+    capsys.readouterr()
+    assert main(experiment_script("adabelief_ffhq").EXPERIMENT, ["--resume", "--out", str(out)]) == 0
+    assert capsys.readouterr().err.count("finished before") == 2 and (out / "results.json").exists()
+    assert (out / names[0] / "results.json").stat().st_mtime == kept
+    assert json.loads((out / names[-1] / "results.json").read_text())["metrics"] == before
+    refused = ["--resume", "--out", str(out), "--steps", "9"]
+    assert main(experiment_script("adabelief_ffhq").EXPERIMENT, refused) == 2
+    assert "without other options" in capsys.readouterr().err
+
+
+def test_the_optimizers_begin_from_the_same_network_and_see_the_same_batches(people, tmp_path):
+    first = {}
+    for name in ("adam", "adabelief"):
+        arguments = ("--steps", 2, "--first-steps", 0, "--optimizer", name)
+        assert run("adabelief_ffhq", people, tmp_path / name, *arguments) == 0
+        first[name] = read_metrics(tmp_path / name / "metrics.csv")
+    losses = [{k: v for k, v in rows[0].items() if k.startswith("d_")} for rows in first.values()]
+    assert losses[0] == losses[1]  # D's loss on the first batch comes before anything is learnt
+    assert first["adam"][1]["g_loss"] != first["adabelief"][1]["g_loss"]
+
+
+def test_the_first_stage_trains_on_other_photographs(people, photos, tmp_path):
+    from mpsrgan.runner import data
+
+    seen = []
+    real = data.StagedLoader
+    out = tmp_path / "run"
+
+    class Spy(real):
+        def batch(self, step):
+            stage = self.first if step < self.switch else self.second
+            seen.append((step, stage.manifest.header["source"]))
+            return super().batch(step)
+
+    data.StagedLoader = Spy
+    try:
+        arguments = [
+            "--data",
+            people,
+            "--first-data",
+            photos,
+            *TINY["adabelief_ffhq"].split(),
+            "--batch",
+            2,
+            "--steps",
+            4,
+        ]
+        arguments += ["--out", out]
+        assert main(experiment_script("adabelief_ffhq").EXPERIMENT, [str(a) for a in arguments]) == 0
+    finally:
+        data.StagedLoader = real
+    used = dict(seen)
+    assert used[0] == used[1] == photos.name and used[2] == used[3] == people.name
+
+
+def test_the_learning_rate_falls_as_asked(people, tmp_path, monkeypatch):
+    import keras
+
+    from mpsrgan.training.callbacks import LearningRate
+
+    out, rates = tmp_path, []
+
+    class Spy(LearningRate):
+        def on_train_batch_end(self, batch, logs=None):
+            optimizers = (self.model.optimizer, self.model.discriminator_optimizer)
+            rates.append([float(keras.ops.convert_to_numpy(o.learning_rate)) for o in optimizers])
+
+    monkeypatch.setattr("mpsrgan.runner.run.LearningRate", Spy)
+    arguments = ("--steps", 5, "--decay-every", 2, "--decay-factor", 0.5, "--learning-rate", 0.4)
+    assert run("inception_celeba", people, out / "stepped", *arguments) == 0
+    assert rates == [pytest.approx([rate] * 2) for rate in (0.4, 0.4, 0.2, 0.2, 0.1)]
+    rates.clear()
+    assert run("mpsrgan_lite", people, out / "cosine", "--steps", 4, "--learning-rate", 0.4) == 0
+    assert rates == [pytest.approx([rate] * 2) for rate in (0.4, 0.2 + 0.1 * 2**0.5, 0.2, 0.2 - 0.1 * 2**0.5)]
+    assert run("mpsrgan_lite", people, out / "both", "--decay-every", 2, "--cosine") == 2
+    rates.clear()  # one way that is named replaces the preset's
+    assert run("mpsrgan_lite", people, out / "steps", "--steps", 3, "--learning-rate", 0.4, "--decay-every", 2) == 0
+    assert run("inception_celeba", people, out / "wave", "--steps", 2, "--learning-rate", 0.4, "--cosine") == 0
+    assert rates == [pytest.approx([rate] * 2) for rate in (0.4, 0.4, 0.2, 0.4, 0.2)]
+
+
+def test_the_presets_are_the_papers():
+    enhance, shuffle, inception, ada = (experiment_script(name).PAPER.setup for name in list(TINY)[:4])
+    assert (enhance.lr, enhance.hr, enhance.channels, enhance.filters, enhance.blocks) == (
+        (56, 46),
+        (112, 92),
+        1,
+        20,
+        16,
+    )
+    assert (enhance.beta_1, enhance.beta_2, enhance.learning_rate) == (0.5, 0.9, 0.0002)
+    assert (enhance.batch, enhance.epochs, enhance.pixel_weight, enhance.adversarial_weight) == (64, 50, 1.0, 1e-3)
+    assert (shuffle.lr, shuffle.hr, shuffle.counts) == ((512, 512), (1024, 1024), (250, 100, 150))
+    assert (shuffle.blur_kernel, shuffle.blur_sigma, shuffle.filters, shuffle.optimizer) == (7, 5.0, 64, "sgd")
+    assert (shuffle.learning_rate, shuffle.epochs, shuffle.decay_epochs) == (0.02, 80, 60)
+    assert shuffle.learning_rate * shuffle.decay_factor == 0.005 and shuffle.loss_weights.pixel == 0
+    assert (inception.lr, inception.hr, inception.batch, inception.filters) == ((16, 16), (64, 64), 32, 256)
+    assert (inception.beta_1, inception.beta_2, inception.learning_rate) == (0.5, 0.999, 0.0002)
+    assert (inception.decay_every, inception.decay_factor, inception.counts[2]) == (5000, 0.5, 500)
+    assert (ada.pixel_weight, ada.adversarial_weight, ada.optimizer) == (0.5, 0.5, "adabelief")
+    assert experiment_script("adabelief_ffhq").PICTURE_SIZES == (50, 100, 150, 250)
+    for name in list(TINY)[:4]:
+        paper = experiment_script(name).PAPER
+        assert set(paper.sources) <= set(vars(paper.setup))
+
+
+def test_the_papers_distances_give_its_change():
+    script = experiment_script("inception_celeba")
+    first, last = (np.mean(script.TABLE_II[name]) for name in ("1", "4"))
+    assert last / first - 1 == pytest.approx(script.CHANGE, abs=0.005)
+    assert {name: psnr for name, (psnr, _) in script.TABLE_I.items()} == {
+        "1": 26.615,
+        "2": 26.332,
+        "3": 26.018,
+        "4": 26.109,
+    }
+
+
+@pytest.mark.parametrize(
+    "name, arguments, expected",
+    [
+        ("inception_celeba", ("--hr", 30, "--lr", 8), "no whole multiple"),
+        ("enhance_yale", ("--channels", 2), "--channels is 2"),
+        ("adabelief_ffhq", ("--optimizer", "all", "--seeds", 0), "--seeds is 0"),
+        ("pixelshuffle_ffhq", ("--adversarial-weight", 0, "--pixel-weight", 0), "all loss weights are 0"),
+        ("enhance_yale", ("--first-steps", 2), "--first-data DIR"),
+    ],
+)
+def test_what_cannot_be_is_one_line(name, arguments, expected, people, tmp_path, capsys):
+    assert run(name, people, tmp_path / "run", *arguments) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: ") and expected in last
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_dry_run_of_the_paper_prints_its_cost(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(experiment_script(name).EXPERIMENT, ["--dry-run", "--preset", "paper"]) == 0
+    text = capsys.readouterr().out
+    assert "GFLOP an image" in text and ("one batch and learns once" in text) == (
+        name not in ("mpsrgan_lite", "mpsrgan_plus")
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_optimizer_of_the_command_line_can_be_made():
+    from mpsrgan.runner import settings
+    from mpsrgan.training import optimizers
+
+    assert set(settings.OPTIMIZERS) == set(optimizers.OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    "name, arguments, expected",
+    [
+        ("inception_celeba", ("--lr", 0), "sides of at least 1 pixel"),
+        ("pixelshuffle_ffhq", ("--dropout", 1.5), "--dropout is 1.5"),
+        ("enhance_yale", ("--decay-factor", -1), "--decay-factor is -1"),
+        ("mpsrgan_plus", ("--relativistic", "--adversarial-weight", 0), "leave it out by --no-relativistic"),
+        ("adabelief_ffhq", ("--crop", 1, "--dssim-weight", 0.1), "windows of 7 pixels"),
+        ("inception_celeba", ("--blocks", 4), "--blocks changes nothing"),
+        ("inception_celeba", ("--scenario", "all", "--minimax-weight", 0.1), "decides --minimax-weight"),
+        ("inception_celeba", ("--scenario", "all", "--people", "flat"), "nobody with 3 photographs is known there"),
+        ("adabelief_ffhq", ("--first-steps", 9, "--steps", 9), "leaves none of the 9 steps"),
+        ("adabelief_ffhq", ("--first-data", "nowhere"), "no such folder"),
+    ],
+)
+def test_mistakes_are_found_before_the_first_step(name, arguments, expected, people, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flat").mkdir()
+    shutil.copy(people / "s1" / "1.pgm", "flat")
+    out = tmp_path / "run"
+    assert run(name, people, out, *arguments) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: ") and expected in last
+    assert not (out / "config.json").exists() and not (out / "metrics.csv").exists()
+    assert not list(out.glob("scenario-*"))
+
+
+def test_the_paper_preset_of_two_stages_asks_for_both(people, tmp_path, capsys):
+    script = experiment_script("adabelief_ffhq").EXPERIMENT
+    arguments = ["--data", str(people), "--preset", "paper", "--out", str(tmp_path / "run")]
+    assert main(script, arguments) == 2 and "--first-data DIR" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["pixelshuffle_ffhq", "adabelief_ffhq"])
+def test_every_script_trains_in_gray(name, people, tmp_path):
+    assert run(name, people, tmp_path / "run", "--steps", 3, "--first-steps", 0, "--channels", 1) == 0
+    assert load_generator(tmp_path / "run" / "generator.h5").output_shape[-1] == 1
+
+
+def test_epoch_scores_go_on_in_the_middle_of_an_epoch(people, tmp_path):
+    tables = []
+    for name, stops in (("whole", [5]), ("cut", [3, 5])):
+        out = tmp_path / name
+        first = ["--steps", stops[0], "--warm-start", 0, "--batch", 16, "--score-epochs", 1]
+        assert run("enhance_yale", people, out, *first) == 0
+        for steps in stops[1:]:
+            assert run_again(out, "--steps", str(steps)) == 0
+        tables.append({row["step"]: row for row in read_metrics(out / "epochs.csv")})
+    whole, cut = tables
+    assert list(whole) == [2, 4, 5] and whole[5]["epoch"] == 2.5  # every epoch, and the end
+    assert all(whole[step] == cut[step] for step in whole)
+
+
+def test_the_first_stage_is_in_the_report(people, photos, tmp_path):
+    out = tmp_path / "run"
+    script = experiment_script("adabelief_ffhq").EXPERIMENT
+    words = ["--data", people, "--first-data", photos, *TINY["adabelief_ffhq"].split(), "--batch", 2, "--steps", 3]
+    assert main(script, [str(word) for word in (*words, "--out", out)]) == 0
+    data = json.loads((out / "results.json").read_text())["data"]
+    assert "16 files" in data["first_stage"] and len(data["first_stage_hash"]) == 64
+    assert f"First stage: {data['first_stage']}" in (out / "results.md").read_text()
+    assert main(script, ["--resume", "--out", str(out), "--steps", "4"]) == 0
+    again = json.loads((out / "results.json").read_text())["data"]
+    assert again == data
+
+
+def test_a_study_starts_every_run_from_one_file_that_fits_them_all(people, tmp_path, monkeypatch, capsys):
+    first, out, begun = tmp_path / "first", tmp_path / "all", []
+    assert run("inception_celeba", people, first, "--steps", 1) == 0
+    asked = ("--scenario", "all", "--steps", 1, "--start", first / "generator.h5")
+    assert run("inception_celeba", people, out, *asked, "--filters", 16) == 2
+    assert "'filters': 8" in capsys.readouterr().err.splitlines()[-1] and not out.exists()
+    monkeypatch.setattr("mpsrgan.runner.run.run", lambda experiment, request: begun.append(request) or "SIGINT")
+    assert run("inception_celeba", people, out, *asked) == 130
+    assert run("inception_celeba", people, out, "--resume", tiny=False) == 2  # --data is another option
+    assert main(experiment_script("inception_celeba").EXPERIMENT, ["--resume", "--out", str(out)]) == 130
+    assert [request.start for request in begun] == [str(first / "generator.h5")] * 2

@@ -1,0 +1,50 @@
+"""The house: which package may use which, how many files lie loose, and that tests stand on their own."""
+
+import ast
+import configparser
+
+import pytest
+from helpers import ROOT, TESTS
+
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("mpsrgan/*/__init__.py"))
+
+
+@pytest.fixture(scope="module")
+def contracts():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    return config
+
+
+def test_every_contract_holds(monkeypatch, capsys):
+    cli = pytest.importorskip("importlinter.cli")
+    monkeypatch.chdir(ROOT)
+    code = cli.lint_imports(config_filename="setup.cfg", no_cache=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_every_package_has_its_layer(contracts):
+    layers = contracts["importlinter:contract:layers"]["layers"].replace("|", " ").split()
+    assert {f"mpsrgan.{name}" for name in (*PACKAGES, "errors", "__main__")} | {"data_prep"} == set(layers)
+
+
+def test_every_package_but_the_commands_is_without_argparse(contracts):
+    without = contracts["importlinter:contract:argparse"]["source_modules"].split()
+    assert {f"mpsrgan.{name}" for name in {*PACKAGES, "errors"} - {"cli", "runner"}} == set(without)
+
+
+def test_at_most_five_files_lie_loose():
+    assert len(list(ROOT.glob("mpsrgan/*.py"))) <= 5
+
+
+def test_folders_of_tests_are_those_of_the_package():
+    folders = {path.name for path in TESTS.iterdir() if list(path.glob("test_*.py"))}
+    assert folders <= {*PACKAGES, "data_prep", "tools", "benchmarks"}
+
+
+def test_no_test_file_imports_another():
+    for path in TESTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.split(".")[0].startswith(("test_", "conftest")) for name in names), path

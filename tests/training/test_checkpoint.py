@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+from helpers import batch_of, small_gan
+from keras.ops import convert_to_numpy as numpy
+
+from mpsrgan.errors import UserError
+from mpsrgan.training.checkpoint import Checkpoints
+
+
+def snapshot(gan):
+    return [numpy(v) for variables in Checkpoints(".")._parts(gan).values() for v in variables]
+
+
+def assert_same(a, b):
+    assert len(a) == len(b)
+    for x, y in zip(a, b):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.fixture
+def trained(rng):
+    gan = small_gan()
+    gan.train_on_batch(*batch_of(rng))
+    return gan
+
+
+@pytest.mark.backends
+def test_a_checkpoint_holds_everything(rng, trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(trained, 7, epoch=1, seed=3)
+    kept = snapshot(trained)
+    batch = batch_of(rng)
+    expected = trained.train_on_batch(*batch)
+    other = small_gan()
+    assert checkpoints.restore(other) == {"step": 7, "epoch": 1, "seed": 3, "format": 1}
+    assert_same(snapshot(other), kept)
+    assert other.train_on_batch(*batch) == expected
+    assert_same(snapshot(other), snapshot(trained))
+
+
+def test_the_loss_scale_is_kept(rng, tmp_path):
+    import keras
+
+    keras.config.set_dtype_policy("mixed_float16")
+    gan = small_gan()
+    gan.discriminator_optimizer.dynamic_scale.assign(512.0)
+    Checkpoints(tmp_path).save(gan, 1)
+    other = small_gan()
+    Checkpoints(tmp_path).restore(other)
+    assert float(numpy(other.discriminator_optimizer.dynamic_scale)) == 512.0
+
+
+@pytest.mark.backends
+def test_a_learning_rate_that_a_callback_changed_is_kept(trained, tmp_path):
+    trained.optimizer.learning_rate = 1e-5
+    Checkpoints(tmp_path).save(trained, 1)
+    other = small_gan()
+    Checkpoints(tmp_path).restore(other)
+    assert float(numpy(other.optimizer.learning_rate)) == pytest.approx(1e-5)
+
+
+def damage_by_truncation(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def damage_by_one_flipped_byte(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    path.write_bytes(data)
+
+
+def damage_by_emptying(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [damage_by_truncation, damage_by_one_flipped_byte, damage_by_emptying])
+def test_a_torn_checkpoint_is_skipped_for_the_one_before(rng, trained, tmp_path, damage):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(trained, 1)
+    kept = snapshot(trained)
+    trained.train_on_batch(*batch_of(rng))
+    checkpoints.save(trained, 2)
+    damage(tmp_path / "step-00000002.npz")
+    said = []
+    other = small_gan()
+    assert checkpoints.restore(other, warn=said.append)["step"] == 1
+    assert_same(snapshot(other), kept)
+    assert len(said) == 1 and "step-00000002.npz is damaged" in said[0]
+
+
+def test_when_all_are_damaged_it_says_so_and_later_ones_are_kept(rng, trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1000, 1500):
+        checkpoints.save(trained, step)
+        damage_by_truncation(tmp_path / f"step-{step:08d}.npz")
+    for _ in ("at first", "and again, when they have been renamed"):
+        with pytest.raises(UserError, match="all checkpoints .* are damaged"):
+            checkpoints.restore(small_gan(), warn=lambda text: None)
+    checkpoints.save(trained, 300)
+    assert [path.name for path in checkpoints.paths()] == ["step-00000300.npz"]
+    assert len(list(tmp_path.glob("*.damaged"))) == 2
+
+
+def test_a_checkpoint_of_another_format_is_an_error(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("mpsrgan.training.checkpoint.FORMAT", 2)
+    Checkpoints(tmp_path).save(trained, 1)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="has format 2, this version reads 1"):
+        Checkpoints(tmp_path).restore(small_gan())
+
+
+def test_nothing_to_restore_is_none(tmp_path):
+    assert Checkpoints(tmp_path / "absent").restore(small_gan()) is None
+
+
+def test_only_the_newest_are_kept_in_order_of_steps(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step in (9, 10, 100_000_000):
+        checkpoints.save(trained, step)
+    assert [path.name for path in checkpoints.paths()] == ["step-00000010.npz", "step-100000000.npz"]
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_checkpoint_of_another_network_is_an_error(trained, tmp_path):
+    import keras
+
+    from mpsrgan.models import srgan
+    from mpsrgan.training.gan import GAN
+    from mpsrgan.training.terms import LossWeights
+
+    Checkpoints(tmp_path).save(trained, 1)
+    other = GAN(
+        srgan.build_generator(blocks=2, filters=8),
+        srgan.build_discriminator(filters=4, stages=2, dense=8),
+        weights=LossWeights(vgg=0),
+    )
+    other.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
+    with pytest.raises(UserError, match="belongs to other networks"):
+        Checkpoints(tmp_path).restore(other)
+
+
+def test_an_unwritable_folder_is_one_line_and_leaves_nothing(trained, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="could not be written"):
+        Checkpoints(tmp_path / "file").save(trained, 1)
+
+
+def test_a_failed_write_keeps_the_last_one(trained, tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(trained, 1)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(UserError, match="No space left"):
+        checkpoints.save(trained, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]

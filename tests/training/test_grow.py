@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from mpsrgan.errors import UserError
+from mpsrgan.models import lite, srgan
+from mpsrgan.training.grow import grow, transplant
+
+pytestmark = pytest.mark.backends
+LR = np.random.default_rng(1).uniform(-1, 1, (1, 9, 7, 3)).astype("float32")
+
+
+def trained(build, **arguments):
+    """A network of random weights everywhere, as after training."""
+    model, rng = build(**arguments), np.random.default_rng(2)
+    model.set_weights([w + rng.normal(0, 0.1, w.shape).astype(w.dtype) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize(
+    "build, more", [(lite.build_generator, {}), (srgan.build_generator, {"normalise": False})], ids=["lite", "srgan"]
+)
+def test_a_grown_network_gives_the_same_images(build, more):
+    small = trained(build, filters=6, blocks=1, **more)
+    large = build(filters=8, blocks=3, **more, **({"detail": 2} if build is lite.build_generator else {}))
+    grow(small, large)
+    np.testing.assert_allclose(large.predict_on_batch(LR), small.predict_on_batch(LR), atol=1e-5)
+    kernel = np.asarray(large.get_layer("residual01_conv1").kernel)
+    assert np.any(kernel[..., 6:]) and not np.any(kernel[:, :, 6:, :6])  # new channels are there, and not yet heard
+
+
+def test_all_that_is_new_learns(rng):
+    import keras
+
+    small, large = trained(lite.build_generator, filters=6, blocks=1), lite.build_generator(filters=8, blocks=2)
+    grow(small, large)
+    before = large.get_layer("residual02_conv2").get_weights()[0], large.get_layer("tail").get_weights()[0]
+    large.compile(keras.optimizers.SGD(0.3), "mse")
+    hr = rng.uniform(-1, 1, (1, 36, 28, 3)).astype("float32")
+    for _ in range(3):
+        large.train_on_batch(LR, hr)
+    after = large.get_layer("residual02_conv2").get_weights()[0], large.get_layer("tail").get_weights()[0]
+    assert np.all(np.any(after[0] != before[0], axis=(0, 1, 2)))
+    assert np.any(after[1][:, :, 6:] != before[1][:, :, 6:])
+
+
+def test_a_network_does_not_shrink():
+    with pytest.raises(UserError, match="residual02"):
+        grow(lite.build_generator(filters=4, blocks=2), lite.build_generator(filters=4, blocks=1))
+    with pytest.raises(UserError, match="cannot grow into"):
+        grow(lite.build_generator(filters=6, blocks=1), lite.build_generator(filters=4, blocks=1))
+
+
+def test_a_detail_branch_does_not_widen():
+    small = lite.build_generator(filters=4, blocks=1, detail=2)
+    with pytest.raises(UserError, match="keeps its width"):
+        grow(small, lite.build_generator(filters=6, blocks=1, detail=4))
+    large = lite.build_generator(filters=6, blocks=2, detail=2)
+    small = trained(lite.build_generator, filters=4, blocks=1, detail=2)
+    grow(small, large)
+    np.testing.assert_allclose(large.predict_on_batch(LR), small.predict_on_batch(LR), atol=1e-5)
+
+
+def test_a_transplanted_trunk_makes_what_it_made():
+    import keras
+
+    source = trained(lite.build_generator, filters=6, blocks=2)
+    target = srgan.build_generator(filters=6, blocks=2, normalise=False)
+    transplant(source, target)
+    lr = np.random.default_rng(3).uniform(-0.3, 0.3, (1, 24, 24, 3)).astype("float32")
+    before, after = (
+        keras.Model(model.input, model.get_layer("trunk_add").output).predict_on_batch(lr) for model in (source, target)
+    )
+    moved = (after - before)[:, 9:-9, 9:-9]  # the borders see zeros in place of the bias
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[:, :1, :1], moved.shape), atol=1e-3)
+    assert np.ptp(before[:, 9:-9, 9:-9]) > 0.1
+    with pytest.raises(UserError, match="differ in blocks, filters or batch norm"):
+        transplant(source, srgan.build_generator(filters=6, blocks=2))

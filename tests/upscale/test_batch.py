@@ -1,0 +1,431 @@
+"""The upscaler on what people have: transparency, 16 bits, other sizes, too little memory; and the command's ways."""
+
+import io
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers import SMALL, SURE, Detector, differ, photograph, strong
+from PIL import Image
+
+from mpsrgan.cli import main
+from mpsrgan.cli.verify import block
+from mpsrgan.errors import UserError
+from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.images import resize, save_image
+from mpsrgan.io.provenance import Provenance, read_provenance
+from mpsrgan.models.srgan import build_generator
+from mpsrgan.upscale import Upscaler, windows
+from mpsrgan.upscale.compare import side_by_side
+from mpsrgan.upscale.face_mode import restore_with_faces
+
+RNG = np.random.default_rng(6)
+
+
+def photo(height, width, channels=3):
+    return RNG.integers(0, 256, (height, width, channels), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return strong(build_generator(**SMALL), 0.4)
+
+
+@pytest.fixture(scope="module")
+def upscaler(model):
+    return Upscaler(model)
+
+
+@pytest.fixture(scope="module")
+def weights(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "generator.h5"
+    save_generator(model, path, arguments=SMALL)
+    return path
+
+
+@pytest.fixture
+def upscale(weights):
+    return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
+
+
+# --- kinds
+
+
+def test_transparency_is_enlarged_apart_and_shows_nothing_hidden(upscaler):
+    image = photo(9, 8, 4)
+    image[..., 3] = 255
+    assert np.array_equal(upscaler(image)[..., :3], upscaler(image[..., :3])), "opaque: as without alpha"
+    image[:, 5:, 3] = 0
+    result, other = upscaler(image), image.copy()
+    other[:, 5:, :3] = (255, 0, 255)
+    assert np.array_equal(upscaler(other), result)
+    expected = Image.fromarray(image[..., 3]).resize((32, 36), Image.BICUBIC)
+    assert np.array_equal(result[..., 3], expected) and set(np.unique(result[..., 3])) > {0, 255}
+    pillow = upscaler(Image.fromarray(image))
+    assert pillow.mode == "RGBA" and np.array_equal(pillow, result)
+
+
+def test_16_bits_stay_16_bits(upscaler):
+    image = photo(7, 6)
+    result = upscaler(image.astype(np.uint16) * 257)
+    assert result.dtype == np.uint16 and differ(np.rint(result / 257), upscaler(image)) <= 1
+    assert len(np.unique(result % 257)) > 50, "levels between those of 8 bits"
+    dark = upscaler(np.full((4, 4), 200, np.uint16))
+    assert dark.mean() < 10_000, "by its type, never by its values"
+
+
+def test_what_is_made_up_of_16_bits_is_told_in_levels_of_8(upscaler):
+    image = photo(6, 5)
+    _, levels = upscaler(image, explain=True)
+    _, deep = upscaler(image.astype(np.uint16) * 257, explain=True)
+    assert deep.dtype == levels.dtype == np.float32 and np.abs(deep - levels).max() < 1 < levels.max()
+
+
+def test_batches(upscaler):
+    images = np.stack([photo(5, 6), photo(5, 6)])
+    assert np.array_equal(upscaler(images), np.stack([upscaler(one) for one in images]))
+    results, levels = upscaler(images, explain=True)
+    assert results.shape == (2, 20, 24, 3) and levels.shape == (2, 20, 24)
+
+
+# --- sizes
+
+
+@pytest.mark.parametrize(
+    "asked, size, passes",
+    [
+        ({}, (24, 20), ""),
+        ({"scale": 2}, (12, 10), ", reduced to 12x10 by Lanczos"),
+        ({"scale": 3}, (18, 15), ", reduced to 18x15 by Lanczos"),
+        ({"scale": 8}, (48, 40), ", reduced to 12x10 by Lanczos, x4 network"),
+        ({"scale": 16}, (96, 80), ", x4 network"),
+        ({"size": (30, None)}, (30, 25), ", reduced to 8x7 by Lanczos, x4 network, reduced to 30x25 by Lanczos"),
+        (
+            {"scale": 40},
+            (240, 200),
+            ", reduced to 15x13 by Lanczos, x4 network, reduced to 60x50 by Lanczos, x4 network",
+        ),
+        ({"size": (7, 20)}, (7, 20), ", reduced to 7x20 by Lanczos"),
+        ({"scale": 0.01}, (1, 1), ", reduced to 1x1 by Lanczos"),
+    ],
+)
+def test_other_sizes_say_how_they_were_had(upscaler, asked, size, passes):
+    done = upscaler.restore(Image.fromarray(photo(5, 6)), **asked)
+    assert done.image.size == size and done.steps == f"x4 network{passes}"
+
+
+def test_smaller_results_are_still_the_input(upscaler):
+    image = np.asarray(Image.fromarray(photo(3, 3) // 2 + 64).resize((18, 15), Image.BICUBIC))
+    for scale in (2, 3, 8, 16):
+        assert upscaler.restore(image, scale=scale).lr_consistency > 35
+
+
+@pytest.mark.parametrize(
+    "asked, message",
+    [
+        ({"scale": 0}, "scale is 0; expected a number above 0"),
+        ({"scale": 2, "size": (9, 9)}, "not both"),
+        ({"size": (None, None)}, "one of which may be None"),
+        ({"size": (0, 4)}, "from 1 up"),
+    ],
+)
+def test_sizes_that_cannot_be(upscaler, asked, message):
+    with pytest.raises(UserError, match=message):
+        upscaler(photo(4, 4), **asked)
+
+
+def test_explained_at_another_size(upscaler):
+    image = photo(5, 6)
+    sr, levels = upscaler(image, scale=2, explain=True)
+    assert sr.shape == (10, 12, 3) and levels.shape == (10, 12) and levels.max() > 1
+
+
+# --- memory
+
+
+class Greedy:
+    """A generator that has memory for windows up to `limit` pixels."""
+
+    def __init__(self, model, limit, error):
+        self.inner, self.limit, self.error, self.sizes = model._generator, limit, error, []
+        for name in ("scale", "channels", "align", "radius", "parameters"):
+            setattr(self, name, getattr(self.inner, name))
+        self.backend = "greedy"
+
+    def __call__(self, lr):
+        self.sizes.append(lr.shape[1:3])
+        if lr.shape[1] * lr.shape[2] > self.limit:
+            raise self.error
+        return self.inner(lr)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes"),
+        RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 1"),
+    ],
+)
+def test_too_little_memory_leads_to_smaller_tiles_and_the_same_result(model, error):
+    image, whole = photo(70, 90), Upscaler(model, tile=200)
+    expected = whole(image)
+    tight = windows.Windows(Greedy(whole, 66 * 66, error), "pixels", 128, None)
+    result, _ = tight(image)
+    assert differ(result, expected) <= 1 and tight.tile < 128
+    first = len(tight.generator.sizes)
+    tight(image)
+    assert max(h * w for h, w in tight.generator.sizes[first:]) <= 66 * 66, "it remembers"
+
+
+def test_no_memory_at_all_and_other_errors(model):
+    greedy = Greedy(Upscaler(model), 1, MemoryError())
+    with pytest.raises(UserError, match="out of memory, even in tiles of 16 pixels"):
+        windows.Windows(greedy, "pixels", 64, None)(photo(9, 9))
+    with pytest.raises(ZeroDivisionError):
+        windows.Windows(Greedy(Upscaler(model), 1, ZeroDivisionError()), "pixels", 64, None)(photo(9, 9))
+
+
+def test_the_tile_follows_the_memory_that_is_free(model, monkeypatch):
+    for free, tile in [(1e12, 192), (2 * 14_000 * 150**2, 150 - 2 * Upscaler(model).overlap), (1e6, 16)]:
+        monkeypatch.setattr(windows, "_free_memory", lambda: free)
+        assert Upscaler(model).tile == tile
+    assert Upscaler(model, tile=77).tile == 77
+
+
+# --- the command
+
+
+def test_every_file_says_what_it_is(upscale, tmp_path, weights):
+    save_image(photo(5, 7), tmp_path / "in.png")
+    for name in ("out.png", "out.jpg", "out.webp", "out.tif"):
+        assert upscale(tmp_path / "in.png", "-o", tmp_path / name, "--scale", 2) == 0
+        note = read_provenance(tmp_path / name)
+        assert note.model == weights.name and note.input_size == [7, 5] and note.output_size == [14, 10]
+        assert note.scale == 2 and note.faithful and note.steps.startswith("x4 network, reduced")
+        assert main(["verify", str(tmp_path / name), "--input", str(tmp_path / "in.png")]) in (0, 1)
+
+
+@pytest.mark.parametrize("name", ["in.jpg", "in.png"])
+def test_damaged_exif_is_left_aside(upscale, tmp_path, name):
+    Image.fromarray(photo(5, 7)).save(tmp_path / name, exif=b"Exif\0\0nonsense", dpi=(72, 72))
+    assert upscale(tmp_path / name, "-o", tmp_path / "out.png") == 0
+    assert Image.open(tmp_path / "out.png").size == (28, 20)
+
+
+def test_patterns_compare_and_size(upscale, tmp_path, capsys):
+    for name in ("a.png", "b.png", "c.jpg"):
+        save_image(photo(6, 8), tmp_path / "in" / name)
+    words = ["-o", tmp_path / "out", "--compare", "--size", "x12"]
+    assert upscale(tmp_path / "in" / "*.png", *words) == 0
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["a-compared.png", "a.png", "b-compared.png", "b.png"]
+    assert Image.open(out / "a.png").size == (16, 12) and Image.open(out / "a-compared.png").size == (34, 12)
+    assert upscale(tmp_path / "in" / "*.gif", *words) == 2
+    assert "*.gif: matches nothing" in capsys.readouterr().err
+
+
+def test_pictures_beside_the_result_say_what_they_are(upscale, tmp_path):
+    save_image(photo(6, 8), tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--compare", "--explain") == 0
+    for name, what in (("b-compared.png", "beside the input"), ("b-invention.png", "coloured")):
+        note = read_provenance(tmp_path / name)
+        assert what in note.steps and note.output_size == list(Image.open(tmp_path / name).size)
+        assert "as they were written" in "".join(block(tmp_path / name)[1])
+
+
+def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
+    """What mpsrgan wrote may be replaced, nothing else, unless it is asked for."""
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.jpg", "a.png", "c-compared.png"):
+        save_image(photo(6, 8), tmp_path / name)
+    before = (tmp_path / "a.png").read_bytes()
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path) == 1
+    assert "a.png: is there and not of mpsrgan; name another output, or pass --overwrite" in capsys.readouterr().err
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path / "c.png", "--compare") == 1
+    assert (tmp_path / "a.png").read_bytes() == before and not (tmp_path / "c.png").exists()
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path, "--overwrite") == 0
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path) == 0, "its own results it replaces"
+
+
+@pytest.mark.parametrize(
+    "output, message",
+    [
+        ("b.gif", "cannot write .gif, use one of .png, .jpg, .jpeg, .webp, .tif, .tiff"),
+        ("b.xyz", "cannot write .xyz"),
+        ("b.bmp", "BMP cannot carry the note"),
+        ("a.jpg/x/b.png", "a folder of its path is a file"),
+    ],
+)
+def test_outputs_that_cannot_be(upscale, tmp_path, capsys, output, message):
+    save_image(photo(6, 8), tmp_path / "a.jpg")
+    assert upscale(tmp_path / "a.jpg", "-o", tmp_path / output) != 0
+    assert message in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+    assert upscale(tmp_path / "a.jpg", "-o", f"{tmp_path}/b.gif/") == 0 and (tmp_path / "b.gif" / "a.png").exists()
+
+
+def test_errors_name_the_file(upscale, tmp_path, capsys):
+    Image.new("F", (5, 4)).save(tmp_path / "float.tif")
+    assert upscale(tmp_path, "-o", tmp_path / "out") == 1
+    assert "float.tif: the Pillow image has mode F" in capsys.readouterr().err
+
+
+def test_one_large_picture_shows_its_tiles(upscale, tmp_path, monkeypatch, capsys):
+    save_image(photo(40, 20), tmp_path / "a.png")
+    for patience, shown in ((2, False), (0, True)):
+        monkeypatch.setattr("mpsrgan.upscale.batch.PATIENCE", patience)
+        assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--tile", 20) == 0
+        assert ("0tile [" in capsys.readouterr().err) == shown, "no bar for what is done at once"
+
+
+def test_side_by_side_has_a_caption_where_there_is_room():
+    pair = side_by_side(photo(40, 40), photo(160, 160))
+    assert pair.shape == (22 + 160, 322, 3) and (pair[:22] < 128).any() and (pair[22:, 160:162] == 255).all()
+
+
+def test_streams(weights, tmp_path, monkeypatch, capsys):
+    image, out = photo(5, 7), io.BytesIO()
+    save_image(image, tmp_path / "in.png")
+    data = (tmp_path / "in.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=out, write=lambda _: pytest.fail("text in the image")))
+    assert main(["upscale", "-", "-o", "-", "--weights", str(weights)]) == 0
+    assert np.array_equal(Image.open(io.BytesIO(out.getvalue())), Upscaler(weights)(image))
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    words = ["upscale", "-", "-o", str(tmp_path / "out.png"), "--compare", "--weights", str(weights)]
+    assert main(words) == 0 and (tmp_path / "out-compared.png").exists()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["-", "a.png", "-o", "-"], "give one input"),
+        (["[ab].png", "-o", "-"], "give one input"),
+        (["a.png", "-o", "-", "--compare"], "write beside the output"),
+        (["-", "-o", "."], "is a folder; name an image"),
+        (["none.png", "-o", "-"], "none.png: no such file or folder"),
+        (["a.png", "-o", "a.bmp"], "BMP cannot carry the note"),
+        (["a.png", "-o", "a.mp4"], "images become images"),
+        (["a.png", "-o", "b.png", "--scale", "-1"], "scale is -1.0; expected a number above 0"),
+    ],
+)
+def test_words_that_do_not_go_together(upscale, tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        save_image(photo(3, 3), name)
+    assert upscale(*words) == 2
+    assert message in capsys.readouterr().err and {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["b.webp", "--size", "16384x1"], "WEBP holds 16383 pixels a side, not 16384"),
+        (["b.png", "--size", "30x20", "--explain"], "at a size that is square too"),
+    ],
+)
+def test_results_that_cannot_be_are_told_before_the_work(upscale, tmp_path, capsys, words, message):
+    save_image(photo(3, 3), tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / words[0], *words[1:]) == 1
+    assert message in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        save_image(photo(5, 7), tmp_path / "in" / name)
+    words = [tmp_path / "in", "-o", tmp_path / "out", "--resume"]
+    assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
+    assert upscale(*words) == 0 and capsys.readouterr().out == "done 0, already there 2, failed 0\n"
+    save_image(photo(5, 7), tmp_path / "in" / "a.png")
+    (tmp_path / "out" / "b.png").unlink()
+    assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n", "another input; an output is gone"
+    for more in (["--scale", "2"], ["--no-faithful"], ["--compare"]):
+        assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
+
+
+# --- faces
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    made = Detector()
+    monkeypatch.setattr("mpsrgan.upscale.face_mode.yunet", lambda: made)
+    return made
+
+
+def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
+    image = photograph(((30, 40, 30, 40), 2, SURE), size=(120, 100))
+    save_image(image, tmp_path / "in.png")
+    words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--faces", "--scale", 2]
+    assert upscale(*words, "--background", "lanczos") == 0
+    err = capsys.readouterr().err
+    assert "1 face found, 1 restored (1 turned upright)" in err and "colour shift" not in err
+    note = read_provenance(tmp_path / "out.png")
+    assert note.faces["restored"] == 1 and note.output_size == [200, 240]
+    assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, 400x480 resized to 200x240")
+    far = resize(image, (480, 400), "lanczos")[-40:]
+    assert differ(np.asarray(Image.open(tmp_path / "out.png"))[-20:], resize(far, (20, 200), "lanczos")) <= 40
+
+
+def test_resume_knows_whether_faces_were_done_apart(upscale, tmp_path, detector, capsys):
+    save_image(photograph(((30, 40, 30, 40), 0, SURE), size=(120, 100)), tmp_path / "in.png")
+    words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--resume", "--no-faithful"]
+    for more in ([], ["--faces"], ["--faces", "--background", "lanczos"]):
+        assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+        assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 0, already there 1, failed 0\n"
+
+
+def test_faces_of_other_kinds_of_pictures(upscaler, detector):
+    image = photograph(((30, 40, 30, 40), 0, SURE), size=(120, 100))
+    rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    done, report = restore_with_faces(upscaler, Image.fromarray(rgba), detector=detector)
+    assert done.image.mode == "RGBA" and report.restored == 1 and done.colour_shift is None
+    assert differ(np.asarray(done.image)[..., :3], upscaler(image)) == 0, "upright: as without --faces"
+    gray, report = restore_with_faces(upscaler, image[..., 0], detector=detector)
+    assert gray.image.shape == (480, 400) and report.found == 0
+    with pytest.raises(UserError, match="8 bits; this one has 16"):
+        restore_with_faces(upscaler, image.astype(np.uint16), detector=detector)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [(["--faces", "--explain"], "leave out --faces"), (["--background", "lanczos"], "give --faces too")],
+)
+def test_options_of_faces_that_do_not_go_together(upscale, tmp_path, capsys, words, message):
+    save_image(photo(3, 3), tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", *words) == 2
+    assert message in capsys.readouterr().err
+
+
+# --- videos
+
+
+def test_videos_of_the_command(upscale, weights, tmp_path, capsys):
+    av = pytest.importorskip("av")
+    from videos import picture, read, write
+
+    frames = [picture(number, 12, 8) for number in range(4)]
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "a.mp4", frames)
+    save_image(photo(3, 3), tmp_path / "in" / "b.png")
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out", "--every", 2) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.mp4", "b.png"]
+    made = read(tmp_path / "out" / "a.mp4")
+    assert len(made) == 2
+    with av.open(str(tmp_path / "out" / "a.mp4")) as file:
+        assert (file.streams.video[0].width, file.streams.video[0].height) == (48, 32)
+        note = Provenance.from_json(file.metadata["comment"])
+        assert note.model == weights.name and note.faithful and note.steps == "x4 network on one of 2 frames"
+        assert str(tmp_path.parent) not in file.metadata["comment"] and "Not evidence" in file.metadata["comment"]
+    assert "a.mp4: 2 frames of 48x32" in capsys.readouterr().err
+    assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.mp4", "--scale", 2) == 1
+    assert "videos are enlarged by the network's own factor" in capsys.readouterr().err
+    assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.avi") == 2
+    assert "can be read but not written" in capsys.readouterr().err

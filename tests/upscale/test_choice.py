@@ -1,0 +1,149 @@
+import io
+
+import numpy as np
+import pytest
+from helpers import SMALL, ship, strong
+from PIL import Image
+
+from mpsrgan.cli import main
+from mpsrgan.errors import UserError
+from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.images import resize, save_image
+from mpsrgan.io.provenance import read_provenance
+from mpsrgan.models.srgan import build_generator
+from mpsrgan.upscale import Upscaler, choice
+
+RNG = np.random.default_rng(7)
+TWO = {"mpsrgan-plus": "soft", "mpsrgan-real": "real-soft"}
+
+
+def photo(height, width, channels=3):
+    coarse = RNG.integers(60, 196, (max(1, height // 4), max(1, width // 4), channels), np.uint8)
+    return resize(coarse, (height, width))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """{name: its file} of two pairs of weights that differ."""
+    folder = tmp_path_factory.mktemp("choice")
+    for number, name in enumerate(("mpsrgan-plus", "soft", "mpsrgan-real", "real-soft")):
+        save_generator(strong(build_generator(**SMALL), 0.2 + 0.1 * number), folder / f"{name}.h5", "srgan", SMALL)
+    return {path.stem: path for path in folder.iterdir()}
+
+
+@pytest.fixture
+def both(files, monkeypatch):
+    """Both pairs ship, and what a picture is taken for can be set."""
+    ship(monkeypatch, {name: (path, TWO.get(name)) for name, path in files.items()})
+    found = {"levels": 1.0}
+    monkeypatch.setattr(choice, "degraded_levels", lambda colors, upscaler: found["levels"])
+    return found
+
+
+@pytest.mark.parametrize(("levels", "name"), [(1.0, "mpsrgan-plus"), (9.0, "mpsrgan-real")])
+def test_each_picture_gets_the_weights_that_suit_it(both, files, levels, name):
+    both["levels"], image = levels, photo(12, 9)
+    done = Upscaler().restore(image)
+    assert (done.choice.weights, done.choice.levels) == (name, levels)
+    expected = Upscaler(files[name], realism=0.5, fidelity=files[TWO[name]])(image)
+    assert np.array_equal(done.image, expected)
+
+
+def test_one_upscaler_chooses_anew_for_each_picture(both):
+    upscaler = Upscaler("auto", realism=1)
+    weights = []
+    for both["levels"] in (9.0, 1.0, 9.0):
+        found = upscaler.restore(photo(8, 8)).choice
+        weights.append((found.weights, found.realism))
+    assert weights == [("mpsrgan-real", 1), ("mpsrgan-plus", 1), ("mpsrgan-real", 1)]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (1, 130), (70, 150)])
+def test_any_kind_of_picture_is_judged(files, monkeypatch, size, channels):
+    ship(monkeypatch, {name: (path, TWO.get(name)) for name, path in files.items()})
+    for image in (photo(*size, channels), photo(*size, channels).astype(np.uint16) * 257):
+        done = Upscaler().restore(image)
+        assert done.choice.levels >= 0 and done.image.shape == (4 * size[0], 4 * size[1], channels)
+        assert done.image.dtype == image.dtype
+
+
+def test_levels_are_what_a_restoration_takes_away():
+    restoring = lambda image: resize(photographed, [4 * side for side in photographed.shape[:2]])
+    photographed = photo(60, 50)
+    assert choice.degraded_levels(photographed, restoring) < 1
+    noisy = np.clip(photographed + RNG.normal(0, 10, photographed.shape), 0, 255).astype(np.uint8)
+    assert choice.degraded_levels(noisy, restoring) == pytest.approx(10, abs=1)
+    blocks = io.BytesIO()
+    Image.fromarray(photographed).save(blocks, "JPEG", quality=10)
+    assert choice.degraded_levels(np.asarray(Image.open(blocks)), restoring) > 3
+
+
+def test_a_large_picture_is_judged_by_parts():
+    seen = []
+
+    def upscale(image):
+        seen.append(image.shape)
+        return np.repeat(np.repeat(image, 4, 0), 4, 1)
+
+    choice.degraded_levels(photo(400, 90), upscale)
+    assert seen == [(64, 90, 3)] * 2
+
+
+def test_without_weights_for_real_photographs_none_is_judged(files, monkeypatch):
+    ship(monkeypatch, {name: (files[name], TWO.get(name)) for name in ("mpsrgan-plus", "soft")})
+    assert Upscaler().restore(photo(5, 5)).choice == choice.Choice("mpsrgan-plus", 0.5, None)
+
+
+def test_the_choice_takes_no_partner(both, files):
+    with pytest.raises(UserError, match="leave it out"):
+        Upscaler(realism=0.5, fidelity=files["soft"])
+
+
+@pytest.mark.parametrize(("levels", "name"), [(1.0, "mpsrgan-plus"), (9.0, "mpsrgan-real")])
+def test_the_command_tells_which_and_why(both, files, tmp_path, capsys, levels, name):
+    both["levels"] = levels
+    save_image(photo(7, 9), tmp_path / "in.png")
+    assert main(["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png")]) == 0
+    state = "clean" if levels == 1 else "blurred, noisy or compressed"
+    line = f"weights: {name} at realism 0.5: {state}, {levels} levels from a clean picture (--weights and --realism"
+    assert line in capsys.readouterr().err
+    note = read_provenance(tmp_path / "out.png")
+    assert (note.model, note.realism) == (name, 0.5)
+    assert main(["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "mine.png"), "--weights", "soft"]) == 0
+    assert read_provenance(tmp_path / "mine.png").model == "soft", "a wrong choice can be overruled"
+
+
+def test_of_a_folder_the_choices_are_counted(both, tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        save_image(photo(5, 6), tmp_path / "in" / name)
+    assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out")]) == 0
+    assert "weights: mpsrgan-plus for 2 files" in capsys.readouterr().err
+    both["levels"] = 9.0
+    assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
+    assert "done 2" in capsys.readouterr().out, "other weights are chosen now"
+    assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
+    assert "already there 2" in capsys.readouterr().out
+
+
+def test_a_video_is_judged_by_its_first_frame(both, tmp_path, capsys):
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "in.mp4"), "w") as file:
+        stream = file.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        for _ in range(2):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(photo(16, 16), format="rgb24")):
+                file.mux(packet)
+        for packet in stream.encode():
+            file.mux(packet)
+    both["levels"] = 9.0
+    assert main(["upscale", str(tmp_path / "in.mp4"), "-o", str(tmp_path / "out.mp4")]) == 0
+    assert "weights: mpsrgan-real at realism 0.5" in capsys.readouterr().err
+
+
+def test_automatic_results_are_measured_too(both, tmp_path, capsys):
+    for number in range(3):
+        save_image(photo(32, 32), tmp_path / "in" / f"{number}.png")
+    words = ["--data", tmp_path / "in", "--weights", "auto", "--lr", 8, "-o", tmp_path / "out", "--encoder", "none"]
+    assert main(["evaluate", *map(str, words)]) == 0
+    assert "auto" in capsys.readouterr().out

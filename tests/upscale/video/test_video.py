@@ -1,0 +1,557 @@
+"""Videos: times, colours, orientation, audio, interruption and damage, with an upscaler that repeats pixels."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+import weakref
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+av = pytest.importorskip("av")
+
+from videos import HEIGHT, NTSC, WIDTH, add_tone, picture, read, write
+
+from mpsrgan import cli
+from mpsrgan.cli.verify import NO_NOTE
+from mpsrgan.errors import UserError
+from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.provenance import Provenance
+from mpsrgan.models import srgan
+from mpsrgan.upscale.video import VideoReport, is_video, seconds_of, upscale_video, video_provenance, video_size
+from mpsrgan.upscale.video.flicker import Smoother
+
+
+def twice(image):
+    return image.repeat(2, 0).repeat(2, 1)
+
+
+def number_of(image):
+    return round((image.mean() - 20) / 10)
+
+
+def packets(path):
+    """[(time, bytes)] of the audio packets."""
+    with av.open(str(path)) as file:
+        return [(p.pts * p.time_base, bytes(p)) for p in file.demux(audio=0) if p.size]
+
+
+def length(path):
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        return stream.duration * stream.time_base
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """20 frames at 30000/1001 a second, with sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    return write(
+        path, [picture(i) for i in range(20)], tick=Fraction(1, 30000), stamps=range(0, 21021, 1001), audio="aac"
+    )
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_frame_comes_at_its_time_with_the_audio(clip, tmp_path):
+    seen = []
+    target = tmp_path / "new" / "out.mp4"
+    report = upscale_video(clip, target, twice, scale=2, progress=lambda *numbers: seen.append(numbers))
+    assert report == VideoReport(20, pytest.approx(20 * 1001 / 30000), NTSC, 2 * WIDTH, 2 * HEIGHT, "copied")
+    frames = read(target)
+    assert [time for time, _ in frames] == [i / NTSC for i in range(20)]
+    assert [number_of(image) for _, image in frames] == list(range(20))
+    assert frames[0][1].shape == (2 * HEIGHT, 2 * WIDTH, 3) and length(target) == length(clip) == 20 / NTSC
+    assert packets(target) == packets(clip) and len(packets(clip)) > 25
+    assert seen == [(i + 1, 20) for i in range(20)]
+    with av.open(str(target)) as file:
+        assert file.streams.video[0].average_rate == NTSC and file.streams.video[0].codec_context.pix_fmt == "yuv420p"
+    assert leftovers(target.parent) == ["out.mp4"]
+
+
+def test_a_variable_rate_passes_through_tick_for_tick(tmp_path):
+    stamps = [0, 700, 1001, 1002, 9000, 9500, 30000]
+    source = write(tmp_path / "in.mp4", [picture(i) for i in range(6)], stamps=stamps, tick=Fraction(1, 30000))
+    report = upscale_video(source, tmp_path / "out.mp4", twice, scale=2)
+    assert [time * 30000 for time, _ in read(tmp_path / "out.mp4")] == stamps[:-1]
+    assert length(tmp_path / "out.mp4") == 1 and report.seconds == 1 and report.rate == 6 and report.audio == "none"
+
+
+def test_each_nth_frame_keeps_its_time_and_the_duration_stays(clip, tmp_path):
+    calls = []
+    report = upscale_video(clip, tmp_path / "out.mp4", lambda x: calls.append(0) or twice(x), scale=2, every=3)
+    frames = read(tmp_path / "out.mp4")
+    assert len(calls) == report.frames == 7 and report.rate == 7 * NTSC / 20
+    assert [(time * NTSC, number_of(image)) for time, image in frames] == [(i, i) for i in range(0, 20, 3)]
+    assert length(tmp_path / "out.mp4") == length(clip) and packets(tmp_path / "out.mp4") == packets(clip)
+
+
+@pytest.mark.parametrize("gap", [0, 2])
+def test_start_and_end_cut_frames_and_audio_alike(tmp_path, gap):
+    """Also where, with a gap, the cut is far enough into the file to be sought."""
+    stamps = [0, *range(1 + 25 * gap, 25 + 25 * gap)]
+    source = tmp_path / "in.mp4"
+    write(source, [picture(i % 20) for i in range(24)], stamps=stamps, rate=Fraction(25), audio="aac")
+    begin = Fraction(8 + 25 * gap, 25)
+    seen = []
+    report = upscale_video(
+        source,
+        tmp_path / "out.mp4",
+        twice,
+        scale=2,
+        start=float(begin) - 0.01,
+        end=f"0:0{float(begin) + 0.4}",
+        progress=lambda *numbers: seen.append(numbers),
+    )
+    frames, sound = read(tmp_path / "out.mp4"), packets(tmp_path / "out.mp4")
+    assert [number_of(image) for _, image in frames] == list(range(8, 18))
+    assert [time for time, _ in frames] == [Fraction(i, 25) for i in range(10)] and report.frames == 10
+    whole = packets(source)
+    kept = [(time, data) for time, data in whole if begin <= time < begin + Fraction(2, 5)]
+    assert [data for _, data in sound] == [data for _, data in kept] and len(kept) > 10
+    assert max(abs(a - (b - begin)) for (a, _), (b, _) in zip(sound, kept)) <= Fraction(1, 10000)
+    assert gap or seen[-1][1] in (10, 11)
+
+
+def solid(yuv, matrix, range, width=WIDTH, height=HEIGHT):
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane, level in zip(frame.planes, yuv):
+        plane.update(bytes([level]) * plane.buffer_size)
+    frame.colorspace, frame.color_range = matrix, range
+    return frame
+
+
+def yuv_of(rgb, red, blue, full):
+    """Written out from ITU-R BT.601 and BT.709; red, blue: their weights in the luma."""
+    r, g, b = (level / 255 for level in rgb)
+    y = red * r + (1 - red - blue) * g + blue * b
+    u, v = (b - y) / (2 - 2 * blue), (r - y) / (2 - 2 * red)
+    levels = (255 * y, 128 + 255 * u, 128 + 255 * v) if full else (16 + 219 * y, 128 + 224 * u, 128 + 224 * v)
+    return [round(level) for level in levels]
+
+
+BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "ffv1"])  # full range: yuvj420p, and yuv420p that says so
+@pytest.mark.parametrize(
+    "tag, weights, range, size",
+    [
+        (6, BT601, 1, (WIDTH, HEIGHT)),
+        (5, BT601, 2, (WIDTH, HEIGHT)),
+        (1, BT709, 1, (WIDTH, HEIGHT)),
+        (1, BT709, 2, (WIDTH, HEIGHT)),
+        (2, BT601, 0, (704, 16)),  # not named: by the input's size, not by the output's
+        (2, BT709, 0, (1280, 16)),
+    ],
+)
+def test_colours_do_not_shift(tmp_path, tag, weights, range, size, codec):
+    rgb, seen = (200, 70, 40), []
+    levels = yuv_of(rgb, *weights, full=range == 2)
+
+    def tags(stream):
+        stream.codec_context.colorspace, stream.codec_context.color_range = tag, range
+        stream.codec_context.color_primaries = stream.codec_context.color_trc = tag
+
+    source = write(tmp_path / "in.mkv", [solid(levels, tag, range, *size)] * 2, set=tags, codec=codec)
+    upscale_video(source, tmp_path / "out.mp4", lambda x: seen.append(x) or twice(x), scale=2)
+    assert np.abs(seen[0].reshape(-1, 3).mean(0) - rgb).max() <= 1.5
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        frame = next(file.decode(video=0))
+    assert frame.colorspace == {2: 5 if size[0] < 1280 else 1}.get(tag, tag) and frame.color_range == (range or 1)
+    assert (frame.color_primaries, frame.color_trc) == (tag, tag)
+    width, height = 2 * size[0], 2 * size[1]
+    planes = [np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1) for plane in frame.planes]
+    means = [planes[0][:, :width].mean(), *(plane[:, : width // 2].mean() for plane in planes[1:])]
+    assert frame.height == height and np.abs(np.subtract(means, levels)).max() <= 1
+
+
+def corners():
+    """An image whose quarters are 40, 100 / 160, 220."""
+    return np.kron(np.array([[40, 100], [160, 220]], np.uint8), np.ones((16, 24), np.uint8))[..., None].repeat(3, 2)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_phones_videos_come_upright(tmp_path, degrees, mirrored):
+    turn = lambda stream: stream.set_display_rotation(degrees, hflip=mirrored)
+    source = write(tmp_path / "in.mp4", [corners()] * 2, set=turn)
+    seen = []
+    report = upscale_video(source, tmp_path / "out.mp4", lambda x: seen.append(x) or twice(x), scale=2)
+    want = np.rot90(corners(), degrees // 90)  # FFmpeg turns counterclockwise, then mirrors
+    want = want[:, ::-1] if mirrored else want
+    assert seen[0].shape == want.shape and np.abs(seen[0].astype(int) - want).mean() < 3
+    assert (report.height, report.width) == (2 * want.shape[0], 2 * want.shape[1])
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        frame = next(file.decode(video=0))
+        assert not len(frame.side_data) or frame.rotation == 0
+        assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - twice(want)).mean() < 3
+
+
+def test_odd_sides_get_their_last_row_and_column_twice(tmp_path):
+    frame = av.VideoFrame.from_ndarray(np.tile(np.arange(35, dtype=np.uint8)[:, None, None] * 7, (1, 27, 3)))
+    source = write(tmp_path / "in.mp4", [frame.reformat(format="yuv444p")] * 2)
+    report = upscale_video(source, tmp_path / "out.mp4", lambda x: x, scale=1)
+    image = read(tmp_path / "out.mp4")[0][1]
+    assert image.shape == (36, 28, 3) and (report.width, report.height) == (28, 36)
+    assert abs(image[35].mean() - image[34].mean()) < 2 and abs(image[34].mean() - 34 * 7) < 4
+
+
+def test_the_shape_of_pixels_and_the_metadata_are_kept(tmp_path):
+    def pal(stream):
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        stream.container.metadata.update(title="Gate 3", comment="old")
+
+    source = write(tmp_path / "in.mp4", [picture(3)] * 2, set=pal)
+    upscale_video(source, tmp_path / "out.mp4", twice, scale=2, note="a guess, never evidence")
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert file.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+        found = [file.metadata[name] for name in ("title", "comment", "description")]
+    assert found == ["Gate 3", "a guess, never evidence", "a guess, never evidence"]
+    upscale_video(source, tmp_path / "out.mkv", twice, scale=2)
+    with av.open(str(tmp_path / "out.mkv")) as file:
+        assert {name.lower(): text for name, text in file.metadata.items()}["comment"] == "old"
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".ts", ".webm", ".mov"])
+def test_other_formats_are_read(tmp_path, suffix):
+    codec = {".webm": "libvpx", ".avi": "mpeg4"}.get(suffix, "libx264")
+    images = [picture(i) for i in range(0, 20, 2)]
+    source = write(tmp_path / f"in{suffix}", images, rate=Fraction(25), codec=codec)
+    report = upscale_video(source, tmp_path / "out.mkv", twice, scale=2)
+    frames = read(tmp_path / "out.mkv")
+    assert [number_of(image) for _, image in frames] == list(range(0, 20, 2))
+    assert [time for time, _ in frames] == [Fraction(i, 25) for i in range(10)] and report.rate == 25
+    assert is_video(source) and is_video("A.MP4") and not is_video("photo.jpg")
+
+
+def test_audio_that_the_format_cannot_hold_is_left_out(tmp_path):
+    source = write(tmp_path / "in.mkv", [picture(i) for i in range(10)], audio="libopus")
+    assert upscale_video(source, tmp_path / "a.mp4", twice, scale=2).audio == "copied"
+    report = upscale_video(source, tmp_path / "a.mov", twice, scale=2)
+    assert report.audio.startswith("left out: mov cannot hold") and report.audio.endswith(".mp4 and .m4v and .mkv can")
+    assert report.frames == len(read(tmp_path / "a.mov")) == 10
+    source = write(tmp_path / "in.avi", [picture(i) for i in range(10)], audio="pcm_mulaw", set=lambda s: None)
+    assert upscale_video(source, tmp_path / "b.mp4", twice, scale=2).audio.startswith("left out: mp4 cannot hold")
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_video_plays_up_to_there(clip, tmp_path, capsys, kind):
+    calls = []
+
+    def interrupted(image):
+        calls.append(image)
+        if len(calls) == 9:
+            signal.raise_signal(kind)
+        return twice(image)
+
+    react = signal.default_int_handler if kind == signal.SIGINT else lambda *_: sys.exit(143)
+    before = signal.signal(kind, react)  # a shell's background job ignores SIGINT
+    try:
+        with pytest.raises(KeyboardInterrupt if kind == signal.SIGINT else SystemExit):
+            upscale_video(clip, tmp_path / "out.mp4", interrupted, scale=2)
+    finally:
+        signal.signal(kind, before)
+    assert leftovers(tmp_path) == ["out.partial.mp4"]
+    assert f"kept {tmp_path / 'out.partial.mp4'}: 8 frames" in capsys.readouterr().err
+    frames = read(tmp_path / "out.partial.mp4")
+    assert [(time * NTSC, number_of(image)) for time, image in frames] == [(i, i) for i in range(8)]
+    assert length(tmp_path / "out.partial.mp4") == 8 / NTSC
+    sound = packets(tmp_path / "out.partial.mp4")
+    assert sound == packets(clip)[: len(sound)] and 8 / NTSC - 0.03 < sound[-1][0] < 8 / NTSC
+
+
+def test_interrupted_before_the_first_frame_nothing_stays(clip, tmp_path):
+    def interrupted(image):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(clip, tmp_path / "out.mp4", interrupted, scale=2)
+    assert leftovers(tmp_path) == []
+
+
+def test_interrupted_while_the_file_is_closed_nothing_is_lost(clip, tmp_path, monkeypatch):
+    from mpsrgan.upscale.video.writer import Writer
+
+    finish, calls = Writer.finish, []
+
+    def interrupted(writer, whole):
+        calls.append(whole)
+        finish(writer, whole)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Writer, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(clip, tmp_path / "out.mp4", twice, scale=2)
+    assert calls == [True, False] and leftovers(tmp_path) == ["out.partial.mp4"]
+    assert len(read(tmp_path / "out.partial.mp4")) == 20 and packets(tmp_path / "out.partial.mp4") == packets(clip)
+
+
+def test_memory_holds_few_frames(clip, tmp_path):
+    alive, most = [], []
+
+    def watched(image):
+        most.append(sum(reference() is not None for reference in alive))
+        result = twice(image)
+        alive.append(weakref.ref(result))
+        return result
+
+    upscale_video(clip, tmp_path / "out.mp4", watched, scale=2)
+    assert len(most) == 20 and max(most) <= 2
+
+
+def no_sound(tmp_path, name="sound.mp4"):
+    with av.open(str(tmp_path / name), "w") as file:
+        add_tone(file, file.add_stream("aac", rate=48000), 0.2)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize(
+    "match, options",
+    [
+        ("no such file", {"source": "missing.mp4"}),
+        ("damaged, or no video that can be read", {"source": "noise.mp4"}),
+        ("damaged, or no video that can be read", {"source": "torn.mp4"}),
+        ("damaged, or no video that can be read", {"source": "empty.mp4"}),
+        ("is no file", {"source": "folder.mp4"}),
+        ("holds no video stream", {"source": "sound.mp4"}),
+        ("cannot write .avi, use one of .mp4", {"target": "out.avi"}),
+        ("is the input and would be overwritten", {"target": "clip.mp4"}),
+        ("is the input and would be overwritten", {"source": "out.partial.mp4"}),
+        ("folder.mp4: is a folder", {"target": "folder.mp4"}),
+        ("cannot be written", {"target": "noise.mp4/out.mp4"}),
+        ("no frames there; it lasts 0.7 s", {"start": 5}),
+        ("the end, 1 s, must be later than the start, 2 s", {"start": 2, "end": 1}),
+        ("time 'soon'", {"start": "soon"}),
+        ("every 0", {"every": 0}),
+        ("smooth 1.5", {"smooth": 1.5}),
+        ("96x64, 6,144 pixels, over the limit of 6,000", {"max_pixels": 6000}),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(clip, tmp_path, match, options):
+    whole = clip.read_bytes()
+    for name in ("clip.mp4", "out.partial.mp4"):
+        (tmp_path / name).write_bytes(whole)
+    (tmp_path / "torn.mp4").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "folder.mp4").mkdir()
+    no_sound(tmp_path)
+    before = leftovers(tmp_path)
+    options = {"source": "clip.mp4", "target": "out.mp4", **options}
+    source, target = tmp_path / options.pop("source"), tmp_path / options.pop("target")
+    with pytest.raises(UserError, match=match) as error:
+        upscale_video(source, target, twice, scale=2, **options)
+    assert "\n" not in str(error.value) and leftovers(tmp_path) == before
+    assert (tmp_path / "clip.mp4").read_bytes() == (tmp_path / "out.partial.mp4").read_bytes() == whole
+
+
+def test_an_error_of_the_upscaler_leaves_nothing(clip, tmp_path):
+    calls = []
+
+    def failing(image):
+        calls.append(image)
+        return twice(image) if len(calls) < 5 else 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        upscale_video(clip, tmp_path / "out.mp4", failing, scale=2)
+    assert leftovers(tmp_path) == []
+
+
+def test_what_a_damaged_file_still_holds_is_restored(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8) for _ in range(20)]
+    source = write(tmp_path / "in.mkv", images, codec="mjpeg", set=lambda s: setattr(s, "pix_fmt", "yuvj420p"))
+    whole = source.read_bytes()
+    broken = bytearray(whole)
+    broken[len(whole) // 2 : len(whole) // 2 + 3000] = bytes(3000)
+    for name, data in (("hole.mkv", bytes(broken)), ("torn.mkv", whole[: len(whole) // 2])):
+        (tmp_path / name).write_bytes(data)
+        report = upscale_video(tmp_path / name, tmp_path / "out.mkv", twice, scale=2)
+        assert 5 < report.frames < 20 and len(read(tmp_path / "out.mkv")) == report.frames
+
+
+def test_a_size_that_changes_and_time_that_goes_back(tmp_path):
+    for name, width, start in (("a.ts", 48, 0), ("b.ts", 96, 3)):
+        write(tmp_path / name, [picture(start + i, width) for i in range(3)], rate=Fraction(25))
+    (tmp_path / "in.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    report = upscale_video(tmp_path / "in.ts", tmp_path / "out.mp4", twice, scale=2)
+    frames = read(tmp_path / "out.mp4")
+    assert [number_of(image) for _, image in frames] == list(range(6)) and report.frames == 6
+    times = [time for time, _ in frames]
+    assert times == sorted(set(times)) and {image.shape for _, image in frames} == {(64, 96, 3)}
+
+
+@pytest.mark.parametrize(
+    "text, seconds",
+    [
+        ("12.5", 12.5),
+        (3, 3),
+        (0.1, Fraction(1, 10)),
+        ("1:30", 90),
+        ("01:02:03.25", 3723.25),
+        ("90:00", 5400),
+        (".5", 0.5),
+    ],
+)
+def test_times(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1:75", "1:60:00", "1:2:3:4", "soon", "1e3", "nan", "1:-2", None])
+def test_no_times(text):
+    with pytest.raises(UserError, match="seconds such as 12.5"):
+        seconds_of(text)
+
+
+def test_without_pyav_the_command_to_install_it(clip, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("mpsrgan.upscale.video_")]:
+        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr(sys.modules["mpsrgan.upscale"], name.rpartition(".")[2])
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match=r'pip install "mpsrgan\[video\]"'):
+        upscale_video(clip, tmp_path / "out.mp4", twice, scale=2)
+    with pytest.raises(UserError, match=r'pip install "mpsrgan\[video\]"'):
+        video_provenance(clip)
+
+
+def noted(source, target, **changes):
+    """What `upscale_video` makes of a clip with this note."""
+    note = Provenance(**{"model": "mine", "scale": 2, "steps": "x2 network on each frame", "faithful": True, **changes})
+    upscale_video(source, target, twice, scale=2, end=0.1, note=note.to_json())
+    return note
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_video_says_what_it_was_made_from(clip, tmp_path, suffix):
+    first, again = tmp_path / f"first{suffix}", tmp_path / f"again{suffix}"
+    assert noted(clip, first, model="M" * 300, input_sha256="ab" * 32) == video_provenance(str(first))
+    assert noted(first, again) == video_provenance(again)  # not that of its input, whose metadata is kept
+    assert video_size(first) == [2 * WIDTH, 2 * HEIGHT] and video_provenance(clip) is None
+
+
+@pytest.mark.parametrize("degrees", [90, 180])
+def test_the_size_of_a_phones_video_is_the_upright_one(tmp_path, degrees):
+    source = write(tmp_path / "in.mp4", [corners()] * 2, set=lambda stream: stream.set_display_rotation(degrees))
+    assert video_size(source) == ([32, 48] if degrees == 90 else [48, 32])
+
+
+def test_the_command_does_a_phones_video_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+    save_generator(srgan.build_generator(blocks=1, filters=8), tmp_path / "g.h5", arguments={"blocks": 1, "filters": 8})
+    source, out = tmp_path / "in" / "in.mp4", tmp_path / "out.mp4"
+    source.parent.mkdir()
+    write(source, [corners()] * 2, set=lambda stream: stream.set_display_rotation(90))
+    words = ["upscale", str(source), "-o", str(out), "--weights", str(tmp_path / "g.h5"), "--resume"]
+    assert cli.main(words) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert cli.main(["verify", str(out), "--input", str(source)]) == 0
+    assert "changed" not in capsys.readouterr().out
+    assert cli.main(words) == 0 and capsys.readouterr().out == "done 0, already there 1, failed 0\n"
+    assert cli.main([*words, "--every", "2"]) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert cli.main([*words, "--compare"]) == 1 and "there is no --compare; leave it out" in capsys.readouterr().err
+    words[1:4] = [str(source.parent), "-o", str(tmp_path / "larger")]
+    assert cli.main([*words, "--compare"]) == 0 and "note: " in capsys.readouterr().err
+
+
+def test_a_comment_of_others_is_no_note_but_the_description_may_be(tmp_path):
+    note = Provenance(model="mine", scale=2, steps="", faithful=True).to_json()
+    for name, comment, found in (("a.mp4", "seen at gate 3", True), ("b.mp4", '{"by": "others"}', True)):
+        tag = lambda stream: stream.container.metadata.update(comment=comment, description=note)
+        assert (video_provenance(write(tmp_path / name, [picture(1)] * 2, set=tag)) is not None) == found
+    tag = lambda stream: stream.container.metadata.update(comment=note[:-3])
+    with pytest.raises(UserError, match="c.mp4: its note of mpsrgan is damaged"):
+        video_provenance(write(tmp_path / "c.mp4", [picture(1)] * 2, set=tag))
+
+
+def test_what_is_no_video_has_no_note(clip, tmp_path, capsys):
+    (tmp_path / "text.mp4").write_text("text")
+    (tmp_path / "folder.mp4").mkdir()
+    for path, match in (
+        (tmp_path / "text.mp4", "text.mp4: damaged, or no video that can be read"),
+        (tmp_path / "folder.mp4", "folder.mp4: is no file, a video was expected"),
+        (tmp_path / "none.mp4", "none.mp4: no such file"),
+        (no_sound(tmp_path), "holds no video stream"),
+    ):
+        with pytest.raises(UserError, match=match):
+            video_provenance(path)
+    assert cli.main(["verify", str(tmp_path / "text.mp4")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/text.mp4: damaged")
+
+
+@pytest.mark.parametrize(
+    "changes, code, words",
+    [
+        ({}, 0, "  enlarged  x2: x2 network on each frame"),
+        ({}, 0, "  faithful  yes, LR consistency not measured"),
+        ({}, 0, "  pixels    cannot be told whether they are as written: videos are lossy"),
+        (
+            {"input_size": [48, 32], "output_size": [96, 64]},
+            0,
+            "  enlarged  48x32 -> 96x64, x2: x2 network on each frame",
+        ),
+        ({"output_size": [95, 63]}, 0, "  pixels    cannot be told whether they are as written: videos are lossy"),
+        ({"output_size": [96, 66]}, 1, "! pixels    changed: 96x64, but 96x66 were written"),
+        ({"model": "mpsrgan-lite", "weights_sha256": "ab" * 32}, 1, "! model     mpsrgan-lite, but its weights are"),
+    ],
+)
+def test_a_video_is_verified(clip, tmp_path, capsys, changes, code, words):
+    path = tmp_path / "out.mp4"
+    noted(clip, path, **changes)
+    assert cli.main(["verify", str(path)]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(path) and any(line.startswith(words) for line in lines), lines
+
+
+def test_videos_in_a_folder_are_verified(clip, tmp_path, capsys):
+    noted(clip, tmp_path / "out.mp4", input_sha256=hashlib.sha256(clip.read_bytes()).hexdigest())
+    assert cli.main(["verify", str(tmp_path), "--input", str(clip)]) == 0
+    assert capsys.readouterr().out.startswith(f"ok  {tmp_path}/out.mp4\n")
+    (tmp_path / "plain.MP4").write_bytes(clip.read_bytes())
+    assert cli.main(["verify", str(tmp_path)]) == 1
+    assert f"!   {tmp_path}/plain.MP4\n  {NO_NOTE}\n" in capsys.readouterr().out
+
+
+def test_neither_keras_nor_opencv_is_imported():
+    code = "import sys, mpsrgan.upscale.video.writer, mpsrgan.upscale.video; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "av" in loaded and not {"keras", "tensorflow", "jax", "cv2"} & set(loaded)
+    code = "import sys, mpsrgan.upscale.video; assert 'av' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def sharpened(lr):
+    """A stand-in for a network, which amplifies noise: each pixel's distance from its neighbours, enlarged."""
+    padded = np.pad(lr.astype(float), ((1, 1), (1, 1), (0, 0)), "edge")
+    around = (padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]) / 4
+    return twice(np.clip(lr + 1.5 * (lr - around), 0, 255).round().astype(np.uint8))
+
+
+def flicker(frames):
+    return np.abs(np.diff(np.array(frames, float), axis=0)).mean()
+
+
+def test_smoothing_damps_the_flicker_of_a_still_scene():
+    rng = np.random.default_rng(0)
+    scene = np.kron(rng.integers(60, 200, (6, 6, 3)), np.ones((8, 8, 1)))
+    noisy = [np.clip(scene + rng.normal(0, 2, scene.shape), 0, 255).round().astype(np.uint8) for _ in range(24)]
+    plain, smoother = [sharpened(lr) for lr in noisy], Smoother(0.8)
+    smooth = [smoother(lr, sr) for lr, sr in zip(noisy, plain)]
+    assert np.array_equal(smooth[0], plain[0]) and all(frame.dtype == np.uint8 for frame in smooth)
+    assert flicker(smooth[8:]) < 0.65 * flicker(plain[8:])
+    assert abs(np.mean(smooth) - np.mean(plain)) < 0.3
+    off = Smoother(0.0)
+    assert all(off(lr, sr) is sr for lr, sr in zip(noisy, plain))
+
+
+def test_smoothing_leaves_nothing_behind_what_moves():
+    smoother = Smoother(0.8)
+    for step in range(20):
+        lr = np.full((32, 64, 3), 60, np.uint8)
+        lr[8:24, 2 * step : 2 * step + 12] = 190
+        sr = sharpened(lr)
+        assert np.abs(smoother(lr, sr).astype(int) - sr).max() <= 1
