@@ -20,7 +20,6 @@ from mpsrgan.errors import UserError
 from mpsrgan.images import to_float
 from mpsrgan.reading import open_image
 
-
 MARGIN = 6
 """Input pixels around a crop that are degraded with it: the reach of the widest blur, within a pixel."""
 
