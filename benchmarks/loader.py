@@ -12,13 +12,14 @@ import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict
 from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from data_prep import Augment, BatchLoader, Manifest, prepare
+from data_prep import Augment, BatchLoader, Degradation, Manifest, prepare
 from data_prep.manifest import Entry
 from data_prep.pack import pack_pairs
 from data_prep.shards import KINDS, write_shards
@@ -26,6 +27,7 @@ from data_prep.shards import KINDS, write_shards
 THREADS = os.cpu_count() or 1
 BATCH, CROP, SHARD_MB = 16, 24, 64
 STEP_SECONDS = 0.1  # what the small fast network needs for 16 crops of 24 -> 96 on two cores
+REAL_CROP, PAIR_SECONDS = 48, 0.25  # crops of mpsrgan-real, and what its training step needs for each on two cores
 
 
 def run(quick=False):
@@ -42,6 +44,7 @@ def run(quick=False):
         pairs = prepare(portraits, folder / "pairs", progress=False)
         packed = pack_pairs(pairs.folder, folder / "packed", SHARD_MB, progress=False)
         found += loading(pairs, packed, rounds, 10 if quick else 60)
+        found += drawing_anew(pairs, packed, rounds, 4 if quick else 20)
         found += beside_training(pairs, packed, rounds, 10 if quick else 40)
         for size in (100, 1000) if quick else (100, 1000, 10_000):
             found += opening(folder / f"set-{size}", size, rounds)
@@ -114,6 +117,26 @@ def loading(pairs, packed, rounds, batches):
     floor = {"name": f"Pillow decodes both PNGs of a pair, {THREADS} threads", "values": decoded}
     note = f"pairs of 64 -> 256, batches of {BATCH}, crops of {CROP} -> {4 * CROP}, {THREADS} threads"
     return [measurement(name, "pairs/s", found, floor, note) for (name, _), found in zip(loaders, values, strict=True)]
+
+
+def drawing_anew(pairs, packed, rounds, batches):
+    """Batches whose inputs are degraded anew at each step, by one worker and by two; the floor is what training takes.
+
+    Where the floor is a small part of it, no step waits for its batch.
+    """
+    header = {"degradation": asdict(Degradation(preset="real"))}
+    cases = []
+    for where, manifest in (("PNGs", pairs), ("packed pairs", packed)):
+        real = Manifest(manifest.folder, manifest.header | header, manifest.entries)
+        real.shards = manifest.shards
+        for way, crop in ((f"crops of {REAL_CROP}", REAL_CROP), ("whole", None)):
+            for workers in (1, 2):
+                name = f"draw real inputs anew, {way} from {where}, {workers} worker{'s' * (workers > 1)}"
+                cases.append((name, BatchLoader(real, "train", BATCH, crop=crop, redraw=True, workers=workers)))
+    values = in_turns(rounds, *[lambda loader=loader: _streamed(loader, batches) for _, loader in cases])
+    floor = {"name": f"what a training step of {PAIR_SECONDS} s a pair takes", "values": [1 / PAIR_SECONDS] * rounds}
+    note = f"pairs of 64 -> 256, --degradation real, batches of {BATCH}"
+    return [measurement(name, "pairs/s", found, floor, note) for (name, _), found in zip(cases, values, strict=True)]
 
 
 def beside_training(pairs, packed, rounds, steps):

@@ -81,8 +81,8 @@ class RandomPhotograph:
 
     @property
     def mean_sigma(self):
-        """Mean standard deviation of the blur, in input pixels."""
-        return self.sigma * 0.65 * sum(self.strength) / 2
+        """Mean standard deviation of the blur, in input pixels, over all images, with those that have none."""
+        return (1 - self.clean) * 0.9 * self.sigma * 0.65 * sum(self.strength) / 2
 
     def __call__(self, target, size, rng):
         """uint8 (H, W, C) -> uint8 (h, w, C), aligned with the target; ``size`` is (h, w), ``rng`` a Generator."""

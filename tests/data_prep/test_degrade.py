@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.degrade import BLUR, QUALITY, READ, SHOT, Camera, Degradation
+from data_prep.degrade import BLUR, DRAWN_ANEW, PRESETS, QUALITY, READ, SHOT, Camera, Degradation
+from data_prep.photographic import CONDITIONS
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import FILTERS
 
@@ -105,6 +106,8 @@ def test_mirrored_views_are_taken():
         ("unknown degradation 'vhs': use one of none, cctv", {"preset": "vhs"}),
         ("cctv draws its own blur and noise", {"preset": "cctv", "noise": 2}),
         ("cctv draws its own blur and noise", {"preset": "cctv", "kernel": 3, "sigma": 1.0}),
+        ("real draws its own blur and noise", {"preset": "real", "noise": 2}),
+        ("real-strong draws its own blur and noise", {"preset": "real-strong", "kernel": 3, "sigma": 1.0}),
     ],
 )
 def test_refused(match, options):
@@ -202,3 +205,32 @@ def test_an_experiment_trains_with_it_in_place_of_its_own_blur_and_noise():
         **one, **{name: tuple(v) if isinstance(v, list) else v for name, v in own.items()}, degradation="cctv"
     )
     assert degradation(watched) == Degradation("bilinear", preset="cctv")
+
+
+def test_presets():
+    assert PRESETS == ("none", "cctv", "real", "real-mild", "real-strong") and DRAWN_ANEW == ("real",)
+    assert [Degradation(preset=name).random for name in PRESETS] == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_photographs_are_drawn_by_their_condition(name):
+    image, photographed = picture(64, 48), Degradation(preset=name)
+    for seed in range(5):
+        want = CONDITIONS[name](image, (16, 12), np.random.default_rng(seed))
+        assert np.array_equal(photographed(image, (16, 12), np.random.default_rng(seed)), want)
+    assert want.shape == (16, 12, 3) and np.array_equal(image, picture(64, 48))
+    with pytest.raises(UserError, match="needs a generator: pass rng"):
+        photographed(image, (16, 12))
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_what_photographs_are_expected_to_be_is_near_their_mean(name):
+    photographed = Degradation(preset=name)
+    image = np.kron(picture(16, 16, 1), np.ones((4, 4, 1), np.uint8))
+    inputs = [photographed(image, (16, 16), np.random.default_rng(seed)).astype(float) for seed in range(300)]
+    expected = photographed.expected(image, (16, 16))
+    assert expected.dtype == np.float32 and expected.shape == (16, 16, 1)
+    error, unblurred = (
+        np.abs(np.mean(inputs, axis=0) - mean).mean() for mean in (expected, BICUBIC.expected(image, (16, 16)))
+    )
+    assert error < 6 and error < 0.45 * unblurred

@@ -2,20 +2,26 @@
 
 import hashlib
 import itertools
+import shutil
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_prep import Augment, BatchLoader, Degradation, Manifest, StagedLoader, prepare
-from data_prep.loader import _order, read_pair
+from data_prep.degrade import DRAWN_ANEW, PRESETS
+from data_prep.loader import MARGIN, _order, read_pair
 from data_prep.manifest import Entry
 from data_prep.ordered import ordered_map
+from data_prep.pack import pack_pairs
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import to_float
 from mpsrgan.io.reading import open_image
+from mpsrgan.runner.data import open_loaders
+from mpsrgan.runner.settings import Settings
 
 BICUBIC = Degradation()
 EVERYTHING = Augment(flip=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2, noise=4)
@@ -238,8 +244,6 @@ def test_crops_are_aligned(tmp_path):
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_missing_and_damaged_pairs_are_named(tmp_path, pairs, kind):
-    import shutil
-
     shutil.copytree(pairs.folder, tmp_path / "copy")
     copy = type(pairs).load(tmp_path / "copy")
     path = copy.paths(copy.split("train")[1])[kind]
@@ -344,6 +348,185 @@ def test_noise_is_on_the_input_only_and_as_strong_as_asked():
     lr, hr = np.full((64, 64, 3), 128, np.uint8), np.full((256, 256, 3), 128, np.uint8)
     noisy, target = Augment(noise=5)(lr, hr, np.random.default_rng(0), BICUBIC)
     assert target is hr and 4.8 < noisy.astype(float).std() < 5.2 and abs(noisy.mean() - 128) < 0.3
+
+
+@pytest.fixture(scope="module")
+def drawn(photos, tmp_path_factory):
+    """Pairs of 14x12 and 28x24 pixels whose inputs look like photographs."""
+    out, real = tmp_path_factory.mktemp("loader") / "drawn", Degradation(preset="real")
+    return prepare(photos, out, hr=(28, 24), lr=(14, 12), counts=(10, 2, 2), degradation=real, progress=False)
+
+
+def scene(folder, lr, hr, **degradation):
+    """A manifest of one training pair of (height, width) `lr` and `hr` -> (manifest, target); it has no input."""
+    target = np.random.default_rng(0).integers(0, 256, (*hr, 3), dtype=np.uint8)
+    (folder / "train" / "hr").mkdir(parents=True)
+    Image.fromarray(target).save(folder / "train" / "hr" / "a.png")
+    entry = Entry("a", "train", "a.png", "0" * 64, 8, 8, "a", False, None)
+    return Manifest(folder, {"hr": list(hr), "lr": list(lr), "degradation": degradation}, [entry]), target
+
+
+def levels(batch):
+    """(lr, hr) of a batch in uint8."""
+    return tuple(np.rint((images + 1) * 127.5).astype(np.uint8) for images in batch)
+
+
+@pytest.mark.parametrize("options", [{}, {"crop": 5}, {"crop": (3, 12), "augment": EVERYTHING}, {"channels": 1}])
+def test_redrawn_batches_depend_on_seed_and_step_alone(drawn, options):
+    options = {"seed": 3, "redraw": True, **options}
+    loader = BatchLoader(drawn, "train", 3, **options)
+    batches = [loader.batch(step) for step in range(8)]
+    assert same(BatchLoader(drawn, "train", 3, **options).batch(5), batches[5])  # without the ones before
+    for workers, start in ((1, 0), (3, 0), (2, 3)):
+        stream = BatchLoader(drawn, "train", 3, workers=workers, **options).stream(start)
+        assert all(same(got, want) for got, want in zip(stream, batches[start:]))
+        stream.close()
+    assert not same(BatchLoader(drawn, "train", 3, **{**options, "seed": 4}).batch(0), batches[0])
+    assert not ours()
+
+
+@pytest.mark.parametrize("channels, crop, size", [(3, None, (14, 12)), (1, (14, 5), (14, 5)), (3, 1, (1, 1))])
+def test_redrawn_batches_have_the_shapes_of_others(drawn, channels, crop, size):
+    lr, hr = BatchLoader(drawn, "train", 4, channels=channels, crop=crop, redraw=True).batch(0)
+    assert lr.shape == (4, *size, channels) and hr.shape == (4, 2 * size[0], 2 * size[1], channels)
+    assert lr.dtype == hr.dtype == np.float32 and -1 <= lr.min() < lr.max() <= 1
+
+
+def test_another_epoch_draws_another_input_of_the_same_target(drawn):
+    loader = BatchLoader(drawn, "train", 5, shuffle=False, redraw=True)
+    stored = [read_pair(drawn, entry) for entry in loader.entries[:5]]
+    clean = [BICUBIC(hr, drawn.lr) for _, hr in stored]
+    epochs = [levels(loader.batch(2 * epoch)) for epoch in range(8)]
+    assert all(np.array_equal(hr, [target for _, target in stored]) for _, hr in epochs)
+    for number, (before, _) in enumerate(stored):
+        inputs = [lr[number] for lr, _ in epochs if not np.array_equal(lr[number], clean[number])]
+        assert len(inputs) >= 4 and len({image.tobytes() for image in inputs}) == len(inputs)
+        assert not any(np.array_equal(image, before) for image in inputs)
+    shares = [np.array_equal(lr[n], clean[n]) for lr, _ in epochs for n in range(5)]
+    assert 0 < np.mean(shares) < 0.3  # a tenth
+
+
+def test_each_place_in_an_epoch_draws_its_own_input(drawn):
+    twins = Manifest(drawn.folder, drawn.header, 2 * drawn.split("train")[:1])
+    lr, hr = BatchLoader(twins, "train", 2, shuffle=False, redraw=True).batch(0)
+    assert np.array_equal(hr[0], hr[1]) and not np.array_equal(lr[0], lr[1])
+
+
+@pytest.mark.parametrize("degradation", [{}, {"kernel": 7, "sigma": 5.0}, {"kernel": 17, "sigma": 2.0}])
+def test_redrawn_crops_are_those_of_the_whole_input(tmp_path, degradation):
+    """To the level where nothing is random: a margin around each crop is degraded with it."""
+    manifest, target = scene(tmp_path, (30, 26), (60, 52), **degradation)
+    whole = Degradation(**degradation)(target, (30, 26)).astype(int)
+    loader = BatchLoader(manifest, "train", 1, crop=(4, 5), redraw=True)
+    corners = set()
+    for step in range(150):
+        (small,), (large,) = levels(loader.batch(step))
+        windows = np.lib.stride_tricks.sliding_window_view(target, (8, 10), (0, 1))
+        (top, left), *others = np.argwhere((np.moveaxis(windows, 2, -1) == large).all((2, 3, 4)))
+        assert not others and top % 2 == left % 2 == 0
+        top, left = top // 2, left // 2
+        assert np.abs(small - whole[top : top + 4, left : left + 5]).max() <= bool(degradation)
+        corners.add((top, left))
+    rows, columns = zip(*corners)
+    assert {min(rows), min(columns)} == {0} and (max(rows), max(columns)) == (26, 21) and len(corners) > 100
+    (small,), (large,) = levels(BatchLoader(manifest, "train", 1, redraw=True).batch(0))
+    assert np.array_equal(small, whole) and np.array_equal(large, target)
+
+
+def test_a_redrawn_crop_is_not_drawn_whole(tmp_path, monkeypatch):
+    seen = []
+    keep = lambda self, target, size, rng: seen.append((target.shape, size)) or np.asarray(target[::2, ::2])
+    manifest, _ = scene(tmp_path, (60, 60), (120, 120))
+    monkeypatch.setattr(Degradation, "__call__", keep)
+    loader = BatchLoader(manifest, "train", 1, crop=4, redraw=True)
+    for step in range(60):
+        loader.batch(step)
+    sides = {side for _, size in seen for side in size}
+    assert all(shape == (2 * size[0], 2 * size[1], 3) for shape, size in seen)
+    assert max(sides) == 4 + 2 * MARGIN and min(sides) < 4 + 2 * MARGIN
+
+
+@pytest.mark.parametrize("crop", [None, 5])
+def test_redrawn_inputs_are_made_of_the_changed_target(pairs, tall, crop):
+    turned = Augment(flip=True, turns=True)
+    everything = Augment(flip=True, turns=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2)
+    for manifest, quarters in ((pairs, range(4)), (tall, (0, 2))):
+        entry = manifest.split("train")[0]
+        clean = Manifest(manifest.folder, {**manifest.header, "degradation": {}}, [entry])
+        target = read_pair(manifest, entry)[1]
+        ways = [np.rot90(image, k) for image in (target, target[:, ::-1]) for k in quarters]
+        loader = BatchLoader(clean, "train", 1, crop=crop, augment=turned, redraw=True)
+        seen = set()
+        for step in range(60):
+            (lr,), (hr,) = levels(loader.batch(step))
+            if crop is None:
+                assert np.array_equal(lr, BICUBIC(hr, manifest.lr))
+                seen |= {number for number, way in enumerate(ways) if np.array_equal(way, hr)}
+            else:  # but for its edges, where the whole input saw more than the crop's target
+                inner = np.s_[2:-2, 2:-2]
+                assert np.array_equal(lr[inner], BICUBIC(hr, (5, 5))[inner])
+        assert crop or seen == set(range(len(ways)))
+        loader = BatchLoader(clean, "train", 1, crop=crop, augment=everything, redraw=True)
+        for step in range(20):
+            (lr,), (hr,) = levels(loader.batch(step))
+            inner = np.s_[:] if crop is None else np.s_[2:-2, 2:-2]
+            assert np.array_equal(lr[inner], BICUBIC(hr, lr.shape[:2])[inner])
+            assert crop or not any(np.array_equal(hr, way) for way in ways)
+
+
+def test_noise_of_the_augmentation_is_added_to_redrawn_inputs(pairs):
+    lr, hr = levels(BatchLoader(pairs, "train", 10, augment=Augment(noise=5), redraw=True).batch(0))
+    assert 4.3 < np.std([small - BICUBIC(large, (8, 8)).astype(float) for small, large in zip(lr, hr)]) < 5.5
+
+
+def test_one_channel_is_redrawn_like_three(drawn):
+    options = {"seed": 5, "crop": 3, "augment": EVERYTHING, "redraw": True}
+    color, gray = (BatchLoader(drawn, "train", 3, channels=channels, **options).batch(1) for channels in (3, 1))
+    for three, one in zip(color, gray):
+        assert np.abs(three @ np.float32([0.299, 0.587, 0.114]) - one[..., 0]).max() < 0.005
+
+
+@pytest.mark.parametrize("options", [{}, {"crop": 5, "augment": EVERYTHING}, {"crop": (3, 12), "channels": 1}])
+def test_packed_pairs_are_redrawn_like_pngs(drawn, tmp_path, options):
+    packed = pack_pairs(drawn.folder, tmp_path / "packed", 0.008, progress=False)
+    one, other = (BatchLoader(where, "train", 3, seed=2, redraw=True, **options) for where in (drawn, packed))
+    assert all(same(one.batch(step), other.batch(step)) for step in range(7))
+    stream = BatchLoader(packed, "train", 3, seed=2, workers=3, redraw=True, **options).stream(2)
+    assert all(same(next(stream), one.batch(step)) for step in range(2, 6))
+    stream.close()
+
+
+def test_no_input_on_disk_is_read_where_all_are_redrawn(drawn, tmp_path):
+    folder = shutil.copytree(drawn.folder, tmp_path / "copy")
+    shutil.rmtree(folder / "train" / "lr")
+    copy = Manifest.load(folder)
+    assert same(*(BatchLoader(where, "train", 3, redraw=True).batch(4) for where in (copy, drawn)))
+    with pytest.raises(UserError, match="no such file"):
+        BatchLoader(copy, "train", 3).batch(4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_an_experiment_redraws_training_inputs_alone_and_of_these_presets(photos, tmp_path, preset):
+    how = {"hr": (32, 32), "lr": (8, 8), "counts": (8, 3, 3)}
+    manifest = prepare(photos, tmp_path / "pairs", degradation=Degradation(preset=preset), progress=False, **how)
+    settings = Settings(**how, blocks=1, filters=4, batch=2, learning_rate=1e-4, epochs=1, steps=None, crop=4)
+    for first in (None, manifest):
+        settings = replace(settings, degradation=preset, first_steps=3 if first else 0)
+        training, validation, whole = open_loaders(manifest, first, settings, True)
+        stages = (training.first, training.second) if first else (training,)
+        for stage in stages:
+            stored = BatchLoader(manifest, "train", 2, seed=settings.seed, crop=4)
+            redrawn = BatchLoader(manifest, "train", 2, seed=settings.seed, crop=4, redraw=True)
+            want = redrawn if preset in DRAWN_ANEW else stored
+            assert all(same(stage.batch(step), want.batch(step)) for step in range(9))
+            differ = any(not same(stored.batch(step), redrawn.batch(step)) for step in range(9))
+            assert differ == (preset != "none")
+        fixed = BatchLoader(manifest, "validation", 2, seed=settings.seed, crop=4)
+        assert all(same(validation.batch(step), fixed.batch(step)) for step in range(4))
+        for number, entry in enumerate(manifest.split("validation")):
+            lr, hr = whole.batch(number // 2)
+            assert same((lr[number % 2], hr[number % 2]), map(to_float, read_pair(manifest, entry)))
+    assert (preset == "real") == (preset in DRAWN_ANEW)
 
 
 def ours():
