@@ -27,7 +27,7 @@ def test_auto_takes_what_is_quicker_and_agrees(monkeypatch, times, errors, accel
     }
     monkeypatch.setattr(machine, "_convolve", measured.get)
     monkeypatch.setattr(machine, "_has_accelerator", lambda: accelerator)
-    assert machine.choose()[0] == expected
+    assert machine.choose_precision()[0] == expected
 
 
 @pytest.mark.backends
