@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mpsrgan.images import resize
+from mpsrgan.io.images import resize
 from PIL import Image
 
 from data_prep import photographic
