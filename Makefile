@@ -1,14 +1,23 @@
 # The targets need only Python 3.11+ and the package index: they make .venv, install into it, and run.
 PYTHON ?= python3
 BIN = .venv/bin
+WORKERS ?= 2
+CORE = tests/test_architecture.py tests/data_prep tests/io tests/hub tests/metrics tests/report tests/training/test_losses.py
 
-.PHONY: run test docs clean
+.PHONY: run test check docs clean
 
 run: .venv/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
 
-test: .venv/installed-test  ## the whole test suite; ARGS="tests/training ..." narrows it
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/installed-test  ## all tests, then those marked `backends` on JAX; ARGS="tests/models ..." narrows them
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(if $(ARGS),,KERAS_BACKEND=jax JAX_PLATFORMS=cpu PYTHONPATH=tests \
+	  $(BIN)/python -m pytest -n $(WORKERS) -p block_tensorflow -m backends)
+
+check: .venv/installed-test  ## for daily work: style, the arrows between packages, and quick tests
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(CORE)
 
 docs: .venv/installed-docs  ## the documentation, into site/; works offline, from the disk too
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)

@@ -5,32 +5,9 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE"):
     os.environ.pop(name, None)
 
-import tempfile
-
 import numpy as np
 import pytest
 from helpers import photo
-
-ON_JAX = "test_training_evaluation_and_upscaling_on_jax_without_tensorflow"
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config, items):
-    """The run on JAX begins beside the other tests and is waited for last."""
-    waiting = [item for item in items if item.name == ON_JAX]
-    if not waiting or config.option.collectonly or any(mark.args[0] for mark in waiting[0].iter_markers("skipif")):
-        return
-    from helpers import start
-
-    items.sort(key=lambda item: item in waiting)
-    output = tempfile.TemporaryFile("w+")
-    config.on_jax = start(output), output
-
-
-def pytest_unconfigure(config):
-    if hasattr(config, "on_jax"):
-        config.on_jax[0].kill()  # after Ctrl-C or -x
-
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):

@@ -169,9 +169,3 @@ def on_jax(*arguments, **options):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, *arguments], env=environment, **{**pipes, **options})
-
-
-def start(output):
-    """The run on JAX; `output`: file that takes what it prints (a pipe that nobody reads would fill and stop it)."""
-    command = ("-m", "pytest", "-q", "-p", "block_tensorflow", "-m", "backends", str(TESTS))
-    return on_jax(*command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
