@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import photo
 
+
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
     """What the tests convert does not stay on the machine."""

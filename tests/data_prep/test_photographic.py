@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mpsrgan.io.images import resize
 from PIL import Image
 
 from data_prep import photographic
 from data_prep.photographic import CONDITIONS, DOWNSCALING_FILTERS, Condition, RandomPhotograph, jpeg, to_levels
+from mpsrgan.io.images import resize
 
 REAL = CONDITIONS["real"]
 DEGRADED = replace(REAL, clean=0.0)
