@@ -1,9 +1,11 @@
-"""Photographs to training pairs, and batches of them. Needs Pillow and NumPy (OpenCV for blur), never Keras.
+"""Photographs to training pairs, and pairs to batches. Needs Pillow and NumPy (and OpenCV for blur), never Keras.
 
-Source: paper 000 (MPSRGAN), sections 5 and 6. As a command: ``python -m data_prep SRC -o OUT``.
+The command is ``python -m data_prep SRC -o OUT``.
+
+Source: paper 000 (MPSRGAN), sections 5 and 6.
 """
 
-# At once, not lazily: the submodule data_prep.prepare would otherwise take the place of the function.
+# Imported eagerly, because otherwise the submodule data_prep.prepare would shadow the function.
 from data_prep.augment import Augment
 from data_prep.degrade import Degradation
 from data_prep.loader import BatchLoader, StagedLoader

@@ -1,4 +1,4 @@
-"""python -m data_prep SRC -o OUT"""
+"""Entry point for ``python -m data_prep SRC -o OUT``."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Random changes to training pairs; all are off by default, because paper 000 mentions none.
+"""Random augmentation of training pairs, all off by default, because paper 000 mentions none.
 
-Source: paper 001 wished for them: "a large variety of data augmentation methods could help the GAN generalize to less
-controlled environments". It names no kinds and no strengths, so each strength is the caller's choice.
+Source: paper 001, which wished for it: "a large variety of data augmentation methods could help the GAN generalize to
+less controlled environments". It names no kinds and no strengths, so each strength is the caller's choice.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,19 @@ from data_prep.photographic import to_levels
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """Strengths of the changes; 0 or False turns one off.
+    """The strengths of the augmentations; 0 or False turns one off.
 
-    flip: mirror left and right, half of the time. turns: by quarter turns, images that are not square by half ones;
-    faces do not stand so, but parts of them teach as much, and a few photographs are learnt by heart later.
-    rotate: up to that many degrees either way, black corners.
-    brightness: a factor in 1 - b .. 1 + b. contrast: a factor in 1 - c .. 1 + c about the mean.
-    tint: each channel by a factor in 1 - t .. 1, towards black or towards white: gray photographs teach colour too.
-    noise: standard deviation, in levels of 0..255, of Gaussian noise on the input only.
+    Attributes:
+        flip: Mirror left and right, half of the time.
+        turns: Apply a random rot90, or for images that are not square a random rotation by 0 or 180 degrees. Faces do
+            not appear in these orientations, but parts of faces teach the network as much, and a small set of
+            photographs is memorized later.
+        rotate: Largest rotation in degrees, in either direction. The corners become black.
+        brightness: b of a random factor in 1 - b .. 1 + b.
+        contrast: c of a random factor in 1 - c .. 1 + c about the mean.
+        tint: t of a random factor in 1 - t .. 1 for each channel, toward black or toward white, so that gray
+            photographs teach color too.
+        noise: Standard deviation of Gaussian noise on the lr image only, in levels of 0..255.
     """
 
     flip: bool = False
@@ -34,11 +39,19 @@ class Augment:
     noise: float = 0.0
 
     def __call__(self, lr, hr, rng, degradation):
-        """uint8 (h, w, 3) and (H, W, 3), numpy Generator -> the changed pair, same shapes and dtype.
+        """Augment one pair.
 
-        Rotation and light act on the target, and the input is made from it again by ``degradation``, the one that
-        made it before, so that the pair still agrees; noise of that degradation is then drawn anew from ``rng``. Flip
-        and turns are exact on both and remake nothing.
+        Rotation, brightness, contrast, and tint change the hr image. The lr image is then made from it again, so that
+        the pair still agrees. Flip and rot90 are exact on both images and need no new lr image.
+
+        Args:
+            lr: uint8 array (h, w, 3).
+            hr: uint8 array (H, W, 3).
+            rng: The NumPy generator to draw from. It also draws the new noise of ``degradation``.
+            degradation: The `Degradation` that made ``lr`` from ``hr``.
+
+        Returns:
+            The new lr and hr image, with the same shapes and dtype.
         """
         if self.flip and rng.random() < 0.5:
             lr, hr = lr[:, ::-1], hr[:, ::-1]
@@ -53,7 +66,15 @@ class Augment:
         return lr, hr
 
     def target(self, hr, rng):
-        """uint8 (H, W, 3) -> the changed target alone, where the input is to be made from it."""
+        """Augment an hr image alone, for when the lr image will be made from it.
+
+        Args:
+            hr: uint8 array (H, W, 3).
+            rng: The NumPy generator to draw from.
+
+        Returns:
+            The new hr image, with the same shape and dtype.
+        """
         if self.flip and rng.random() < 0.5:
             hr = hr[:, ::-1]
         if self.turns:
@@ -77,5 +98,5 @@ class Augment:
 
 
 def _quarters(image, rng):
-    """Quarter turns that keep the image's shape."""
+    """Draw the number of 90-degree rotations, such that the image keeps its shape."""
     return rng.integers(4) if image.shape[0] == image.shape[1] else 2 * rng.integers(2)

@@ -15,7 +15,11 @@ from mpsrgan.io.reading import MANIFEST_NAME
 
 
 def add_arguments(parser):
-    """Add the command's arguments to an argparse parser."""
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     parser.add_argument("source", metavar="SRC", help="folder of photographs, searched at any depth")
     parser.add_argument("-o", "--out", required=True, help="folder for the pairs; must be new or empty")
     size = {"type": size_argument, "metavar": "SIZE"}
@@ -43,9 +47,19 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Do what the parsed arguments ask for, print a summary and return 0. UserError as ``prepare``.
+    """Prepare pairs as the parsed arguments say, and print a summary.
 
-    Data sets that ``data_prep.datasets`` recognises are divided by person and cut as they need; stderr says which.
+    Data sets that ``data_prep.datasets`` recognizes are split by person and cropped as they need. A line on stderr says
+    which set was recognized.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        UserError: As in ``prepare``.
     """
     from data_prep.datasets import recognise
     from data_prep.prepare import prepare
@@ -95,14 +109,35 @@ def _pack(args):
 
 
 def degradation_of(args):
-    """The Degradation that the options of `add_picture_arguments` ask for. UserError for values out of range."""
+    """Return the `Degradation` that the options of `add_picture_arguments` describe.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The `Degradation`.
+
+    Raises:
+        UserError: When a value is out of range.
+    """
     kernel, sigma = args.blur
     kernel = int(kernel) if kernel.is_integer() else kernel
     return Degradation(args.filter, kernel, sigma, args.noise, args.degradation)
 
 
 def summary(manifest, reasons_shown=5):
-    """A few lines on what a Manifest holds: pairs per split, images enlarged, groups merged, files skipped and why."""
+    """Summarize a manifest in a few lines.
+
+    They give the pairs in each split, the images upscaled, the groups kept together, and the files skipped with the
+    reasons.
+
+    Args:
+        manifest: The `Manifest`.
+        reasons_shown: Largest number of skipped files to list with their reasons.
+
+    Returns:
+        The lines as one text.
+    """
     totals = manifest.header["totals"]
     sizes = Counter(entry.split for entry in manifest.entries)
     splits = ", ".join(f"{sizes[name]} {name}" for name in (*SPLITS, UNUSED) if name != UNUSED or sizes[name])
@@ -122,7 +157,14 @@ def summary(manifest, reasons_shown=5):
 
 
 def main(argv=None):
-    """Run the command; return 0, 2 after a mistake of the user (said on stderr) or 130 after Ctrl-C."""
+    """Run the command.
+
+    Args:
+        argv: The arguments. None takes them from the command line.
+
+    Returns:
+        The exit code: 0, 2 after a user's mistake (reported on stderr), or 130 after Ctrl-C.
+    """
     parser = argparse.ArgumentParser(prog="python -m data_prep", description="Make training pairs of photographs.")
     add_arguments(parser)
     args = parser.parse_args(argv)
@@ -130,7 +172,14 @@ def main(argv=None):
 
 
 def add_picture_arguments(parser, fit="pad"):
-    """What becomes of a photograph: --fit (with this default), --zoom, --blur, --filter, --noise, --degradation."""
+    """Add the options for making a pair from a photograph.
+
+    They are --fit, --zoom, --blur, --filter, --noise, and --degradation.
+
+    Args:
+        parser: The argparse parser.
+        fit: Default of --fit.
+    """
     parser.add_argument(
         "--fit",
         choices=FITS,
@@ -161,7 +210,17 @@ def add_picture_arguments(parser, fit="pad"):
 
 
 def size_argument(text):
-    """argparse type: "256" -> 256, "112x92" -> (112, 92)."""
+    """Parse a size for argparse.
+
+    Args:
+        text: A side such as "256", or HEIGHTxWIDTH such as "112x92".
+
+    Returns:
+        The side as an int, or (height, width).
+
+    Raises:
+        ArgumentTypeError: When there are more than two numbers, or one is below 1.
+    """
     sides = [_natural(part) for part in text.lower().split("x")]
     if len(sides) > 2:
         raise argparse.ArgumentTypeError(f"{text} has {len(sides)} numbers, a side or HEIGHTxWIDTH was expected")

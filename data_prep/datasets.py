@@ -1,6 +1,6 @@
-"""What lies in a folder: the face sets of the papers as they are downloaded, recognised by their file names.
+"""Recognizes the face sets of the papers, as they are downloaded, by their file names.
 
-A split by person needs to know who is on which file, and every set says it in its own way: see ``sets``.
+A split by person must know who is in which file, and every set encodes this in its own way; see ``data_prep.sets``.
 """
 
 import os
@@ -18,8 +18,8 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.reading import MANIFEST_NAME, READ_FORMATS, list_images
 
 HEADERS_READ = 16
-STRAYS = 0.05  # of a set's images: with more files that are not its own, a folder is not that set
-_DOCUMENTS = frozenset(  # the first is README's; a file of the Yale set has at least a suffix such as .glasses
+STRAYS = 0.05  # as a share of a set's images: a folder with more foreign files is not recognized as that set
+_DOCUMENTS = frozenset(  # the empty suffix is README's; files of the Yale set have at least a suffix such as .glasses
     ", .txt, .csv, .json, .md, .html, .htm, .pdf, .xml, .mat, .npy, .npz, .info, .log, .ini, .db, .py, .sh, "
     ".zip, .gz, .tar, .tgz, .7z, .rar, .tfrecords, .h5".split(", ")
 )
@@ -27,9 +27,16 @@ _DOCUMENTS = frozenset(  # the first is README's; a file of the Yale set has at 
 
 @dataclass(frozen=True)
 class Found:
-    """What ``recognise`` saw: ``pattern``, ``group_of`` and ``zoom`` are arguments of ``prepare``.
+    """What ``recognise`` found in a folder.
 
-    ``face``: the share of each side of what ``zoom`` leaves, from its middle, that a face encoder should see.
+    Attributes:
+        name: Name of the data set, or "folder" for an unknown layout.
+        words: A description for the user.
+        pattern: The argument of ``prepare``.
+        group_of: The argument of ``prepare``. None if the people are unknown.
+        zoom: The argument of ``prepare``.
+        terms: Terms of use of the data set.
+        face: Share of each side, centered in what ``zoom`` leaves, that a face encoder should see.
     """
 
     name: str
@@ -42,19 +49,35 @@ class Found:
 
 
 def folder_of(source):
-    """Who is on a file where each folder is a person: its path, with slashes -> that of its folder, "" for none."""
+    """Return the folder of a file, for sets in which each folder is a person.
+
+    Args:
+        source: The file's path, with slashes.
+
+    Returns:
+        The path of its folder, or "" if there is none.
+    """
     return source.rpartition("/")[0]
 
 
 def recognise(folder):
-    """What a folder holds -> Found; an unknown layout is Found("folder", ...) with every file and nobody known.
+    """Recognize the data set in a folder.
 
-    Files are counted by their names; of a few the header is read for the size. UserError when ``folder`` is missing
-    or no folder, and when CelebA's identity file is damaged or does not name everybody.
+    Files are counted by their names. The headers of only a few are read, for the image size.
+
+    Args:
+        folder: The folder, searched at any depth.
+
+    Returns:
+        A `Found`. For an unknown layout its name is "folder", and it takes every file and knows no person.
+
+    Raises:
+        UserError: When ``folder`` is missing or is not a folder, or when CelebA's identity file is corrupt or does not
+            name everybody.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        list_images(folder)  # raises the error that prepare would
+        list_images(folder)  # raises the same error as prepare
     names = _names(folder)
     candidates = [name for name in names if os.path.splitext(name)[1].lower() not in _DOCUMENTS]
     for place in dict.fromkeys((Path(os.path.abspath(folder)), folder.resolve())):  # a link may have another name
@@ -68,7 +91,7 @@ def recognise(folder):
 
 
 def _names(folder):
-    """Posix paths below ``folder`` in sorted order: what ``list_images`` lists, without a question to every file."""
+    """Return the sorted posix paths that ``list_images`` would list below ``folder``, without a check of each file."""
     names = []
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -79,7 +102,7 @@ def _names(folder):
 
 
 def _match(dataset, layout, place, names, candidates):
-    """Found when nearly all files in ``candidates`` are the layout's, else None."""
+    """Return a Found if nearly all files in ``candidates`` belong to the layout, else None."""
     path, prefix = re.compile(layout.path), f"{place.parent.name}/{place.name}/"
     if not any(path.search(prefix + name) for name in candidates[:: len(candidates) // 50 + 1]):
         return None
@@ -125,13 +148,13 @@ def _count(things, word):
 
 
 def _sizes(folder, names):
-    """(width, height) of up to HEADERS_READ images, evenly spread; what cannot be read is left to ``prepare``."""
+    """Return (width, height) of up to HEADERS_READ images, evenly spread; ``prepare`` reports files that fail here."""
     sizes = []
     for name in names[:: max(1, -(-len(names) // HEADERS_READ))]:
         try:
             with warnings.catch_warnings(action="ignore"), Image.open(folder / name, formats=READ_FORMATS) as image:
                 sizes.append(image.size)
-        except Exception:  # a damaged header can raise anything
+        except Exception:  # a corrupt header can raise anything
             continue
     return sizes
 
@@ -147,14 +170,14 @@ def _size_words(sizes, total):
 
 
 def _identity_file(place, names):
-    """CelebA's identity file: below the folder, beside it, or in Anno, which the download puts beside Img."""
+    """Find CelebA's identity file: below the folder, beside it, or in Anno, which the download puts beside Img."""
     below = [place / name for name in names if name.rpartition("/")[2] == IDENTITIES]
     beside = [place.parent, place.parent / "Anno", place.parent.parent / "Anno"]
     return next((file for file in [*below, *(where / IDENTITIES for where in beside)] if file.is_file()), None)
 
 
 def _by_identities(file, names):
-    """CelebA's identity file, lines of "000001.jpg 2880" -> function from a path to its person."""
+    """Read CelebA's identity file, with lines such as "000001.jpg 2880", into a function from a path to its person."""
     people, mend = {}, "download it again, or remove it to go on with people unknown"
     for number, line in enumerate(file.read_text("utf-8-sig", errors="replace").splitlines(), 1):
         match = re.fullmatch(r"\s*(\d{6})\.(?:jpg|png)\s+(\d+)\s*", line, re.ASCII)

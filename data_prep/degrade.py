@@ -1,8 +1,8 @@
-"""How an input is made from its target: blur, reduce, add noise; for cameras that watch a place also compress.
+"""Degradations that make an lr image from its hr image: blur, downscale, add noise, and for cameras also compress.
 
 Sources: paper 000 (MPSRGAN), section 5 ("resize"); paper 002, section 5.1 (Gaussian blur, then resize); paper 003,
-section III.B ("downscaling the images by factor 4 and adding some random noise"). Paper 000 wanted to help with the
-pictures of surveillance cameras (CCTV) and trained on reduced mugshots; "cctv" is ours, see ``Camera``.
+section III.B ("downscaling the images by factor 4 and adding some random noise"). Paper 000 wanted to help with
+pictures from surveillance cameras (CCTV) and trained on downscaled mugshots. The preset "cctv" is ours; see ``Camera``.
 """
 
 import math
@@ -17,18 +17,26 @@ from mpsrgan.io.images import FILTERS, resize
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """A way from targets to inputs, in this order; 0 leaves a stage out.
+    """A degradation from hr images to lr images: blur, downscale, then add noise.
 
-    kernel, sigma: Gaussian blur of kernel x kernel taps (odd) with a standard deviation of sigma target pixels; at
-    the edges the picture is mirrored without repeating its last row, as torchvision and OpenCV do by default.
-    filter: one of ``mpsrgan.io.images.FILTERS``, in Pillow's antialiased form. noise: standard deviation of Gaussian
-    noise in levels of 0..255, drawn for each pixel and channel. preset: in place of blur and noise; of "cctv" each
-    image gets a ``Camera`` of its own, of the others see ``data_prep.photographic``.
+    A stage with value 0 is left out. At the edges, the blur mirrors the image without repeating its last row, as
+    torchvision and OpenCV do by default.
 
-    No paper but 002 says how the reduction is done; we use antialiased bicubic, the usual one. Paper 003 does not say
-    which noise and how strong; we use Gaussian noise, the usual model of a sensor, and leave the strength to the
-    caller. UserError for values out of range, a kernel without a sigma or the other way round, and for blur or noise
-    with a preset.
+    Attributes:
+        filter: Filter of the downscale, one of ``mpsrgan.io.images.FILTERS``, in Pillow's antialiased form.
+        kernel: Taps of the Gaussian blur in each direction, an odd number.
+        sigma: Standard deviation of the Gaussian blur in hr pixels.
+        noise: Standard deviation of Gaussian noise in levels of 0..255, drawn for each pixel and channel.
+        preset: One of `PRESETS`, which replaces blur and noise. With "cctv" each image gets its own ``Camera``. The
+            others are described in ``data_prep.photographic``.
+
+    Raises:
+        UserError: When a value is out of range, a kernel comes without a sigma or a sigma without a kernel, or a preset
+            is combined with blur or noise.
+
+    No paper but 002 says how to downscale; we use antialiased bicubic because it is the usual choice. Paper 003 does
+    not say which noise it adds, nor how strong it is; we use Gaussian noise because it is the usual model of a sensor,
+    and leave the strength to the caller.
     """
 
     filter: str = "bicubic"
@@ -59,13 +67,24 @@ class Degradation:
 
     @property
     def random(self):
-        """Does it draw anything, so that it needs a generator?"""
+        """Whether the degradation draws random numbers and therefore needs a generator."""
         return bool(self.noise) or self.preset != "none"
 
     def __call__(self, target, size, rng=None):
-        """uint8 (H, W, C) -> uint8 (h, w, C), C 1 or 3; ``size`` is (h, w), ``rng`` a numpy Generator to draw from.
+        """Degrade an hr image.
 
-        The result depends on the target and, if it is ``random``, on the state of ``rng``: UserError without one.
+        The result depends on the hr image and, if the degradation is ``random``, on the state of ``rng``.
+
+        Args:
+            target: The hr image, a uint8 array (H, W, C) with C 1 or 3.
+            size: (height, width) of the lr image in pixels.
+            rng: The NumPy generator to draw from. None if the degradation is not ``random``.
+
+        Returns:
+            The lr image, a uint8 array (h, w, C).
+
+        Raises:
+            UserError: When the degradation is ``random`` and there is no ``rng``.
         """
         if self.random and rng is None:
             raise UserError("a degradation with noise needs a generator: pass rng=numpy.random.default_rng(seed)")
@@ -79,9 +98,16 @@ class Degradation:
         return add_noise(reduced, self.noise, rng) if self.noise else reduced
 
     def expected(self, image, size):
-        """(H, W, C) in 0..255, uint8 or float -> float32 (h, w, C): what the inputs are but for noise and rounding.
+        """Return what the lr image would be without noise and rounding.
 
-        Of a preset the mean blur, and no compression.
+        For a preset, the result has the mean blur and no compression.
+
+        Args:
+            image: uint8 or float array (H, W, C) in 0..255.
+            size: (height, width) of the result in pixels.
+
+        Returns:
+            A float32 array (h, w, C) in levels of 0..255.
         """
         image, blur = np.asarray(image, np.float32), (self.kernel, self.sigma)
         if self.preset != "none":
@@ -92,25 +118,29 @@ class Degradation:
 
 PRESETS = ("none", "cctv", *CONDITIONS)
 DRAWN_ANEW = ("real",)
-"""Presets whose inputs are drawn anew for each crop of each training step; those on disk serve validation and test."""
+"""Presets that draw a new lr image for each crop in each training step; those on disk serve validation and test."""
 BLUR, READ, SHOT, QUALITY = (0.2, 0.8), (1.0, 6.0), (2.0, 8.0), (20, 60)
-"""From where to where "cctv" draws a Camera, evenly and each by itself."""
+"""Ranges from which "cctv" draws the values of a `Camera`, uniformly and independently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera that watches a place: lens, sensor, and a recorder that saves space, in this order.
+    """One surveillance camera: lens, sensor, and a recorder that saves space, in this order.
 
-    sigma: Gaussian blur in input pixels, before the reduction; 0.2 a lens in focus, 0.8 a fixed wide one that is not,
-    or a dirty dome. read: standard deviation of the noise that is there in the dark, in levels of 0..255; 1 by day, 6
-    with the gain of the night. shot: that of the noise which grows with the root of the light, at white; variances add
-    up. quality: of JPEG with colour at half the size (4:2:0), by Pillow; 60 a good recording, 20 one that has to last
-    for weeks.
+    Attributes:
+        sigma: Standard deviation of the Gaussian blur before the downscale, in lr pixels. 0.2 is a lens in focus, 0.8 a
+            fixed wide-angle lens out of focus or a dirty dome.
+        read: Standard deviation of the noise that is present in the dark, in levels of 0..255. 1 is daylight, 6 the
+            gain at night.
+        shot: Standard deviation at white of the noise that grows with the square root of the light, in levels of
+            0..255. The two variances add up.
+        quality: Quality of Pillow's JPEG with color at half resolution (4:2:0). 60 is a good recording, 20 one that
+            must last for weeks.
 
-    JPEG is what cameras with MJPEG write; it stands for H.264 too, whose blocks are smaller and smoothed, because that
-    would need PyAV. The ranges are chosen to look like such recordings, not measured on cameras. Motion blur, uneven
-    light and what a recorder takes from the frames before are not imitated. Pillow's JPEG may differ by a level from
-    one version to another.
+    JPEG is what cameras with MJPEG write. It also stands in for H.264, whose blocks are smaller and smoothed, because
+    H.264 would need PyAV. The ranges were chosen to look like such recordings and were not measured on cameras. Motion
+    blur, uneven light, and what a recorder takes from earlier frames are not imitated. Pillow's JPEG may differ by one
+    level between versions.
     """
 
     sigma: float
@@ -120,24 +150,50 @@ class Camera:
 
     @classmethod
     def drawn(cls, rng):
-        """A Camera within the ranges, from a numpy Generator."""
+        """Draw a camera within the ranges.
+
+        Args:
+            rng: The NumPy generator to draw from.
+
+        Returns:
+            A `Camera`.
+        """
         sigma, read, shot = (float(rng.uniform(*limits)) for limits in (BLUR, READ, SHOT))
         return cls(sigma, read, shot, int(rng.integers(QUALITY[0], QUALITY[1] + 1)))
 
     def __call__(self, target, size, filter, rng):
-        """uint8 (H, W, C) -> uint8 (h, w, C), as ``Degradation``."""
+        """Degrade an hr image as this camera does.
+
+        Args:
+            target: The hr image, a uint8 array (H, W, C).
+            size: (height, width) of the lr image in pixels.
+            filter: Filter of the downscale, as in ``Degradation``.
+            rng: The NumPy generator to draw from.
+
+        Returns:
+            The lr image, a uint8 array (h, w, C).
+        """
         small = resize(_blur(target, *_taps(self.sigma * len(target) / size[0])), size, filter)
         deviation = np.sqrt(self.read**2 + self.shot**2 * (small / 255))
         return jpeg(to_levels(small + deviation * rng.standard_normal(small.shape)), self.quality)
 
 
 def add_noise(image, strength, rng):
-    """uint8 array + Gaussian noise of standard deviation ``strength`` in levels -> uint8 array."""
+    """Add Gaussian noise to an image.
+
+    Args:
+        image: A uint8 array.
+        strength: Standard deviation of the noise in levels of 0..255.
+        rng: The NumPy generator to draw from.
+
+    Returns:
+        A uint8 array with the same shape.
+    """
     return to_levels(image + rng.normal(0, strength, image.shape))
 
 
 def _taps(sigma):
-    """(taps, sigma) of a blur that reaches three standard deviations."""
+    """Return the taps and the sigma of a blur that reaches three standard deviations."""
     return 2 * math.ceil(3 * sigma) + 1, sigma
 
 
@@ -148,7 +204,7 @@ def _blur(image, kernel, sigma):
 def _blurred(image, kernel, sigma):
     import cv2  # here, because importing this package must stay cheap
 
-    # in float: for uint8 OpenCV rounds the taps themselves to 1/256
+    # In float, because for uint8 OpenCV rounds the taps to 1/256.
     blurred = cv2.GaussianBlur(
         np.ascontiguousarray(image, np.float32), (kernel, kernel), sigma, borderType=cv2.BORDER_REFLECT_101
     )

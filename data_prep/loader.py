@@ -1,7 +1,10 @@
-"""Batches of pairs from disk. Source: paper 000, section 6: "data loaders to load 16 input and target pictures, the
-size of one batch. This happens before every iteration. This way we can limit the memory".
+"""Batches of training pairs from disk.
 
-From PNGs a batch costs their decoding, even one of small crops; from packed pairs (``shards``) it does not.
+A batch from PNGs costs their decoding, even if its crops are small. A batch from packed pairs (``data_prep.shards``)
+does not.
+
+Source: paper 000, section 6: "data loaders to load 16 input and target pictures, the size of one batch. This happens
+before every iteration. This way we can limit the memory".
 """
 
 import itertools
@@ -21,24 +24,40 @@ from mpsrgan.io.images import to_float
 from mpsrgan.io.reading import open_image
 
 MARGIN = 6
-"""Input pixels around a crop that are degraded with it: the reach of the widest blur, within a pixel."""
+"""Lr pixels around a crop that are degraded with it: the reach of the widest blur, to within a pixel."""
 
 
 class BatchLoader:
-    """Batches of one split of a Manifest; each is a pure function of (seed, step), so a resumed run needs no state.
+    """Batches of one split of a manifest.
 
-    ``batch``: pairs in one. ``channels``: 3, or 1 for the luma of both. ``crop``: side or (height, width) in input
-    pixels of a random window, cut from both at the same place; None for whole images. ``augment``: see Augment; it
-    acts in colour, before the luma is taken (which leaves 0.67 of the noise). ``shuffle``: a new order each epoch,
-    else the manifest's. ``drop_last``: leave out an epoch's last, smaller batch; with False it is kept. ``prefetch``:
-    batches that ``stream`` reads ahead, in ``workers`` threads. The paper does not say in which order pictures come;
-    we draw a new order each epoch.
+    Each batch is a pure function of (seed, step), so a resumed run needs no saved state.
 
-    Inputs are those on disk. Where their degradation has noise, it is therefore the same in every epoch, except in
-    pairs that ``augment`` turns or lights: those inputs are made anew, with new noise. With ``redraw`` no input on
-    disk is used: each is degraded anew from its target at each step, at the cost of its crop alone.
+    Lr images come from disk. If their degradation has noise, the noise is therefore the same in every epoch. The
+    exceptions are pairs that ``augment`` rotates by degrees or changes in brightness, contrast, or tint: their lr
+    images are made anew, with new noise. With ``redraw`` no lr image on disk is used. Each lr image is made from its hr
+    image at each step, at the cost of its crop alone.
 
-    UserError for an unknown split, a split with too few images, a crop larger than the input or other channels.
+    Args:
+        manifest: The `Manifest` of the pairs.
+        split: Name of the split.
+        batch: Pairs in a batch.
+        seed: Seed of all random choices.
+        channels: 3 for RGB, or 1 for the luma of both images.
+        crop: Side or (height, width) in lr pixels of a random window, cut from both images at the same place. None for
+            whole images.
+        augment: The `Augment` for the pairs. It acts in color, before the luma is taken, which leaves 0.67 of the
+            noise.
+        redraw: Degrade every hr image anew.
+        shuffle: Draw a new order in each epoch. False keeps the manifest's order.
+        drop_last: Leave out an epoch's last, smaller batch. False keeps it.
+        prefetch: Batches that ``stream`` reads ahead.
+        workers: Threads that read ahead.
+
+    Raises:
+        UserError: When the split is unknown or has too few images, the batch is smaller than 1, the crop is larger than
+            the lr image, or ``channels`` is neither 1 nor 3.
+
+    The paper does not say in which order the pictures come; we draw a new order in each epoch.
     """
 
     def __init__(
@@ -79,9 +98,17 @@ class BatchLoader:
         self._sample = self._redrawn if redraw else self._on_disk
 
     def batch(self, step):
-        """Step 0, 1, ... -> (lr, hr): float32 (N, h, w, channels) in -1..1, h and w of hr scale times those of lr.
+        """Return the batch of one step.
 
-        UserError naming the file when one of the pairs is missing or damaged.
+        Args:
+            step: 0, 1, ...
+
+        Returns:
+            The lr and the hr images, float32 arrays (N, h, w, channels) and (N, H, W, channels) in -1..1. H and W are
+                ``scale`` times h and w.
+
+        Raises:
+            UserError: When a file of the pairs is missing or corrupt. The message names the file.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         n = len(self.entries)
@@ -92,11 +119,18 @@ class BatchLoader:
         return to_float(np.stack(lr)), to_float(np.stack(hr))
 
     def stream(self, start=0):
-        """Endless generator of ``batch(start)``, ``batch(start + 1)``, ...; reads ahead until it is closed."""
+        """Yield batches endlessly, and read ahead until the generator is closed.
+
+        Args:
+            start: The first step.
+
+        Yields:
+            ``batch(start)``, ``batch(start + 1)``, ...
+        """
         return _stream(self.batch, start, self)
 
     def _redrawn(self, index, rng):
-        """A pair whose input is made now. A margin around the crop lets blur and JPEG see what lies beside it."""
+        """Make a pair with a new lr image. A margin around the crop lets blur and JPEG see the pixels beside it."""
         hr = self._augment.target(read_image(self.manifest, self.entries[index], "hr"), rng)
         free = np.subtract(self.manifest.lr, self.lr_size)
         corner = rng.integers(0, free + 1)
@@ -120,10 +154,21 @@ class BatchLoader:
 
 
 class StagedLoader:
-    """Batches 0 .. ``switch`` - 1 of the BatchLoader ``first``, then those of ``second``, from its own beginning.
+    """Batches of one loader up to a step, then those of a second loader from its own start.
 
-    Source: paper 004, which trained on COCO first and then again on FFHQ. ``steps_per_epoch`` and ``seed`` are those
-    of ``second``. UserError when the two give batches of different shapes, or for a negative ``switch``.
+    Args:
+        first: The `BatchLoader` of the first stage.
+        second: The `BatchLoader` of the second stage.
+        switch: Number of batches in the first stage.
+
+    Attributes:
+        steps_per_epoch: That of ``second``.
+        seed: That of ``second``.
+
+    Raises:
+        UserError: When the two loaders give batches of different shapes, or ``switch`` is negative.
+
+    Source: paper 004, which trained on COCO first and then on FFHQ.
     """
 
     def __init__(self, first, second, switch):
@@ -137,32 +182,70 @@ class StagedLoader:
         self.steps_per_epoch, self.batch_size, self.seed = second.steps_per_epoch, second.batch_size, second.seed
 
     def batch(self, step):
-        """Step 0, 1, ... -> (lr, hr) as ``BatchLoader.batch``; a pure function of both seeds and ``step``."""
+        """Return the batch of one step, a pure function of both seeds and the step.
+
+        Args:
+            step: 0, 1, ...
+
+        Returns:
+            The lr and the hr images, as in ``BatchLoader.batch``.
+        """
         return self.first.batch(step) if step < self.switch else self.second.batch(step - self.switch)
 
     def stream(self, start=0):
-        """Endless generator of ``batch(start)``, ...; reads ahead, also across the switch, until it is closed."""
+        """Yield batches endlessly, and read ahead, also across the switch, until the generator is closed.
+
+        Args:
+            start: The first step.
+
+        Yields:
+            ``batch(start)``, ``batch(start + 1)``, ...
+        """
         return _stream(self.batch, start, self.second)
 
 
 def read_pair(manifest, entry, channels=3):
-    """One pair from disk -> uint8 (h, w, channels) of lr and of hr; with 1 channel the luma, exact for gray pictures.
+    """Read one pair from disk.
 
-    Pillow's luma: 0.299 R + 0.587 G + 0.114 B, rounded. UserError naming the file if missing or damaged.
+    With 1 channel the result is Pillow's luma, 0.299 R + 0.587 G + 0.114 B, rounded. It is exact for gray pictures.
+
+    Args:
+        manifest: The `Manifest` of the pairs.
+        entry: The `Entry` of the pair.
+        channels: 3 for RGB or 1 for luma.
+
+    Returns:
+        The lr and the hr image, uint8 arrays (h, w, channels) and (H, W, channels).
+
+    Raises:
+        UserError: When a file is missing or corrupt. The message names the file.
     """
     _check_channels(channels)
     return tuple(as_channels(read_image(manifest, entry, kind), channels) for kind in KINDS)
 
 
 def read_image(manifest, entry, kind):
-    """The "lr" or "hr" of a pair -> uint8 (h, w, 3): decoded, or of packed pairs a view that is not read before use."""
+    """Read one image of a pair from disk.
+
+    Args:
+        manifest: The `Manifest` of the pairs.
+        entry: The `Entry` of the pair.
+        kind: "lr" or "hr".
+
+    Returns:
+        A uint8 array (h, w, 3). It is decoded from a PNG. For packed pairs it is a view of the file, which is not read
+            before it is used.
+
+    Raises:
+        UserError: When a file is missing or corrupt. The message names the file.
+    """
     if manifest.shards:
         return manifest.shards.image(entry, kind)
     lr, hr = manifest.paths(entry)
     return _read(lr, manifest.lr) if kind == "lr" else _read(hr, manifest.hr)
 
 
-@lru_cache(8)  # an epoch's order is asked for by each of its batches
+@lru_cache(8)  # each batch of an epoch asks for the epoch's order
 def _order(seed, epoch, n):
     return np.random.default_rng([seed, epoch]).permutation(n)
 
@@ -183,6 +266,15 @@ def _read(path, size):
 
 
 def as_channels(image, channels):
+    """Return an RGB image unchanged or its luma.
+
+    Args:
+        image: uint8 array (h, w, 3).
+        channels: 3 for RGB or 1 for luma.
+
+    Returns:
+        A uint8 array (h, w, channels).
+    """
     return image if channels == 3 else np.asarray(Image.fromarray(image).convert("L"))[..., None]
 
 

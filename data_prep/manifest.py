@@ -1,7 +1,8 @@
-"""What a folder of pairs holds: ``manifest.jsonl``, one JSON object a line, the first one a header.
+"""The manifest of a folder of pairs: ``manifest.jsonl`` with one JSON object per line, the first of which is a header.
 
-The header says how the pairs were made: "hr" and "lr" as [height, width], "fit", "zoom", "degradation" and more; where
-they are packed, "pack" says into what, see ``shards``. Pairs as PNGs are version 2, packed ones version 3.
+The header says how the pairs were made: "hr" and "lr" as [height, width], "fit", "zoom", "degradation", and more. If
+the pairs are packed, "pack" describes the shards; see ``data_prep.shards``. The format has version 2 for PNGs and
+version 3 for packed pairs.
 """
 
 import hashlib
@@ -22,12 +23,18 @@ VERSION, PACKED_VERSION = 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One source file: a pair when ``split`` is a name of SPLITS, else "unused", or None when skipped.
+    """One source file and the pair made from it. What is not known is None.
 
-    ``name`` is the stem of both PNGs, unless the pairs are packed, ``source`` the path below the source folder,
-    ``sha256`` of the source's bytes, ``width`` and ``height`` in pixels of the upright source, ``group`` the person or
-    near-duplicate cluster, ``enlarged`` whether the part used, borders included, was smaller than hr, ``skipped`` the
-    reason. What is not known is None.
+    Attributes:
+        name: Stem of both PNGs, unless the pairs are packed.
+        split: A name in `SPLITS`, "unused", or None if the file was skipped.
+        source: Path below the source folder.
+        sha256: SHA-256 of the source file's bytes.
+        width: Width of the upright source in pixels.
+        height: Height of the upright source in pixels.
+        group: The person or the cluster of near-duplicates.
+        enlarged: Whether the part used, borders included, was smaller than hr.
+        skipped: The reason why the file was skipped.
     """
 
     name: str
@@ -42,7 +49,19 @@ class Entry:
 
 
 class Manifest:
-    """The header (a dict) and the entries of the pairs in ``folder``; of packed pairs, when loaded, the ``shards``."""
+    """The manifest of a folder of pairs.
+
+    Args:
+        folder: The folder of the pairs.
+        header: The header as a dict.
+        entries: A list with one `Entry` for each source file.
+
+    Attributes:
+        folder: The folder as a Path.
+        header: The header as a dict.
+        entries: The list of entries.
+        shards: The `Shards` of packed pairs after `load`, else None.
+    """
 
     def __init__(self, folder, header, entries):
         self.folder = Path(folder)
@@ -52,9 +71,19 @@ class Manifest:
 
     @classmethod
     def load(cls, folder):
-        """Read ``folder/manifest.jsonl``; UserError when it is absent, torn or of another format or version.
+        """Load a manifest from its folder.
 
-        Of packed pairs every file must be there at its full length.
+        For packed pairs every shard must exist with its full length.
+
+        Args:
+            folder: The folder of the pairs.
+
+        Returns:
+            The `Manifest`.
+
+        Raises:
+            UserError: When the manifest is missing, truncated, or of another format or version, or a shard is missing
+                or truncated.
         """
         path = Path(folder) / MANIFEST_NAME
         try:
@@ -70,7 +99,7 @@ class Manifest:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         except UserError:
             raise
-        except (ValueError, TypeError, RecursionError) as error:  # not JSON, not text, other fields
+        except (ValueError, TypeError, RecursionError) as error:  # not JSON, not text, or other fields
             raise UserError(f"{path}: damaged ({error}); prepare the pairs again") from error
         if len(entries) != header["entries"]:
             raise UserError(f"{path}: torn, {len(entries)} of {header['entries']} entries; prepare the pairs again")
@@ -89,22 +118,26 @@ class Manifest:
 
     @property
     def hr(self):
-        """(height, width) of the targets in pixels."""
+        """(height, width) of the hr images in pixels."""
         return tuple(self.header["hr"])
 
     @property
     def lr(self):
-        """(height, width) of the inputs in pixels."""
+        """(height, width) of the lr images in pixels."""
         return tuple(self.header["lr"])
 
     @property
     def scale(self):
-        """How many times larger the targets are, the same whole number in both directions; UserError for others."""
+        """The whole number by which the hr images are larger than the lr images, the same in both directions.
+
+        Raises:
+            UserError: When there is no such number.
+        """
         return scale_of(self.hr, self.lr)
 
     @property
     def degradation(self):
-        """The Degradation that made the inputs of the targets."""
+        """The `Degradation` that made the lr images from the hr images."""
         return Degradation(**self.header["degradation"])
 
     @property
@@ -114,18 +147,35 @@ class Manifest:
 
     @property
     def data_hash(self):
-        """SHA-256, 64 hex digits, over the sorted source hashes with their splits."""
+        """SHA-256 over the sorted source hashes with their splits, as 64 hexadecimal digits."""
         lines = sorted(f"{entry.sha256} {entry.split}\n" for entry in self.entries if entry.split is not None)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def split(self, name):
-        """The entries of one split in source order; UserError for a name that is not in SPLITS."""
+        """Return the entries of one split, in source order.
+
+        Args:
+            name: A name in `SPLITS`.
+
+        Returns:
+            A list of `Entry`.
+
+        Raises:
+            UserError: When ``name`` is not in `SPLITS`.
+        """
         if name not in SPLITS:
             raise UserError(f"unknown split {name!r}: use one of {', '.join(SPLITS)}")
         return [entry for entry in self.entries if entry.split == name]
 
     def paths(self, entry):
-        """(lr path, hr path) of an entry's PNGs, which packed pairs have not."""
+        """Return the paths of a pair's PNGs, which packed pairs do not have.
+
+        Args:
+            entry: The `Entry` of the pair.
+
+        Returns:
+            The lr path and the hr path.
+        """
         where = self.folder / entry.split
         return where / "lr" / f"{entry.name}.png", where / "hr" / f"{entry.name}.png"
 

@@ -1,4 +1,4 @@
-"""Work done ahead in threads and handed over in order: for reading photographs and for loading batches."""
+"""Work done ahead in threads and delivered in order, for reading photographs and for loading batches."""
 
 import itertools
 from collections import deque
@@ -6,10 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def ordered_map(function, items, workers, ahead):
-    """Generator of ``function(item)`` in the order of ``items``, which may be endless.
+    """Yield the results of a function in the order of its items, computed ahead in threads.
 
-    ``workers`` threads compute at most ``ahead`` results beyond the one being handed over, so memory stays bounded.
-    An exception of ``function`` is raised in the consumer, in its place. Closing the generator stops the threads.
+    An exception in ``function`` is raised in the consumer, at its place in the order. Closing the generator stops the
+    threads.
+
+    Args:
+        function: Function of one item.
+        items: The items, which may be endless.
+        workers: Number of threads.
+        ahead: Largest number of results that are computed beyond the one being delivered, which limits the memory.
+
+    Yields:
+        ``function(item)`` for each item.
     """
     items = iter(items)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="mpsrgan")

@@ -1,4 +1,4 @@
-"""Pairs that were prepared already, as PNGs or packed, into packed ones: see ``shards``."""
+"""Packs existing pairs, from PNGs or from other packed pairs, into large files; see ``data_prep.shards``."""
 
 import os
 from contextlib import closing
@@ -13,11 +13,22 @@ from data_prep.split import SPLITS
 
 
 def pack_pairs(source, out, megabytes, *, workers=None, progress=True):
-    """The pairs in the folder ``source`` into ``out``, in files of at most so many million bytes -> Manifest.
+    """Pack a folder of pairs into another folder.
 
-    The same entries, splits and pixels, and so the same batches. ``workers``: threads, one per core up to 8 when None.
-    ``out`` appears whole or not at all. UserError when ``source`` holds no pairs or damaged ones, and for an ``out`` in
-    use or within ``source``.
+    The entries, splits, and pixels stay the same, and so do the batches. ``out`` appears complete or not at all.
+
+    Args:
+        source: The folder of the pairs.
+        out: The folder for the packed pairs. It must be new or empty.
+        megabytes: Largest size of a file in millions of bytes.
+        workers: Number of threads. None takes one per core, up to 8.
+        progress: Show a progress bar.
+
+    Returns:
+        The `Manifest` of the packed pairs.
+
+    Raises:
+        UserError: When ``source`` holds no pairs or corrupt ones, or ``out`` is in use or within ``source``.
     """
     from tqdm import tqdm  # here, because importing this package must stay cheap
 

@@ -1,6 +1,8 @@
-"""One photograph to one training pair. Source: paper 000 (MPSRGAN), section 5, the "image processor".
+"""Makes one training pair from one photograph.
 
-A size is (height, width) in pixels everywhere; where one comes from outside, an int stands for a square.
+A size is always (height, width) in pixels. A public function also accepts an int, which stands for a square.
+
+Source: paper 000 (MPSRGAN), section 5, the "image processor".
 """
 
 from PIL import Image
@@ -17,21 +19,34 @@ DECODED = 4
 
 
 def make_pair(image, hr=256, lr=64, *, fit="pad", zoom=1.0, degradation=Degradation(), rng=None):
-    """RGB Pillow image of any size -> (hr, lr): uint8 arrays (H, W, 3) and (h, w, 3) in 0..255.
+    """Make an hr image and an lr image from a photograph.
 
-    ``hr``, ``lr``: side or (height, width). ``zoom``: the share of each side, in (0, 1], that is kept of the middle
-    before all else, for data sets with wide margins. ``fit``: how a photograph of another shape becomes hr:
+    ``fit`` decides how a photograph with another aspect ratio becomes the hr image:
 
-    - "pad": whole, centred on black that fills it up to hr's aspect ratio (paper 000, section 5).
-    - "crop": the largest window of hr's aspect ratio in its middle. Papers 001 to 004 do not say what becomes of
-      other shapes; crop suits them, because their data sets have the face in the middle and no borders.
-    - "stretch": whole, both directions resized by themselves.
+    - "pad": the whole photograph, centered on black that fills it up to hr's aspect ratio (paper 000, section 5).
+    - "crop": the largest centered window with hr's aspect ratio. Papers 001 to 004 do not say what becomes of other
+      shapes; we use crop for them because their data sets have centered faces and no borders.
+    - "stretch": the whole photograph, with both directions resized independently.
 
-    The paper does not say which filter resizes; we use Lanczos, the sharpest of Pillow's antialiased ones, for the
-    target. Nor does it say what the input is made from; we degrade the target itself, so that both agree pixel by
-    pixel. ``rng``: numpy Generator for a ``degradation`` with noise.
+    Args:
+        image: RGB Pillow image of any size.
+        hr: Side or (height, width) of the hr image in pixels.
+        lr: Side or (height, width) of the lr image in pixels.
+        fit: One of `FITS`.
+        zoom: Share of each side, in (0, 1], that is kept around the center before all else, for data sets with wide
+            margins.
+        degradation: The `Degradation` that makes the lr image.
+        rng: NumPy generator for a ``degradation`` with noise.
 
-    UserError unless hr is the same whole multiple of lr in both directions, and for an unknown fit or zoom.
+    Returns:
+        The hr image and the lr image, uint8 arrays (H, W, 3) and (h, w, 3) in 0..255.
+
+    Raises:
+        UserError: When hr is not the same whole multiple of lr in both directions, or ``fit`` or ``zoom`` is unknown.
+
+    The paper does not say which filter resizes; we use Lanczos for the hr image because it is the sharpest of Pillow's
+    antialiased filters. Nor does the paper say what the lr image is made from; we degrade the hr image itself, so that
+    both agree pixel by pixel.
     """
     hr, lr = as_size(hr), as_size(lr)
     scale_of(hr, lr)
@@ -41,9 +56,20 @@ def make_pair(image, hr=256, lr=64, *, fit="pad", zoom=1.0, degradation=Degradat
 
 
 def photo_area(width, height, hr, fit="pad", zoom=1.0):
-    """Where a photograph of width x height lies in its target: (rows, columns) as slices, without black borders.
+    """Return where a photograph lies in its hr image, without the black borders.
 
-    Whole pixels only: those that the borders touch are left out. Never empty. Everything unless ``fit`` is "pad".
+    Only whole pixels count: those that the borders touch are left out. The area is never empty. It is everything unless
+    ``fit`` is "pad".
+
+    Args:
+        width: Width of the photograph in pixels.
+        height: Height of the photograph in pixels.
+        hr: Side or (height, width) of the hr image in pixels.
+        fit: As in ``make_pair``.
+        zoom: As in ``make_pair``.
+
+    Returns:
+        The rows and the columns as slices.
     """
     hr = as_size(hr)
     if fit != "pad":
@@ -57,7 +83,18 @@ def photo_area(width, height, hr, fit="pad", zoom=1.0):
 
 
 def used_size(width, height, hr, fit="pad", zoom=1.0):
-    """(width, height) of what is resized to hr, in pixels of a photograph of width x height: borders included."""
+    """Return the size of the area that is resized to hr, borders included.
+
+    Args:
+        width: Width of the photograph in pixels.
+        height: Height of the photograph in pixels.
+        hr: (height, width) of the hr image in pixels.
+        fit: As in ``make_pair``.
+        zoom: As in ``make_pair``.
+
+    Returns:
+        (width, height) in pixels of the photograph.
+    """
     width, height = _zoomed(width, height, zoom)
     if fit == "stretch":
         return width, height
@@ -68,12 +105,23 @@ def used_size(width, height, hr, fit="pad", zoom=1.0):
 
 
 def decode_factor(width, height, hr, fit="pad", zoom=1.0):
-    """How many times smaller, 1, 2, 4 or 8, a JPEG of width x height may be decoded before ``make_pair`` makes it hr.
+    """Return the factor by which a JPEG may be downscaled in decoding, before ``make_pair`` makes the hr image.
 
-    At least DECODED of its pixels remain for each of hr in both directions, so that Lanczos still decides, and every
-    window of the pair lies on whole pixels of the smaller picture. On portraits of 1024x1024 the target then differs
-    by 55 to 57 dB (53.5 at the least, 3 levels at the most), about as much as rounding to 8 bits does (58.9 dB); with
-    2 pixels it would be 50 to 53 dB (46 at the least) and up to 13 levels.
+    At least `DECODED` pixels remain for each hr pixel in both directions, so that Lanczos still determines the result.
+    Every window of the pair lies on whole pixels of the smaller picture. On portraits of 1024x1024 the PSNR between the
+    two hr images is then 55 to 57 dB (53.5 dB at worst, with differences up to 3 levels), which is close to rounding to
+    8 bits (58.9 dB). With 2 pixels for each hr pixel it would be 50 to 53 dB (46 dB at worst, with differences up to 13
+    levels).
+
+    Args:
+        width: Width of the photograph in pixels.
+        height: Height of the photograph in pixels.
+        hr: (height, width) of the hr image in pixels.
+        fit: As in ``make_pair``.
+        zoom: As in ``make_pair``.
+
+    Returns:
+        1, 2, 4, or 8.
     """
     windows = _windows(width, height, hr, fit, zoom)
     used = windows[-2:]
@@ -89,7 +137,17 @@ def decode_factor(width, height, hr, fit="pad", zoom=1.0):
 
 
 def as_size(size):
-    """A side in pixels or (height, width) -> (height, width). UserError unless whole numbers of 1 or more."""
+    """Convert a side or a size to a size.
+
+    Args:
+        size: Side in pixels, or (height, width).
+
+    Returns:
+        (height, width).
+
+    Raises:
+        UserError: When a number is not a whole number of 1 or more.
+    """
     pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
     if len(pair) != 2 or not all(isinstance(length, int) and length >= 1 for length in pair):
         raise UserError(f"size {size!r}: a side in pixels such as 64 was expected, or (height, width)")
@@ -97,13 +155,31 @@ def as_size(size):
 
 
 def size_words(size):
-    """(height, width) -> "64" for a square, otherwise "112x92"."""
+    """Return a size in words.
+
+    Args:
+        size: (height, width) in pixels.
+
+    Returns:
+        "64" for a square, otherwise HEIGHTxWIDTH such as "112x92".
+    """
     height, width = size
     return str(height) if height == width else f"{height}x{width}"
 
 
 def scale_of(hr, lr):
-    """The whole number that both (height, width) of lr are multiplied by to give hr; UserError if there is none."""
+    """Return the whole number by which both sides of lr are multiplied to give hr.
+
+    Args:
+        hr: (height, width) of the hr image in pixels.
+        lr: (height, width) of the lr image in pixels.
+
+    Returns:
+        The scale.
+
+    Raises:
+        UserError: When there is no such number.
+    """
     scale = hr[0] // lr[0]
     if hr != (scale * lr[0], scale * lr[1]):
         raise UserError(
@@ -114,7 +190,15 @@ def scale_of(hr, lr):
 
 
 def check_fit(fit, zoom):
-    """UserError unless ``fit`` is one of FITS and 0 < zoom <= 1."""
+    """Check a fit and a zoom.
+
+    Args:
+        fit: The fit to check.
+        zoom: The zoom to check.
+
+    Raises:
+        UserError: When ``fit`` is not in `FITS`, or ``zoom`` is not in (0, 1].
+    """
     if fit not in FITS:
         raise UserError(f"unknown fit {fit!r}: use one of {', '.join(FITS)}")
     if not isinstance(zoom, (int, float)) or not 0 < zoom <= 1:
@@ -122,9 +206,16 @@ def check_fit(fit, zoom):
 
 
 def difference_hash(target):
-    """uint8 (H, W, 3) -> bool (256,): is each cell of a 16x17 gray thumbnail brighter than the next one?
+    """Return a hash that survives re-encoding, resizing, and brightening.
 
-    Survives re-encoding, resizing and brightening; see ``split.near_duplicate_groups``. A mirror image has another.
+    Each bit tells whether a cell of a 16x17 gray thumbnail is brighter than the next one. A mirrored image has another
+    hash. See ``data_prep.split.near_duplicate_groups``.
+
+    Args:
+        target: uint8 array (H, W, 3).
+
+    Returns:
+        A bool array (256,).
     """
     gray = Image.fromarray(target).convert("L")
     cells = resize(gray, (HASH_SIDE, HASH_SIDE + 1), "bilinear")
@@ -134,7 +225,7 @@ def difference_hash(target):
 def _target(image, hr, fit, zoom):
     image = _window(image, _zoomed(*image.size, zoom))
     size = used_size(*image.size, hr, fit)
-    if size[0] * size[1] > MAX_PIXELS and fit == "pad":  # a long strip, whose canvas would not fit into memory
+    if size[0] * size[1] > MAX_PIXELS and fit == "pad":  # a long strip, whose padded canvas would not fit into memory
         sides = [max(1, round(n * 4 * to / side)) for n, to, side in zip(image.size, hr[::-1], size)]
         image = image.resize(sides, Image.Resampling.LANCZOS)
         size = used_size(*image.size, hr, fit)
@@ -146,10 +237,11 @@ def _zoomed(width, height, zoom):
 
 
 def _window(image, size):
-    """The middle of a Pillow image, as (width, height); black where that is larger than the image.
+    """Return the center of a Pillow image with a (width, height); black fills what lies outside the image.
 
-    An odd rest is a border to the right or to the bottom, or is cut off to the left or at the top. The paper does not
-    say where the borders go; we centre the picture, because a face stays in the middle that way.
+    If the difference is odd, the extra row or column is a border to the right or at the bottom, or it is cut off to the
+    left or at the top. The paper does not say where the borders go; we center the picture, because a face stays
+    centered that way.
     """
     if image.size == size:
         return image
@@ -158,12 +250,12 @@ def _window(image, size):
 
 
 def _corner(there, wanted):
-    """(left, top) of the window of `wanted` (width, height) in the middle of `there`."""
+    """Return (left, top) of the window with size `wanted` (width, height) that is centered in `there`."""
     return [(has - wants) - (has - wants) // 2 for has, wants in zip(there, wanted)]
 
 
 def _windows(width, height, hr, fit, zoom):
-    """[width, height, ..., width used, height used]: sizes and corners of all that a pair is cut from, in pixels."""
+    """Return the sizes and corners in pixels of all windows that a pair is cut from, ending with the size used."""
     zoomed = _zoomed(width, height, zoom)
     used = used_size(*zoomed, hr, fit)
     return [width, height, *zoomed, *_corner((width, height), zoomed), *_corner(zoomed, used), *used]

@@ -1,11 +1,11 @@
-"""Random degradations of real photographs: blur, downscaling, noise, JPEG and sharpening, drawn anew for each image.
+"""Random degradations of real photographs: blur, downscaling, noise, JPEG, and sharpening, drawn anew for each image.
 
-Sources: Wang et al. 2021 (Real-ESRGAN), section 3: two passes of blur, resize, noise and JPEG. Zhang et al. 2021
-(BSRGAN), section 3: the stages in random order, several filters, JPEG last. Papers 000 (CCTV), 002 (blur) and 003
+Every range is data: ``CONDITIONS`` holds those of each preset. Blur is measured in lr pixels, so that a preset means
+the same at every scale: at x4, a sigma of 0.4 lr pixels is 1.6 hr pixels.
+
+Sources: Wang et al. 2021 (Real-ESRGAN), section 3: two passes of blur, resize, noise, and JPEG. Zhang et al. 2021
+(BSRGAN), section 3: the stages in random order, several filters, JPEG last. Papers 000 (CCTV), 002 (blur), and 003
 (noise) asked for parts of it.
-
-Every range is data: ``CONDITIONS`` holds those of each preset. Blur is in input pixels, so that a preset means the same
-at every scale: at x4, a sigma of 0.4 input pixels is 1.6 target pixels.
 """
 
 import io
@@ -22,13 +22,16 @@ DOWNSCALING_FILTERS = ("bicubic", "bilinear", "lanczos")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One camera, sensor and messenger: each range is (lowest, highest), drawn uniformly.
+    """One camera, sensor, and messenger.
 
-    Stages, always in this order: Gaussian blur, downscaling by one of ``DOWNSCALING_FILTERS``, Gaussian noise for each
-    pixel and channel, JPEG with color at half resolution (4:2:0).
+    The stages always have this order: Gaussian blur, downscaling with one of ``DOWNSCALING_FILTERS``, Gaussian noise
+    for each pixel and channel, and JPEG with color at half resolution (4:2:0). Each range is (lowest, highest) and is
+    drawn from uniformly.
 
-    Attributes: sigma: standard deviation of the blur in input pixels. noise: of the noise, in levels of 0..255.
-        quality: of the JPEG.
+    Attributes:
+        sigma: Range of the blur's standard deviation in lr pixels.
+        noise: Range of the noise's standard deviation in levels of 0..255.
+        quality: Range of the JPEG quality.
     """
 
     sigma: tuple[float, float]
@@ -36,7 +39,16 @@ class Condition:
     quality: tuple[int, int]
 
     def __call__(self, target, size, rng):
-        """uint8 (H, W, C) -> uint8 (h, w, C); ``size`` is (h, w), ``rng`` a numpy Generator."""
+        """Degrade an hr image.
+
+        Args:
+            target: The hr image, a uint8 array (H, W, C).
+            size: (height, width) of the lr image in pixels.
+            rng: The NumPy generator to draw from.
+
+        Returns:
+            The lr image, a uint8 array (h, w, C).
+        """
         sigma = rng.uniform(*self.sigma) * len(target) / size[0]
         image = _gaussian(np.float32(target), sigma)
         image = resize(image, size, str(rng.choice(DOWNSCALING_FILTERS)))
@@ -45,28 +57,28 @@ class Condition:
 
     @property
     def mean_sigma(self):
-        """The middle of ``sigma``, in input pixels."""
+        """Mean of the range ``sigma``, in lr pixels."""
         return sum(self.sigma) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class RandomPhotograph:
-    """The training distribution: a strength for each image, and stages whose ranges grow with it.
+    """The training distribution: each image draws a strength, and the ranges of its stages grow with it.
 
-    Each image draws one strength, uniformly between the two of ``strength``: 0 is nearly clean, 1 a bad phone picture
-    that was sent twice. Every stage then draws its own value between 0.3 and 1 times the strength's part of its limit,
-    and may be left out. So light and heavy degradations are equally frequent, and each stage still varies by itself.
+    The strength is drawn uniformly from the range ``strength``. 0 is nearly clean; 1 is a bad phone picture that was
+    sent twice. Each stage then draws its own value between 0.3 and 1 times the strength's share of its limit, and it
+    may be left out. So light and heavy degradations are equally frequent, and each stage still varies independently.
 
     Attributes:
         strength: (lowest, highest), within 0..1.
-        clean: share of images that are only downscaled, by antialiased bicubic.
-        sigma: limit of the blur's standard deviation in input pixels, over all kinds of kernel.
-        noise: limit of the Gaussian noise's standard deviation in levels of 0..255.
-        shot: limit of the Poisson noise's standard deviation at white, in levels.
-        quality: (best, worst) quality of JPEG; the strength moves the range from the first to the second.
-        shuffled: share of images whose stages come in random order (BSRGAN).
-        twice: share of images that pass through a second, lighter blur, resize and JPEG (Real-ESRGAN).
-        sharpened: share of images that are sharpened before the last JPEG, as phones do.
+        clean: Share of images that are only downscaled, with antialiased bicubic.
+        sigma: Limit of the blur's standard deviation in lr pixels, for all kinds of kernel.
+        noise: Limit of the Gaussian noise's standard deviation in levels of 0..255.
+        shot: Limit of the Poisson noise's standard deviation at white, in levels of 0..255.
+        quality: (best, worst) quality of JPEG. The strength moves the range from the first to the second.
+        shuffled: Share of images whose stages come in random order (BSRGAN).
+        twice: Share of images that pass through a second, lighter blur, resize, and JPEG (Real-ESRGAN).
+        sharpened: Share of images that are sharpened before the last JPEG, as phones do.
     """
 
     strength: tuple[float, float] = (0.0, 1.0)
@@ -81,11 +93,20 @@ class RandomPhotograph:
 
     @property
     def mean_sigma(self):
-        """Mean standard deviation of the blur, in input pixels, over all images, with those that have none."""
+        """Mean standard deviation of the blur, in input pixels, over all images. Images without blur count as 0."""
         return (1 - self.clean) * 0.9 * self.sigma * 0.65 * sum(self.strength) / 2
 
     def __call__(self, target, size, rng):
-        """uint8 (H, W, C) -> uint8 (h, w, C), aligned with the target; ``size`` is (h, w), ``rng`` a Generator."""
+        """Degrade an hr image; the result stays aligned with it.
+
+        Args:
+            target: The hr image, a uint8 array (H, W, C).
+            size: (height, width) of the lr image in pixels.
+            rng: The NumPy generator to draw from.
+
+        Returns:
+            The lr image, a uint8 array (h, w, C).
+        """
         if rng.random() < self.clean:
             return resize(target, size, "bicubic")
         strength = rng.uniform(*self.strength)
@@ -111,7 +132,7 @@ class RandomPhotograph:
         return to_levels(self._compressed(image, value(1), rng, 0.85))
 
     def _blurred(self, image, sigma, scale, rng):
-        """Blur of one of four kinds, equally wide in their standard deviation; a tenth of images stay as they are."""
+        """Blur with one of four kernels, all with the same standard deviation; a tenth of the images stay unchanged."""
         if rng.random() < 0.1:
             return image
         sigma *= scale
@@ -125,7 +146,7 @@ class RandomPhotograph:
         return _filtered(image, _motion(math.sqrt(12) * sigma, rng.uniform(0, math.pi)))
 
     def _partly_downscaled(self, image, size, rng):
-        """Half of the time to a size on the way, drawn anew; the rest of the way follows later."""
+        """Half of the time, downscale to a random size in between; the remaining downscale follows later."""
         if rng.random() < 0.5 or len(image) <= size[0]:
             return image
         share = rng.uniform(0, 1)
@@ -133,7 +154,7 @@ class RandomPhotograph:
         return resize(image, between, _filter(rng))
 
     def _noisy(self, image, value, scale, rng):
-        """Gaussian or Poisson noise, gray or in color; stronger before a downscale by `scale`, which averages it."""
+        """Add Gaussian or Poisson noise, gray or color; stronger before a downscale by `scale`, which averages it."""
         if rng.random() < 0.1:
             return image
         channels = 1 if rng.random() < 0.3 else image.shape[2]
@@ -143,7 +164,7 @@ class RandomPhotograph:
         return image + value(self.noise) * scale**0.5 * drawn
 
     def _compressed(self, image, strength, rng, often):
-        """JPEG whose 8x8 blocks begin anywhere, as after a crop."""
+        """Compress as JPEG with its 8x8 blocks at a random offset, as after a crop."""
         if rng.random() >= often:
             return image
         best, worst = self.quality
@@ -153,7 +174,7 @@ class RandomPhotograph:
         return np.float32(jpeg(levels, quality, int(rng.choice((0, 2))))[top:, left:])
 
     def _second_pass(self, image, size, value, rng):
-        """What a messenger does: resize, a little blur, JPEG, and back to the size of the input."""
+        """Do what a messenger does: resize, blur slightly, compress as JPEG, and resize back to the lr size."""
         factor = rng.uniform(0.7, 1.3)
         image = resize(image, [max(1, round(side * factor)) for side in size], _filter(rng))
         image = self._compressed(_gaussian(image, value(0.4) * factor), value(1), rng, 0.8)
@@ -165,12 +186,22 @@ CONDITIONS = {
     "real-mild": Condition(sigma=(0.1, 0.4), noise=(2, 8), quality=(55, 90)),
     "real-strong": Condition(sigma=(0.375, 0.875), noise=(6, 20), quality=(25, 60)),
 }
-"""Preset -> what draws an input. "real" is for training; the other two are fixed conditions to measure under, chosen to
-look like a photograph from a good messenger and like one from a bad camera. None was measured on cameras."""
+"""Maps each preset to the object that draws its lr images. "real" is for training. The other two are fixed conditions
+to measure under, chosen to look like a photograph from a good messenger and like one from a bad camera. None was
+measured on cameras."""
 
 
 def jpeg(image, quality, subsampling=2):
-    """uint8 (h, w, C) -> the same after a JPEG of a quality; subsampling 2 halves color, 0 keeps it."""
+    """Compress an image as JPEG and decode it again.
+
+    Args:
+        image: uint8 array (h, w, C) with C 1 or 3.
+        quality: JPEG quality of Pillow.
+        subsampling: 2 halves the color resolution, 0 keeps it.
+
+    Returns:
+        A uint8 array with the same shape.
+    """
     file = io.BytesIO()
     gray = image.shape[2] == 1
     Image.fromarray(image[..., 0] if gray else image).save(file, "JPEG", quality=quality, subsampling=subsampling)
@@ -178,7 +209,14 @@ def jpeg(image, quality, subsampling=2):
 
 
 def to_levels(values):
-    """Floats in levels of 0..255 -> uint8, clipped and rounded to the nearest."""
+    """Round floats to the nearest level, after clipping.
+
+    Args:
+        values: Floats in levels of 0..255, of any shape.
+
+    Returns:
+        A uint8 array with the same shape.
+    """
     return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
 
 
@@ -210,7 +248,7 @@ def _filtered(image, kernel):
 
 
 def _grid(reach):
-    """(y, x) offsets in pixels from the middle of a kernel that reaches `reach` pixels."""
+    """Return the (y, x) offsets in pixels from the center of a kernel that reaches `reach` pixels."""
     side = max(0, math.ceil(reach))
     return np.mgrid[-side : side + 1, -side : side + 1].astype(np.float32)
 
@@ -223,14 +261,14 @@ def _anisotropic(along, across, angle):
 
 
 def _disk(radius):
-    """A lens out of focus: a disk whose edge pixels count in part."""
+    """Return the kernel of a lens out of focus: a disk whose edge pixels have partial weight."""
     y, x = _grid(radius)
     kernel = np.clip(radius + 0.5 - np.hypot(y, x), 0, 1)
     return kernel / kernel.sum()
 
 
 def _motion(length, angle):
-    """A straight line of a length in pixels, one pixel wide."""
+    """Return the kernel of a straight motion with this length in pixels, one pixel wide."""
     y, x = _grid(length / 2)
     along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
     kernel = np.clip(length / 2 + 0.5 - np.abs(along), 0, 1) * np.clip(1 - np.abs(across), 0, 1)

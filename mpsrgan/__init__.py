@@ -1,6 +1,6 @@
 """Face super-resolution with GANs in Keras: five papers rebuilt, measured, and ready to use.
 
-Importing this package costs nothing: no Keras, no backend and no OpenCV is loaded until a model is asked for.
+Importing this package is cheap: Keras, its backend, and OpenCV load only when a model is requested.
 """
 
 from mpsrgan.errors import UserError

@@ -1,4 +1,4 @@
-"""``python -m mpsrgan``: the same as the console script."""
+"""Entry point for ``python -m mpsrgan``, which does the same as the console script."""
 
 import sys
 

@@ -2,7 +2,8 @@
 
 
 class UserError(ValueError):
-    """A mistake that the user can mend: says what came, what was expected and what to do next.
+    """A mistake that the user can fix.
 
-    Commands print it as ``error: ...`` on one line and leave with exit code 2.
+    The message says what was given, what was expected, and what to do next. Commands print it as ``error: ...`` on one
+    line and exit with code 2.
     """

@@ -1,1 +1,1 @@
-"""What goes in and out: images, whole files, what a file says of itself, the console, the machine. No Keras."""
+"""Input and output without Keras: images, atomic writes, provenance, downloads, the console, and the machine."""

@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all: every file that replaces another one is written by way of this module."""
+"""Atomic writes: a file appears complete or not at all.
+
+Every file that replaces another one is written through this module.
+"""
 
 import os
 import uuid
@@ -10,10 +13,19 @@ from mpsrgan.errors import UserError
 
 @contextmanager
 def whole_file(path, suffix=".tmp"):
-    """Yields the path of a file to write, which becomes ``path`` when that has succeeded and is gone when not.
+    """Yield a temporary path that replaces ``path`` on success and is deleted on failure.
 
-    Missing parent folders are made. ``suffix``: of the file to write, for writers that go by it. UserError for a place
-    that cannot be written.
+    Missing parent folders are created.
+
+    Args:
+        path: The file to write.
+        suffix: Suffix of the temporary file, for writers that choose the format by suffix.
+
+    Yields:
+        The path of the temporary file, in the same folder as ``path``.
+
+    Raises:
+        UserError: When ``path`` cannot be written.
     """
     path = Path(path)
     temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
@@ -31,6 +43,14 @@ def whole_file(path, suffix=".tmp"):
 
 
 def write_text(path, text):
-    """Write ``text`` as UTF-8 into the file ``path``. UserError as of `whole_file`."""
+    """Write text as UTF-8 to a file.
+
+    Args:
+        path: The file to write.
+        text: The content of the file.
+
+    Raises:
+        UserError: When ``path`` cannot be written, as in `whole_file`.
+    """
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

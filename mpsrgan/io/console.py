@@ -1,4 +1,4 @@
-"""What every command does around its work: errors on one line, exit codes, clean-up also on SIGTERM, a quiet Keras."""
+"""What all commands share: one-line errors, exit codes, cleanup on SIGTERM, and a quiet import of Keras."""
 
 import importlib
 import logging
@@ -15,9 +15,16 @@ INTERRUPTED, TERMINATED = 130, 143
 
 
 def exit_code(action):
-    """Runs `action() -> exit code or None` and returns the code of the process.
+    """Run a command and turn its errors into one line on stderr and an exit code.
 
-    A mistake of the user, a full disk and exhausted memory are one line on stderr and 2; Ctrl-C is 130, SIGTERM 143.
+    A SIGTERM ends the process with code 143, after the cleanup in ``finally`` blocks.
+
+    Args:
+        action: Function without parameters that returns an exit code or None, which counts as 0.
+
+    Returns:
+        The exit code of the process. It is 2 after a `UserError`, an operating system error such as a full disk, or
+            exhausted memory, and 130 after Ctrl-C.
     """
     try:
         with _sigterm_unwinds():
@@ -34,7 +41,11 @@ def exit_code(action):
 
 
 def say(text):
-    """A line on stderr; stdout is for results."""
+    """Print a line on stderr, because stdout is reserved for results.
+
+    Args:
+        text: The line.
+    """
     print(text, file=sys.stderr, flush=True)
 
 
@@ -45,7 +56,7 @@ def _say(error, code):
 
 @contextmanager
 def _sigterm_unwinds():
-    """By default SIGTERM ends Python on the spot, and what `finally` would have cleaned up stays behind."""
+    """Turn SIGTERM into an exit that runs `finally` blocks; by default it ends Python at once, without cleanup."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -57,10 +68,14 @@ def _sigterm_unwinds():
 
 
 def import_keras():
-    """Imports Keras with its backend; what that writes to stderr is shown only if it fails.
+    """Import Keras and its backend, and show what they print on stderr only if the import fails.
 
     TensorFlow 2.21 prints seven lines about drivers and rounding from C++, which TF_CPP_MIN_LOG_LEVEL does not silence.
-    Its warnings are left out too: it takes several networks, each compiled once, for one that is compiled anew.
+    TensorFlow's warnings are silenced too: it mistakes several networks that are each compiled once for one network
+    that is compiled repeatedly.
+
+    Raises:
+        UserError: When Keras or its backend is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
@@ -69,7 +84,7 @@ def import_keras():
         os.dup2(held.fileno(), 2)
         try:
             keras = importlib.import_module("keras")
-            keras.ops.zeros(())  # wakes the devices, which is when the last of it is printed
+            keras.ops.zeros(())  # initializes the devices, which prints the last of these lines
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except ModuleNotFoundError as error:
             raise UserError(

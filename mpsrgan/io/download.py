@@ -1,4 +1,7 @@
-"""Other people's weights, which the package uses and does not ship: found on disk or downloaded once, and checked."""
+"""Third-party weights that the package uses but does not ship.
+
+Each file is found on disk or downloaded once, and its digest is checked.
+"""
 
 import hashlib
 import os
@@ -15,26 +18,35 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 
 TIMEOUT = 20
-"""Seconds that a server may be silent."""
+"""Seconds without an answer from the server after which a download fails."""
 LARGEST = 1_000_000_000
-"""Bytes after which a download is given up; the largest of these files has 80 million."""
+"""Size in bytes beyond which a download is aborted; the largest of these files has 80 million."""
 ZOO_COMMIT = "47534e27c9851bb1128ccc0102f1145e27f23f98"
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def cache_folder():
-    """MPSRGAN_CACHE, else ~/.cache/mpsrgan; it need not exist."""
+    """Return the folder for downloads, which need not exist.
+
+    Returns:
+        The path in the environment variable MPSRGAN_CACHE, or else ~/.cache/mpsrgan.
+    """
     return Path(os.environ.get("MPSRGAN_CACHE") or Path.home() / ".cache" / "mpsrgan")
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file of weights: which environment variable names a copy, where else it lies, where it can be had.
+    """A file of third-party weights, with the places where it can be found.
 
-    Args: variable: of the environment. file: its name in <cache folder>/downloads. what: its name in messages.
-        remedy: what a user without it does next. urls: official homes, tried in turn; none if there is no stable one.
-        digest: "md5:..." or "sha256:..." of what a download has to be, and a cached copy too. A copy that `variable`
-        names is the user's own choice and is not compared.
+    A copy that the environment variable names is the user's own choice, so its digest is not checked.
+
+    Attributes:
+        variable: The environment variable that can name a copy of the file.
+        file: The file's name in the folder "downloads" of the cache folder.
+        what: The file's name in messages.
+        remedy: What a user without the file should do next, for messages.
+        urls: Official download addresses, tried in order. Empty if there is no stable address.
+        digest: "md5:..." or "sha256:..." that a download and a cached copy must match. None checks nothing.
     """
 
     variable: str
@@ -45,7 +57,14 @@ class Asset:
     digest: str | None = None
 
     def path(self):
-        """Where the file lies, downloaded if need be. Raises: UserError, of one line, if it cannot be had."""
+        """Return the path of the file, and download it first if necessary.
+
+        Returns:
+            The path of the user's own copy, the cached copy, or the new download, in this order of preference.
+
+        Raises:
+            UserError: When the file cannot be found or downloaded.
+        """
         if given := os.environ.get(self.variable):
             if not Path(given).exists():
                 raise UserError(f"{self.variable} names {given}, which does not exist")
@@ -64,7 +83,7 @@ class Asset:
         return hexdigest(path, algorithm) == expected
 
     def _download(self, target):
-        """Into a folder of its own beside `target`, then moved: whatever fails leaves nothing behind."""
+        """Download into a temporary folder beside `target`, then move the file; a failure leaves nothing behind."""
         failures = []
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,15 +104,21 @@ class Asset:
 
 
 class DownloadError(Exception):
-    """Why a file did not come, in a few words, such as "404 Not Found"."""
+    """The reason why a download failed, in a few words such as "404 Not Found"."""
 
 
 def fetch(url, path):
-    """Write what `url` answers into the file `path`; a bar on stderr shows how it goes.
+    """Download a URL to a file and show a progress bar on stderr.
 
-    Raises: DownloadError if it does not come whole, OSError if it cannot be written.
+    Args:
+        url: The address to download.
+        path: The file to write, as a Path.
+
+    Raises:
+        DownloadError: When the server cannot be reached or the download is incomplete or too large.
+        OSError: When ``path`` cannot be written.
     """
-    from urllib.request import Request, urlopen  # takes longer to import than all else here
+    from urllib.request import Request, urlopen  # here, because it takes longer to import than the rest of this module
 
     from tqdm import tqdm
 
@@ -101,7 +126,7 @@ def fetch(url, path):
     with open(path, "wb") as file:
         with _network("no connection"):
             answer = urlopen(request, timeout=TIMEOUT)
-        size = answer.length  # None where the server does not say
+        size = answer.length  # None if the server does not send it
         words = f"{path.name} from {urlsplit(url).hostname}"
         with answer, tqdm(desc=words, total=size, unit="B", unit_scale=True, file=sys.stderr) as bar:
             while part := _part(answer):
@@ -119,7 +144,7 @@ def _part(answer):
 
 @contextmanager
 def _network(words):
-    """Turns what urllib raises into a DownloadError of these words and the reason."""
+    """Turn the exceptions of urllib into a DownloadError with these words and the reason."""
     from http.client import HTTPException
     from urllib.error import HTTPError
 
@@ -129,7 +154,7 @@ def _network(words):
         error.close()
         raise DownloadError(f"{error.code} {error.reason}") from None
     except (OSError, HTTPException) as error:
-        cause = getattr(error, "reason", error)  # of a URLError, an exception or text
+        cause = getattr(error, "reason", error)  # a URLError's reason is an exception or a text
         if isinstance(cause, TimeoutError):
             raise DownloadError(f"no answer within {TIMEOUT} s") from None
         reason = getattr(cause, "strerror", None) or " ".join(str(cause).split()) or type(cause).__name__
@@ -137,9 +162,20 @@ def _network(words):
 
 
 def opencv_zoo(variable, model, file, what, revision, digest):
-    """The Asset of a model of the OpenCV zoo: from its two homes, because GitHub's quota for large files runs out.
+    """Return the Asset for a model in the OpenCV zoo.
 
-    Args: model: its folder's name. revision: a commit of its repository on Hugging Face. Others: as of `Asset`.
+    It has two download addresses, because GitHub's quota for large files runs out.
+
+    Args:
+        variable: As in `Asset`.
+        model: The name of the model's folder.
+        file: As in `Asset`.
+        what: As in `Asset`.
+        revision: A commit of the model's repository on Hugging Face.
+        digest: As in `Asset`.
+
+    Returns:
+        The `Asset`.
     """
     return Asset(
         variable=variable,
@@ -156,7 +192,15 @@ def opencv_zoo(variable, model, file, what, revision, digest):
 
 @contextmanager
 def reading(path, expected):
-    """Turns what NumPy and h5py raise on a foreign or damaged file into a UserError "<path> is not <expected>: ..."."""
+    """Turn the errors that NumPy and h5py raise on a foreign or corrupt file into a UserError.
+
+    Args:
+        path: The file that is read inside the ``with`` block.
+        expected: What the file should be, in words.
+
+    Raises:
+        UserError: When reading fails. The message is "<path> is not <expected>: ...".
+    """
     try:
         yield
     except UserError:
@@ -166,11 +210,26 @@ def reading(path, expected):
 
 
 def describe(path):
-    """ "sface.onnx (sha256 0ba9fbfa)": the file's name and the beginning of its digest, for logs and results."""
+    """Describe a file by its name and the start of its digest, for logs and results.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A text such as "sface.onnx (sha256 0ba9fbfa)".
+    """
     return f"{Path(path).name} (sha256 {hexdigest(path)[:8]})"
 
 
 def hexdigest(path, algorithm="sha256"):
-    """Digest of a file's bytes in hexadecimal; `algorithm` as in hashlib."""
+    """Return the hexadecimal digest of a file's bytes.
+
+    Args:
+        path: The file.
+        algorithm: Name of the hash algorithm, as in hashlib.
+
+    Returns:
+        The digest as text.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,6 +1,8 @@
-"""The only place where value ranges change, and how images are resized and written; `mpsrgan.io.reading` reads them.
+"""Value ranges, resizing, and writing of images; `mpsrgan.io.reading` reads them.
 
-Everywhere else an image is a uint8 array (H, W, 3) in 0..255 or a float32 batch (N, H, W, 3) in -1..1.
+This is the only place where value ranges change. Everywhere else an image is a uint8 array (H, W, 3) in 0..255 or a
+float32 batch (N, H, W, 3) in -1..1.
+
 Source: paper 000 (MPSRGAN), section 5: "we normalized the pixels from (0, 255) to (-1, 1)".
 """
 
@@ -13,7 +15,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_file
 
 MAX_WRITTEN = 400_000_000
-"""Pixels of the largest image that `mpsrgan upscale` writes and `mpsrgan verify` compares, unless told otherwise."""
+"""Default limit in pixels for the images that `mpsrgan upscale` writes and `mpsrgan verify` compares."""
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -21,12 +23,12 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 WRITE_FORMATS = {
-    # level 1 with zlib's run-length strategy (3): as small as Pillow's own settings on photographs (68.8 against 68.0
-    # KB for a 256x256 portrait, 134 against 132 KB for a sharper one) in a quarter to a third of the time
+    # Level 1 with zlib's run-length strategy (3) makes photographs about as small as Pillow's defaults do (68.8
+    # against 68.0 KB for a 256x256 portrait, 134 against 132 KB for a sharper one) in a quarter to a third of the time.
     ".png": ("PNG", {"compress_level": 1, "compress_type": 3}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"lossless": True, "exact": True}),  # exact: also the colours of what alpha hides
+    ".webp": ("WEBP", {"lossless": True, "exact": True}),  # exact: keep the colors of transparent pixels
     ".bmp": ("BMP", {}),
     ".tif": ("TIFF", {}),
     ".tiff": ("TIFF", {}),
@@ -36,25 +38,57 @@ WRITE_FORMATS = {
 
 
 def to_float(images):
-    """uint8 in 0..255 or uint16 in 0..65535, any shape -> float32 in -1..1 (paper 000, section 5). TypeError else."""
+    """Convert pixel levels to float32 in -1..1 (paper 000, section 5).
+
+    Args:
+        images: uint8 in 0..255 or uint16 in 0..65535, of any shape.
+
+    Returns:
+        A float32 array in -1..1 with the same shape.
+
+    Raises:
+        TypeError: When the dtype is neither uint8 nor uint16.
+    """
     images = np.asarray(images)
     if images.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"to_float takes uint8 in 0..255 or uint16, not {images.dtype}; convert the image first")
     levels = images.astype(np.float32)
-    levels /= np.float32(np.iinfo(images.dtype).max / 2)  # in place: a batch takes its own memory once, not three times
+    levels /= np.float32(np.iinfo(images.dtype).max / 2)  # in place, so a batch needs its memory once, not three times
     levels -= np.float32(1)
     return levels
 
 
 def to_uint8(images):
-    """`to_levels` of 0..255."""
+    """Convert floats in -1..1 to uint8 levels in 0..255, as `to_levels` does.
+
+    Args:
+        images: Floats in -1..1, of any shape.
+
+    Returns:
+        A uint8 array with the same shape.
+
+    Raises:
+        TypeError: When the dtype is not a float.
+        UserError: When an image contains NaN.
+    """
     return to_levels(images, np.uint8)
 
 
 def to_levels(images, dtype):
-    """Float in -1..1, any shape and float dtype -> uint8 or uint16, clipped and rounded to the nearest level.
+    """Convert floats in -1..1 to integer levels, clipped and rounded to the nearest level.
 
-    The inverse of ``to_float``, exact for all levels. TypeError for a dtype that is no float, UserError for NaN.
+    This is the inverse of ``to_float``, and it is exact for all levels.
+
+    Args:
+        images: Floats in -1..1, of any shape and float dtype.
+        dtype: uint8 or uint16.
+
+    Returns:
+        An array of ``dtype`` with the same shape.
+
+    Raises:
+        TypeError: When the dtype of ``images`` is not a float.
+        UserError: When an image contains NaN.
     """
     images = np.asarray(images)
     if not (np.issubdtype(images.dtype, np.floating) or images.dtype.name == "bfloat16"):
@@ -67,12 +101,21 @@ def to_levels(images, dtype):
 
 
 def resize(image, size, filter="bicubic"):
-    """Resize a uint8 array (H, W, 3), (H, W, 1) or (H, W) or a Pillow image to ``size`` = (height, width).
+    """Resize an image with one of Pillow's filters.
 
-    Returns a uint8 array with as many dimensions. A float array (H, W, C) gives a float32 one, neither rounded nor
-    clipped.
+    Pillow widens each filter when it downscales, which prevents aliasing.
 
-    ``filter`` is one of FILTERS; Pillow widens each when reducing (antialiasing). UserError for another name.
+    Args:
+        image: A Pillow image, a uint8 array (H, W, 3), (H, W, 1), or (H, W), or a float array (H, W, C).
+        size: The new (height, width) in pixels.
+        filter: One of `FILTERS`.
+
+    Returns:
+        A uint8 array with as many dimensions as ``image``. For a float array, a float32 array that is neither rounded
+            nor clipped.
+
+    Raises:
+        UserError: When ``filter`` is not in `FILTERS`.
     """
     if filter not in FILTERS:
         raise UserError(f"unknown filter {filter!r}: use one of {', '.join(FILTERS)}")
@@ -94,10 +137,16 @@ def _as_pillow(image):
 
 
 def save_image(image, path):
-    """Write a uint8 array (H, W, 3), (H, W, 1) or (H, W) or a Pillow image; the suffix of ``path`` names the format.
+    """Write an image to a file that appears complete or not at all.
 
-    Missing parent folders are made. The file appears whole or not at all. UserError for an unknown suffix or a
-    place that cannot be written.
+    Missing parent folders are created.
+
+    Args:
+        image: A uint8 array (H, W, 3), (H, W, 1), or (H, W), or a Pillow image.
+        path: The file to write. Its suffix decides the format.
+
+    Raises:
+        UserError: When the suffix is unknown or ``path`` cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in WRITE_FORMATS:

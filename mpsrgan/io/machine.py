@@ -1,6 +1,6 @@
-"""The machine: its cores, the memory that this process has taken, and the precision that suits its arithmetic.
+"""The machine: its CPU cores, the memory that this process has used, and the fastest precision that is accurate enough.
 
-Importing this module imports no Keras; `choose_precision` does.
+Importing this module does not import Keras; `choose_precision` does.
 """
 
 import os
@@ -12,14 +12,18 @@ import numpy as np
 
 CANDIDATES = (("bfloat16", "mixed_bfloat16"), ("float16", "mixed_float16"))
 QUICKER, AGREES = 1.25, 0.01
-"""A candidate must be that many times as fast, and its root mean square error at most that part of the result."""
+"""A candidate must be at least QUICKER times as fast, with a root mean square error of at most AGREES times the result.
+"""
 
 
 def choose_precision():
-    """(precision policy, why in words), from a 3x3 convolution of 64 channels, what most of the networks consist of.
+    """Choose the precision policy by timing a 3x3 convolution with 64 channels.
 
-    bfloat16 comes first, as it needs no loss scaling; float16 is tried on accelerators alone, because a convolution
-    with it takes minutes on some CPUs.
+    Most of the networks consist of such convolutions. bfloat16 is tried first, because it needs no loss scaling.
+    float16 is tried only on accelerators, because a float16 convolution takes minutes on some CPUs.
+
+    Returns:
+        A Keras precision policy and the reason for it in words.
     """
     seconds, exact = _convolve("float32")
     for dtype, policy in CANDIDATES[: 2 if _has_accelerator() else 1]:
@@ -31,7 +35,7 @@ def choose_precision():
 
 
 def _convolve(dtype, rounds=5):
-    """(the shortest of some times in seconds, the result as a float32 array)."""
+    """Return the shortest of several times in seconds and the result as a float32 array."""
     from keras import ops
 
     rng = np.random.default_rng(0)
@@ -46,16 +50,20 @@ def _convolve(dtype, rounds=5):
 
 
 def _has_accelerator():
-    """Is there another device than CPUs?"""
+    """Return whether there is a device other than a CPU."""
     import keras
 
     return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
 
 
 def peak_memory():
-    """Bytes of resident memory at most so far; 0 where the system does not tell (Windows).
+    """Return the peak resident memory of this process so far.
 
-    On Linux from /proc: getrusage counts what the parent held when it started this process.
+    On Linux the value comes from /proc, because getrusage also counts what the parent process held when it started this
+    one.
+
+    Returns:
+        Bytes, or 0 where the system does not tell (Windows).
     """
     try:
         with open("/proc/self/status") as file:
@@ -71,10 +79,14 @@ def peak_memory():
 
 
 def cores():
-    """CPU cores that this process may use -> int: by its affinity, and on Linux by the quota of its container."""
+    """Return the number of CPU cores that this process may use.
+
+    Returns:
+        The number of cores in the process's affinity, limited on Linux by the quota of its container.
+    """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text().split())
         return max(1, min(count, quota // period))
-    except (OSError, ValueError):  # no such file, or no quota: "max 100000"
+    except (OSError, ValueError):  # no such file, or no quota ("max 100000")
         return count

@@ -1,11 +1,13 @@
-"""What every upscaled file says of itself: a note of who made it, from what, and that its detail is a guess.
+"""The provenance note in every upscaled file: who made it, from what, and that its detail is a guess.
 
-The note is JSON: in XMP's exif:UserComment, but for TIFF also in the EXIF UserComment, in a PNG also in a text chunk
-"mpsrgan". To viewers the warning is the description. It documents and does not prove: it can be removed or forged.
+The note is JSON. It is stored in XMP's exif:UserComment, in the EXIF UserComment (except in TIFF), and in a PNG also in
+a text chunk named "mpsrgan". Viewers show the warning as the description. The note documents and does not prove: anyone
+can remove or forge it.
 
-XMP also names IPTC's digital source type compositeWithTrainedAlgorithmicMedia, "Edited using Generative AI", that is
-"Augmentation, correction or enhancement using a Generative AI model". algorithmicallyEnhanced would be wrong: it leaves
-the content alone, as sharpening does. Source: cv.iptc.org/newscodes/digitalsourcetype, of October 2024.
+XMP also states IPTC's digital source type compositeWithTrainedAlgorithmicMedia, "Edited using Generative AI", which
+means "Augmentation, correction or enhancement using a Generative AI model". The type algorithmicallyEnhanced would be
+wrong, because it leaves the content unchanged, as sharpening does. Source: cv.iptc.org/newscodes/digitalsourcetype,
+October 2024.
 """
 
 import hashlib
@@ -32,13 +34,13 @@ from mpsrgan.io.reading import open_header
 WARNING = "Upscaled by a neural network: fine detail is a guess, partly invented. Not evidence of anyone's identity."
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 KINDS = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF")
-"""Pillow's names of the formats that carry the note."""
+"""Pillow's names for the formats that can carry the note."""
 SUFFIXES = tuple(suffix for suffix, (kind, _) in WRITE_FORMATS.items() if kind in KINDS)
-"""Of the files that are written with it."""
+"""Suffixes of the files that can be written with the note."""
 KEY = "mpsrgan"
 MAX_TEXT, MAX_NOTE = 300, 32_768
 OURS = re.compile(r'\s*\{\s*"software"\s*:\s*"mpsrgan ')
-"""How the note begins, where other programs write too."""
+"""The start of our note, where other programs may write comments too."""
 _IN_XMP = re.compile(rb"<exif:UserComment>\s*<rdf:Alt>\s*<rdf:li[^>]*>([^<]*)</rdf:li>")
 _PNG_HEAD, _PNG_DATA = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 33
 _ASCII, _USER_COMMENT, _XMP = b"ASCII\0\0\0", ExifTags.Base.UserComment, 700
@@ -103,18 +105,31 @@ _CHECKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What a file says of itself. Unprintable letters of texts become "?", texts end after 300 letters.
+    """The note that a file carries about its origin.
 
-    Args: software: "mpsrgan X.Y.Z". model: name of the weights, or their architecture. weights_sha256: of their file.
-        input_sha256: of the input file's bytes; None if it came as an array. input_size: [width, height], upright.
-        scale: of the file, such as 4 or 2. steps: in words, such as "x4 network, reduced to x2 with Lanczos".
-        realism: 0 to 1, None for weights as they are. faithful: was the result bound to its input? lr_consistency: dB
-        between the input and the result reduced again, at most 100, which stands for more and for equality too.
-        faces: {what: how many}, or None. keeps: what of the input the result is bound to, "pixels", "colors" (and
-        coarse shapes, of a degraded input) or "nothing"; None in files of older versions. output_size: [width, height]
-        as written. pixels_sha256: `pixels_digest` of what was written; None in lossy formats. warning: for whoever
-        opens the file.
-    Raises: TypeError for a value of another type or out of its range.
+    Unprintable characters in texts become "?", and texts are cut after 300 characters.
+
+    Attributes:
+        software: "mpsrgan X.Y.Z".
+        model: Name of the weights, or their architecture.
+        weights_sha256: SHA-256 of the weights file.
+        input_sha256: SHA-256 of the input file's bytes. None if the input was an array.
+        input_size: [width, height] of the upright input in pixels.
+        scale: Scale of the file, such as 4 or 2.
+        steps: The processing steps in words, such as "x4 network, reduced to 12x10 by Lanczos".
+        realism: Weight interpolation in 0..1. None for weights as they are.
+        faithful: Whether the result was bound to its input.
+        lr_consistency: PSNR in dB between the input and the downscaled result. At most 100, which also stands for
+            higher values and for equality.
+        faces: {what: count}, or None.
+        keeps: What the result is bound to: "pixels", "colors" (and coarse shapes, for a degraded input), or "nothing".
+            None in files from older versions.
+        output_size: [width, height] in pixels as written.
+        pixels_sha256: `pixels_digest` of what was written. None in lossy formats.
+        warning: The warning for whoever opens the file.
+
+    Raises:
+        TypeError: When a value has the wrong type or is out of range.
     """
 
     software: str = f"mpsrgan {__version__}"
@@ -143,18 +158,30 @@ class Provenance:
 
     @property
     def description(self):
-        """The sentence that viewers show: the warning and the model."""
+        """The text that viewers show: the warning and the model."""
         return f"{WARNING} Model: {self.model}."
 
     def to_json(self):
-        """One line of ASCII."""
+        """Return the note as JSON.
+
+        Returns:
+            One line of ASCII text.
+        """
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
     def from_json(cls, text, name="the note"):
-        """The inverse; fields that only newer versions know are left out. name: of the file, for the error.
+        """Read a note from JSON, and ignore the fields that only newer versions know.
 
-        Raises: UserError of damaged JSON, a missing field or a wrong type.
+        Args:
+            text: The JSON, as `to_json` writes it.
+            name: Name of the file, for the error message.
+
+        Returns:
+            The `Provenance`.
+
+        Raises:
+            UserError: When the JSON is invalid, a field is missing, or a value has the wrong type.
         """
         try:
             if len(text) > MAX_NOTE:
@@ -173,26 +200,51 @@ class Provenance:
 
 
 def check_kind(kind):
-    """Raises: UserError for a format, as Pillow calls it, that cannot carry the note."""
+    """Check that a format can carry the note.
+
+    Args:
+        kind: Pillow's name of the format.
+
+    Raises:
+        UserError: When the format cannot carry the note.
+    """
     if kind not in KINDS:
         raise UserError(f"{kind} cannot carry the note that an upscaled image has to; use one of {', '.join(SUFFIXES)}")
 
 
 def save_options(kind, provenance):
-    """Keyword arguments of Pillow's ``Image.save`` that write the note; ``icc_profile=`` may stand beside them.
+    """Return the keyword arguments for Pillow's ``Image.save`` that write the note.
 
-    Args: kind: as of `check_kind`. Raises: UserError as there.
+    ``icc_profile=`` may be passed along with them.
+
+    Args:
+        kind: Pillow's name of the format, one of `KINDS`.
+        provenance: The note to write.
+
+    Returns:
+        A dict of keyword arguments.
+
+    Raises:
+        UserError: When the format cannot carry the note.
     """
     check_kind(kind)
     if kind == "PNG":
         return {"exif": _exif(provenance), "pnginfo": _png_info(provenance)}
-    if kind == "TIFF":  # Pillow takes no xmp= here, and with compression it fails on an inner directory
+    if kind == "TIFF":  # Pillow accepts no xmp= here, and with compression it fails on a nested directory
         return {"exif": _exif(provenance, {_XMP: _packet(provenance)}, comment=False)}
     return {"exif": _exif(provenance), "xmp": _packet(provenance)}
 
 
 def png_chunks(provenance, icc_profile=None):
-    """The bytes of the PNG chunks that ``save_options`` makes Pillow write, after one with the ICC profile if any."""
+    """Return the PNG chunks that ``save_options`` makes Pillow write, as bytes.
+
+    Args:
+        provenance: The note to write.
+        icc_profile: The bytes of an ICC profile, whose chunk comes first. None for no profile.
+
+    Returns:
+        The bytes of the chunks.
+    """
     chunks = [(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
     chunks += [chunk[:2] for chunk in _png_info(provenance).chunks]
     chunks.append((b"eXIf", _exif(provenance).removeprefix(b"Exif\0\0")))
@@ -202,17 +254,37 @@ def png_chunks(provenance, icc_profile=None):
 
 
 def insert_png_chunks(png, chunks):
-    """The bytes of a PNG file with ``chunks``, of `png_chunks`, after its IHDR. ValueError if ``png`` is no PNG."""
+    """Insert chunks into a PNG file, after its IHDR chunk.
+
+    Args:
+        png: The bytes of the PNG file.
+        chunks: The chunks as bytes, from `png_chunks`.
+
+    Returns:
+        The bytes of the new PNG file.
+
+    Raises:
+        ValueError: When ``png`` is not a PNG file.
+    """
     if not png.startswith(_PNG_HEAD) or len(png) <= _PNG_DATA:
         raise ValueError(f"the bytes of a PNG file were expected, not {bytes(png[:16])!r}")
     return b"".join([png[:_PNG_DATA], chunks, png[_PNG_DATA:]])
 
 
 def tiff_tags(provenance):
-    """Keyword arguments of ``tifffile.imwrite`` that write the note; ``iccprofile=`` may stand beside them."""
+    """Return the keyword arguments for ``tifffile.imwrite`` that write the note.
+
+    ``iccprofile=`` may be passed along with them.
+
+    Args:
+        provenance: The note to write.
+
+    Returns:
+        A dict of keyword arguments.
+    """
     packet = _packet(provenance)
     texts = {"description": _ascii(provenance.description), "software": _ascii(provenance.software)}
-    # metadata None: tifffile adds no description of its own
+    # metadata=None keeps tifffile from adding its own description.
     return {**texts, "metadata": None, "extratags": [(_XMP, 1, len(packet), packet, True)]}
 
 
@@ -227,7 +299,7 @@ def _exif(provenance, tags=(), comment=True):
     exif.update(tags)
     if comment:
         exif.get_ifd(ExifTags.IFD.Exif)[_USER_COMMENT] = _ASCII + provenance.to_json().encode()
-    return exif.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)  # its type: EXIF has UNDEFINED, Pillow BYTE
+    return exif.tobytes().replace(b"\x92\x86\0\1", b"\x92\x86\0\7", 1)  # EXIF wants UNDEFINED, Pillow writes BYTE
 
 
 def _packet(provenance):
@@ -245,9 +317,18 @@ def _png_info(provenance):
 
 
 def read_provenance(path):
-    """The Provenance of a file, from its PNG text, else its EXIF, else its XMP; None if it carries none.
+    """Read the note in a file from its PNG text, else from its EXIF, else from its XMP.
 
-    Reads no pixels. Raises: UserError (ImageError) for what is no image, damaged metadata, or a damaged note.
+    No pixels are read.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        The `Provenance`, or None if the file carries no note.
+
+    Raises:
+        UserError: When the file is not an image (ImageError), or its metadata or its note is corrupt.
     """
     with open_header(path) as (_, image):
         note = next((note for note in _notes(image) if note is not None), None)
@@ -255,9 +336,9 @@ def read_provenance(path):
 
 
 def _notes(image):
-    """The JSON in each place where it may lie, or None."""
+    """Yield the JSON, or None, from each place where the note may be."""
     yield image.info.get(KEY) if image.format == "PNG" else None
-    if "exif" in image.info or image.format == "TIFF":  # else Pillow reads a PNG's pixels to look for more
+    if "exif" in image.info or image.format == "TIFF":  # otherwise Pillow would read a PNG's pixels to find it
         comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(_USER_COMMENT)
         yield _ours(comment[len(_ASCII) :]) if isinstance(comment, bytes) else None
     packet = image.info.get("xmp")
@@ -266,17 +347,25 @@ def _notes(image):
 
 
 def _ours(comment):
-    """The text of a comment, None if it is another program's."""
+    """Return the text of a comment, or None if another program wrote it."""
     text = comment.decode(errors="replace")
     return text if OURS.match(text) else None
 
 
 def pixels_digest(array):
-    """sha256, in hexadecimal, over shape, dtype and bytes of an image's pixels, to tell whether they were changed.
+    """Return a digest of an image's pixels, which tells whether they were changed later.
 
-    Args: uint8 or uint16 array (H, W), or (H, W, C) with C 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA. An alpha that is
-        opaque everywhere and colours that are gray are left out first: some formats store them so and some do not.
-    Raises: TypeError for another dtype or shape.
+    The digest covers shape, dtype, and bytes. An alpha channel that is opaque everywhere is left out first, and colors
+    that are all gray become one channel, because some formats store them so and some do not.
+
+    Args:
+        array: uint8 or uint16 array (H, W) or (H, W, C), where C is 1 (gray), 2 (gray and alpha), 3 (RGB), or 4 (RGBA).
+
+    Returns:
+        The SHA-256 in hexadecimal.
+
+    Raises:
+        TypeError: When the dtype or the shape is another one.
     """
     pixels = np.asarray(array)
     if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2 or pixels.ndim not in (2, 3):

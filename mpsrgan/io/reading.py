@@ -1,4 +1,6 @@
-"""Image files: found in folders, and read into Pillow images, upright, or one ImageError that says what is wrong.
+"""Image files: listed in folders, and read into upright Pillow images.
+
+Whatever goes wrong becomes one ImageError that says what is wrong.
 
 Source: paper 000 (MPSRGAN), section 5: "converts it RGB mode".
 """
@@ -17,7 +19,7 @@ from mpsrgan.errors import UserError
 
 MAX_PIXELS = 100_000_000
 MANIFEST_NAME = "manifest.jsonl"
-# Raster formats that Pillow decodes itself: EPS, PS, PDF and WMF run outside programs and stay out.
+# Raster formats that Pillow decodes itself. EPS, PS, PDF, and WMF are excluded, because they run external programs.
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,7 +30,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow's parsers let through on damaged files (OSError holds UnidentifiedImageError; ValueError, UserError).
+# What Pillow's parsers raise on corrupt files. OSError includes UnidentifiedImageError, ValueError includes UserError.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -46,7 +48,15 @@ _DAMAGE = (
 
 
 class ImageError(UserError):
-    """A file that cannot be read as an image; ``reason`` is the message without the file's name."""
+    """A file that cannot be read as an image.
+
+    Args:
+        name: The file's name, which begins the message.
+        reason: What is wrong with the file.
+
+    Attributes:
+        reason: The message without the file's name.
+    """
 
     def __init__(self, name, reason):
         super().__init__(f"{name}: {reason}")
@@ -54,28 +64,47 @@ class ImageError(UserError):
 
 
 def open_image(source, *, max_pixels=MAX_PIXELS):
-    """Read a path or a seekable binary file into an upright 8-bit Pillow image of mode "RGB".
+    """Read an image file into an upright 8-bit Pillow image with mode "RGB".
 
-    The EXIF orientation is applied and the first frame of an animation taken. Transparency is laid on black.
-    The paper does not say what becomes of it; we use black because the padding is black too, so that what lies
-    outside the picture looks the same either way. 16-bit gray is scaled by 1/257 and rounded, decided by the file's
-    declared depth, never by its values; 16-bit colour keeps its high byte, which is how Pillow reads it.
+    The EXIF orientation is applied, and only the first frame of an animation is read. Transparent images are composited
+    on black. The paper does not say what becomes of transparency; we use black because the padding is black too, so
+    that everything outside the picture looks the same. 16-bit gray is scaled by 1/257 and rounded. The file's declared
+    depth decides this, never its values. 16-bit color keeps its high byte, which is how Pillow reads it.
 
-    Raises ImageError (a UserError) naming the file for anything missing, foreign, damaged, over ``max_pixels`` (read
-    from the header, before any decoding) or of a mode without a defined white (float, 32-bit integer).
+    Args:
+        source: A path or a seekable binary file.
+        max_pixels: Largest image to read, in pixels. The header is checked before anything is decoded.
+
+    Returns:
+        The Pillow image.
+
+    Raises:
+        ImageError: When the file is missing, foreign, corrupt, larger than ``max_pixels``, or of a mode without a
+            defined white (float, 32-bit integer). It is a UserError and names the file.
     """
     return open_reduced(source, lambda width, height: 1, max_pixels=max_pixels)[0]
 
 
 def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
-    """As ``open_image``, but a JPEG may be decoded at a part of its size -> (image, (width, height) of the whole).
+    """Read an image like ``open_image``, but decode a JPEG at a fraction of its size where allowed.
 
-    ``factor``: function of the upright (width, height) -> 1, 2, 4 or 8, how many times smaller the image may be; 2, 4
-    and 8 must divide both. Other formats come whole.
+    Other formats are decoded at full size.
+
+    Args:
+        source: A path or a seekable binary file.
+        factor: Function of the upright width and height that returns 1, 2, 4, or 8, the factor by which the image may
+            be downscaled. Factors 2, 4, and 8 must divide both sides.
+        max_pixels: Largest image to read, in pixels.
+
+    Returns:
+        The Pillow image, and the (width, height) of the whole upright image in pixels.
+
+    Raises:
+        ImageError: As in ``open_image``.
     """
     with _header(source, max_pixels) as image:
         whole = None
-        if image.format == "JPEG":  # of the others some know their orientation only when they are loaded
+        if image.format == "JPEG":  # some other formats know their orientation only after loading
             whole = upright_size(image)
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
@@ -87,9 +116,19 @@ def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
 
 
 def open_picture(source, *, max_pixels=MAX_PIXELS):
-    """As ``open_image``, but the Pillow image is as it lies in the file: its own mode and depth, not yet turned.
+    """Read an image file into a Pillow image in its own mode and depth, before its orientation is applied.
 
-    ``upright`` turns it. 16-bit colour comes in 8 bits, which is all that Pillow reads of it.
+    ``upright`` applies the orientation. 16-bit color is returned in 8 bits, which is all that Pillow reads.
+
+    Args:
+        source: A path or a seekable binary file.
+        max_pixels: Largest image to read, in pixels.
+
+    Returns:
+        The Pillow image as stored in the file.
+
+    Raises:
+        ImageError: When the file is missing, foreign, corrupt, or larger than ``max_pixels``.
     """
     with _header(source, max_pixels) as image:
         image.load()
@@ -98,11 +137,21 @@ def open_picture(source, *, max_pixels=MAX_PIXELS):
 
 @contextmanager
 def open_header(path):
-    """With it, (the file, its Pillow image, of which only the header is read); what fails there is an ImageError."""
+    """Open an image file and read only its header.
+
+    Args:
+        path: The image file.
+
+    Yields:
+        The open file and its Pillow image.
+
+    Raises:
+        ImageError: When the file cannot be read, or reading fails inside the ``with`` block.
+    """
     name = os.fspath(path)
     try:
         with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, of damaged EXIF
+            warnings.simplefilter("ignore")  # Pillow's warnings about corrupt EXIF
             yield file, _read_header(file, name)
     except UserError:
         raise
@@ -112,7 +161,16 @@ def open_header(path):
 
 
 def orientation(image):
-    """EXIF's orientation of a Pillow image, 1 to 8, or None: viewers show one with broken EXIF as it is stored."""
+    """Return the EXIF orientation of a Pillow image.
+
+    Viewers show an image with broken EXIF as it is stored, so it counts as an image without orientation.
+
+    Args:
+        image: The Pillow image.
+
+    Returns:
+        A number from 1 to 8, or None if there is none or the EXIF is broken.
+    """
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
     except _DAMAGE:
@@ -120,22 +178,33 @@ def orientation(image):
 
 
 def upright(image):
-    """A Pillow image turned and mirrored as its EXIF orientation says, the same if it says nothing."""
+    """Rotate and mirror a Pillow image as its EXIF orientation says.
+
+    Args:
+        image: The Pillow image.
+
+    Returns:
+        The upright image, or the same image if it has no orientation.
+    """
     turn = _TURNS.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
 def upright_size(image):
-    """(width, height) that `upright` gives a Pillow image."""
+    """Return the size that `upright` gives a Pillow image.
+
+    Args:
+        image: The Pillow image. Its header is enough.
+
+    Returns:
+        (width, height) in pixels.
+    """
     return image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
 
 
 @contextmanager
 def _header(source, max_pixels):
-    """With it, the Pillow image of a path or a seekable binary file, of which only the header is read.
-
-    ImageError for whatever goes wrong, also with the image afterwards.
-    """
+    """Yield a Pillow image with only its header read; errors here and in the ``with`` block become ImageError."""
     with _opened(source) as file:
         name = os.fspath(source) if file is not source else getattr(source, "name", "image data")
         try:
@@ -170,7 +239,7 @@ def _opened(source):
 
 
 def _read_header(file, name):
-    """Image.open without its size check, which would warn or fail before ours, with another limit."""
+    """Open an image without the size check of Image.open, which would warn or fail first, at another limit."""
     Image.init()
     file.seek(0)
     prefix = file.read(16)
@@ -178,7 +247,7 @@ def _read_header(file, name):
     for kind in READ_FORMATS:
         factory, accept = Image.OPEN.get(kind, (None, None))
         accepted = accept(prefix) if accept else factory is not None
-        if not accepted or isinstance(accepted, str):  # a str tells that Pillow was built without the decoder
+        if not accepted or isinstance(accepted, str):  # a str means that Pillow was built without the decoder
             continue
         file.seek(0)
         try:
@@ -190,9 +259,19 @@ def _read_header(file, name):
 
 
 def is_gray16(image):
-    """Is it gray of 16 bits, as Pillow opened it? It gives no format to copies. Raises: ValueError for others of those.
+    """Return whether an image is 16-bit gray.
 
-    Pillow gives gray TIFFs of 9 to 15 bits, and with white as zero, the mode of 16 bits without a change of values.
+    Pillow opens gray TIFFs with 9 to 15 bits, and those where white is zero, in the 16-bit mode without changing their
+    values. They are rejected.
+
+    Args:
+        image: The Pillow image as opened. A copy does not work, because Pillow gives copies no format.
+
+    Returns:
+        True for 16-bit gray.
+
+    Raises:
+        ValueError: When a gray TIFF with more than 8 bits does not have 16 bits and black as zero.
     """
     if image.format == "TIFF" and image.mode.startswith("I;16"):
         if image.tag_v2.get(258) != (16,) or image.tag_v2.get(262) != 1:
@@ -217,17 +296,33 @@ def _gray16_to_rgb(image):
 
 
 def named_like_image(path):
-    """Has a file the suffix of one of READ_FORMATS?"""
+    """Return whether a file has the suffix of a format in `READ_FORMATS`.
+
+    Args:
+        path: The file, which is not opened.
+
+    Returns:
+        True if the suffix belongs to one of the formats.
+    """
     Image.init()
     return Image.EXTENSION.get(Path(path).suffix.lower()) in READ_FORMATS
 
 
 def list_images(folder, pattern="*"):
-    """Every file below ``folder`` whose name matches ``pattern``, sorted by its path; whether it is an image shows
-    when it is opened.
+    """List the files below a folder whose names match a pattern.
 
-    Hidden files and folders, manifests and anything but regular files are left out; links to folders are not
-    followed, so that a loop ends. UserError when ``folder`` is missing or no folder.
+    Hidden files and folders, manifests, and everything except regular files are left out. Links to folders are not
+    followed, so that loops end. Files are not opened here, so one that is not an image fails later.
+
+    Args:
+        folder: The folder to search at any depth.
+        pattern: Pattern for the file's name, as in fnmatch.
+
+    Returns:
+        A list of paths, sorted by their path below the folder.
+
+    Raises:
+        UserError: When ``folder`` is missing or is not a folder.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -1,6 +1,6 @@
-"""Colour of 16 bits: OpenCV reads it, OpenCV and tifffile write it, because Pillow knows but 8 bits of it.
+"""16-bit color: OpenCV reads it, and OpenCV and tifffile write it, because Pillow handles only 8 bits of it.
 
-Importing this module imports neither.
+Importing this module imports neither of them.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from mpsrgan.io.reading import ImageError
 
 KINDS = ("PNG", "TIFF")
 HEAD = 26
-"""Bytes at the beginning of a file that tell how deep it is."""
+"""Number of bytes at the start of a file that tell its bit depth."""
 _TURNED = {
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -20,12 +20,19 @@ _TURNED = {
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
     8: np.rot90,
 }
-"""By EXIF's orientation."""
+"""Maps an EXIF orientation to the function that makes an image upright."""
 
 
 def is_deep(image, head):
-    """Has a file 16 bits in more than one channel? Args: image: Pillow's, its header is enough. head: HEAD bytes of it
-    or more."""
+    """Return whether a file has 16 bits in more than one channel.
+
+    Args:
+        image: The Pillow image of the file. Its header is enough.
+        head: The first `HEAD` bytes of the file, or more.
+
+    Returns:
+        True for 16-bit color.
+    """
     if image.format == "PNG":
         return head[24] == 16 and head[25] != 0
     bits = image.tag_v2.get(258, ()) if image.format == "TIFF" else ()
@@ -33,7 +40,18 @@ def is_deep(image, head):
 
 
 def decode(data, name):
-    """The bytes of such a file -> uint16 (H, W, 2..4), RGB in its order, not turned. Raises: ImageError with `name`."""
+    """Decode a 16-bit color file.
+
+    Args:
+        data: The bytes of the file.
+        name: The file's name, for the error message.
+
+    Returns:
+        A uint16 array (H, W, C) with 2 to 4 channels in RGB order. The EXIF orientation is not applied.
+
+    Raises:
+        ImageError: When OpenCV cannot read the file as 16-bit color.
+    """
     import cv2
 
     try:
@@ -46,14 +64,27 @@ def decode(data, name):
 
 
 def turned(image, orientation):
-    """(H, W, C) upright, by EXIF's orientation."""
+    """Apply an EXIF orientation to an array.
+
+    Args:
+        image: Array (H, W, C).
+        orientation: EXIF orientation from 1 to 8, or None.
+
+    Returns:
+        The upright array, contiguous in memory.
+    """
     return np.ascontiguousarray(_TURNED.get(orientation, lambda image: image)(image))
 
 
 def write(image, file, kind, provenance, profile=None):
-    """uint16 (H, W, 2..4), gray or RGB with or without alpha, into a binary file of one of KINDS with its note.
+    """Write a 16-bit image with its provenance note to a binary file.
 
-    Args: profile: ICC, or None.
+    Args:
+        image: uint16 array (H, W, C) with 2 to 4 channels, gray or RGB with or without alpha.
+        file: The binary file to write to.
+        kind: The format, one of `KINDS`.
+        provenance: The note to write.
+        profile: The bytes of an ICC profile, or None.
     """
     if kind == "TIFF":
         import tifffile
@@ -64,7 +95,7 @@ def write(image, file, kind, provenance, profile=None):
         return
     import cv2
 
-    if image.shape[2] == 2:  # OpenCV knows no gray with alpha
+    if image.shape[2] == 2:  # OpenCV has no gray with alpha
         image = image[..., [0, 0, 0, 1]]
     order = [2, 1, 0] if image.shape[2] == 3 else [2, 1, 0, 3]
     made = cv2.imencode(".png", np.ascontiguousarray(image[..., order]))[1].tobytes()
