@@ -1,10 +1,10 @@
 """The command ``python -m data_prep``, whose arguments ``mpsrgan prepare`` shares."""
 
-import argparse
 import sys
 from collections import Counter
 from pathlib import Path
 
+from data_prep.arguments import Parser, not_negative, positive, size
 from data_prep.degrade import PRESETS, Degradation
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
@@ -22,27 +22,27 @@ def add_arguments(parser):
     """
     parser.add_argument("source", metavar="SRC", help="folder of photographs, searched at any depth")
     parser.add_argument("-o", "--out", required=True, help="folder for the pairs; must be new or empty")
-    size = {"type": size_argument, "metavar": "SIZE"}
-    parser.add_argument("--hr", default=256, **size, help="targets in pixels: side, or HEIGHTxWIDTH (default 256)")
-    parser.add_argument("--lr", default=64, **size, help="inputs in pixels: side, or HEIGHTxWIDTH (default 64)")
+    pixels = {"type": size, "metavar": "SIZE"}
+    parser.add_argument("--hr-size", default=256, **pixels, help="targets: a side, or WIDTHxHEIGHT (default 256)")
+    parser.add_argument("--lr-size", default=64, **pixels, help="inputs: a side, or WIDTHxHEIGHT (default 64)")
     add_picture_arguments(parser)
     parser.add_argument(
         "--counts",
-        type=_whole,
+        type=not_negative,
         nargs=3,
         metavar=("TRAIN", "VALIDATION", "TEST"),
         help="pairs in each split (default 80/10/10 per cent; the paper has 5500 550 50)",
     )
-    parser.add_argument("--seed", type=_whole, default=0, help="decides which image goes into which split (default 0)")
-    parser.add_argument("--min-side", type=_natural, help="skip images whose longer side is shorter (default: lr's)")
+    parser.add_argument("--seed", type=not_negative, default=0, help="decides the splits (default 0)")
+    parser.add_argument("--min-side", type=positive, help="skip images whose longer side is shorter (default: lr's)")
     parser.add_argument(
         "--pack",
-        type=_natural,
+        type=positive,
         metavar="MB",
         help="raw pixels in files of at most so many MB, such as 256, instead of PNGs: nothing to decode in training, "
         "for 2 to 3 times the disk space; SRC may then be a folder of pairs too",
     )
-    parser.add_argument("--workers", type=_natural, help="threads (default: one per core, up to 8)")
+    parser.add_argument("--workers", type=positive, help="threads (default: one per core, up to 8)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
 
 
@@ -73,8 +73,8 @@ def run(args):
     manifest = prepare(
         args.source,
         args.out,
-        hr=args.hr,
-        lr=args.lr,
+        hr=args.hr_size,
+        lr=args.lr_size,
         fit=args.fit,
         zoom=found.zoom if args.zoom is None else args.zoom,
         degradation=degradation,
@@ -95,7 +95,7 @@ def run(args):
 def _pack(args):
     from data_prep.pack import pack_pairs
 
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     add_arguments(parser)
     unasked = vars(parser.parse_args(["SRC", "-o", "OUT"])).items()
     free = ("source", "out", "pack", "workers", "quiet")
@@ -122,7 +122,7 @@ def degradation_of(args):
     """
     kernel, sigma = args.blur
     kernel = int(kernel) if kernel.is_integer() else kernel
-    return Degradation(args.filter, kernel, sigma, args.noise, args.degradation)
+    return Degradation(args.filter, kernel, sigma, args.lr_noise, args.degradation)
 
 
 def summary(manifest, reasons_shown=5):
@@ -146,7 +146,7 @@ def summary(manifest, reasons_shown=5):
     lr, hr = size_words(manifest.lr), size_words(manifest.hr)
     lines = [
         f"{manifest.folder}: {splits} (pairs of {lr} and {hr} pixels)",
-        f"enlarged, because smaller than {hr} pixels: {totals['enlarged']}",
+        f"upscaled, because smaller than {hr} pixels: {totals['enlarged']}",
         f"kept together as one person or near-duplicates: {sum(merged)} images in {len(merged)} groups",
         f"skipped: {totals['skipped']} of {totals['files']} files",
     ]
@@ -165,7 +165,7 @@ def main(argv=None):
     Returns:
         The exit code: 0, 2 after a user's mistake (reported on stderr), or 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog="python -m data_prep", description="Make training pairs of photographs.")
+    parser = Parser(prog="python -m data_prep", description="Make training pairs of photographs.")
     add_arguments(parser)
     args = parser.parse_args(argv)
     return exit_code(lambda: run(args))
@@ -174,7 +174,7 @@ def main(argv=None):
 def add_picture_arguments(parser, fit="pad"):
     """Add the options for making a pair from a photograph.
 
-    They are --fit, --zoom, --blur, --filter, --noise, and --degradation.
+    They are --fit, --zoom, --blur, --filter, --lr-noise, and --degradation.
 
     Args:
         parser: The argparse parser.
@@ -184,12 +184,12 @@ def add_picture_arguments(parser, fit="pad"):
         "--fit",
         choices=FITS,
         default=fit,
-        help="pictures of another shape: black borders, the middle, or resized anyhow (default %(default)s)",
+        help="photographs of another shape: pad with black, crop, or stretch (default %(default)s)",
     )
     parser.add_argument(
         "--zoom",
         type=float,
-        help="share of each side to keep of the middle, up to 1 (default: what suits a known data set, else 1)",
+        help="center crop: share of each side to keep, up to 1 (default: what suits a known data set, else 1)",
     )
     parser.add_argument(
         "--blur",
@@ -197,43 +197,14 @@ def add_picture_arguments(parser, fit="pad"):
         nargs=2,
         default=(0.0, 0.0),
         metavar=("KERNEL", "SIGMA"),
-        help="Gaussian blur before the reduction: taps (odd) and standard deviation in target pixels (default none)",
+        help="Gaussian blur before downscaling: taps (odd) and standard deviation in target pixels (default none)",
     )
-    parser.add_argument("--filter", choices=FILTERS, default="bicubic", help="of the reduction (default bicubic)")
-    parser.add_argument("--noise", type=float, default=0.0, help="on the inputs, in levels of 0 to 255 (default 0)")
+    parser.add_argument("--filter", choices=FILTERS, default="bicubic", help="of the downscale (default bicubic)")
+    parser.add_argument("--lr-noise", type=float, default=0.0, help="on the inputs, in levels (default 0)")
     parser.add_argument(
         "--degradation",
         choices=PRESETS,
         default="none",
-        help="cctv: inputs as of surveillance cameras, each of another one: blur, noise and JPEG (default none of it)",
+        help="inputs as cameras make them, with blur, noise and JPEG drawn for each: cctv, surveillance cameras; real, "
+        "cameras of all kinds, to train on; real-mild and real-strong to measure under (default none)",
     )
-
-
-def size_argument(text):
-    """Parse a size for argparse.
-
-    Args:
-        text: A side such as "256", or HEIGHTxWIDTH such as "112x92".
-
-    Returns:
-        The side as an int, or (height, width).
-
-    Raises:
-        ArgumentTypeError: When there are more than two numbers, or one is below 1.
-    """
-    sides = [_natural(part) for part in text.lower().split("x")]
-    if len(sides) > 2:
-        raise argparse.ArgumentTypeError(f"{text} has {len(sides)} numbers, a side or HEIGHTxWIDTH was expected")
-    return sides[0] if len(sides) == 1 else tuple(sides)
-
-
-def _whole(text):
-    if (number := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"{number} is negative, 0 or more was expected")
-    return number
-
-
-def _natural(text):
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is too small, 1 or more was expected")
-    return number

@@ -164,7 +164,7 @@ def size_words(size):
         "64" for a square, otherwise HEIGHTxWIDTH such as "112x92".
     """
     height, width = size
-    return str(height) if height == width else f"{height}x{width}"
+    return str(height) if height == width else f"{width}x{height}"
 
 
 def scale_of(hr, lr):

@@ -2,7 +2,7 @@
 
     python tools/pictures.py weights/mpsrgan-lite.png mpsrgan-lite
     python tools/pictures.py weights/mpsrgan-plus.png mpsrgan-plus@0 mpsrgan-plus@0.5 mpsrgan-plus
-    python tools/pictures.py weights/enhance.png enhance --faces orl --hr 112x92
+    python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 92x112
     python tools/pictures.py weights/mpsrgan-lite-curve.png --run runs/mpsrgan_lite
 
 NAME@R is NAME with realism R. The faces are scikit-image's astronaut (NASA, public domain), scans of pyvision_toolkit
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.command import size_argument
+from data_prep.arguments import size
 from data_prep.degrade import Degradation
 from data_prep.pairs import as_size, make_pair, size_words
 from data_prep.samples import orl_faces, yearbook_portraits
@@ -34,9 +34,9 @@ def main(argv=None):
     add("target", type=Path, help="PNG to write")
     add("weights", nargs="*", help="names or files, each NAME or NAME@REALISM")
     add("--faces", choices=FACES, default="portraits")
-    add("--hr", type=size_argument, default=256, help="of the truth (default 256)")
+    add("--hr-size", type=size, default=256, help="of the truth (default 256)")
     add("--blur", nargs=2, type=float, default=(0, 0), metavar=("KERNEL", "SIGMA"))
-    add("--noise", type=float, default=0.0)
+    add("--lr-noise", type=float, default=0.0)
     add("--run", type=Path, help="a finished run, whose validation PSNR is drawn")
     args = parser.parse_args(argv)
     (curve if args.run else examples)(args)
@@ -64,7 +64,7 @@ def whole_astronaut():
 
 
 FACES = {"portraits": portraits, "orl": orl, "astronaut": whole_astronaut}
-"""Name -> generator of (Pillow image, by how much its truth is smaller than --hr)."""
+"""Name -> generator of (Pillow image, by how much its truth is smaller than --hr-size)."""
 
 
 def examples(args):
@@ -76,11 +76,11 @@ def examples(args):
         n: Upscaler(w, faithful=False, **({"realism": float(r)} if r else {})) for n, (w, _, r) in named.items()
     }
     (scale,) = {upscaler.scale for upscaler in upscalers.values()}
-    degradation = Degradation(kernel=int(args.blur[0]), sigma=args.blur[1], noise=args.noise)
+    degradation = Degradation(kernel=int(args.blur[0]), sigma=args.blur[1], noise=args.lr_noise)
     columns = {title: [] for title in ("input", "bicubic", *upscalers, "truth")}
     captions = []
     for face, smaller in FACES[args.faces]():
-        hr = tuple(side // smaller for side in as_size(args.hr))
+        hr = tuple(side // smaller for side in as_size(args.hr_size))
         lr = hr[0] // scale, hr[1] // scale
         truth, small = make_pair(face, hr, lr, fit="crop", degradation=degradation, rng=np.random.default_rng(0))
         results = [BASELINES["bicubic"](small, hr), *(upscaler(small) for upscaler in upscalers.values())]

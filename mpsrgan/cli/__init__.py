@@ -1,9 +1,9 @@
 """The console script. A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``."""
 
-import argparse
 import importlib
 import sys
 
+from data_prep.arguments import Parser
 from mpsrgan import __version__
 from mpsrgan.io.console import exit_code
 
@@ -30,7 +30,7 @@ def main(argv=None):
 
 
 def _parse(argv):
-    parser = argparse.ArgumentParser(prog="mpsrgan", description="Face super-resolution with GANs.")
+    parser = Parser(prog="mpsrgan", description="Face super-resolution with GANs.")
     parser.add_argument("--version", action="version", version=f"mpsrgan {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     chosen = next((word for word in argv if word in COMMANDS), None)

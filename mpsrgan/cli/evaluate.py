@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.command import add_picture_arguments, degradation_of, size_argument
+from data_prep.arguments import size
+from data_prep.command import add_picture_arguments, degradation_of
 from data_prep.pairs import as_size, size_words
 from data_prep.prepare import check_out
 from data_prep.split import SPLITS
@@ -40,8 +41,8 @@ def add_arguments(parser):
         metavar="OUT",
         help="folder of the report, new or empty (default evaluation)",
     )
-    size = {"type": size_argument, "nargs": "+", "metavar": "SIZE"}
-    add("--lr", default=[64], **size, help="inputs in pixels: sides, or HEIGHTxWIDTH; one or several (default 64)")
+    pixels = {"type": size, "nargs": "+", "metavar": "SIZE"}
+    add("--lr-size", default=[64], **pixels, help="inputs: sides, or WIDTHxHEIGHT (default 64)")
     add("--scale", type=int, metavar="N", help="of the truth (default: the networks', or 4)")
     add_picture_arguments(parser, fit="crop")
     add("--split", choices=SPLITS, default="test", help="of prepared pairs (default test)")
@@ -80,12 +81,12 @@ def run(args):
     networks = [Network(*options, faithful=args.faithful) for options in weights]
     sizes = _sizes(args, photos, networks)
     if results and len(sizes) > 1:
-        raise UserError("--results are of one size; give one --lr")
+        raise UserError("--results are of one size; give one --lr-size")
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
     encoders, note = _encoders(args.encoder)
     photos.shape = sizes[0][1]
     if encoders and len({height / width for _, (height, width) in sizes}) > 1:
-        raise UserError("the --lr differ in shape, so that an encoder would see other parts; measure them one by one")
+        raise UserError("the --lr-size differ in shape, so encoders would see other parts; measure them one by one")
     finder = _finder(face, photos) if encoders else None
     fresh = not out.exists()
     try:
@@ -143,7 +144,7 @@ def _sizes(args, photos, networks):
         if scale and hr != (scale * lr[0], scale * lr[1]):
             raise UserError(f"the pairs are x{hr[0] // lr[0]}, the networks x{scale}; prepare pairs of that scale")
         return photos.sizes
-    lrs = [as_size(lr) for lr in args.lr]
+    lrs = [as_size(lr) for lr in args.lr_size]
     return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]
 
 

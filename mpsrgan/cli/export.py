@@ -1,6 +1,6 @@
 """``mpsrgan export``: a generator in, a file for another runtime out, with how far it is from Keras."""
 
-from data_prep.command import size_argument
+from data_prep.arguments import size
 from data_prep.pairs import size_words
 from mpsrgan.export import SIZE, export_generator
 from mpsrgan.export.formats import FORMATS, QUANTISE
@@ -13,10 +13,10 @@ def add_arguments(parser):
     add("--format", choices=FORMATS, help="default: by OUT's suffix: .onnx, .tflite, .xml, or none for saved_model")
     add(
         "--size",
-        type=size_argument,
+        type=size,
         default=SIZE,
         metavar="SIZE",
-        help=f"side in pixels, or HEIGHTxWIDTH: what litert takes, what the others are tried on (default {SIZE[0]})",
+        help=f"side in pixels, or WIDTHxHEIGHT: what litert takes, what the others are tried on (default {SIZE[0]})",
     )
     add("--quantise", choices=QUANTISE, help="litert: weights of 16 bits, or of 8 bits")
     add("--photos", metavar="DIR", help="photographs to measure Keras and the file on: their middle, reduced to --size")

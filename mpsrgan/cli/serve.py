@@ -2,7 +2,7 @@
 
 from argparse import ArgumentTypeError
 
-from mpsrgan.cli.arguments import whole_number
+from data_prep.arguments import positive
 from mpsrgan.io.console import say
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, NOTE, REAL, REALISM
@@ -23,10 +23,10 @@ def add_arguments(parser):
     add("--backend", choices=BACKENDS, default="auto", help="what computes, as of `mpsrgan upscale` (default: auto)")
     limits = parser.add_argument_group("limits")
     add = limits.add_argument
-    add("--max-pixels", type=whole_number, default=50_000_000, metavar="N", help="of a result (default %(default)s)")
+    add("--max-pixels", type=positive, default=50_000_000, metavar="N", help="of a result (default %(default)s)")
     add("--max-seconds", type=_positive, default=300, metavar="S", help="for one press of the button (default 300)")
     add("--max-mb", type=_positive, default=25, metavar="MB", help="of a file that is uploaded (default 25)")
-    add("--max-files", type=whole_number, default=20, metavar="N", help="photographs at once (default %(default)s)")
+    add("--max-files", type=positive, default=20, metavar="N", help="photographs at once (default %(default)s)")
 
 
 def run(args):

@@ -1,10 +1,9 @@
 """``mpsrgan upscale``: files and folders of images and videos in, the same names out, larger."""
 
 import sys
-from argparse import ArgumentTypeError
 from pathlib import Path
 
-from mpsrgan.cli.arguments import whole_number
+from data_prep.arguments import bounds, positive
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.upscale.backends import BACKENDS
@@ -83,7 +82,7 @@ def _add_result(group):
     group.add_argument("--scale", type=float, metavar="S", help="enlarge S times (default: as the network does)")
     group.add_argument(
         "--size",
-        type=_size,
+        type=bounds,
         metavar="WxH",
         help="the result's pixels; 1200x or x900 keeps the proportions. This and --scale apply the network as often as "
         "needed and reduce what is too large by Lanczos",
@@ -123,7 +122,7 @@ def _add_result(group):
     )
     group.add_argument(
         "--max-pixels",
-        type=whole_number,
+        type=positive,
         default=MAX_WRITTEN,
         metavar="N",
         help="largest image to write, in pixels (default %(default)s)",
@@ -132,7 +131,7 @@ def _add_result(group):
 
 def _add_video(group):
     group.add_argument(
-        "--every", type=whole_number, default=1, metavar="N", help="take every N-th frame; the duration stays"
+        "--every", type=positive, default=1, metavar="N", help="take every N-th frame; the duration stays"
     )
     group.add_argument("--start", metavar="TIME", help="seconds or mm:ss from which on the video is taken")
     group.add_argument("--end", metavar="TIME", help="and up to which")
@@ -177,11 +176,4 @@ def _latest():
 
 
 def _tile(text):
-    return text if text == "auto" else whole_number(text)
-
-
-def _size(text):
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not any(sides) or any(side and (not side.isdecimal() or not int(side)) for side in sides):
-        raise ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in pixels, such as 1200x900, 1200x or x900")
-    return tuple(int(side) if side else None for side in sides)
+    return text if text == "auto" else positive(text)

@@ -86,7 +86,7 @@ class Results(Method):
         if image.shape[:2] != size:
             raise UserError(
                 f"{self.files[photo.name]}: {size_words(image.shape[:2])} pixels, the truth has {size_words(size)}; "
-                "make the results from the inputs that --images writes, or choose --lr and --scale to match"
+                "make the results from the inputs that --images writes, or choose --lr-size and --scale to match"
             )
         return image
 

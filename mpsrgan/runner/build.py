@@ -15,7 +15,7 @@ from mpsrgan.training.optimizers import make_optimizer
 from mpsrgan.training.train_step import seed_everything
 
 GROWING = ("srgan", "lite")
-"""Architectures that may be smaller in the file that --start names, where there is no batch norm."""
+"""Architectures that may be smaller in the file that --init-weights names, where there is no batch norm."""
 
 
 def build_features(settings):
@@ -58,7 +58,7 @@ def build_gan(experiment, settings, features, encoder):
 
 
 def load_start(source, generator, architecture, arguments):
-    """Fills `generator`, built as these settings say, from the file that --start names; returns the file in words.
+    """Fills `generator`, built as these settings say, from the file of --init-weights; returns the file in words.
 
     A network with fewer filters or blocks grows into this one, and of a `lite` network an `srgan` without batch norm
     takes the residual part: `mpsrgan.training.grow`.
@@ -79,7 +79,7 @@ def load_start(source, generator, architecture, arguments):
         return f"the residual part of {words}"
     if (note["architecture"], theirs) != (architecture, arguments):
         raise UserError(
-            f"--start {source} holds {note['architecture']} with {note['arguments']}, but the settings ask for "
+            f"--init-weights {source} holds {note['architecture']} with {note['arguments']}, but the settings ask for "
             f"{architecture} with {arguments}; give the settings that it was trained with, or another file"
         )
     generator.set_weights(load_generator(path, **arguments).get_weights())

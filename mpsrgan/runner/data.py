@@ -113,7 +113,7 @@ def _check_fits(manifest, settings, data):
         wanted = f"{words(settings.lr)} -> {words(settings.hr)} ({degradation(settings)})"
         raise UserError(
             f"{data} holds pairs of {size}; this experiment needs {wanted}: give it the photographs themselves, or "
-            f"prepare them again with --lr {words(settings.lr)} --hr {words(settings.hr)} and that degradation"
+            f"prepare them again with --lr-size {words(settings.lr)} --hr-size {words(settings.hr)} and this one"
         )
     counts = tuple(len(manifest.split(split)) for split in SPLITS)
     if settings.counts and counts != tuple(settings.counts):

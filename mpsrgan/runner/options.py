@@ -2,8 +2,9 @@
 
 import argparse
 
+from data_prep.arguments import Parser, size
 from data_prep.degrade import PRESETS
-from mpsrgan.runner.settings import OPTIMIZERS, PRECISIONS, WEIGHTS
+from mpsrgan.runner.settings import OPTIMIZERS, PRECISIONS, WEIGHTS, flag
 
 ALL = "all"
 """The value of a study's option that runs all its choices."""
@@ -11,7 +12,7 @@ ALL = "all"
 
 def make_parser(experiment):
     """argparse's parser of one script."""
-    parser = argparse.ArgumentParser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
+    parser = Parser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
     add = parser.add_argument
     add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample photographs)")
     add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's set-up exactly")
@@ -27,10 +28,11 @@ def make_parser(experiment):
     add("--counts", type=int, nargs=3, metavar=("TRAIN", "VAL", "TEST"), help="images in each split")
     for name, kind, text in OPTIONS:
         if not (name == "optimizer" and study and study.option == name):
-            add("--" + name.replace("_", "-"), **_reading(kind), help=text)
+            add(flag(name), dest=name, **_reading(kind), help=text)
     add(
-        "--start",
-        metavar="FILE",
+        "--init-weights",
+        dest="start",
+        metavar="FILE|NAME",
         help="begin from this generator, a .h5 file of this architecture or a smaller one of it, or its name",
     )
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
@@ -39,23 +41,13 @@ def make_parser(experiment):
     return parser
 
 
-def _size(text):
-    height, _, width = text.partition("x")
-    try:
-        return int(height), int(width or height)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected pixels such as 256 or HEIGHTxWIDTH such as 112x92"
-        ) from None
-
-
 def _reading(kind):
     """A kind of option -> how argparse reads it."""
     if isinstance(kind, tuple):
         return {"choices": kind}
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
-    return {"type": kind, "metavar": {int: "N", float: "X", _size: "HxW"}[kind]}
+    return {"type": kind, "metavar": {int: "N", float: "X", size: "WxH"}[kind]}
 
 
 OPTIONS = (
@@ -65,8 +57,8 @@ OPTIONS = (
     ("seed", int, "decides splits, weights and order"),
     ("precision", PRECISIONS, "of the arithmetic; auto: a narrower one where it is quicker here and agrees"),
     ("recompute", bool, "keep less for the gradient and compute it again: a third more work for less memory"),
-    ("hr", _size, "size of the targets, such as 256 or 112x92"),
-    ("lr", _size, "size of the inputs"),
+    ("hr", size, "size of the targets: a side such as 256, or WIDTHxHEIGHT such as 92x112"),
+    ("lr", size, "size of the inputs"),
     ("channels", int, "1 gray, 3 colour"),
     ("blocks", int, "residual blocks of the generator"),
     ("filters", int, "filters of the generator (see the script)"),
@@ -90,13 +82,13 @@ OPTIONS = (
     ("first_steps", int, "steps of a first stage on other photographs, --first-data (paper 004)"),
     ("crop", int, "train on random crops of this many lr pixels"),
     ("flip", bool, "mirror half of the training images"),
-    ("turns", bool, "turn them by quarter turns, those that are not square by half ones"),
+    ("turns", bool, "rotate them by multiples of 90 degrees, those that are not square by 180"),
     ("rotate", float, "turn training images by up to X degrees"),
     ("brightness", float, "lighten or darken them by up to this part, 0..1"),
     ("contrast", float, "change their contrast by up to this part, 0..1"),
     ("tint", float, "tint them by up to this part, 0..1"),
-    ("noise", float, "new noise on the inputs at each step, standard deviation in levels of 0..255"),
-    ("lr_noise", float, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)"),
+    ("noise", float, "augment the inputs with new noise at each step, standard deviation in levels of 0..255"),
+    ("lr_noise", float, "noise that the lr images are prepared with, in levels of 0..255 (paper 003)"),
     (
         "degradation",
         PRESETS,

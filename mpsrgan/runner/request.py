@@ -10,6 +10,7 @@ from mpsrgan.runner.settings import (
     FREE_ON_RESUME,
     Settings,
     as_json,
+    flag,
     from_json,
     words,
 )
@@ -70,7 +71,7 @@ def resolve(experiment, args):
     if not args.resume and any(given.get(name) for name in FALLS):  # what is named replaces the preset's
         given = {**FALLS, **given}
     if useless := [name for name in experiment.unused if name in given]:
-        raise UserError(f"--{useless[0].replace('_', '-')} changes nothing in {experiment.name}; leave it out")
+        raise UserError(f"{flag(useless[0])} changes nothing in {experiment.name}; leave it out")
     if "counts" in given:
         given["counts"] = tuple(given["counts"])
     if args.resume:
@@ -115,7 +116,7 @@ def _variants(experiment, preset, given, args):
         raise UserError(f"--seeds is {seeds}; expected at least 1")
     decided = set().union(*study.choices.values())
     if clash := sorted(decided & set(given)):
-        raise UserError(f"--{study.option} {ALL} decides --{clash[0].replace('_', '-')}; leave it out")
+        raise UserError(f"--{study.option} {ALL} decides {flag(clash[0])}; leave it out")
     for name, changes in study.choices.items():
         settings = replace(experiment.preset(preset), **{**changes, **given}).check()
         for seed in range(seeds or 1):
@@ -125,7 +126,7 @@ def _variants(experiment, preset, given, args):
 
 
 def _paths(args):
-    """{name in PATHS: absolute or None}. A --start without folder and suffix stays: it names weights that ship."""
+    """{name in PATHS: absolute or None}. An --init-weights without folder and suffix names weights that ship."""
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
     if args.start:
         from mpsrgan.hub.h5 import is_name

@@ -163,7 +163,7 @@ def _with_encoder(request):
 
 
 def _started(request, gan, networks, checkpoints):
-    """Loads what --start names, and the discriminator beside it where one learns -> request.
+    """Loads what --init-weights names, and the discriminator beside it where one learns -> request.
 
     A run that goes on from its checkpoint does not need them.
     """

@@ -2,6 +2,7 @@
 
 from dataclasses import MISSING, asdict, dataclass, fields
 
+from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
 from mpsrgan.metrics.images import SSIM_WINDOW
 from mpsrgan.training.terms import TERMS, LossWeights
@@ -28,6 +29,14 @@ MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint"
 }
 """Setting -> smallest and largest value that can work."""
 
+FLAGS = {
+    "hr": "--hr-size",
+    "lr": "--lr-size",
+    "turns": "--rot90",
+    "noise": "--augment-noise",
+    "normalise": "--batch-norm",
+}
+"""Setting -> its option, where that is not the setting's own name."""
 FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
 """Settings that may change when a run goes on: they do not touch what has been learnt."""
 
@@ -116,29 +125,29 @@ class Settings:
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
-                raise UserError(f"{_option(name)} is {value}; expected at least {least}")
+                raise UserError(f"{flag(name)} is {value}; expected at least {least}")
             if name in MOST and value > MOST[name]:
-                raise UserError(f"{_option(name)} is {value}; expected at most {MOST[name]}")
+                raise UserError(f"{flag(name)} is {value}; expected at most {MOST[name]}")
         if not 0 < self.identity_crop <= 1:
             raise UserError(
                 f"--identity-crop is {self.identity_crop}; expected more than 0 and at most 1, a whole side"
             )
         for name in ("learning_rate", "decay_factor"):
             if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(f"{_option(name)} is {getattr(self, name)}; expected more than 0")
+                raise UserError(f"{flag(name)} is {getattr(self, name)}; expected more than 0")
         if self.cosine and (self.decay_every or self.decay_epochs):
             raise UserError("--cosine and a decay in steps were both asked for; leave out --cosine or --decay-...")
         if not any(getattr(self, name) for name in WEIGHTS):
-            raise UserError(f"all loss weights are 0; give one of {', '.join(map(_option, WEIGHTS))}")
+            raise UserError(f"all loss weights are 0; give one of {', '.join(map(flag, WEIGHTS))}")
         if self.channels not in (1, 3):
-            raise UserError(f"--channels is {self.channels}; expected 1 (gray) or 3 (colour)")
+            raise UserError(f"--channels is {self.channels}; expected 1 (gray) or 3 (color)")
         if self.counts and min(self.counts) < 1:
             raise UserError(f"--counts is {self.counts}; each split needs at least 1 image")
         if min(*self.lr, *self.hr) < 1:
-            raise UserError(f"--lr {words(self.lr)} and --hr {words(self.hr)}: sides of at least 1 pixel were expected")
+            raise UserError(f"--lr-size {words(self.lr)} and --hr-size {words(self.hr)}: expected at least 1 pixel")
         height, width = self.lr
         if not self.scale or self.hr != (self.scale * height, self.scale * width):
-            raise UserError(f"--hr {words(self.hr)} is no whole multiple of --lr {words(self.lr)}")
+            raise UserError(f"--hr-size {words(self.hr)} is no whole multiple of --lr-size {words(self.lr)}")
         if self.crop and self.crop > min(self.lr):
             raise UserError(f"--crop is {self.crop}; the inputs have {words(self.lr)} px, so expected at most that")
         if self.identity_weight and self.input_size != self.lr:
@@ -150,7 +159,7 @@ class Settings:
                 "it out by --no-relativistic"
             )
         if self.dssim_weight and self.scale * min(self.input_size) < SSIM_WINDOW:
-            raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr is too small for it")
+            raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr-size is too small for it")
         return self
 
     def pick(self, *names):
@@ -177,14 +186,15 @@ class Settings:
 
 
 def words(value):
-    """A setting as the command line and the reports write it: 112x92, 64 for 64x64, none, yes."""
+    """A setting as the command line and the reports write it: 92x112 (WIDTHxHEIGHT), 64 for 64x64, none, yes."""
     if isinstance(value, tuple) and len(value) == 2:
-        return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+        return size_words(value)
     return "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
-def _option(name):
-    return "--" + name.replace("_", "-")
+def flag(name):
+    """The command-line option of a setting."""
+    return FLAGS.get(name) or "--" + name.replace("_", "-")
 
 
 def as_json(settings):
