@@ -97,10 +97,10 @@ def test_files_say_whether_they_undo_a_blur(notes, faithful, tmp_path):
 
 
 def test_weights_that_undo_a_blur_are_left_alone(monkeypatch):
-    from mpsrgan import upscale
+    from mpsrgan.upscale import upscaler
 
     monkeypatch.setattr(
-        upscale, "open_generator", lambda source, backend: upscale.KerasGenerator(strong(build_generator(**SMALL)))
+        upscaler, "open_generator", lambda source, backend: upscaler.KerasGenerator(strong(build_generator(**SMALL)))
     )
     assert not Upscaler("pixelshuffle").faithful and Upscaler("pixelshuffle", faithful=True).faithful
     assert Upscaler("mpsrgan-lite").faithful and not Upscaler("mpsrgan-lite", faithful=False).faithful
