@@ -16,7 +16,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.evaluate import figures, measure, summary
 from mpsrgan.evaluate.methods import check_sources
 from mpsrgan.evaluate.photos import Folder, Photo
-from mpsrgan.faces import detect, encoders
+from mpsrgan.faces import detect, encoders, vectors
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.reading import open_image
@@ -33,8 +33,8 @@ class Tiny:
     name, size, terms, source = "sface", 16, "none", "a stand-in"
 
     def encode(self, images):
-        cells = encoders.prepare(images, 4).mean(axis=3).reshape(-1, 16)
-        return encoders.unit(cells - cells.mean(axis=1, keepdims=True) + 1e-3)
+        cells = vectors.prepare(images, 4).mean(axis=3).reshape(-1, 16)
+        return vectors.unit(cells - cells.mean(axis=1, keepdims=True) + 1e-3)
 
 
 def no_detector():

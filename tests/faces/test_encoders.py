@@ -8,7 +8,7 @@ import pytest
 GIVEN = {name: os.environ.get(name) for name in ("MPSRGAN_SFACE", "MPSRGAN_FACENET")}
 
 from mpsrgan.errors import UserError
-from mpsrgan.faces import encoders
+from mpsrgan.faces import encoders, vectors
 from mpsrgan.io.download import DownloadError
 from mpsrgan.io.images import resize
 from mpsrgan.models import facenet
@@ -28,7 +28,7 @@ class Colours:
     name, size, terms, source = "colours", 3, "none", "nothing"
 
     def encode(self, images):
-        return encoders.unit(encoders.prepare(images, 8).mean((1, 2)))
+        return vectors.unit(vectors.prepare(images, 8).mean((1, 2)))
 
 
 def flat(*colour, side=16):
@@ -98,14 +98,14 @@ def test_the_change_is_that_of_the_means_as_the_paper_computes_it():
 def test_images_are_reduced_without_aliasing_and_must_be_a_uint8_batch(rng):
     stripes = np.zeros((1, 80, 80, 3), "uint8")
     stripes[:, ::2] = 200
-    assert np.abs(encoders.prepare(stripes, 10).astype(int) - 100).max() <= 5  # the edges
+    assert np.abs(vectors.prepare(stripes, 10).astype(int) - 100).max() <= 5  # the edges
     same = rng.integers(0, 256, (2, 10, 10, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(encoders.prepare(same, 10), same)
-    assert encoders.prepare(same[:0], 5).shape == (0, 5, 5, 3)
+    np.testing.assert_array_equal(vectors.prepare(same, 10), same)
+    assert vectors.prepare(same[:0], 5).shape == (0, 5, 5, 3)
     with pytest.raises(TypeError, match="uint8"):
-        encoders.prepare(same / 255, 10)
+        vectors.prepare(same / 255, 10)
     with pytest.raises(ValueError, match="batch"):
-        encoders.prepare(same[0], 10)
+        vectors.prepare(same[0], 10)
 
 
 def test_an_unknown_encoder_is_refused():
@@ -169,7 +169,7 @@ def test_facenet_takes_what_was_saved_from_it_and_gives_unit_vectors(model, rand
     for variable in model.variables:
         variable.assign(variable * 0)
     monkeypatch.setenv("MPSRGAN_FACENET", str(random_file))
-    monkeypatch.setattr(facenet, "build_facenet", lambda: model)
+    monkeypatch.setattr("mpsrgan.faces.facenet.build_facenet", lambda: model)
     encoder = encoders.load_encoder("facenet")
     for variable, values in zip(model.variables, expected):
         np.testing.assert_array_equal(np.asarray(variable), values)
@@ -185,7 +185,7 @@ def test_facenet_takes_what_was_saved_from_it_and_gives_unit_vectors(model, rand
 
 def test_the_trainable_encoder_gives_the_vectors_of_facenet(model, random_file, monkeypatch, rng):
     monkeypatch.setenv("MPSRGAN_FACENET", str(random_file))
-    monkeypatch.setattr(facenet, "build_facenet", lambda: model)
+    monkeypatch.setattr("mpsrgan.faces.facenet.build_facenet", lambda: model)
     photos = rng.integers(0, 256, (2, 320, 200, 3), dtype=np.uint8)
     expected = encoders.load_encoder("facenet").encode(photos[:, 32:-32, 20:-20])
     encoder = facenet.build_encoder(share=0.8)
@@ -207,7 +207,7 @@ def test_a_face_is_the_middle_of_the_image_as_facenet_has_it(rng, height, width,
     rows, columns = max(1, round(share * height)), max(1, round(share * width))
     top, left = (height - rows) // 2, (width - columns) // 2
     middle = image[None, top : top + rows, left : left + columns]
-    expected = facenet.whiten(encoders.prepare(middle, 24))
+    expected = facenet.whiten(vectors.prepare(middle, 24))
     face = keras.ops.convert_to_numpy(facenet.Face(24, share)(image[None].astype("float32") / 127.5 - 1))
     assert face.shape == (1, 24, 24, 3) and np.abs(face - expected).mean() < 0.03
 

@@ -1,4 +1,6 @@
 import json
+import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,3 +52,10 @@ def test_a_run_keeps_the_precision_that_auto_meant(photos, tmp_path, monkeypatch
     monkeypatch.setattr("mpsrgan.io.machine.choose_precision", lambda: ("float32", "another machine"))
     assert run("--resume", "--steps", 2, "--precision", "auto") == 0
     assert "another machine" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("quota, expected", [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("", 6)])
+def test_cores_of_a_container(monkeypatch, quota, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    monkeypatch.setattr(machine, "Path", lambda name: SimpleNamespace(read_text=lambda: quota))
+    assert machine.cores() == expected

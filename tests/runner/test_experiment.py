@@ -325,7 +325,7 @@ def test_a_backend_that_is_not_there_is_one_line(photos, tmp_path):
         [sys.executable, str(SCRIPT), "--data", str(photos), "--out", str(tmp_path / "out")],
         capture_output=True,
         text=True,
-        env={**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(TESTS / "no_torch")},
+        env={**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": f"{TESTS / 'no_torch'}{os.pathsep}{ROOT}"},
     )
     assert result.returncode == 2 and "torch" in result.stderr and result.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()

@@ -125,14 +125,14 @@ def test_enhance_in_colour_and_of_another_size(people, tmp_path):
 
 
 def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
-    from mpsrgan.faces import encoders
+    from mpsrgan.faces import encoders, vectors
 
     class Standin:
         name, source = "stand-in", "tests"
 
         def encode(self, images):
             flat = np.array([np.asarray(Image.fromarray(image).resize((4, 4))).ravel() for image in images], "f4")
-            return encoders.unit(flat)
+            return vectors.unit(flat)
 
     monkeypatch.setattr(encoders, "ENCODERS", {"stand-in": Standin})
     monkeypatch.setattr("mpsrgan.runner.verification.ENCODERS", encoders.ENCODERS)

@@ -117,7 +117,7 @@ def after_five_steps(rng_seed, monkeypatch=None, remember=0, recompute=False, **
     varied(gan.generator, rng)
     gan.compile(*(keras.optimizers.SGD(0.02, momentum=0.9) for _ in range(2)))  # Adam makes much of rounding errors
     if monkeypatch:
-        monkeypatch.setattr("mpsrgan.training.gan.Fast", Plain)
+        monkeypatch.setattr("mpsrgan.training.gan.Fused", Plain)
     if remember:
         gan.remember_truth(remember)
     batches = [batch_of(rng) for _ in range(2)]

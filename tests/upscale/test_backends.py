@@ -260,10 +260,3 @@ def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypat
     assert backends.session_options(onnxruntime).intra_op_num_threads == 3
     monkeypatch.setattr(backends, "cores", lambda: 64)
     assert backends.session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"
-
-
-@pytest.mark.parametrize("quota, expected", [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("", 6)])
-def test_cores_of_a_container(monkeypatch, quota, expected):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
-    monkeypatch.setattr(backends, "Path", lambda name: SimpleNamespace(read_text=lambda: quota))
-    assert backends.cores() == expected

@@ -119,10 +119,10 @@ def test_in_tiles_colors_are_kept_the_same(tmp_path):
 
 
 def test_weights_that_undo_a_blur_are_not_projected(monkeypatch):
-    from mpsrgan import upscale
+    from mpsrgan.upscale import upscaler
 
     monkeypatch.setattr(
-        upscale, "open_generator", lambda source, backend: upscale.KerasGenerator(strong(build_generator(**SMALL)))
+        upscaler, "open_generator", lambda source, backend: upscaler.KerasGenerator(strong(build_generator(**SMALL)))
     )
     assert not Upscaler("pixelshuffle").faithful and Upscaler("pixelshuffle", faithful=True).faithful
     assert Upscaler("mpsrgan-lite").faithful and not Upscaler("mpsrgan-lite", faithful=False).faithful

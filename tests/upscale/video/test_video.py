@@ -410,9 +410,9 @@ def test_no_times(text):
 
 
 def test_without_pyav_the_command_to_install_it(clip, tmp_path, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("mpsrgan.upscale.video_")]:
+    for name in [name for name in sys.modules if name.startswith("mpsrgan.upscale.video.")]:
         monkeypatch.delitem(sys.modules, name)
-        monkeypatch.delattr(sys.modules["mpsrgan.upscale"], name.rpartition(".")[2])
+        monkeypatch.delattr(sys.modules["mpsrgan.upscale.video"], name.rpartition(".")[2])
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError, match=r'pip install "mpsrgan\[video\]"'):
         upscale_video(clip, tmp_path / "out.mp4", twice, scale=2)
