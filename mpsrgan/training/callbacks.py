@@ -1,7 +1,7 @@
-"""Callbacks that show a run while it lasts: metrics.csv, TensorBoard, sample grids, and a progress bar.
+"""Callbacks for the loop in `mpsrgan.training.loop`.
 
-They are Keras callbacks for the loop in `mpsrgan.training.loop`. Two callbacks control or score it: `LearningRate` and
-`EpochScores`.
+Most of them show a run while it lasts: metrics.csv, TensorBoard, sample grids, and a progress bar. `EpochScores` scores
+the validation split, and `LearningRate` sets the learning rate.
 """
 
 import csv

@@ -54,7 +54,7 @@ class GAN(keras.Model):
             strides and the factor are powers of 2. If they always stay aligned, a pattern with the period of the factor
             costs nothing and grows.
         relativistic: Let D judge by how much an image is more real than the mean of the other kind, see
-            `losses.relative`.
+            `mpsrgan.training.losses.relative`.
         name: Name of the model.
 
     Raises:
@@ -175,9 +175,6 @@ class GAN(keras.Model):
     def discriminator_losses(self, hr, sr, training):
         """Compute the loss of the discriminator: the sum of the cross entropies on real (1) and fake (0) images.
 
-        Differs from the paper in: real and fake images pass through D as one batch, so that batch norm sees the
-        combined distribution that its running statistics describe. The paper feeds them one after the other.
-
         Args:
             hr: Images (B, H, W, C) in [-1, 1].
             sr: Generated images of the same shape.
@@ -185,6 +182,9 @@ class GAN(keras.Model):
 
         Returns:
             The total loss and a dict of the logged terms: d_loss_real, d_loss_fake, d_real, and d_fake.
+
+        Differs from the paper in: real and fake images pass through D as one batch, so that batch norm sees the
+        combined distribution that its running statistics describe. The paper feeds them one after the other.
 
         Source: paper 000, section 6.1.
         """

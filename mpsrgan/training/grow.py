@@ -32,8 +32,8 @@ def grow(small, large):
         large: A generator of the same builder with at least as many filters and blocks.
 
     Raises:
-        UserError: When a layer of `small` is missing or smaller in `large`, or when the detail branch is wider in
-            `large`.
+        UserError: When a layer of `small` is missing or smaller in `large`, or when the detail branch has another
+            width.
 
     Source: Chen, Goodfellow, Shlens 2016, Net2Net, with zeros as gates.
     """

@@ -73,8 +73,9 @@ def perceptual(hr_features, sr_features):
     influence, whereas plain squared errors of VGG19's layers differ by a factor of a thousand.
 
     Args:
-        hr_features: List of features (B, h, w, c) of the hr images, as `vgg19.build_perceptual` gives them.
-        sr_features: The same of the sr images.
+        hr_features: List of features (B, h, w, c) of the hr images, as `mpsrgan.models.vgg19.build_perceptual` gives
+            them.
+        sr_features: List of features of the sr images, of the same shapes.
 
     Returns:
         A scalar in 0..4.
