@@ -1,1 +1,1 @@
-"""Networks as files: .h5, those that ship, weights between two of them, and whether they still compute the same."""
+"""Networks as files: .h5 files, the weights that ship and their probes, and weight interpolation."""

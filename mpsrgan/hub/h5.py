@@ -1,7 +1,7 @@
-"""Networks as files: weights in Keras's HDF5 layout plus one attribute that says how to build the network.
+"""Networks as .h5 files: weights in Keras's HDF5 layout plus one attribute that says how to build the network.
 
 The attribute ``mpsrgan`` holds JSON: {"format", "architecture", "arguments", "scale", "package", "notes"}. A file is
-only ever read into a network that this package builds; the model configuration that Keras writes is never used.
+only ever loaded into a network that this package builds. The model configuration that Keras writes is never used.
 """
 
 import errno
@@ -35,25 +35,39 @@ DISCRIMINATORS = {
     f"{paper}-discriminator": f"mpsrgan.models.{paper}:build_discriminator"
     for paper in ("srgan", "enhance", "pixelshuffle", "inception")
 }
-"""The same for discriminators."""
+"""Name in the file -> "module:function" of the discriminator's builder."""
 
 
 def save_generator(model, path, architecture="srgan", arguments=None, notes=None):
-    """Write a generator to a ``.h5`` file that ``load_generator`` and plain Keras ``load_weights`` both read.
+    """Write a generator to a ``.h5`` file that both ``load_generator`` and plain Keras ``load_weights`` can read.
 
     Args:
         model: Keras generator as built by ``architecture`` with ``arguments``, under any precision policy.
-        path: ends in .h5, not in .weights.h5, which Keras reads as another layout. Missing folders are made; the
-            file appears whole or not at all.
-        arguments: dict of the builder's keyword arguments; those left out are stored with their defaults.
-        notes: dict of JSON values kept in the file (training run, scores, ...).
-    Raises: UserError if the arguments do not build this model, the name is wrong or the place cannot be written.
+        path: Path that ends in .h5, but not in .weights.h5, which Keras reads as another layout. Missing folders are
+            created. The file appears whole or not at all.
+        architecture: A key of ARCHITECTURES.
+        arguments: Dict of the builder's keyword arguments. Those left out are stored with their defaults.
+        notes: Dict of JSON values to store in the file (training run, scores, and so on).
+
+    Raises:
+        UserError: When the arguments do not build this model, the name is wrong, or the file cannot be written.
     """
     _save(model, path, _one_of(ARCHITECTURES, architecture), arguments, notes, scale_of)
 
 
 def save_discriminator(model, path, architecture="srgan-discriminator", arguments=None, notes=None):
-    """The same for a discriminator, which `load_discriminator` reads. architecture: of DISCRIMINATORS."""
+    """Write a discriminator to a ``.h5`` file that ``load_discriminator`` can read.
+
+    Args:
+        model: Keras discriminator as built by ``architecture`` with ``arguments``, under any precision policy.
+        path: Path as in ``save_generator``.
+        architecture: A key of DISCRIMINATORS.
+        arguments: Dict of the builder's keyword arguments. Those left out are stored with their defaults.
+        notes: Dict of JSON values to store in the file.
+
+    Raises:
+        UserError: As in ``save_generator``.
+    """
     _save(model, path, _one_of(DISCRIMINATORS, architecture), arguments, notes, lambda model: None)
 
 
@@ -76,7 +90,7 @@ def _save(model, path, architecture, arguments, notes, scale_of):
         }
     )
     with whole_file(path, ".tmp.h5") as temporary:
-        needed = 8 * model.count_params()  # twice the float32 weights
+        needed = 8 * model.count_params()  # twice the size of the float32 weights
         if shutil.disk_usage(path.parent).free < needed:  # HDF5 may crash the process on a full disk
             raise OSError(errno.ENOSPC, f"{needed / 1e6:.0f} MB of free disk space are needed")
         with _without_legacy_warning():
@@ -86,26 +100,46 @@ def _save(model, path, architecture, arguments, notes, scale_of):
 
 
 def load_generator(source, architecture=None, **overrides):
-    """Build a generator and load its weights -> Keras model: lr (B, H, W, C) -> sr (B, sH, sW, C), both in [-1, 1].
+    """Build a generator and load its weights.
 
     The model follows Keras's current global precision policy (``keras.config.set_dtype_policy``), whatever policy it
-    was trained under: bfloat16 inference is a matter of setting it before the call.
+    was trained under. For bfloat16 inference, set the policy before the call.
 
     Args:
-        source: path of a .h5 file, or the name (a text without suffix and folder) of weights that ship, see
-            `mpsrgan.hub.registry`; such a file is compared with what shipped.
-        architecture, overrides: what the file's own description does not say or says wrongly: a key of ARCHITECTURES
-            and arguments of its builder. A plain Keras .h5 without description takes "srgan" and the builder's
-            defaults; its layers are matched by their order.
-    Raises: UserError if the file is missing, no HDF5, damaged, does not fit the architecture or holds a discriminator.
+        source: Path of a .h5 file, or the name of weights that ship (a text without suffix and folder), see
+            `mpsrgan.hub.registry`. The file of a name is checked to be the one that shipped.
+        architecture: A key of ARCHITECTURES, if the file has no description or a wrong one. A plain Keras .h5 file
+            without description uses "srgan". Its layers are matched by their order.
+        **overrides: Arguments of the builder that the description lacks or states wrongly. A plain Keras .h5 file uses
+            the builder's defaults.
+
+    Returns:
+        A Keras model from lr (B, H, W, C) to sr (B, sH, sW, C), both in [-1, 1].
+
+    Raises:
+        UserError: When the file is missing, is not HDF5, is corrupt, does not fit the architecture, or holds a
+            discriminator.
     """
     return _load(source, ARCHITECTURES, architecture, overrides)
 
 
 def load_discriminator(source, architecture=None, **overrides):
-    """The same for a discriminator -> Keras model: image (B, H, W, C) in [-1, 1] -> probability of real (B, 1).
+    """Build a discriminator and load its weights.
 
-    Its layer "logits" holds the value before the sigmoid. A plain Keras .h5 takes "srgan-discriminator".
+    Its layer "logits" holds the value before the sigmoid. The model follows Keras's current global precision policy.
+
+    Args:
+        source: As in ``load_generator``.
+        architecture: A key of DISCRIMINATORS, if the file has no description or a wrong one. A plain Keras .h5 file
+            uses "srgan-discriminator".
+        **overrides: As in ``load_generator``.
+
+    Returns:
+        A Keras model from images (B, H, W, C) in [-1, 1] to the probability of real (B, 1).
+
+    Raises:
+        UserError: When the file is missing, is not HDF5, is corrupt, does not fit the architecture, or holds a
+            generator.
     """
     return _load(source, DISCRIMINATORS, architecture, overrides)
 
@@ -138,11 +172,18 @@ def _load(source, table, architecture, overrides):
 
 
 def describe(source):
-    """The description in a file written by ``save_generator`` -> dict; nothing is built or loaded.
+    """Read the description in a file written by ``save_generator`` or ``save_discriminator``.
 
-    Keys: format, architecture, arguments, scale, package, notes. ``source`` is as in ``load_generator``. Imports no
-    Keras.
-    Raises: UserError as in ``load_generator``, and if the file has no description (a plain Keras .h5).
+    Nothing is built or loaded, and Keras is not imported.
+
+    Args:
+        source: As in ``load_generator``.
+
+    Returns:
+        A dict with the keys format, architecture, arguments, scale, package, and notes.
+
+    Raises:
+        UserError: As in ``load_generator``, and when the file has no description (a plain Keras .h5 file).
     """
     path = weights_file(source)
     note = _read_note(path)
@@ -152,12 +193,29 @@ def describe(source):
 
 
 def is_name(source):
-    """Is it the name of weights that ship, so a text without suffix and folder, and not a path?"""
+    """Tell whether a source is a name of weights that ship and not a path.
+
+    Args:
+        source: As in ``load_generator``.
+
+    Returns:
+        True for a text without suffix and folder.
+    """
     return isinstance(source, str) and source == Path(source).name and not Path(source).suffix
 
 
 def weights_file(source):
-    """Path of the .h5 file that `source`, as in `load_generator`, means, looked at. Raises: UserError as there."""
+    """Find and check the .h5 file of a source.
+
+    Args:
+        source: As in ``load_generator``.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UserError: When the file is missing, is not HDF5, or is not the one that shipped under that name.
+    """
     if is_name(source):
         return registry.entry(source).check()
     path = Path(source)
@@ -173,7 +231,7 @@ def weights_file(source):
 
 
 def _read_note(path):
-    """The description inside a file, checked -> dict, or None where there is none."""
+    """Read and check the description in a file -> dict, or None if there is none."""
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get(ATTRIBUTE)
@@ -206,7 +264,18 @@ def _builder(architecture):
 
 
 def complete(architecture, arguments):
-    """The builder's arguments with its defaults filled in, so that a file outlives a change of defaults."""
+    """Fill in the defaults of a builder's arguments, so that a file stays valid when the defaults change.
+
+    Args:
+        architecture: A key of ARCHITECTURES or DISCRIMINATORS.
+        arguments: Dict of the builder's keyword arguments.
+
+    Returns:
+        A dict of all arguments of the builder.
+
+    Raises:
+        UserError: When the architecture is unknown, or when its builder does not take these arguments.
+    """
     signature = inspect.signature(_builder(architecture))
     try:
         bound = signature.bind(**arguments)
@@ -217,7 +286,18 @@ def complete(architecture, arguments):
 
 
 def build(architecture, arguments):
-    """A network with random weights, of ARCHITECTURES or DISCRIMINATORS. Raises: UserError if it cannot be built."""
+    """Build a network with random weights.
+
+    Args:
+        architecture: A key of ARCHITECTURES or DISCRIMINATORS.
+        arguments: Dict of the builder's keyword arguments.
+
+    Returns:
+        The Keras model.
+
+    Raises:
+        UserError: When the network cannot be built.
+    """
     try:
         return _builder(architecture)(**arguments)
     except UserError:
@@ -228,7 +308,7 @@ def build(architecture, arguments):
 
 
 def _count(path):
-    """Number of weight arrays in a .h5 file, of a whole model or of weights alone."""
+    """Count the weight arrays in a .h5 file of a whole model or of weights alone."""
     found = []
     with h5py.File(path, "r") as file:
         group = file.get("model_weights", file)
@@ -238,7 +318,7 @@ def _count(path):
 
 @contextmanager
 def _without_legacy_warning():
-    """Keras advises against HDF5 on every save; here it is chosen because every Keras since 2015 reads it."""
+    """Silence Keras's advice against HDF5 on every save; we chose HDF5 because every Keras since 2015 reads it."""
     logger = logging.getLogger("absl")
     keep = lambda record: "HDF5" not in record.getMessage()  # noqa: E731
     logger.addFilter(keep)

@@ -1,12 +1,14 @@
-"""Between two trainings of one network: from faithful and soft (0) to realistic and partly made up (1).
+"""Weight interpolation between two trainings of one network.
 
-Network interpolation (Wang et al. 2018, ESRGAN, section 3.4): every weight is (1 - share) fidelity + share gan, where
-`fidelity` was trained on content alone and `gan` went on from it with a discriminator. Of two trainings that began
-apart the mean is no network at all. Importing this module imports neither Keras nor h5py.
+It goes from faithful and soft (0) to realistic and partly invented (1). In network interpolation (Wang et al. 2018,
+ESRGAN, section 3.4), every weight is (1 - share) fidelity + share gan. `fidelity` was trained on content alone, and
+`gan` continued from it with a discriminator. If two trainings started separately, the mean of their weights does not
+work as a network. Importing this module imports neither Keras nor h5py.
 
-Half of the weights' way is not half of the picture's: there `mpsrgan-plus` shows 0.4 of what its GAN changes. So that
-realism means a share of what one sees, the share of the weights is a power of it, chosen so that at realism 0.5 half of
-the change has come, where weights/registry.json knows when (`halfway`). For other files it is the realism itself.
+Half of the way between the weights is not half of the way between the images: there `mpsrgan-plus` shows 0.4 of what
+its GAN changes. Realism should be the share of the visible change. Therefore the share of the weights is a power of the
+realism, chosen so that a realism of 0.5 gives half of the change. The constant for this is `halfway` in
+weights/registry.json. For files without it, the share of the weights is the realism itself.
 """
 
 import math
@@ -23,9 +25,13 @@ from mpsrgan.io.download import describe
 
 @dataclass(frozen=True)
 class Mixture:
-    """Two .h5 files of one architecture and how far to go from the first to the second, 0..1; made by `mixture`.
+    """Two .h5 files of one architecture and the position between them. `mixture` makes it.
 
-    halfway: share of the second's weights that half of the way takes, see the function `halfway`.
+    Attributes:
+        fidelity: Path of the file that was trained on content alone.
+        gan: Path of the file that was trained with a discriminator.
+        realism: Position between the two, from 0 (fidelity) to 1 (gan).
+        halfway: Share of the GAN's weights that gives half of the change, 0..1, see the function `halfway`.
     """
 
     fidelity: Path
@@ -35,21 +41,28 @@ class Mixture:
 
     @property
     def share(self):
-        """Of the second's weights, 0..1."""
+        """The share of the GAN's weights, 0..1."""
         return self.realism ** math.log(self.halfway, 0.5)
 
     @property
     def end(self):
-        """The file whose weights these are, at realism 0 and 1; None between them."""
+        """The file whose weights are used as they are, at realism 0 and 1; None between them."""
         return {0: self.fidelity, 1: self.gan}.get(self.realism)
 
     @property
     def words(self):
-        """Both files with the beginnings of their digests, and the realism."""
+        """A text with both files, the beginnings of their digests, and the realism."""
         return f"realism {self.realism:g} from {describe(self.fidelity)} to {describe(self.gan)}"
 
     def load(self):
-        """The Keras generator, as of `load_generator`. Raises: UserError as there, and unless both fit together."""
+        """Load both files and interpolate their weights.
+
+        Returns:
+            The Keras generator, as from `load_generator`.
+
+        Raises:
+            UserError: As in `load_generator`, and when the two files do not fit together.
+        """
         from mpsrgan.hub.h5 import load_generator
 
         fidelity, gan = load_generator(self.fidelity), load_generator(self.gan)
@@ -57,7 +70,13 @@ class Mixture:
         return gan
 
     def has_batch_norm(self):
-        """Has the network batch norm? Its inference is not linear in the weights, so folded kernels do not mix."""
+        """Tell whether the network has batch norm.
+
+        Its inference is not linear in the weights, so kernels with folded batch norm cannot be interpolated.
+
+        Returns:
+            True if the GAN's file holds the statistics of a batch norm layer.
+        """
         import h5py
 
         names = []
@@ -67,10 +86,20 @@ class Mixture:
 
 
 def halfway(fidelity_model, gan_model, lr):
-    """Share of the GAN's weights at which half of what it changes in a picture has come -> float, to 1/256.
+    """Find the share of the GAN's weights that gives half of what the GAN changes in an image.
 
-    The change is the root of the mean squared difference to the fidelity model's picture. Args: lr (B, H, W, C) in
-    [-1, 1]. Raises: UserError if the models differ.
+    The change is the root of the mean squared difference from the fidelity model's image.
+
+    Args:
+        fidelity_model: Keras generator that was trained on content alone.
+        gan_model: Keras generator of the same architecture that was trained with a discriminator.
+        lr: Images (B, H, W, C) in [-1, 1].
+
+    Returns:
+        The share as a float in 0..1, accurate to 1/256.
+
+    Raises:
+        UserError: When the models differ.
     """
     begin, end = (np.asarray(model.predict_on_batch(lr)) for model in (fidelity_model, gan_model))
     change = lambda made: np.sqrt(np.mean(np.square(made - begin)))  # noqa: E731
@@ -83,10 +112,21 @@ def halfway(fidelity_model, gan_model, lr):
 
 
 def blend(fidelity_model, gan_model, realism):
-    """A new Keras model whose weights are (1 - realism) those of the first + realism those of the second.
+    """Make a new Keras model with weights interpolated between two models.
 
-    0 and 1 are the weights of one of them, bit for bit; the models stay as they are.
-    Raises: UserError if their architectures differ or realism is not in 0..1.
+    Its weights are (1 - realism) times those of the first plus realism times those of the second. At 0 and 1, the
+    weights are those of one model, bit for bit. The two models do not change.
+
+    Args:
+        fidelity_model: Keras generator that was trained on content alone.
+        gan_model: Keras generator of the same architecture that was trained with a discriminator.
+        realism: Share of the second model's weights, 0..1.
+
+    Returns:
+        The new Keras model.
+
+    Raises:
+        UserError: When the architectures differ, or when realism is not in 0..1.
     """
     import keras
 
@@ -97,19 +137,39 @@ def blend(fidelity_model, gan_model, realism):
 
 
 def load_blend(source, realism, fidelity=None):
-    """`blend` of files -> Keras generator, as of `load_generator`. Args and Raises: as of `mixture`, `Mixture.load`."""
+    """Load a generator with weights interpolated between two files.
+
+    Args:
+        source: As in `mixture`.
+        realism: As in `mixture`.
+        fidelity: As in `mixture`.
+
+    Returns:
+        The Keras generator, as from `load_generator`.
+
+    Raises:
+        UserError: As in `mixture` and `Mixture.load`.
+    """
     return mixture(source, realism, fidelity).load()
 
 
 def mixture(source, realism, fidelity=None):
-    """Which files are to be mixed -> Mixture. Looks at their descriptions; loads nothing.
+    """Find the two files to interpolate between.
+
+    It reads their descriptions and loads nothing.
 
     Args:
-        source: of the GAN's weights: the name of weights that ship, or the path of a .h5 file.
-        realism: 0 (the fidelity weights) to 1 (the GAN's).
-        fidelity: name or path of its partner, which was trained on content alone. None: the one that ships with it.
-    Raises: UserError if realism is not in 0..1, there is no partner, a file cannot be read or the two describe
-        different networks.
+        source: Name of weights that ship, or path of a .h5 file. These are the GAN's weights.
+        realism: Position between the two, from 0 (the fidelity weights) to 1 (the GAN's weights).
+        fidelity: Name or path of the partner that was trained on content alone. None means the partner that ships with
+            it.
+
+    Returns:
+        A `Mixture`.
+
+    Raises:
+        UserError: When realism is not in 0..1, there is no partner, a file cannot be read, or the two files describe
+            different networks.
     """
     from mpsrgan.hub.h5 import weights_file
     from mpsrgan.hub.registry import entry
@@ -131,9 +191,16 @@ def mixture(source, realism, fidelity=None):
 
 
 def partner_of(source):
-    """Name of the weights on content alone that ship with those named `source`; None for others and for files.
+    """Find the weights trained on content alone that ship with other weights.
 
-    Raises: UserError for a name that is unknown.
+    Args:
+        source: Name of weights that ship, or path of a .h5 file.
+
+    Returns:
+        The name of the partner, or None for a file and for weights without a partner.
+
+    Raises:
+        UserError: When the name is unknown.
     """
     from mpsrgan.hub.h5 import is_name
     from mpsrgan.hub.registry import entry
@@ -142,9 +209,18 @@ def partner_of(source):
 
 
 def mixed(fidelity, gan, realism):
-    """Arrays of two networks -> list of those between, each of the dtype of the second's; what is equal stays as it is.
+    """Interpolate between the arrays of two networks.
 
-    Raises: UserError if their number or shapes differ, or realism is not in 0..1.
+    Args:
+        fidelity: List of arrays of the first network.
+        gan: List of arrays of the second network.
+        realism: Share of the second network's arrays, 0..1.
+
+    Returns:
+        A list of arrays with the dtypes of the second network. Values that are equal in both networks stay the same.
+
+    Raises:
+        UserError: When the number or the shapes of the arrays differ, or when realism is not in 0..1.
     """
     _check(realism)
     fidelity, gan = ([np.asarray(array) for array in arrays] for arrays in (fidelity, gan))
@@ -176,7 +252,7 @@ def _check(realism):
 
 
 def _check_descriptions(found):
-    """Raises: UserError if what the files say of themselves differs. Plain Keras files say nothing."""
+    """Raise UserError if the descriptions in the two files differ. Plain Keras files have none."""
     from mpsrgan.hub import h5
 
     notes = []

@@ -1,4 +1,7 @@
-"""Does a network still compute what it computed when it was shipped? One random image through it, compared."""
+"""Probes, which check that a network still computes what it computed when it was shipped.
+
+One random image is passed through the network, and a few output values are compared with those in the registry.
+"""
 
 import keras
 import numpy as np
@@ -8,18 +11,29 @@ from mpsrgan.hub import registry
 from mpsrgan.hub.h5 import load_discriminator, load_generator
 
 SIZE = (12, 16)
-"""Height and width of the image, where the network takes any."""
+"""Height and width of the image, if the network takes any size."""
 VALUES = 16
 TOLERANCE = 1e-4
-"""Largest difference that float32 may make, or share of a value above 1. On the CPU TensorFlow 2.21 repeats what it
-gave, JAX 0.10 differs by at most 3e-6 (inception-1)."""
+"""The largest difference that float32 may cause, relative for values above 1.
+
+On the CPU, TensorFlow 2.21 repeats its earlier values exactly, and JAX 0.10 differs by at most 3e-6 (inception-1).
+"""
 
 
 def measure(model, seed=0, size=SIZE):
-    """What a network makes of a random image, on the CPU -> {"seed", "size", "values", "mean", "std"}.
+    """Pass a random image through a network on the CPU.
 
-    NumPy's default_rng(seed) draws the image (1, *size, C), uniform in [-1, 1], then 16 places of the flat output, a
-    share of its length each. A discriminator's output is here the value before its sigmoid.
+    NumPy's default_rng(seed) draws the image (1, *size, C), uniform in [-1, 1]. Then it draws 16 positions in the
+    flattened output, each as a share of its length. For a discriminator, the output here is the value before its
+    sigmoid.
+
+    Args:
+        model: Keras model.
+        seed: Seed of the image.
+        size: (height, width) of the image in pixels.
+
+    Returns:
+        A dict with the keys "seed", "size", "values", "mean", and "std".
     """
     rng = np.random.default_rng(seed)
     image = rng.uniform(-1, 1, (1, *size, model.input_shape[-1])).astype("float32")
@@ -33,7 +47,15 @@ def measure(model, seed=0, size=SIZE):
 
 
 def difference(measured, expected):
-    """Largest difference between two results of `measure` -> float, relative where a value is above 1."""
+    """Compute the largest difference between two results of `measure`.
+
+    Args:
+        measured: A result of `measure`.
+        expected: The result to compare with.
+
+    Returns:
+        The difference as a float, relative for values above 1. It is infinite if the numbers of values differ.
+    """
     ours, theirs = (np.array([*probe["values"], probe["mean"], probe["std"]]) for probe in (measured, expected))
     if ours.shape != theirs.shape:
         return float("inf")
@@ -41,9 +63,16 @@ def difference(measured, expected):
 
 
 def check_probe(name):
-    """Loads weights that ship, in float32, and runs their probe on the CPU by this backend -> the largest difference.
+    """Load weights that ship, in float32, and run their probe on the CPU with the current backend.
 
-    Raises: UserError if it is above `TOLERANCE`, or as `load_generator`.
+    Args:
+        name: Name of the weights.
+
+    Returns:
+        The largest difference as a float.
+
+    Raises:
+        UserError: When the difference is above `TOLERANCE`, or as in `load_generator`.
     """
     entry = registry.entry(name)
     policy = keras.config.dtype_policy()
@@ -54,7 +83,7 @@ def check_probe(name):
         found = difference(measure(model, entry.probe["seed"], entry.probe["size"]), entry.probe)
     finally:
         keras.config.set_dtype_policy(policy)
-    if not found <= TOLERANCE:  # nor is NaN
+    if not found <= TOLERANCE:  # `not <=` also catches NaN
         raise UserError(
             f"{entry.path}: on {keras.backend.backend()} its probe is {found:.2g} off, at most {TOLERANCE:g} was "
             "expected; the file is whole, so look at this backend's version and settings"

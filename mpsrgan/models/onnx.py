@@ -1,8 +1,8 @@
-"""A generator as an ONNX graph, written from the Keras graph layer by layer.
+"""Conversion of a generator to ONNX, written layer by layer from the Keras graph.
 
-It needs no TensorFlow, and is smaller than what a general converter traces: batch norm is folded into the convolution
-before it and enlarging is one node. Batch, height and width stay free. Between the two Transpose nodes at its ends the
-graph is (batch, channels, height, width), which is what runtimes compute in.
+It does not need TensorFlow. The graph is smaller than one traced by a general converter: batch norm is folded into the
+convolution before it, and upsampling is one node. Batch size, height, and width stay dynamic. Between the two Transpose
+nodes at its ends, the graph works on (batch, channels, height, width), the layout in which runtimes compute.
 """
 
 import json
@@ -14,19 +14,25 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 
 FORMAT = 1
-"""Of what this module writes. Another number makes `mpsrgan.upscale` convert again what it has cached."""
+"""The version of what this module writes. When it changes, `mpsrgan.upscale` converts cached files again."""
 METADATA = "mpsrgan"
-"""Key in the file's metadata_props; its value is JSON, see ``mpsrgan.upscale.backends.KerasGenerator.to_onnx``."""
+"""The key in the file's metadata_props. Its value is JSON, see ``mpsrgan.upscale.backends.KerasGenerator.to_onnx``."""
 OPSET, IR_VERSION = 17, 8
-"""Of 2022, which every runtime still in use reads."""
+"""Versions from 2022, which every runtime still in use can read."""
 
 
 def to_onnx(model, note):
-    """A Keras generator as an ``onnx.ModelProto``: "lr" (B, H, W, C) -> "sr" (B, sH, sW, C), float32 in [-1, 1].
+    """Convert a Keras generator to an ONNX model.
 
-    Args: model: of the layers that the builders in ``mpsrgan.hub.h5.ARCHITECTURES`` use. note: dict of
-        JSON values that goes into the file; "channels" is C.
-    Raises: UserError for any other layer, and where the package onnx is missing.
+    Args:
+        model: A Keras generator made of the layers that the builders in ``mpsrgan.hub.h5.ARCHITECTURES`` use.
+        note: Dict of JSON values to store in the file. Its entry "channels" is C.
+
+    Returns:
+        An ``onnx.ModelProto`` from "lr" (B, H, W, C) to "sr" (B, sH, sW, C), both float32 in [-1, 1].
+
+    Raises:
+        UserError: When the model has any other layer, or when the package onnx is missing.
     """
     onnx = import_onnx()
     helper = onnx.helper
@@ -62,7 +68,14 @@ def to_onnx(model, note):
 
 
 def import_onnx():
-    """The package onnx. Raises: UserError where it is missing."""
+    """Import the package onnx.
+
+    Returns:
+        The module `onnx`.
+
+    Raises:
+        UserError: When the package is not installed.
+    """
     try:
         import onnx.checker
         import onnx.helper
@@ -73,19 +86,19 @@ def import_onnx():
 
 
 class _Graph:
-    """What is written so far: nodes in order, weights by name, and the tensors that several nodes read."""
+    """The graph under construction: nodes in order, weights by name, and the tensors that several nodes read."""
 
     def __init__(self, helper):
         self.make_node, self.nodes, self.weights, self.shared, self.even = helper.make_node, [], {}, set(), set()
 
     def add(self, layer, kind, inputs, **attributes):
-        """A node -> the name of its output, "<layer>/<kind>"."""
+        """Add a node and return the name of its output, "<layer>/<kind>"."""
         name = f"{layer}/{kind}"
         self.nodes.append(self.make_node(kind, inputs, [name], name, **attributes))
         return name
 
     def weight(self, layer, kind, values, dtype=np.float32):
-        """A constant -> its name, "<layer>/<kind>"."""
+        """Add a constant and return its name, "<layer>/<kind>"."""
         self.weights[f"{layer}/{kind}"] = np.asarray(values, dtype)
         return f"{layer}/{kind}"
 
@@ -99,7 +112,7 @@ def _conv(graph, layer, inputs):
     if set(layer.strides) == {1}:
         total = [(size - 1) * rate for size, rate in zip(layer.kernel_size, layer.dilation_rate)]
         attributes["pads"] = [*(side // 2 for side in total), *(side - side // 2 for side in total)]
-    else:  # depends on the image's size; SAME_UPPER is TensorFlow's "same"
+    else:  # The padding depends on the image size. SAME_UPPER is TensorFlow's "same".
         attributes["auto_pad"] = "SAME_UPPER"
     narrow = len(kernel) <= 4 and max(layer.kernel_size) > 1 and inputs[0] in graph.even
     if narrow := narrow and set(layer.strides) == set(layer.dilation_rate) == {1}:
@@ -112,15 +125,15 @@ def _conv(graph, layer, inputs):
 
 
 def _four_pixels(kernel):
-    """(C, D, h, w) for stride 1 -> (4 C, D, h + 1, w + 1) for stride 2, which makes 2x2 pixels at once.
+    """Turn a kernel (C, D, h, w) for stride 1 into one (4 C, D, h + 1, w + 1) for stride 2, which makes 2x2 pixels.
 
-    Runtimes compute 8 or 16 channels at a time, of which 3 colours would leave most idle.
+    Runtimes compute 8 or 16 channels at a time, and with 3 colors most of them would be idle.
     """
     return np.concatenate([np.pad(kernel, ((0, 0), (0, 0), (y, 1 - y), (x, 1 - x))) for y in (0, 1) for x in (0, 1)])
 
 
 def _batch_norm(graph, layer, inputs):
-    """Into the kernel and the bias of the convolution before it; no node of its own."""
+    """Fold batch norm into the kernel and bias of the convolution before it, without a node of its own."""
     conv, _, kind = inputs[0].rpartition("/")
     kernel, bias = graph.weights.get(f"{conv}/kernel"), graph.weights.get(f"{conv}/bias")
     if kernel is None or kind not in ("Conv", "DepthToSpace") or inputs[0] in graph.shared:
@@ -202,7 +215,7 @@ _WRITERS = {
     "CropLike": _crop_like,
     "Rescaling": _rescaling,
 }
-"""Kind of layer -> function (graph, layer, names of its inputs) -> name of its output."""
+"""Layer class name -> function (graph, layer, names of the inputs) -> name of the output."""
 
 
 def _inputs(layer):
@@ -210,7 +223,7 @@ def _inputs(layer):
 
 
 def _is_even(layer, inputs):
-    """Does the layer make maps of even height and width, whatever the image's? inputs: the same of its inputs."""
+    """Tell whether a layer's output has even sides for every image; `inputs` tells the same of its inputs."""
     kind = type(layer).__name__
     if kind == "UpSampling2D":
         return not any(side % 2 for side in layer.size)

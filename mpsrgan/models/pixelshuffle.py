@@ -1,4 +1,7 @@
-"""Paper 002: pixel shuffles plus the bilinear picture times a learned scale, 512x512x3 -> 1024x1024x3."""
+"""Generator and discriminator of paper 002, 512x512x3 -> 1024x1024x3.
+
+The generator adds the output of pixel shuffles to the bilinearly upscaled input, times a learned scale.
+"""
 
 import math
 
@@ -10,33 +13,48 @@ from mpsrgan.errors import UserError
 from mpsrgan.models.layers import BilinearUpsampling, ClampedScale, CropLike, PixelShuffle, activate, batch_norm
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of RGB in 0..1: the "predetermined mean and standard deviation" of paper 002, section 5.1."""
+"""Statistics of RGB in 0..1: the "predetermined mean and standard deviation" of paper 002, section 5.1."""
 SCALE_RANGE, SCALE_START = (0.2, 0.8), 0.5
-"""Of the bilinear picture's learned scale (paper 002, section 5.2); the paper does not say where it begins."""
+"""Range and initial value of the learned scale of the bilinear image (paper 002, section 5.2).
+
+The paper does not state the initial value.
+"""
 
 
 def build_generator(scale=2, channels=3, filters=64, blocks=2):
-    """Generator of paper 002, section 5.2: lr (B, H, W, channels) -> sr (B, scale H, scale W, channels).
+    """Build the generator of paper 002.
 
-    Input and output are RGB (or gray) in [-1, 1], the output is float32 under every precision policy and, as no
-    activation ends it, may pass the range a little. Any H and W from 1 up; at odd ones the halved map is rounded up
-    and the surplus cropped at the end. In between pixels are normalised with ImageNet's statistics, as in the paper.
+    Input and output are RGB (or gray) images in [-1, 1]. The output is float32 under every precision policy. It ends
+    without an activation, so values may slightly exceed the range. For odd H or W, the size of the halved map is
+    rounded up, and the surplus is cropped at the end. Inside the network, pixels are normalized with the ImageNet
+    statistics, as in the paper.
 
-    The main path: conv 2x2 with stride 2 to `filters`, then `blocks` pairs of 3x3 convolutions that widen to
-    2 filters and come back, then a pixel shuffle and a narrower map for each factor of 2, tanh after every convolution
-    but the last. To this the bilinearly enlarged input is added, times one learned scale.
+    The main path begins with a 2x2 convolution with stride 2 to `filters`. Then come `blocks` pairs of 3x3 convolutions
+    that widen to 2 filters and return to `filters`, and then a pixel shuffle and a narrower map per factor of 2. Every
+    convolution but the last is followed by tanh. The bilinearly upscaled input, times one learned scale, is added to
+    the result.
 
     Args:
-        scale: power of two (the paper: 2, so two pixel shuffles: the main path begins at half the size).
-        filters: of the first convolution (the paper: 64), a multiple of scale.
-        blocks: the paper does not say how many convolutions follow; we use 2 pairs, all on the halved map, where a
-            convolution costs a sixteenth of what it would at the end.
-    Raises: UserError if scale is not a power of two from 2 up or filters cannot be halved that often.
+        scale: Upscaling factor, a power of two (the paper: 2, which takes two pixel shuffles, because the main path
+            begins at half the size).
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        filters: Filters of the first convolution (the paper: 64), a multiple of scale.
+        blocks: Pairs of convolutions. The paper does not say how many there are. We use 2 pairs, all on the halved map,
+            where a convolution costs a sixteenth of what it would cost at the end.
 
-    Differs from the paper in: nothing stated. Open in the text and decided here: the depths above; the learned scale
-    begins in the middle, at 0.5, and the main path as about the other half of the bilinear picture (`_carry`), if
-    there are at least 2 scale channels filters for it. Plain SGD at a rate of 0.02 improves that from the first step;
-    from random kernels it was 8 dB behind after 300 steps on the mean squared error (batches of 4, 32x32 pixels).
+    Returns:
+        A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.
+
+    Raises:
+        UserError: When scale is not a power of two from 2 up, or when filters cannot be halved often enough.
+
+    Differs from the paper in: nothing that it states. The text leaves some points open, which we decided as follows.
+    The depths are those above. The learned scale begins at 0.5, the center of its range. If there are at least 2 scale
+    channels filters, the main path begins as roughly the other half of the bilinear image (`_carry`). From there, plain
+    SGD with a learning rate of 0.02 improves the result from the first step. From random kernels it was 8 dB behind
+    after 300 steps on the mean squared error (batches of 4, 32x32 pixels).
+
+    Source: paper 002, section 5.2.
     """
     doublings = int(math.log2(scale)) if scale > 0 else 0
     if scale < 2 or scale != 2**doublings:
@@ -65,19 +83,25 @@ def build_generator(scale=2, channels=3, filters=64, blocks=2):
 
 
 def build_discriminator(size=(1024, 1024), channels=3, dropout=0.25):
-    """Discriminator of paper 002, section 5.3: image (B, *size, channels) in [-1, 1] -> probability of real (B, 1).
+    """Build the discriminator of paper 002.
 
-    Six 3x3 convolutions with stride 2, to 12, 48, 72, 48, 12 and 3 channels, each followed by LeakyReLU, dropout and
-    batch norm, in this order; then the map is flattened and one Dense gives the layer "logits", the value before the
-    sigmoid, which the losses use. Output float32.
+    Six 3x3 convolutions with stride 2 go to 12, 48, 72, 48, 12, and 3 channels. Each is followed by LeakyReLU, dropout,
+    and batch norm, in this order. The map is then flattened, and one Dense layer gives "logits", the value before the
+    sigmoid, which the losses use. The output is float32.
 
     Args:
-        size: (height, width) of the images; flattening fixes it (1024x1024: 768 values).
-        dropout: share of the channels that a block drops while training.
+        size: (height, width) of the images in pixels. Flattening fixes it (1024x1024 gives 768 values).
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        dropout: Share of the channels that each block drops during training.
 
-    Differs from the paper in: nothing stated. Open in the text and decided here: batch norm on all blocks but the
-    first, LeakyReLU(0.2) and a dropout of 0.25 of whole channels, as in the DCGAN copies of that block order; the
-    padding of 1 is Keras's "same", which for even sizes lies at the end alone.
+    Returns:
+        A Keras model from images (B, *size, channels) in [-1, 1] to the probability of real (B, 1).
+
+    Differs from the paper in: nothing that it states. The text leaves some points open. We decided on batch norm in all
+    blocks but the first, LeakyReLU(0.2), and a dropout of 0.25 of whole channels, as in the DCGAN copies of that block
+    order. The padding of 1 is Keras's "same", which for even sizes pads only at the end.
+
+    Source: paper 002, section 5.3.
     """
     image = keras.Input((*size, channels), name="image")
     x = _normalise(image)
@@ -97,10 +121,10 @@ def _conv_tanh(x, filters, name):
 
 
 def _carry(model, blocks, doublings):
-    """Sets some kernels so that the untrained main path is about (1 - SCALE_START) times the bilinear picture.
+    """Set some kernels so that the untrained main path gives about (1 - SCALE_START) times the bilinear image.
 
-    The 2x2 pixels that the first convolution joins travel in the first channels of each map, small enough for tanh to
-    be nearly linear, to the last convolution, which interpolates them. All other channels stay random.
+    The 2x2 pixels that the first convolution joins travel in the first channels of each map to the last convolution,
+    which interpolates them. They are small enough for tanh to be nearly linear. All other channels stay random.
     """
     channels, small = model.input_shape[-1], 0.2
     middle, bilinear = np.diag([0, 1, 0]), np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]])
@@ -120,7 +144,7 @@ def _carry(model, blocks, doublings):
 
 
 def _set_kernel(layer, taps, gain=1):
-    """taps: {(input channel, output channel): 2-D kernel}; nothing else feeds these output channels."""
+    """Set 2-D kernels, given as {(input channel, output channel): kernel}; nothing else feeds these output channels."""
     kernel = np.array(layer.kernel)
     kernel[..., sorted({output for _, output in taps})] = 0
     for (source, output), values in taps.items():
@@ -129,13 +153,13 @@ def _set_kernel(layer, taps, gain=1):
 
 
 def _statistics(channels):
-    """ImageNet's mean and standard deviation of each channel of an image in [-1, 1]; gray takes their averages."""
+    """Return ImageNet's mean and standard deviation per channel for images in [-1, 1]; gray uses the mean over RGB."""
     both = [list(IMAGENET_MEAN), list(IMAGENET_STD)] if channels == 3 else [[0.449] * channels, [0.226] * channels]
     return [2 * mean - 1 for mean in both[0]], [2 * std for std in both[1]]
 
 
 def _normalise(image):
-    """[-1, 1] -> what ImageNet's statistics call zero mean and unit variance, in float32."""
+    """Normalize an image in [-1, 1] to zero mean and unit variance under the ImageNet statistics, in float32."""
     mean, std = _statistics(image.shape[-1])
     offset = [-m / s for m, s in zip(mean, std)]
     return layers.Rescaling([1 / s for s in std], offset, dtype="float32", name="normalise")(image)

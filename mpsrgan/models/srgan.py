@@ -1,4 +1,7 @@
-"""Paper 000 (MPSRGAN): SRGAN's generator and discriminator, specialised on faces, 64x64x3 -> 256x256x3."""
+"""Generator and discriminator of paper 000 (MPSRGAN), 64x64x3 -> 256x256x3.
+
+They are those of SRGAN, specialized on faces, and are built from the blocks in `mpsrgan.models.layers`.
+"""
 
 import math
 
@@ -10,20 +13,31 @@ from mpsrgan.models.layers import batch_norm, residual_block, strided_block, ups
 
 
 def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):
-    """Generator of paper 000, section 3.3: lr (B, H, W, channels) -> sr (B, scale H, scale W, channels).
+    """Build the generator of paper 000.
 
-    Input and output are in [-1, 1]; the output is float32 under every precision policy. Any H and W from 1 up.
+    Input and output are in [-1, 1]. The output is float32 under every precision policy.
 
     Args:
-        scale: power of two; one UpSampling2D block for each factor of 2 (the paper: 4, so two blocks).
-        filters: of every convolution but the last (the paper: 64).
-        blocks: residual blocks. The paper does not say; we use 16, the count of SRGAN, on which it is based.
-        normalise: batch norm in the residual part. False is beyond the paper.
-    Raises: UserError if scale is not a power of two from 2 up.
+        scale: Upscaling factor, a power of two. Each factor of 2 is one UpSampling2D block (the paper: 4, so two
+            blocks).
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        filters: Filters of every convolution but the last (the paper: 64).
+        blocks: Number of residual blocks. The paper does not state it. We use 16, as in SRGAN, on which the paper
+            builds.
+        normalise: Use batch norm in the residual part. False is beyond the paper.
 
-    Differs from the paper in: nothing stated. Open in the text and decided here: 64 filters in the upscaling blocks
-    (256 on the enlarged maps, as some copies have, cost five times the whole network), 9x9 first and last
-    convolutions and the long skip as in SRGAN's figure, ReLU (as the text says) where SRGAN has PReLU.
+    Returns:
+        A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.
+
+    Raises:
+        UserError: When scale is not a power of two from 2 up.
+
+    Differs from the paper in: nothing that it states. The text leaves some points open, which we decided as follows.
+    The upscaling blocks have 64 filters. (Some copies use 256 on the upscaled maps, which cost five times as much as
+    the whole network.) The first and last convolutions are 9x9, and there is a long skip connection, as in SRGAN's
+    figure. The activation is ReLU, as the text says, where SRGAN has PReLU.
+
+    Source: paper 000, section 3.3.
     """
     if scale < 2 or scale & (scale - 1):
         raise UserError(f"scale is {scale}; this generator doubles, so it must be 2, 4, 8, ...")
@@ -42,14 +56,28 @@ def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):
 
 
 def build_discriminator(channels=3, filters=64, stages=4, dense=1024):
-    """Discriminator of paper 000, section 3.4: image (B, H, W, channels) in [-1, 1] -> probability of real (B, 1).
+    """Build the discriminator of paper 000.
 
-    `stages` pairs of 3x3 convolutions, stride 1 then 2, with filters, 2 filters, 4 filters, ... up to 8 filters;
-    LeakyReLU everywhere, batch norm on all but the first (SRGAN's figure: 64 ... 512). The layer "logits" holds the
-    value before the sigmoid, which the losses use. Output float32. Any H and W from 1 up.
+    It consists of `stages` pairs of 3x3 convolutions with strides 1 and 2. The pairs have filters, 2 filters, 4
+    filters, and so on up to 8 filters. All layers use LeakyReLU, and all convolutions but the first use batch norm
+    (SRGAN's figure: 64 ... 512). The layer "logits" holds the value before the sigmoid, which the losses use. The
+    output is float32.
 
-    Differs from the paper in: nothing stated. The text does not say how the last map meets the Dense layers; we
-    average it globally (5.2 M parameters, any size) because flattening at 256x256 costs 134 M and fixes the size.
+    Args:
+        channels: Channels of the image, 3 for RGB or 1 for gray.
+        filters: Filters of the first pair.
+        stages: Number of pairs of convolutions.
+        dense: Units of the first Dense layer.
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1] to the probability of real (B, 1), for any H and W from
+            1 up.
+
+    Differs from the paper in: nothing that it states. The text does not say how the last map is connected to the Dense
+    layers. We use global average pooling (5.2 M parameters, any size), because flattening at 256x256 takes 134 M
+    parameters and fixes the size.
+
+    Source: paper 000, section 3.4.
     """
     image = x = keras.Input((None, None, channels), name="image")
     for i in range(stages):

@@ -1,4 +1,7 @@
-"""VGG19 as a frozen feature extractor (paper 000, section 3.2; Simonyan and Zisserman 2014)."""
+"""VGG19 as a frozen feature extractor (paper 000, section 3.2; Simonyan and Zisserman 2014).
+
+It is built layer by layer in Keras and filled with ImageNet weights from a file.
+"""
 
 import re
 
@@ -26,15 +29,26 @@ WEIGHTS = Asset(
     digest="md5:253f8cb515780f3b799900260a226db6",
 )
 PERCEPTUAL_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4")
-"""The last of each block: what `build_perceptual` compares."""
+"""The last layer of each block. `build_perceptual` compares their outputs."""
 FEATURE_SCALE = 1 / 12.75
-"""SRGAN (Ledig et al. 2017, section 3.2) divides the features by 12.75: their loss gets the size of a pixel loss."""
+"""The factor on the features. SRGAN (Ledig et al. 2017, section 3.2) divides them by 12.75.
+
+This brings the loss to the size of a pixel loss.
+"""
 
 
 def preprocess(images):
-    """RGB images (B, H, W, 3) in [-1, 1] -> what VGG19 was trained on: BGR, 0..255, ImageNet mean subtracted.
+    """Convert images to the input that VGG19 was trained on: BGR in 0..255, minus the ImageNet mean.
 
-    Paper 000, section 5. The same as keras.applications.vgg19.preprocess_input on (images + 1) * 127.5.
+    It gives the same numbers as keras.applications.vgg19.preprocess_input on (images + 1) * 127.5.
+
+    Args:
+        images: RGB images (B, H, W, 3) in [-1, 1].
+
+    Returns:
+        A tensor of the same shape.
+
+    Source: paper 000, section 5.
     """
     pixels = (ops.flip(images, axis=-1) + 1.0) * 127.5
     return pixels - ops.convert_to_tensor(IMAGENET_MEAN_BGR, dtype=pixels.dtype)
@@ -42,7 +56,13 @@ def preprocess(images):
 
 @keras.saving.register_keras_serializable("mpsrgan")
 class VGGPreprocessing(layers.Layer):
-    """`preprocess` as a layer, always in float32: at 8 bits of mantissa 255 - 103.939 is off by half a gray level."""
+    """`preprocess` as a layer, always in float32.
+
+    With 8 bits of mantissa, 255 - 103.939 would be off by half a gray level.
+
+    Args:
+        **kwargs: Passed on to `keras.layers.Layer`.
+    """
 
     def __init__(self, **kwargs):
         super().__init__(**{**kwargs, "dtype": "float32"})
@@ -55,13 +75,20 @@ class VGGPreprocessing(layers.Layer):
 
 
 def build_features(layer="block5_conv4", channels=3):
-    """Images (B, H, W, channels) in [-1, 1] -> features of one VGG19 layer / 12.75, float32, not trainable.
+    """Build a frozen model that gives the features of one VGG19 layer, divided by 12.75.
 
-    The weights are random until `load_weights` has filled them. Gray images (channels = 1) are repeated to RGB.
+    The weights are random until `load_weights` fills them. Gray images (channels = 1) are repeated to RGB.
 
-    Args: layer: "block1_conv1" ... "block5_conv4", taken after its ReLU. The paper does not say which; we use
-        block5_conv4, SRGAN's phi_5,4.
-    Raises: UserError for a layer that VGG19 does not have.
+    Args:
+        layer: "block1_conv1" ... "block5_conv4". Its features are taken after its ReLU. The paper does not say which
+            layer it uses. We use block5_conv4, which is SRGAN's phi_5,4.
+        channels: Channels of the images, 3 for RGB or 1 for gray.
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1] to float32 features. It is not trainable.
+
+    Raises:
+        UserError: When VGG19 does not have that layer.
     """
     match = re.fullmatch(r"block([1-5])_conv([1-4])", layer)
     if not match or int(match[2]) > BLOCKS[int(match[1]) - 1][1]:
@@ -72,9 +99,16 @@ def build_features(layer="block5_conv4", channels=3):
 
 
 def build_perceptual(channels=3):
-    """Images (B, H, W, channels) in [-1, 1] -> list of features of PERCEPTUAL_LAYERS, float32, not trainable.
+    """Build a frozen model that gives the features of all `PERCEPTUAL_LAYERS`.
 
-    At each place the vector of features has length 1 (Zhang et al. 2018, LPIPS). Random until `load_weights`.
+    At each position, the feature vector is scaled to length 1 (Zhang et al. 2018, LPIPS). The weights are random until
+    `load_weights` fills them.
+
+    Args:
+        channels: Channels of the images, 3 for RGB or 1 for gray.
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1] to a list of float32 features. It is not trainable.
     """
     images, outputs = _convolutions(PERCEPTUAL_LAYERS[-1], channels)
     unit = [layers.UnitNormalization(dtype="float32", name=f"{name}_unit")(outputs[name]) for name in PERCEPTUAL_LAYERS]
@@ -82,7 +116,7 @@ def build_perceptual(channels=3):
 
 
 def _convolutions(last, channels):
-    """VGG19 up to the layer `last` -> (its input, {layer name: its output})."""
+    """Build VGG19 up to the layer `last`; return its input and {layer name: output}."""
     images = x = keras.Input((None, None, channels), name="image")
     if channels == 1:
         x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
@@ -104,11 +138,19 @@ def _frozen(images, outputs, name):
 
 
 def load_weights(model):
-    """Fills a model of `build_features` with ImageNet weights; returns a line that says where they came from.
+    """Fill a model of `build_features` or `build_perceptual` with ImageNet weights.
 
-    They are taken from the file that the environment variable MPSRGAN_VGG19 names (.npz or a Keras "notop" .h5), else
-    from Keras's own download, kept in MPSRGAN_CACHE (default: ~/.cache/mpsrgan).
-    Raises: UserError if neither can be had, or the file does not hold VGG19's convolutions.
+    The weights come from the file that the environment variable MPSRGAN_VGG19 names (.npz or a Keras "notop" .h5). If
+    it is not set, they come from Keras's own download, which is kept in MPSRGAN_CACHE (default: ~/.cache/mpsrgan).
+
+    Args:
+        model: The Keras model to fill.
+
+    Returns:
+        A line of text that says where the weights came from.
+
+    Raises:
+        UserError: When no weights are available, or when the file does not hold VGG19's convolutions.
     """
     path = WEIGHTS.path()
     arrays = _read_arrays(path)
@@ -122,7 +164,7 @@ def load_weights(model):
 
 
 def _read_arrays(path):
-    """{layer name: (kernel HWIO, bias)} of an .npz or a Keras .h5; never unpickles."""
+    """Read {layer name: (kernel HWIO, bias)} from an .npz or a Keras .h5 file, without unpickling anything."""
     with reading(path, "a VGG19 weights file (.npz or Keras notop .h5)"):
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:

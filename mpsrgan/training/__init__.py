@@ -1,1 +1,1 @@
-"""The train_on_batch loop, its callbacks and its checkpoints."""
+"""GAN training: the model and its losses, the train_on_batch loop, its callbacks, and its checkpoints."""

@@ -1,4 +1,7 @@
-"""The step on JAX: a pure function of all variables' values, jitted, its state donated."""
+"""The training step on JAX.
+
+It is a pure, jitted function of the values of all variables, whose state is donated.
+"""
 
 import jax
 import keras
@@ -12,7 +15,7 @@ def make_train_step(gan, weights, parts):
     generator, discriminator = gan.generator, gan.discriminator
 
     def learn(values, network, optimizer, losses):
-        """One sub-step: `losses() -> (total, logs)` differentiated by the network's trainable variables alone."""
+        """Run one sub-step: differentiate `losses() -> (total, logs)` by the network's trainable variables only."""
         trained, running, slots = (
             [index[id(v)] for v in group]
             for group in (network.trainable_variables, network.non_trainable_variables, optimizer.variables)
@@ -71,7 +74,7 @@ def make_test_step(gan, weights):
 
 
 def _variables(gan):
-    """Every variable once: both networks, the frozen ones, both optimizers."""
+    """Return every variable once: of both networks, the frozen networks, and both optimizers."""
     networks = [gan.generator, gan.discriminator, gan.features, gan.perceptual, gan.encoder]
     owners = [*networks, gan.optimizer, gan.discriminator_optimizer]
     return list({id(v): v for owner in owners if owner is not None for v in owner.variables}.values())
@@ -85,9 +88,9 @@ def _replace(values, places, new):
 
 
 def normalise(layer, x):
-    """XLA joins the operations by itself."""
+    """Call the layer in training mode; XLA fuses the operations itself."""
     return layer(x, training=True)
 
 
 def be_deterministic():
-    """XLA's CPU code is deterministic as it is."""
+    """Do nothing, because XLA's CPU code is deterministic already."""

@@ -1,4 +1,7 @@
-"""The step on TensorFlow: one traced function, gradients with respect to explicit variable lists."""
+"""The training step on TensorFlow.
+
+It is one traced function that takes gradients with respect to explicit lists of variables.
+"""
 
 import tensorflow as tf
 
@@ -49,7 +52,10 @@ def _apply(optimizer, tape, total, variables):
 
 
 def normalise(layer, x):
-    """One operation in place of Keras's ten: a fifth of the time on a CPU. The same statistics, learned alike."""
+    """Run batch norm as one operation instead of Keras's ten.
+
+    It takes a fifth of the time on a CPU. The statistics are the same and are updated in the same way.
+    """
     x = tf.cast(x, layer.compute_dtype)
     gamma = layer.gamma.value if layer.scale else tf.ones_like(layer.moving_mean.value)
     beta = layer.beta.value if layer.center else tf.zeros_like(layer.moving_mean.value)
@@ -57,13 +63,16 @@ def normalise(layer, x):
         x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=layer.epsilon, is_training=True
     )
     count = tf.cast(tf.size(x) / x.shape[-1], variance.dtype)
-    variance *= (count - 1) / count  # the operation's is that of a sample
+    variance *= (count - 1) / count  # The operation returns the sample variance; Keras uses the population variance.
     for running, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         running.assign(running * layer.momentum + batch * (1 - layer.momentum))
     return y
 
 
 def be_deterministic():
-    """On the CPU this costs nothing (measured); on a GPU it would, and no two GPUs agree anyway."""
+    """Make operations deterministic on the CPU, where it costs nothing (measured).
+
+    On a GPU it would cost time, and no two GPUs agree anyway.
+    """
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,8 @@
-"""What is seen of a run while it lasts: metrics.csv, TensorBoard, sample grids, a progress bar."""
+"""Callbacks for the loop in `mpsrgan.training.loop`.
+
+Most of them show a run while it lasts: metrics.csv, TensorBoard, sample grids, and a progress bar. `EpochScores` scores
+the validation split, and `LearningRate` sets the learning rate.
+"""
 
 import csv
 import math
@@ -16,14 +20,25 @@ from mpsrgan.metrics import DISCRIMINATOR_SCORES, discriminator_scores, image_ps
 from mpsrgan.training.terms import TERMS as LOSS_TERMS
 
 TERMS = ("g_loss", *(f"g_{term}" for term in LOSS_TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
-"""What `GAN.train_on_batch` can return, in the order of the columns."""
+"""The terms that `GAN.train_on_batch` can return, in the order of the columns."""
 
 COLUMNS = ("step", "seconds", *TERMS, *(f"val_{term}" for term in TERMS), "val_psnr")
 EPOCH_COLUMNS = ("epoch", "step", "g_loss", "val_g_loss", "val_psnr", *DISCRIMINATOR_SCORES)
 
 
 class CSVLog:
-    """A table on disk, a line at a time. Opened to go on at a step, it drops the rows of later ones."""
+    """A CSV file that is written line by line.
+
+    When it is opened to resume at a step, it drops the rows of later steps.
+
+    Args:
+        path: Path of the CSV file.
+        columns: Names of the columns.
+        start: The step at which the run resumes, 0 for a new run.
+
+    Attributes:
+        kept: The rows of earlier steps, as `read_metrics` returns them.
+    """
 
     def __init__(self, path, columns, start):
         self.path = Path(path)
@@ -36,17 +51,27 @@ class CSVLog:
         self.writer = csv.DictWriter(self.file, columns, extrasaction="ignore")
 
     def write(self, row):
+        """Append one row and flush it.
+
+        Args:
+            row: Dict of column name -> number. Names that are no columns are ignored.
+        """
         self.writer.writerow({name: _number(value) for name, value in row.items()})
         self.file.flush()
 
     def close(self):
+        """Close the file."""
         self.file.close()
 
 
 class MetricsCSV(keras.callbacks.Callback):
-    """One row a step: step, seconds, every term, and `val_...` at validated steps. Going on, it drops later rows.
+    """Write one row per step: the step, the seconds, every term, and `val_...` at validated steps.
 
-    The seconds are those spent in the loop, added up over interruptions.
+    The seconds are those spent in the loop, summed over interruptions. A resumed run drops the rows of later steps.
+
+    Args:
+        path: Path of the CSV file.
+        start: The step at which the run resumes, 0 for a new run.
     """
 
     def __init__(self, path, start=0):
@@ -65,7 +90,14 @@ class MetricsCSV(keras.callbacks.Callback):
 
 
 def read_metrics(path):
-    """The rows of a metrics.csv or epochs.csv as dicts of numbers; empty cells and a torn last row are left out."""
+    """Read the rows of a metrics.csv or epochs.csv.
+
+    Args:
+        path: Path of the CSV file.
+
+    Returns:
+        A list of dicts of column name -> number. Empty cells and a truncated last row are left out.
+    """
     whole, _, _ = Path(path).read_text(encoding="utf-8").rpartition("\n")
     rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
     return [{**row, "step": int(row["step"])} for row in rows]
@@ -76,20 +108,42 @@ def _number(value):
 
 
 def stepped(rate, every, factor):
-    """Step, counted from 0, -> learning rate: `rate`, multiplied by `factor` after every `every` steps.
+    """Make a learning rate schedule that decays in steps.
 
-    Papers 002 (section 5.4: 0.02 for 60 epochs, then 0.005) and 003 (section IV.A: halved every 5000 batches).
+    Args:
+        rate: The learning rate at the beginning.
+        every: Number of steps after which the rate is multiplied by `factor`, again and again.
+        factor: The factor.
+
+    Returns:
+        A function from the step, counted from 0, to the learning rate.
+
+    Source: papers 002 (section 5.4: 0.02 for 60 epochs, then 0.005) and 003 (section IV.A: halved every 5000 batches).
     """
     return lambda step: rate * factor ** (step // every)
 
 
 def cosine(rate, steps):
-    """Step, counted from 0, -> learning rate: half a cosine wave from `rate` to 0 over `steps` (Loshchilov 2017)."""
+    """Make a learning rate schedule that follows half a cosine wave from `rate` to 0.
+
+    Args:
+        rate: The learning rate at the beginning.
+        steps: Number of steps until the rate is 0.
+
+    Returns:
+        A function from the step, counted from 0, to the learning rate.
+
+    Source: Loshchilov 2017.
+    """
     return lambda step: rate * (1 + math.cos(math.pi * step / steps)) / 2
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Gives both optimizers the learning rate `rate_at(step)` of each step, counted from 0."""
+    """Set the learning rate of both optimizers before each step.
+
+    Args:
+        rate_at: A function from the step, counted from 0, to the learning rate.
+    """
 
     def __init__(self, rate_at):
         super().__init__()
@@ -102,13 +156,22 @@ class LearningRate(keras.callbacks.Callback):
 
 
 class EpochScores(keras.callbacks.Callback):
-    """After every `every`-th epoch and at the end, scores of the whole validation split as one row of a CSV file.
+    """Score the whole validation split after every `every`-th epoch and at the end, as one row of a CSV file.
 
-    Args: loader: of the validation split, with shuffle=False and drop_last=False, so that each time the same images
-        (or crops) are scored. schedule: of the run; tells which loss was trained. epoch_steps: steps in an epoch.
-    Columns: EPOCH_COLUMNS; g_loss is the mean in training since the last epoch's end, val_g_loss the same loss on
-    validation, the rest are PSNR and the discriminator's decisions there (paper 001, section 5.1; 002, section 5.4).
-    A run that goes on takes the losses of the epoch it is in from the metrics.csv beside.
+    The columns are EPOCH_COLUMNS. g_loss is the mean of the training loss since the end of the last epoch, and
+    val_g_loss is the same loss on the validation split. The others are the PSNR and the discriminator's decisions
+    there. A resumed run takes the losses of its current epoch from the metrics.csv in the same folder.
+
+    Args:
+        path: Path of the CSV file.
+        loader: Loader of the validation split, with shuffle=False and drop_last=False, so that the same images (or
+            crops) are scored each time.
+        schedule: `Schedule` of the run. It tells which loss was trained.
+        epoch_steps: Steps in an epoch.
+        every: Number of epochs between two rows.
+        start: The step at which the run resumes, 0 for a new run.
+
+    Source: paper 001, section 5.1, and paper 002, section 5.4.
     """
 
     def __init__(self, path, loader, schedule, epoch_steps, every=1, start=0):
@@ -124,7 +187,7 @@ class EpochScores(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         step = batch + 1
-        self.losses.append(float(_number(logs["g_loss"])))  # as metrics.csv holds it
+        self.losses.append(float(_number(logs["g_loss"])))  # as metrics.csv rounds it, for resumed runs
         whole_epoch = step % self.epoch_steps == 0
         if (whole_epoch and step // self.epoch_steps % self.every == 0) or step == self.params["steps"]:
             row = {"step": step, "epoch": step / self.epoch_steps, "g_loss": float(np.mean(self.losses))}
@@ -133,7 +196,14 @@ class EpochScores(keras.callbacks.Callback):
             self.losses = []
 
     def score(self, weights):
-        """{column: value} of the networks as they are."""
+        """Score the networks as they are now.
+
+        Args:
+            weights: `LossWeights` of the validation loss.
+
+        Returns:
+            A dict of column name -> value.
+        """
         gan, losses, decibels, on_real, on_fake = self.model, [], [], [], []
         for index in range(self.loader.steps_per_epoch):
             lr, hr = self.loader.batch(index)
@@ -151,9 +221,14 @@ class EpochScores(keras.callbacks.Callback):
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Scalars of every step and pictures, written without TensorFlow, so on every backend.
+    """Write scalars of every step and images for TensorBoard.
 
-    Training and validation are two runs of one folder, so that each term has one chart with both.
+    It does not use TensorFlow, so it works on every backend. Training and validation are two runs in one folder, so
+    that one chart shows both for each term.
+
+    Args:
+        folder: Folder of the two runs.
+        start: The step at which the run resumes, 0 for a new run.
     """
 
     def __init__(self, folder, start=0):
@@ -174,7 +249,13 @@ class TensorBoard(keras.callbacks.Callback):
             self.writers[kind].add_scalar(name.removeprefix("val_"), value, batch + 1)
 
     def image(self, name, image, step):
-        """image: uint8 (H, W, 3)."""
+        """Write an image to the validation run.
+
+        Args:
+            name: Tag of the image.
+            image: uint8 array (H, W, 3).
+            step: The step at which it was made.
+        """
         self.writers["validation"].add_image(name, image, step, dataformats="HWC")
 
     def on_train_end(self, logs=None):
@@ -183,9 +264,14 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """The same validation faces, restored every `every` steps: input, bicubic, ours, truth.
+    """Upscale the same validation faces every `every` steps and save them as a grid: input, bicubic, ours, truth.
 
-    Args: lr, hr: uint8 (N, h, w, 3) and (N, H, W, 3). board: a `TensorBoard` callback that gets the picture too.
+    Args:
+        folder: Folder of the PNG files.
+        lr: uint8 array (N, h, w, 3).
+        hr: uint8 array (N, H, W, 3).
+        every: Number of steps between two grids.
+        board: A `TensorBoard` callback that also receives the image, or None.
     """
 
     def __init__(self, folder, lr, hr, every, board=None):
@@ -205,13 +291,29 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def restore(gan, lr, batch=4):
-    """uint8 lr images (N, h, w, C) -> uint8 sr (N, sh, sw, C), in inference mode, `batch` at a time."""
+    """Upscale images with the generator in inference mode.
+
+    Args:
+        gan: A `GAN`.
+        lr: uint8 array (N, h, w, C).
+        batch: Number of images per batch.
+
+    Returns:
+        A uint8 array (N, sh, sw, C).
+    """
     parts = [gan.predict_on_batch(to_float(lr[i : i + batch])) for i in range(0, len(lr), batch)]
     return to_uint8(np.concatenate(parts))
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar with losses, images/s and time left; where nobody watches (a log file), a line every half minute."""
+    """Show a progress bar with losses, images/s, and the time left.
+
+    If the stream is not a terminal (a log file), it prints a line every half minute instead.
+
+    Args:
+        start: The step at which the run resumes, 0 for a new run.
+        stream: Text stream to write to. None means stderr.
+    """
 
     def __init__(self, start=0, stream=None):
         super().__init__()

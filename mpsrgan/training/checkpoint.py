@@ -1,4 +1,7 @@
-"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+"""Checkpoints, which hold everything that a run needs to resume as if it had never stopped.
+
+They are plain NumPy .npz files, written through `mpsrgan.io.atomic`.
+"""
 
 import json
 import os
@@ -17,26 +20,43 @@ FORMAT = 1
 
 
 class Checkpoints:
-    """Numbered checkpoints in one folder, the newest `keep` of them kept.
+    """Numbered checkpoints in one folder, of which the newest `keep` are kept.
 
-    also: {name: variables} to keep beside the networks, such as an average of their weights.
+    Each is one .npz file without pickles. It holds both networks (with batch norm statistics and dropout seeds), both
+    optimizers (with their learning rate and loss scale), and a state as plain JSON. The order of the data is a function
+    of the seed and the step, so the step in that state serves as the data cursor. Files appear whole or not at all. A
+    file that is corrupt nevertheless (after a full disk or a crash of the machine) fails its checksum on reading, and
+    the previous one is used.
 
-    Each is one .npz without pickles: both networks (with batch-norm statistics and dropout seeds), both optimizers
-    (with their learning rate and loss scale) and a state of plain JSON. The order of the data is a function of the
-    seed and the step, so the step in that state is the data cursor. Files appear whole or not at all; a torn one
-    (a full disk, a crash of the machine) fails its checksum on reading and the previous one is taken.
+    Args:
+        folder: Folder of the checkpoints.
+        keep: Number of checkpoints to keep.
+        also: Dict of name -> variables to store beside the networks, such as the EMA of their weights.
     """
 
     def __init__(self, folder, keep=2, also=None):
         self.folder, self.keep, self.also = Path(folder), keep, also or {}
 
     def paths(self):
-        """Oldest first."""
+        """List the checkpoints in the folder.
+
+        Returns:
+            A list of paths, oldest first.
+        """
         found = [(int(m[1]), p) for p in self.folder.glob("*.npz") if (m := re.fullmatch(r"step-(\d+)", p.stem))]
         return [path for _, path in sorted(found)]
 
     def save(self, gan, step, **state):
-        """Writes `step-<step>.npz` and drops the oldest beyond `keep`. Raises UserError if it cannot be written."""
+        """Write `step-<step>.npz` and delete the oldest checkpoints beyond `keep`.
+
+        Args:
+            gan: The `GAN` to save.
+            step: Number of steps done.
+            **state: JSON values to store in the state.
+
+        Raises:
+            UserError: When the file cannot be written.
+        """
         arrays = {
             f"{part}/{i:04d}": ops.convert_to_numpy(variable)
             for part, variables in self._parts(gan).items()
@@ -51,10 +71,20 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def restore(self, gan, warn=print):
-        """Loads the newest whole checkpoint into `gan`; returns its state, or None if there is none.
+        """Load the newest checkpoint that can be read into `gan`.
 
-        Damaged ones are renamed to `*.damaged`, so that they never stand in the way of newer ones.
-        Raises: UserError if all are damaged, or if it belongs to other networks or optimizers.
+        Corrupt checkpoints are renamed to `*.damaged`, so that they never get in the way of newer ones.
+
+        Args:
+            gan: The `GAN` to fill.
+            warn: Function that is called with a message about each corrupt checkpoint.
+
+        Returns:
+            The state of the checkpoint as a dict, or None if there is no checkpoint.
+
+        Raises:
+            UserError: When all checkpoints are corrupt, or when the newest belongs to other networks, other optimizers,
+                or another format.
         """
         paths = self.paths()
         for path in reversed(paths):
@@ -68,7 +98,7 @@ class Checkpoints:
                 continue
             _assign(self._parts(gan), arrays, path)
             return state
-        if paths or any(self.folder.glob("*.damaged")):  # of an earlier attempt
+        if paths or any(self.folder.glob("*.damaged")):  # An earlier attempt may have renamed them all.
             raise UserError(f"all checkpoints in {self.folder} are damaged; start a new run with another --out")
         return None
 

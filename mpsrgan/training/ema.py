@@ -1,20 +1,28 @@
-"""A running average of the generator's weights, steadier than the weights of any one step."""
+"""The exponential moving average (EMA) of the generator's weights, which is steadier than the weights of any one step.
+
+It is a Keras callback for the loop in `mpsrgan.training.loop`.
+"""
 
 import keras
 import numpy as np
 from keras import ops
 
 EVERY = 5
-"""Steps between two updates, so that a quick step on a GPU does not wait for them."""
+"""Number of steps between two updates. Updating less often keeps a quick step on a GPU from waiting for the EMA."""
 
 
 class EMA(keras.callbacks.Callback):
-    """Follows the weights of `generator`: average = d average + (1 - d) weights (Polyak and Juditsky 1992).
+    """Track the EMA of the weights of `generator`: ema = d ema + (1 - d) weights (Polyak and Juditsky 1992).
 
-    d is `decay` a step, less in the beginning: after n steps at most (1 + n) / (10 + n), or else the average of a short
-    run would still hold the random weights it began with.
+    d is `decay` per step. After n steps it is at most (1 + n) / (10 + n), because otherwise the EMA of a short run
+    would still contain the random initial weights.
 
-    Attributes: variables: of the average, for `Checkpoints` to keep.
+    Args:
+        generator: The Keras model to track.
+        decay: Decay per step, 0..1.
+
+    Attributes:
+        variables: Variables of the EMA, which `Checkpoints` can store.
     """
 
     def __init__(self, generator, decay):
@@ -30,6 +38,6 @@ class EMA(keras.callbacks.Callback):
                 mean.assign(weight + decay * (ops.convert_to_tensor(mean) - weight))
 
     def apply(self):
-        """Gives the generator the averaged weights."""
+        """Copy the EMA weights into the generator."""
         for mean, weight in zip(self.variables, self.generator.weights):
             weight.assign(np.asarray(mean))

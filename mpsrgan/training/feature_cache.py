@@ -1,4 +1,4 @@
-"""What a frozen network makes of images that come again: computed once."""
+"""Cache for the outputs of a frozen network, so that images that come again are not computed again."""
 
 from hashlib import blake2b
 
@@ -6,10 +6,16 @@ import numpy as np
 
 
 class FeatureCache:
-    """Callable as model(images) -> float32 array, for a frozen model with one output; images (B, H, W, C) float32.
+    """A frozen model with one output, with a cache in front of it.
 
-    Outputs are kept by the images' content until they take `limit` bytes; after that new images are computed each time.
-    A batch with one image that is not known is computed whole, so that the network always runs at one batch size.
+    It is called as `cache(images)` with float32 images (B, H, W, C) and returns a float32 array. Outputs are stored
+    under a hash of the image content until they take `limit` bytes. After that, new images are computed each time. If
+    any image of a batch is not in the cache, the whole batch is computed, so that the network always runs at one batch
+    size.
+
+    Args:
+        model: The frozen Keras model.
+        limit: Largest size of the stored outputs in bytes.
     """
 
     def __init__(self, model, limit):

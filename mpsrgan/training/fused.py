@@ -1,12 +1,13 @@
-"""A network's function computed with less work: the same layers, variables and results, other arithmetic.
+"""Fused execution of a network: the same layers, variables, and results with less arithmetic.
 
 - A convolution of pixels that were repeated 2x2 reads each of them several times. Its taps on equal pixels are added
-  first and the small map is convolved: 16 products in place of 36 for a 3x3, 36 in place of 100 for a 5x5.
-- A convolution to few channels (the 9x9 to RGB that ends SRGAN) leaves most of a vector unit idle. It makes 2x2 pixels
-  at a time instead: a quarter more products, in a third of the time.
-- Batch norm behind a convolution becomes part of its kernel in inference, and is one operation in training.
+  first, and the small map is convolved. This takes 16 products instead of 36 for a 3x3 kernel, and 36 instead of 100
+  for a 5x5 kernel.
+- A convolution to few channels (such as the 9x9 convolution to RGB at the end of SRGAN) leaves most of a vector unit
+  idle. It makes 2x2 pixels at a time instead, which takes a quarter more products but a third of the time.
+- Batch norm after a convolution is folded into its kernel in inference, and is one operation in training.
 
-The networks themselves stay as the papers draw them; the training and validation steps run them through `Fused`.
+The networks themselves stay as in the papers' figures. The training and validation steps run them through `Fused`.
 """
 
 import inspect
@@ -22,19 +23,22 @@ from mpsrgan.models.graph import depends_on_training
 from mpsrgan.training import train_step
 
 FEW_CHANNELS = 4
-"""Up to here a convolution makes 2x2 pixels at a time."""
+"""The largest number of output channels for which a convolution makes 2x2 pixels at a time."""
 
 _KEEPS_SIZE = (layers.BatchNormalization, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Add)
 
 
 class Fused:
-    """Callable as `model(x, training=...)` for a functional model of one input whose operations are all layers.
+    """A functional Keras model in fused form, called as `fused(x, training=...)`.
 
-    Any other model is called as it is. Gradients, and what batch norm learns in training, are those of the model.
+    The model must have one input, and all its operations must be layers. Any other model is called as it is. Gradients,
+    and the statistics that batch norm learns in training, are those of the model.
 
-    Args: recompute: keep few of the layers' outputs for the gradient and compute the others again when it is their
-        turn (Chen et al. 2016): a third more work, for much less memory. Without effect on training passes of networks
-        with batch norm, which would learn its statistics twice.
+    Args:
+        model: The Keras model.
+        recompute: Keep only a few layer outputs for the gradient and compute the others again in the backward pass
+            (Chen et al. 2016). This takes a third more work and much less memory. It has no effect on networks whose
+            output depends on training, such as those with batch norm, which would update its statistics twice.
     """
 
     def __init__(self, model, recompute=False):
@@ -60,7 +64,7 @@ class Fused:
 
 
 def _compute(values, part, needed, training):
-    """{id of a tensor: its value} after a part of the plan, without those that are not needed any more."""
+    """Run a part of the plan and return {tensor id: value}, without the values that are no longer needed."""
     values = dict(values)
     for run, sources, target in part:
         inputs = [values[id(source)] for source in sources]
@@ -69,7 +73,7 @@ def _compute(values, part, needed, training):
 
 
 def _plan(model):
-    """[(function of (input, training), its sources, its target)] in order, or None for a graph of another kind."""
+    """Return [(function of (input, training), its sources, its target)] in order, or None for an unsupported graph."""
     found = [layer for layer in model.operations if not isinstance(layer, layers.InputLayer)]
     made = {id(layer.output): layer for layer in found if isinstance(layer, layers.Layer)}
     read = [tensor for layer in found for tensor in _tensors(layer.input)]
@@ -81,7 +85,7 @@ def _plan(model):
         for tensor in _tensors(layer.input):
             readers[id(tensor)].append(layer)
     for tensor in model.outputs:
-        readers[id(tensor)].append(None)  # whoever calls the model
+        readers[id(tensor)].append(None)  # None stands for the caller of the model.
     return _steps(found, made, readers, _evenness(found, model.inputs[0]))
 
 
@@ -104,10 +108,10 @@ def _steps(found, made, readers, even):
 
 
 def _can_fold(layer, norm, readers):
-    """Is `norm` a batch norm that can be part of the convolution `layer` before it?
+    """Tell whether `norm` is a batch norm that can be folded into the convolution `layer` before it.
 
-    Not before a LeakyReLU: there TensorFlow 2.21's graph optimiser fails on the gradient ("remapper failed"), goes on
-    without fusing anything, and says so in the middle of a run.
+    Batch norm before a LeakyReLU is not folded. There TensorFlow 2.21's graph optimizer fails on the gradient
+    ("remapper failed"), continues without fusing anything, and prints this during the run.
     """
     if type(norm) is not layers.BatchNormalization or layer.activation is not keras.activations.linear:
         return False
@@ -124,7 +128,7 @@ def _call(layer):
 
 @dataclass(frozen=True)
 class _Convolution:
-    """A Conv2D layer with the enlargement before it and the batch norm behind it, where there are such."""
+    """A Conv2D layer with the upsampling before it and the batch norm after it, if there are any."""
 
     layer: layers.Conv2D
     norm: layers.BatchNormalization | None
@@ -157,17 +161,17 @@ def _conv(x, kernel, bias, dtype, **options):
 
 
 def _by_fours(x, kernel, bias, dtype):
-    """A convolution of even height and width with stride 1, by one with stride 2 that makes 2x2 pixels."""
+    """Compute a stride-1 convolution of even height and width by a stride-2 convolution that makes 2x2 pixels."""
     taps = [_shifted(side) for side in kernel.shape[:2]]
     y = _conv(x, _spread(kernel, *taps), ops.tile(bias, 4), dtype, strides=2, padding="same")
     return ops.depth_to_space(y, 2, data_format="channels_last")
 
 
 def _on_enlarged(x, kernel, bias, dtype):
-    """A convolution of x with each pixel repeated 2x2, on x itself."""
+    """Compute a convolution of x with each pixel repeated 2x2, directly on x."""
     sides = kernel.shape[:2]
     rows, columns = (_folded(side) for side in sides)
-    if not any(side // 2 % 2 for side in sides):  # all four pixels read the same places
+    if not any(side // 2 % 2 for side in sides):  # All four pixels read the same positions.
         y = _conv(x, _spread(kernel, rows, columns), ops.tile(bias, 4), dtype, strides=1, padding="same")
         return ops.depth_to_space(y, 2, data_format="channels_last")
     four = []
@@ -180,18 +184,18 @@ def _on_enlarged(x, kernel, bias, dtype):
 
 
 def _spread(kernel, rows, columns):
-    """One kernel (h, w, C, D) as four (h', w', C, 4 D), one for each of 2x2 pixels. rows, columns: (2, side', side)."""
+    """Turn a kernel (h, w, C, D) into one (h', w', C, 4 D) for 2x2 pixels. rows, columns: (2, side', side)."""
     kernel = ops.einsum("pat,qbu,tucd->abcpqd", rows, columns, kernel)
     return ops.reshape(kernel, (*kernel.shape[:3], 4 * kernel.shape[-1]))
 
 
 def _shifted(side):
-    """(2, side + 1, side): where the taps of the first and of the second of two neighbouring pixels lie."""
+    """Return (2, side + 1, side): the positions of the taps for the first and second of two neighboring pixels."""
     return np.stack([np.eye(side + 1, side, -pixel, dtype="float32") for pixel in (0, 1)])
 
 
 def _folded(side):
-    """(2, side // 2 + 1, side): which pixel each tap reads once every two are equal, for both of them."""
+    """Return (2, side // 2 + 1, side): which pixel each tap reads once pairs of pixels are equal, for both of them."""
     taps = np.zeros((2, side // 2 + 1, side), "float32")
     for pixel in (0, 1):
         read = (pixel + np.arange(side) - side // 2) // 2
@@ -212,7 +216,7 @@ def _is_odd(layer):
 
 
 def _is_absorbed(layer, readers):
-    """Is it a doubling that every one of its readers can do without?"""
+    """Tell whether a layer is a doubling that all its readers can absorb."""
     if type(layer) is not layers.UpSampling2D or layer.interpolation != "nearest" or tuple(layer.size) != (2, 2):
         return False
     return all(
@@ -222,7 +226,7 @@ def _is_absorbed(layer, readers):
 
 
 def _evenness(found, source):
-    """{id of a tensor: are its height and width even, whatever those of the source are?}"""
+    """Return {tensor id: True if its height and width are even for every size of the source}."""
     even = {id(source): False}
     for layer in found:
         if isinstance(layer, layers.UpSampling2D):

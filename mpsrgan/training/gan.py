@@ -1,12 +1,12 @@
-"""Generator, discriminator, frozen features and encoder as one Keras model, and what one training step computes.
+"""Generator, discriminator, frozen features, and encoder as one Keras model, and the computation of one training step.
 
-The step follows paper 000, section 6: the generator makes fresh fakes, the discriminator learns from them and from
-the truth; then the generator learns through the updated discriminator and VGG19, which stay as they are. How the
-step is compiled is the only thing that differs per backend: `mpsrgan.training.train_step`.
+The step follows paper 000, section 6. The generator makes new fake images, and the discriminator learns from them and
+from the hr images. Then the generator learns through the updated discriminator and VGG19, which do not change. Only the
+compilation of the step differs per backend, in `mpsrgan.training.train_step`.
 
-`trainable` is never switched. Under Keras 3 the textbook recipe (compile D, set D.trainable = False, compile the
-combined model) silently never trains D: `trainable` is read when a step runs, not when it was compiled. Here each
-sub-step names the variables that it moves.
+`trainable` is never switched. Under Keras 3, the textbook recipe (compile D, set D.trainable = False, compile the
+combined model) silently never trains D, because `trainable` is read when a step runs, not when it was compiled. Here
+each sub-step names the variables that it updates.
 """
 
 from dataclasses import asdict
@@ -31,27 +31,34 @@ PIXEL_TERMS = {
 }
 """Terms that compare sr with hr directly: name -> loss(hr, sr)."""
 FROZEN_TERMS = {"vgg": losses.feature_mse, "perceptual": losses.perceptual, "identity": losses.identity_loss}
-"""Terms that compare what a frozen network makes of hr and of sr: name -> loss(of hr, of sr)."""
+"""Terms that compare a frozen network's outputs for hr and sr: name -> loss(output for hr, output for sr)."""
 
 
 class GAN(keras.Model):
-    """One Keras model of `generator` (lr -> sr), `discriminator` (image -> validity), frozen `features` and `encoder`.
+    """Generator, discriminator, frozen `features`, and encoder as one Keras model.
 
     Calling it calls the generator. `combined` is paper 000's combined network.
 
     Args:
-        generator, discriminator: functional models; the discriminator has a layer "logits" before its sigmoid.
-        features: frozen model image -> features, or None where no loss needs one.
+        generator: Functional model from lr to sr.
+        discriminator: Functional model from an image to its validity, with a layer "logits" before its sigmoid.
+        features: Frozen model from images to features, or None if no loss needs one.
         weights: `LossWeights` of the generator's loss.
-        feature_layer: name of the discriminator's layer whose output the feature term compares.
-        encoder: frozen model image -> unit vectors of faces (B, N), or None where no loss needs one.
-        perceptual: frozen model image -> list of features with vectors of length 1, or None where no loss needs one.
-        recompute: less memory for more work, see `mpsrgan.training.fused.Fused`.
-        shift: number of pixels, the generator's factor, or 1 for none. The discriminator, VGG19 and the perceptual term
-            see image i of a batch rolled by i mod shift rows and i/2 mod shift columns. Their strides and the factor
-            are powers of 2; if they are always in step, a pattern that repeats with the factor costs nothing and grows.
-        relativistic: D says by how much an image is more real than the mean of the other kind, see `losses.relative`.
-    Raises: UserError if a term is asked for without what it compares.
+        feature_layer: Name of the discriminator layer whose output the feature term compares.
+        encoder: Frozen model from images to unit vectors of faces (B, N), or None if no loss needs one.
+        perceptual: Frozen model from images to a list of features with vectors of length 1, or None if no loss needs
+            one.
+        recompute: Use less memory for more work, see `mpsrgan.training.fused.Fused`.
+        shift: Number of pixels, the generator's upscaling factor, or 1 for none. The discriminator, VGG19, and the
+            perceptual term see image i of a batch rolled by i mod shift rows and i // 2 mod shift columns. Their
+            strides and the factor are powers of 2. If they always stay aligned, a pattern with the period of the factor
+            costs nothing and grows.
+        relativistic: Let D judge by how much an image is more real than the mean of the other kind, see
+            `mpsrgan.training.losses.relative`.
+        name: Name of the model.
+
+    Raises:
+        UserError: When a term has a weight but the model or layer that it needs is missing.
     """
 
     def __init__(
@@ -91,7 +98,10 @@ class GAN(keras.Model):
 
     @cached_property
     def combined(self):
-        """The paper's combined network (section 6.2, figure 1): lr -> [validity, features], or [validity] alone."""
+        """The combined network of paper 000 (section 6.2, figure 1).
+
+        It maps lr to [validity, features], or to [validity] if the GAN has no features.
+        """
         lr = keras.Input(self.generator.input_shape[1:], name="lr")
         sr = self.generator(lr)
         outputs = [self.discriminator(sr)] + ([self.features(sr)] if self.features else [])
@@ -99,38 +109,62 @@ class GAN(keras.Model):
 
     @cached_property
     def critic(self):
-        """The discriminator up to its logits; shares its layers."""
+        """The discriminator up to its logits. It shares the layers of the discriminator."""
         return keras.Model(self.discriminator.input, self.discriminator.get_layer("logits").output, name="critic")
 
     @cached_property
     def perceiver(self):
-        """The discriminator as image -> [logits, output of its `feature_layer`]; shares its layers."""
+        """The discriminator as a model from an image to [logits, output of `feature_layer`]. It shares the layers."""
         outputs = [self.discriminator.get_layer(name).output for name in ("logits", self.feature_layer)]
         return keras.Model(self.discriminator.input, outputs, name="perceiver")
 
     def run(self, network, x, training=False):
-        """network(x, training), by the quicker arithmetic of `mpsrgan.training.fused`."""
+        """Run a network through `mpsrgan.training.fused`.
+
+        Args:
+            network: Keras model.
+            x: Input tensor of the network.
+            training: Run in training mode.
+
+        Returns:
+            The output of network(x, training).
+        """
         if id(network) not in self._fast:
             self._fast[id(network)] = Fused(network, self.recompute)
         return self._fast[id(network)](x, training)
 
     def frozen(self, term):
-        """The frozen network whose outputs a term compares."""
+        """Return the frozen network whose outputs a term compares.
+
+        Args:
+            term: "vgg", "perceptual", or "identity".
+
+        Returns:
+            The Keras model, or None if the GAN has none for this term.
+        """
         return {"vgg": self.features, "perceptual": self.perceptual, "identity": self.encoder}[term]
 
     def remember_truth(self, limit):
-        """From now on what frozen networks make of a truth image is kept, up to `limit` bytes a network.
+        """Switch on the feature cache for hr images.
 
-        It pays where the same hr comes again, so with whole images and no random changes but mirroring. The perceptual
-        term's are not kept: they take 20 MB an image of 256x256 px, nor is what is seen shifted.
+        From then on, the outputs of frozen networks for hr images are cached. This helps when the same hr images come
+        again, so with whole images and no random augmentation but mirroring. The features of the perceptual term are
+        not cached, because they take 20 MB per image of 256x256 px. Features of shifted images are not cached either.
+
+        Args:
+            limit: Largest size of the cache in bytes per network.
         """
         terms = [term for term in ("vgg", "identity") if self.frozen(term) and not self._shifts(term)]
         self.remembered = {term: FeatureCache(self.frozen(term), limit) for term in terms}
 
     def compile(self, generator_optimizer, discriminator_optimizer):
-        """Takes two optimizers (one cannot serve two models) and builds both before the first step.
+        """Set two optimizers and build both before the first step.
 
-        Under mixed_float16 both are wrapped with loss scaling.
+        One optimizer cannot serve two models. Under mixed_float16, both are wrapped with loss scaling.
+
+        Args:
+            generator_optimizer: Keras optimizer of the generator.
+            discriminator_optimizer: Keras optimizer of the discriminator.
         """
         super().compile(optimizer=_scaled(generator_optimizer))
         self.discriminator_optimizer = _scaled(discriminator_optimizer)
@@ -139,10 +173,20 @@ class GAN(keras.Model):
         self._compiled = {}
 
     def discriminator_losses(self, hr, sr, training):
-        """Total and log terms of D's loss (section 6.1): cross entropy, 1 for real and 0 for fake, summed.
+        """Compute the loss of the discriminator: the sum of the cross entropies on real (1) and fake (0) images.
 
-        Real and fake images pass through D as one batch, so that batch norm sees the mixture that its running
-        statistics describe. The paper feeds them one after the other.
+        Args:
+            hr: Images (B, H, W, C) in [-1, 1].
+            sr: Generated images of the same shape.
+            training: Run D in training mode.
+
+        Returns:
+            The total loss and a dict of the logged terms: d_loss_real, d_loss_fake, d_real, and d_fake.
+
+        Differs from the paper in: real and fake images pass through D as one batch, so that batch norm sees the
+        combined distribution that its running statistics describe. The paper feeds them one after the other.
+
+        Source: paper 000, section 6.1.
         """
         both = ops.concatenate([_rolled(hr, self.shift), _rolled(sr, self.shift)], axis=0)
         real, fake = ops.split(self.run(self.critic, both, training), 2)
@@ -153,9 +197,18 @@ class GAN(keras.Model):
         return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
 
     def generator_losses(self, hr, sr, weights, truth=None):
-        """Total and log terms of G's loss. D runs as in inference: nothing of it moves.
+        """Compute the loss of the generator.
 
-        truth: {term: what its frozen network makes of hr}, where that is known already.
+        D runs in inference mode, so none of its variables change.
+
+        Args:
+            hr: Images (B, H, W, C) in [-1, 1].
+            sr: Generated images of the same shape.
+            weights: `LossWeights` of the terms. A term of weight 0 is not built.
+            truth: Dict of term -> its frozen network's output for hr, if it is known already.
+
+        Returns:
+            The total loss and a dict of the logged terms.
         """
         rolled = [_rolled(image, self.shift) for image in (hr, sr)]
         terms = dict(self._judgements(*rolled, weights))
@@ -171,10 +224,10 @@ class GAN(keras.Model):
         return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}
 
     def _shifts(self, term):
-        return self.shift > 1 and term != "identity"  # an encoder sees whole faces, at their place
+        return self.shift > 1 and term != "identity"  # An encoder expects whole faces in their usual position.
 
     def _judgements(self, hr, sr, weights):
-        """The terms that the discriminator gives."""
+        """Yield the terms that the discriminator gives."""
         compares = weights.adversarial and self.relativistic
         if weights.feature:
             logits, features = self.run(self.perceiver, sr)
@@ -189,17 +242,35 @@ class GAN(keras.Model):
             yield "minimax", losses.minimax(logits)
 
     def train_on_batch(self, lr, hr, weights=None):
-        """One D sub-step on fresh fakes, then one G sub-step through the updated D; without D if no term needs it.
+        """Run one D sub-step on new fake images, then one G sub-step through the updated D.
 
-        Args: lr (B, H, W, C) and hr (B, sH, sW, C), float32 in [-1, 1]. weights: for this step, default the model's.
-        Returns: dict of floats: g_loss, each term of it, d_loss_real, d_loss_fake, mean D(real) and D(fake).
+        If no term needs D, only the G sub-step runs.
+
+        Args:
+            lr: float32 array (B, H, W, C) in [-1, 1].
+            hr: float32 array (B, sH, sW, C) in [-1, 1].
+            weights: `LossWeights` for this step. None means those of the model.
+
+        Returns:
+            A dict of floats: g_loss and each of its terms, d_loss_real, d_loss_fake, and the means of D(real) and
+                D(fake).
         """
         weights = weights or self.loss_terms
         parts = (DISCRIMINATOR, GENERATOR) if weights.need_discriminator else (GENERATOR,)
         return self.run_sub_steps(parts, lr, hr, weights)
 
     def run_sub_steps(self, parts, lr, hr, weights=None):
-        """As `train_on_batch`, with the sub-steps named: any of "discriminator", "generator", in that order."""
+        """Run some sub-steps of a training step.
+
+        Args:
+            parts: Any of "discriminator" and "generator", in that order.
+            lr: float32 array (B, H, W, C) in [-1, 1].
+            hr: float32 array (B, sH, sW, C) in [-1, 1].
+            weights: `LossWeights` for this step. None means those of the model.
+
+        Returns:
+            A dict of floats as from `train_on_batch`.
+        """
         from mpsrgan.training.train_step import make_train_step
 
         weights = weights or self.loss_terms
@@ -208,14 +279,32 @@ class GAN(keras.Model):
         return _floats(step(lr, hr, truth))
 
     def test_on_batch(self, lr, hr, weights=None):
-        """The same terms in inference mode; moves nothing. Returns (dict of floats, sr as a float32 array)."""
+        """Compute the same terms in inference mode, without updating anything.
+
+        Args:
+            lr: float32 array (B, H, W, C) in [-1, 1].
+            hr: float32 array (B, sH, sW, C) in [-1, 1].
+            weights: `LossWeights` for this step. None means those of the model.
+
+        Returns:
+            A dict of floats as from `train_on_batch`, and sr as a float32 array (B, sH, sW, C).
+        """
         from mpsrgan.training.train_step import make_test_step
 
         logs, sr = self._compile_once("test", weights or self.loss_terms, make_test_step)(lr, hr)
         return _floats(logs), np.asarray(sr)
 
     def test_losses(self, weights, lr, hr):
-        """What a test step computes, on either backend."""
+        """Compute what a test step returns, on either backend.
+
+        Args:
+            weights: `LossWeights` of the terms.
+            lr: Tensor (B, H, W, C) in [-1, 1].
+            hr: Tensor (B, sH, sW, C) in [-1, 1].
+
+        Returns:
+            A dict of scalars and the sr tensor (B, sH, sW, C).
+        """
         sr = self.run(self.generator, lr)
         logs = self.generator_losses(hr, sr, weights)[1]
         if weights.need_discriminator:
@@ -230,7 +319,7 @@ class GAN(keras.Model):
 
 
 def _rolled(images, shift):
-    """Image i of a batch moved by i mod shift rows and i/2 mod shift columns, around the edges."""
+    """Roll image i of a batch by i mod shift rows and i // 2 mod shift columns, around the edges."""
     number = ops.reshape(ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
     for axis, steps in ((1, number % shift), (2, number // 2 % shift)):
         still = images

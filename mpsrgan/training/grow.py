@@ -1,4 +1,7 @@
-"""A larger network that begins as a trained smaller one: the same images come out, and the rest is yet to learn."""
+"""Warm start of a larger network from a trained smaller one.
+
+The larger network gives the same images at first and learns the rest.
+"""
 
 import re
 
@@ -7,21 +10,32 @@ import numpy as np
 from mpsrgan.errors import UserError
 
 LAST_OF_BLOCK = re.compile(r"residual\d+_conv2")
-"""Layers that close a residual block without batch norm; one of zeros leaves the block's input as it is."""
+"""Layers that close a residual block without batch norm. If their weights are zeros, the block returns its input."""
 
 
 SHUFFLED = "detail_wide"
-"""Of `models.lite`. A pixel shuffle makes pixels of its channels, each from another one once there are more of them."""
+"""The layer of `mpsrgan.models.lite` that a pixel shuffle follows.
+
+If the layer had more channels, the pixel shuffle would make each pixel from another channel.
+"""
 
 
 def grow(small, large):
-    """Fills `large` so that it computes what `small` does (Chen, Goodfellow, Shlens 2016, Net2Net; zeros as gates).
+    """Fill `large` so that it computes the same function as `small`.
 
-    Old channels take the old weights and nothing from the new ones; new channels keep the random weights they have;
-    new residual blocks end in zeros. The zeros learn at once, what leads to them as soon as they have moved.
+    Old channels take the old weights and get nothing from the new channels. New channels keep their random weights. New
+    residual blocks end in zeros. The zeros learn at once, and the layers before them learn as soon as the zeros have
+    changed.
 
-    Args: small, large: generators of one builder without batch norm; `large` has as many filters and blocks or more.
-    Raises: UserError if a layer of `small` is missing in `large` or larger than there, or the detail branch widens.
+    Args:
+        small: A trained generator without batch norm.
+        large: A generator of the same builder with at least as many filters and blocks.
+
+    Raises:
+        UserError: When a layer of `small` is missing or smaller in `large`, or when the detail branch has another
+            width.
+
+    Source: Chen, Goodfellow, Shlens 2016, Net2Net, with zeros as gates.
     """
     known = {layer.name: layer for layer in small.layers if layer.weights}
     layers = {layer.name: layer for layer in large.layers}
@@ -40,7 +54,7 @@ def grow(small, large):
 
 
 def _widened(old, new):
-    """`new` with `old` in its first channels; what new input channels add to the old outputs is 0."""
+    """Return `new` with `old` in its first channels; new input channels add 0 to the old outputs."""
     if old.ndim != new.ndim or any(a > b for a, b in zip(old.shape, new.shape)):
         raise UserError(f"weights of {old.shape} cannot grow into {new.shape}")
     grown = new.copy()
@@ -51,16 +65,24 @@ def _widened(old, new):
 
 
 TRUNK = re.compile(r"residual\d+_conv[12]|trunk_conv")
-"""Layers that work at the size of the input, alike in `models.srgan` without batch norm and `models.lite`."""
+"""Layers that work at the size of the input. They are alike in `mpsrgan.models.srgan` without batch norm and
+`mpsrgan.models.lite`.
+"""
 
 
 def transplant(source, target):
-    """Gives `target`, `models.srgan` without batch norm, the first layer and the residual part of a `models.lite`.
+    """Copy the first layer and the residual part of a lite generator into an srgan generator.
 
-    The srgan's first convolution is wider and ends in ReLU: the small kernel lies in its middle, and a bias keeps what
-    it makes above 0, which the biases of all that read it take back. Inside the image the residual part then makes
-    what it made before, moved by that bias; what follows it keeps its random weights.
-    Raises: UserError if the residual parts differ.
+    The first convolution of the srgan is wider and ends in ReLU. The small kernel is placed in its center. A bias keeps
+    its output above 0, and the biases of all layers that read this output subtract it again. Away from the borders, the
+    residual part then gives its old output plus that bias. The layers after it keep their random weights.
+
+    Args:
+        source: A generator of `mpsrgan.models.lite`.
+        target: A generator of `mpsrgan.models.srgan` without batch norm.
+
+    Raises:
+        UserError: When the residual parts differ.
     """
     known, new = ({layer.name: layer for layer in model.layers if layer.weights} for model in (source, target))
     parts = [{name for name in layers if TRUNK.fullmatch(name)} for layers in (known, new)]
@@ -76,6 +98,6 @@ def transplant(source, target):
     new["head"].set_weights([widened, bias + lifted])
     for name in parts[0]:
         kernel, bias = known[name].get_weights()
-        if not name.endswith("conv2"):  # reads the stream, which carries `lifted` all along
+        if not name.endswith("conv2"):  # It reads the residual stream, which contains `lifted` throughout.
             bias = bias - np.einsum("abcd,c->d", kernel, lifted)
         new[name].set_weights([kernel, bias])

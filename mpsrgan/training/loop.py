@@ -1,7 +1,7 @@
-"""The loop around `train_on_batch` (paper 000, section 6), with what the paper had to do without.
+"""The loop around `train_on_batch` (paper 000, section 6), with conveniences that the paper did not have.
 
-Keras callbacks work here: `on_train_batch_end` receives every loss term of the step, and at every tenth step the
-validation terms beside them; `on_epoch_end` receives the epoch's means. Setting `gan.stop_training` ends the run.
+Keras callbacks work here. `on_train_batch_end` receives every loss term of the step, and at every tenth step the
+validation terms too. `on_epoch_end` receives the means over the epoch. Setting `gan.stop_training` ends the run.
 """
 
 import math
@@ -22,9 +22,15 @@ from mpsrgan.training.terms import LossWeights
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train, and what on. All in steps, counted from the very beginning of the run.
+    """The length of a training run and its losses, in steps counted from the very beginning of the run.
 
-    `warm_start` steps with `warm_weights` come first, then `weights`. The paper validates "at every tenth iteration".
+    Attributes:
+        steps: Number of steps in total.
+        weights: `LossWeights` after the warm start.
+        warm_start: Number of steps with `warm_weights` at the beginning.
+        warm_weights: `LossWeights` of the warm start, or None without one.
+        validate_every: Number of steps between two validations. The paper validates "at every tenth iteration".
+        checkpoint_every: Number of steps between two checkpoints.
     """
 
     steps: int
@@ -35,24 +41,50 @@ class Schedule:
     checkpoint_every: int = 500
 
     def weights_at(self, step):
+        """Return the loss weights of a step.
+
+        Args:
+            step: The step, counted from 0.
+
+        Returns:
+            The `LossWeights`.
+        """
         return self.warm_weights if step < self.warm_start else self.weights
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the loop ended: after `step` steps, and why: None (all done), "callback", "SIGINT" or "SIGTERM"."""
+    """Where and why the loop ended.
+
+    Attributes:
+        step: Number of steps done.
+        stopped: The reason: None (all steps are done), "callback", "SIGINT", or "SIGTERM".
+    """
 
     step: int
     stopped: str | None
 
 
 def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=None, start=0):
-    """Trains from step `start` to `schedule.steps`. Data and validation batches depend on the step number alone.
+    """Train from step `start` to `schedule.steps`.
+
+    Training and validation batches depend on the step number only. Ctrl-C and SIGTERM finish the current step, save a
+    checkpoint, and return. A second Ctrl-C interrupts at once.
 
     Args:
-        loader, validation: `data_prep.BatchLoader`s. callbacks: Keras callbacks. checkpoints: `Checkpoints`.
-    Returns: `Outcome`. Ctrl-C and SIGTERM finish the step at hand, save and return; a second Ctrl-C interrupts.
-    Raises: UserError when a loss is no longer finite.
+        gan: A compiled `GAN`.
+        loader: `data_prep.BatchLoader` of the training split.
+        schedule: `Schedule` of the run.
+        validation: `data_prep.BatchLoader` of the validation split, or None.
+        callbacks: Keras callbacks.
+        checkpoints: `Checkpoints` to save to, or None.
+        start: Number of steps done already.
+
+    Returns:
+        An `Outcome`.
+
+    Raises:
+        UserError: When a loss is no longer finite.
     """
     epochs = math.ceil(schedule.steps / loader.steps_per_epoch)
     callbacks = keras.callbacks.CallbackList(
@@ -85,7 +117,7 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
 
 
 def _one_step(gan, lr, hr, step, schedule, validation, callbacks):
-    """Trains on one batch, validates where it is due, tells the callbacks. `step` counts from 1. Returns the logs."""
+    """Train on one batch, validate if it is due, and call the callbacks; `step` counts from 1. Return the logs."""
     weights = schedule.weights_at(step - 1)
     callbacks.on_train_batch_begin(step - 1)
     logs = gan.train_on_batch(lr, hr, weights)
@@ -97,7 +129,17 @@ def _one_step(gan, lr, hr, step, schedule, validation, callbacks):
 
 
 def validate(gan, validation, index, weights):
-    """The losses on one validation batch in inference mode, and PSNR in dB (mean over its images), as `val_...`."""
+    """Compute the losses and the PSNR on one validation batch in inference mode.
+
+    Args:
+        gan: A `GAN`.
+        validation: `data_prep.BatchLoader` of the validation split.
+        index: Index of the batch.
+        weights: `LossWeights` of the terms.
+
+    Returns:
+        A dict of `val_...` names -> values. The PSNR is the mean over the images of the batch, in dB.
+    """
     lr, hr = validation.batch(index)
     logs, sr = gan.test_on_batch(lr, hr, weights)
     logs["psnr"] = float(np.mean(image_psnrs(hr, sr)))
@@ -124,7 +166,7 @@ def _check_finite(logs, step):
 
 @contextmanager
 def _stop_signals():
-    """Yields a list that holds the signal's name once SIGINT or SIGTERM has come; a second SIGINT interrupts."""
+    """Yield a list that holds the signal's name once SIGINT or SIGTERM has come; a second SIGINT interrupts."""
     seen = []
     if threading.current_thread() is not threading.main_thread():
         yield seen

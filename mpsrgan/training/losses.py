@@ -1,5 +1,8 @@
-"""Losses, each a mean over the batch, computed in float32. Images are (B, H, W, C) in [-1, 1]; logits are a
-discriminator's values before its sigmoid."""
+"""Loss functions, each a mean over the batch, computed in float32.
+
+Images are (B, H, W, C) in [-1, 1]. Logits are a discriminator's values before its sigmoid. The losses are built on
+`keras.ops`.
+"""
 
 import math
 
@@ -8,10 +11,10 @@ from keras import ops
 from mpsrgan.metrics.images import SSIM_WINDOW
 
 PEAK = 2.0
-"""Range of the values of an image: MAX_I of paper 003's equation 4."""
+"""The width of the range of image values: MAX_I of paper 003's equation 4."""
 
 SMALLEST = 1e-12
-"""Added under roots and logarithms, so that equal images still give a finite gradient."""
+"""A small number added under roots and logarithms, so that equal images still give a finite gradient."""
 
 
 def _float(x):
@@ -23,57 +26,128 @@ def _squared(a, b):
 
 
 def pixel_mse(hr, sr):
-    """Mean squared error of pixels (papers 001 section 4.2 and 004; SRGAN's SRResNet phase)."""
+    """Mean squared error of pixels (papers 001 section 4.2 and 004; SRGAN's SRResNet phase).
+
+    Args:
+        hr: Images (B, H, W, C) in [-1, 1].
+        sr: Generated images of the same shape.
+
+    Returns:
+        A scalar.
+    """
     return ops.mean(_squared(hr, sr))
 
 
 def pixel_mae(hr, sr):
-    """Mean absolute error of pixels. Beyond the papers: it learns details that a squared error gives up sooner."""
+    """Mean absolute error of pixels, beyond the papers.
+
+    It learns details that a squared error gives up sooner.
+
+    Args:
+        hr: Images (B, H, W, C) in [-1, 1].
+        sr: Generated images of the same shape.
+
+    Returns:
+        A scalar.
+    """
     return ops.mean(ops.abs(_float(hr) - _float(sr)))
 
 
 def feature_mse(hr_features, sr_features):
-    """Mean squared error of features of the truth and of the generated image (paper 000, section 6.2)."""
+    """Mean squared error between the features of the hr and the sr image (paper 000, section 6.2).
+
+    Args:
+        hr_features: Features (B, h, w, c) of the hr images.
+        sr_features: Features of the sr images, of the same shape.
+
+    Returns:
+        A scalar.
+    """
     return ops.mean(_squared(hr_features, sr_features))
 
 
 def perceptual(hr_features, sr_features):
-    """Squared distance of feature vectors of length 1, averaged over places, then over layers; 0..4.
+    """Squared distance between feature vectors of length 1, averaged over positions and then over layers.
 
-    Beyond the papers: LPIPS without its learned weights (Zhang et al. 2018, equation 1). Vectors of length 1 give every
-    layer the same say, where plain squared errors of VGG19's layers differ by a thousand.
-    Args: lists of (B, h, w, c) features as `vgg19.build_perceptual` makes them.
+    This is LPIPS without its learned weights, beyond the papers. Vectors of length 1 give every layer the same
+    influence, whereas plain squared errors of VGG19's layers differ by a factor of a thousand.
+
+    Args:
+        hr_features: List of features (B, h, w, c) of the hr images, as `mpsrgan.models.vgg19.build_perceptual` gives
+            them.
+        sr_features: List of features of the sr images, of the same shapes.
+
+    Returns:
+        A scalar in 0..4.
+
+    Source: Zhang et al. 2018, equation 1.
     """
     distances = [ops.mean(ops.sum(_squared(hr, sr), axis=-1)) for hr, sr in zip(hr_features, sr_features)]
     return sum(distances) / len(distances)
 
 
 def identity_loss(hr_embedding, sr_embedding):
-    """1 - cosine of the angle between two faces' vectors, in 0..2. Args: (B, N), each row of length 1."""
+    """One minus the cosine of the angle between the embeddings of two faces.
+
+    Args:
+        hr_embedding: Embeddings (B, N) of the hr images, each row of length 1.
+        sr_embedding: Embeddings (B, N) of the sr images, each row of length 1.
+
+    Returns:
+        A scalar in 0..2.
+    """
     return 1 - ops.mean(ops.sum(_float(hr_embedding) * _float(sr_embedding), axis=-1))
 
 
 def distance(hr, sr):
-    """L2 distance of each image or feature map to its truth, averaged over the batch (paper 003, equations 2 and 3).
+    """L2 distance between each image or feature map and its truth, averaged over the batch.
 
-    Differs from the paper in: the squares are averaged, not summed, before the root, so that a weight means the same
-    at every image size; the two differ by the root of the number of values.
+    Args:
+        hr: Images or features (B, ...).
+        sr: Images or features of the same shape.
+
+    Returns:
+        A scalar.
+
+    Differs from the paper in: the squares are averaged, not summed, before the root, so that a weight means the same at
+    every image size. The two differ by a factor, the root of the number of values.
+
+    Source: paper 003, equations 2 and 3.
     """
     squares = _squared(hr, sr)
     return ops.mean(ops.sqrt(ops.mean(squares, axis=tuple(range(1, len(squares.shape)))) + SMALLEST))
 
 
 def negative_psnr(hr, sr):
-    """Minus the PSNR in dB of the whole batch, as equation 4 of paper 003 averages before its logarithm."""
+    """Negative PSNR of the whole batch.
+
+    The squared error is averaged over the batch before the logarithm, as in equation 4 of paper 003.
+
+    Args:
+        hr: Images (B, H, W, C) in [-1, 1].
+        sr: Generated images of the same shape.
+
+    Returns:
+        A scalar in dB.
+    """
     decibels = 10 / math.log(10)
     return decibels * ops.log(ops.mean(_squared(hr, sr)) + SMALLEST) - 20 * math.log10(PEAK)
 
 
 def dssim(hr, sr):
-    """Structural dissimilarity (1 - SSIM) / 2 in 0..1 (paper 004, "what's next").
+    """Structural dissimilarity (1 - SSIM) / 2.
 
-    SSIM as scikit-image defines it: uniform 7x7 windows, sample covariance, K1 0.01, K2 0.03, mean over all whole
-    windows and channels. Needs sides of at least 7 pixels.
+    SSIM is defined as in scikit-image: uniform 7x7 windows, sample covariance, K1 0.01, K2 0.03, and the mean over all
+    whole windows and channels.
+
+    Args:
+        hr: Images (B, H, W, C) in [-1, 1] with sides of at least 7 pixels.
+        sr: Generated images of the same shape.
+
+    Returns:
+        A scalar in 0..1.
+
+    Source: paper 004, "what's next".
     """
     hr, sr = _float(hr), _float(sr)
     count = SSIM_WINDOW**2
@@ -91,36 +165,67 @@ def dssim(hr, sr):
 
 
 def cross_entropy(logits, target):
-    """Binary cross entropy of sigmoid(logits) against one target for all, 1 = real or 0 = fake (paper 000, 6.1).
+    """Binary cross entropy of sigmoid(logits) against one target for all.
 
-    Computed from logits, so that a discriminator that is certain still gives a gradient.
+    It is computed from logits, so that a discriminator that is certain still gives a gradient.
+
+    Args:
+        logits: Logits (B, 1).
+        target: 1 for real or 0 for fake.
+
+    Returns:
+        A scalar.
+
+    Source: paper 000, section 6.1.
     """
     logits = _float(logits)
     return ops.mean(ops.softplus(-logits) if target == 1 else ops.softplus(logits))
 
 
 def relative(real, fake):
-    """Logits (B, 1) of true and of generated images, each less the mean of the other kind.
+    """Subtract the mean logit of the other kind from the logits of real and of generated images.
 
-    Beyond the papers: the relativistic average discriminator (Jolicoeur-Martineau 2018, equation 11; ESRGAN 2018).
+    This is the relativistic average discriminator, beyond the papers.
+
+    Args:
+        real: Logits (B, 1) of real images.
+        fake: Logits (B, 1) of generated images.
+
+    Returns:
+        The two relative logits (B, 1), first of the real and then of the generated images.
+
+    Source: Jolicoeur-Martineau 2018, equation 11; ESRGAN 2018.
     """
     return real - ops.mean(fake), fake - ops.mean(real)
 
 
 def relativistic(real, fake):
-    """The generator's side of `relative`: cross entropy of both against the opposite of D's targets, averaged.
+    """The generator's loss for `relative`: the mean of both cross entropies against the opposite of D's targets.
 
-    Unlike `cross_entropy(fake, 1)` it also asks that true images look less real beside the generated ones, and gives a
-    gradient through their mean. Args: logits (B, 1).
+    Unlike `cross_entropy(fake, 1)`, it also asks that real images look less real next to the generated ones, and it
+    gives a gradient through the mean of the generated ones.
+
+    Args:
+        real: Logits (B, 1) of real images.
+        fake: Logits (B, 1) of generated images.
+
+    Returns:
+        A scalar.
     """
     real, fake = relative(_float(real), _float(fake))
     return (cross_entropy(real, 0) + cross_entropy(fake, 1)) / 2
 
 
 def minimax(logits):
-    """log(1 - D(G(lr))), which the generator of paper 003's equation 1 minimises.
+    """log(1 - D(G(lr))), which the generator of paper 003's equation 1 minimizes.
 
-    Its gradient fades while the discriminator is certain; `cross_entropy(logits, 1)` has the same fixed point and does
-    not fade.
+    Its gradient vanishes while the discriminator is certain. `cross_entropy(logits, 1)` has the same fixed point, and
+    its gradient does not vanish.
+
+    Args:
+        logits: Logits (B, 1) of generated images.
+
+    Returns:
+        A scalar.
     """
     return -cross_entropy(logits, 0)

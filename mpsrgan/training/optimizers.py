@@ -1,4 +1,7 @@
-"""Optimizers by name, and AdaBelief, which Keras 3 does not have and whose published package cannot run under it."""
+"""Optimizers by name, and an implementation of AdaBelief.
+
+Keras 3 has no AdaBelief, and its published package cannot run under Keras 3.
+"""
 
 import keras
 from keras import ops
@@ -7,19 +10,29 @@ from mpsrgan.errors import UserError
 
 OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
 SMA_THRESHOLD = 5.0
-"""`rectify` takes the adaptive step only where RAdam's approximated average is at least this long (adabelief_tf)."""
+"""The length of RAdam's approximated moving average from which `rectify` takes the adaptive step (adabelief_tf)."""
 
 
 def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
-    """The optimizers that the papers name.
+    """Make one of the optimizers that the papers name.
 
-    - adam: papers 000, 001 (betas 0.5, 0.9), 003 (0.5, 0.999) and the base of 004. Keras's epsilon, 1e-7.
-    - adabelief: paper 004. Epsilon 1e-14 and rectification, the published package's defaults.
-    - rmsprop: named in 004 without numbers. Keras's rho, 0.9, whatever the betas.
-    - sgd: paper 002. Plain unless `momentum` is given.
+    - adam: papers 000, 001 (betas 0.5, 0.9), 003 (0.5, 0.999), and the baseline of 004. It uses Keras's epsilon, 1e-7.
+    - adabelief: paper 004. Epsilon 1e-14 and rectification are the defaults of the published package.
+    - rmsprop: named in paper 004 without numbers. It uses Keras's rho, 0.9, whatever the betas.
+    - sgd: paper 002. It is plain unless `momentum` is given.
 
-    Args: learning_rate: a float or a Keras schedule. Betas are read by adam and adabelief, momentum by the others.
-    Returns: a Keras optimizer. Raises: UserError if the name is not one of OPTIMIZERS.
+    Args:
+        name: One of OPTIMIZERS.
+        learning_rate: A float or a Keras schedule.
+        beta_1: Decay of the first moment, used by adam and adabelief.
+        beta_2: Decay of the second moment, used by adam and adabelief.
+        momentum: Momentum, used by rmsprop and sgd.
+
+    Returns:
+        A Keras optimizer.
+
+    Raises:
+        UserError: When the name is not one of OPTIMIZERS.
     """
     if name == "adam":
         return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
@@ -34,34 +47,41 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
 
 @keras.saving.register_keras_serializable(package="mpsrgan")
 class AdaBelief(keras.optimizers.Optimizer):
-    """AdaBelief (Zhuang et al. 2020, arXiv:2010.07468), named by paper 004, as its package adabelief_tf 0.2.1 runs it.
+    """AdaBelief, the optimizer of paper 004, in the arithmetic of its package adabelief_tf 0.2.1.
 
-    Adam, but the second slot follows how far a gradient is from its own running mean:
+    It is Adam, except that the second slot tracks how far a gradient is from its own running mean:
 
         m = beta_1 m + (1 - beta_1) g
         v = beta_2 v + (1 - beta_2) (g - m)^2 + epsilon
         step = r m' / (sqrt(v') + epsilon), where m' and v' are corrected for their start at zero
 
-    Epsilon enters twice, in v at every step and beside the root. `rectify`: r is RAdam's factor (Liu et al. 2020), and
-    while its average is shorter than `SMA_THRESHOLD` the step is m' alone; without it r = 1. `amsgrad`: v' comes from
-    the largest v so far. The arithmetic is in the package's order, because r is a difference of large numbers: in
-    float32 another order gives other first steps (and beta_2 = 0.9999 is too close to 1, there as here).
+    Epsilon enters twice, in v at every step and next to the root. With `rectify`, r is RAdam's factor (Liu et al.
+    2020), and while its moving average is shorter than `SMA_THRESHOLD`, the step is m' alone. Without it, r = 1. With
+    `amsgrad`, v' comes from the largest v so far. The operations are in the package's order, because r is a difference
+    of large numbers. In float32 another order gives other first steps (and beta_2 = 0.9999 is too close to 1, both
+    there and here).
 
-    `weight_decay` is decoupled and times the learning rate: `w -= learning_rate * (step + weight_decay * w)`. Keras's
-    own comes before the step, which after 200 steps differs by 1e-5.
+    `weight_decay` is decoupled and multiplied by the learning rate: `w -= learning_rate * (step + weight_decay * w)`.
+    Keras applies its own weight decay before the step, which gives a difference of 1e-5 after 200 steps.
 
-    What differs from the package: weight decay is a float, no schedule. Its warm-up (`total_steps`,
-    `warmup_proportion`, `min_lr`) is left out: give a Keras schedule as learning rate. Its `sma_threshold` is fixed at
-    its default. No sparse gradients. Slots have their variable's precision: float32 under the mixed policies, but in
-    float16 an epsilon of 1e-14 would vanish.
+    Differs from the package in: weight decay is a float, not a schedule. The warm-up (`total_steps`,
+    `warmup_proportion`, `min_lr`) is left out; pass a Keras schedule as the learning rate instead. `sma_threshold` is
+    fixed at its default. Sparse gradients are not supported. Slots have the precision of their variable. That is
+    float32 under the mixed policies, but in float16 an epsilon of 1e-14 would vanish.
 
     Args:
-        learning_rate: a float, a Keras schedule or a callable.
-        beta_1, beta_2: decay of the two running means, each in [0, 1).
-        epsilon: above 0. The authors recommend 1e-14 for GANs and 1e-7 where SGD beats Adam.
-        rectify, amsgrad: see above.
-        **options: Keras's own: weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, name and so on.
-    Raises: UserError if a beta or epsilon is out of range.
+        learning_rate: A float, a Keras schedule, or a callable.
+        beta_1: Decay of the running mean of the gradient, in [0, 1).
+        beta_2: Decay of the running mean of the squared deviation, in [0, 1).
+        epsilon: A number above 0. The authors recommend 1e-14 for GANs and 1e-7 where SGD beats Adam.
+        rectify: Use RAdam's factor, as described above.
+        amsgrad: Use the largest v so far, as described above.
+        **options: Keras's own options: weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, name, and so on.
+
+    Raises:
+        UserError: When a beta or epsilon is out of range.
+
+    Source: Zhuang et al. 2020, arXiv:2010.07468.
     """
 
     def __init__(
@@ -77,7 +97,11 @@ class AdaBelief(keras.optimizers.Optimizer):
         self.rectify, self.amsgrad = rectify, amsgrad
 
     def build(self, variables):
-        """Makes the slots of `variables`, once."""
+        """Create the slots of the variables, once.
+
+        Args:
+            variables: Keras variables to optimize.
+        """
         if self.built:
             return
         super().build(variables)
@@ -86,7 +110,13 @@ class AdaBelief(keras.optimizers.Optimizer):
             self._vhat = self.add_optimizer_variables(variables, "vhat")
 
     def update_step(self, gradient, variable, learning_rate):
-        """Moves one variable and its slots; Keras has clipped the gradient."""
+        """Update one variable and its slots.
+
+        Args:
+            gradient: Gradient of the variable. Keras has already clipped it.
+            variable: Keras variable.
+            learning_rate: Learning rate as a scalar.
+        """
         dtype, place = variable.dtype, self._get_variable_index(variable)
         gradient, learning_rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
         beta_1, beta_2 = ops.cast(self.beta_1, dtype), ops.cast(self.beta_2, dtype)
@@ -105,7 +135,7 @@ class AdaBelief(keras.optimizers.Optimizer):
         if self.rectify:
             longest = 2 / (1 - beta_2) - 1
             sma = longest - 2 * t * power_2 / (1 - power_2)
-            long = ops.maximum(sma, SMA_THRESHOLD)  # no root of a negative, not even to be thrown away
+            long = ops.maximum(sma, SMA_THRESHOLD)  # avoids the root of a negative number, even where `where` drops it
             r = ops.sqrt((long - 4) / (longest - 4) * (long - 2) / (longest - 2) * longest / long)
             step = ops.where(sma >= SMA_THRESHOLD, r * mean / scale, mean)
         else:
@@ -115,9 +145,16 @@ class AdaBelief(keras.optimizers.Optimizer):
         self.assign_sub(variable, learning_rate * step)
 
     def _apply_weight_decay(self, variables):
-        """Nothing: Keras would decay before the step, which rounds differently; `update_step` does it as published."""
+        """Do nothing. Keras would decay before the step, which rounds differently.
+
+        `update_step` applies weight decay as published.
+        """
 
     def get_config(self):
-        """All arguments of the constructor."""
+        """Return the configuration.
+
+        Returns:
+            A dict of all arguments of the constructor.
+        """
         names = ("beta_1", "beta_2", "epsilon", "rectify", "amsgrad")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,4 +1,7 @@
-"""The training step, compiled: all that differs per backend, one file each."""
+"""The compiled training step, the only part of training that differs per backend.
+
+Each backend has one file, which this module imports when it is needed.
+"""
 
 import keras
 
@@ -17,21 +20,64 @@ def _backend():
 
 
 def make_train_step(gan, weights, parts):
-    """A function (lr, hr) -> dict of scalars that runs the sub-steps `parts` and moves their variables."""
+    """Compile a training step.
+
+    Args:
+        gan: A compiled `GAN`.
+        weights: `LossWeights` of the generator's loss.
+        parts: Sub-steps to run, "discriminator" and "generator".
+
+    Returns:
+        A function (lr, hr, truth) -> dict of scalars that runs the sub-steps and updates their variables.
+
+    Raises:
+        UserError: When the backend is neither TensorFlow nor JAX.
+    """
     return _backend().make_train_step(gan, weights, parts)
 
 
 def make_test_step(gan, weights):
-    """A function (lr, hr) -> (dict of scalars, sr) in inference mode."""
+    """Compile a test step.
+
+    Args:
+        gan: A compiled `GAN`.
+        weights: `LossWeights` of the terms.
+
+    Returns:
+        A function (lr, hr) -> (dict of scalars, sr) in inference mode.
+
+    Raises:
+        UserError: When the backend is neither TensorFlow nor JAX.
+    """
     return _backend().make_test_step(gan, weights)
 
 
 def normalise(layer, x):
-    """What a BatchNormalization layer does in training, in the fewest operations that the backend has."""
+    """Run a BatchNormalization layer in training mode with the fewest operations that the backend allows.
+
+    Args:
+        layer: The `keras.layers.BatchNormalization` layer, whose running statistics are updated.
+        x: Tensor (B, H, W, C).
+
+    Returns:
+        A tensor of the same shape.
+
+    Raises:
+        UserError: When the backend is neither TensorFlow nor JAX.
+    """
     return _backend().normalise(layer, x)
 
 
 def seed_everything(seed):
-    """Makes what follows repeatable: the same seed gives the same run, bit for bit on the CPU."""
+    """Make the run repeatable.
+
+    On the CPU, the same seed gives the same run, bit for bit.
+
+    Args:
+        seed: The seed, a whole number.
+
+    Raises:
+        UserError: When the backend is neither TensorFlow nor JAX.
+    """
     keras.utils.set_random_seed(seed)
     _backend().be_deterministic()
