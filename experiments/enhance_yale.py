@@ -4,7 +4,7 @@
     python experiments/enhance_yale.py --data DIR                  quick, on your photographs
     python experiments/enhance_yale.py --data DIR --preset paper   the paper's set-up: 50 epochs at batch 64
     python experiments/enhance_yale.py --channels 3 --flip ...     what the paper wished for: colour, augmentation,
-                                                                   any size (--lr, --hr), a smaller model (--filters 10)
+                                                                   any size (--lr-size, --hr-size), a smaller model (--filters 10)
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
 generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no number. Expected of the quick run: 31.37 dB

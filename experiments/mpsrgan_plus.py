@@ -1,7 +1,7 @@
 """Beyond the papers: mpsrgan-plus, a GAN made of a network that has learnt what can be known (mpsrgan-plus-fidelity).
 
-    python experiments/mpsrgan_plus.py --start mpsrgan-plus-fidelity --data DIR --preset paper   the last of its parts
-    python experiments/mpsrgan_plus.py --start mpsrgan-plus --data DIR --preset paper            on with your own faces
+    python experiments/mpsrgan_plus.py --init-weights mpsrgan-plus-fidelity --data DIR --preset paper   the last of its parts
+    python experiments/mpsrgan_plus.py --init-weights mpsrgan-plus --data DIR --preset paper            on with your own faces
     python experiments/mpsrgan_plus.py                             quick, from nothing, on embedded portraits: minutes
 
 The network without the GAN: `experiments/mpsrgan_lite.py --filters 64 --blocks 16 --detail 16`, see its card,

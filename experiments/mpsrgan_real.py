@@ -1,11 +1,11 @@
 """Beyond the papers: mpsrgan-real, faces from photographs that cameras blurred, sensors made noisy and JPEG compressed.
 
-    python experiments/mpsrgan_real.py --start mpsrgan-real-fidelity --data DIR --preset paper   its GAN
-    python experiments/mpsrgan_real.py --start mpsrgan-real --data DIR --preset paper            on with your own faces
+    python experiments/mpsrgan_real.py --init-weights mpsrgan-real-fidelity --data DIR --preset paper   its GAN
+    python experiments/mpsrgan_real.py --init-weights mpsrgan-real --data DIR --preset paper            on with your own faces
     python experiments/mpsrgan_real.py                             quick, from nothing, on embedded portraits: minutes
 
 The network without the GAN is trained first, by `experiments/mpsrgan_lite.py --degradation real --filters 64
---blocks 16 --detail 16 --start mpsrgan-plus-fidelity`, see its card, weights/mpsrgan-real-fidelity.md.
+--blocks 16 --detail 16 --init-weights mpsrgan-plus-fidelity`, see its card, weights/mpsrgan-real-fidelity.md.
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
 

@@ -1,33 +1,34 @@
-"""The documentation: whole, without dead links, true to the options, and nothing in it from another host."""
+"""The documentation: no dead links, a complete nav, only options that exist, and nothing from another host."""
 
 import importlib.util
 import os
 import re
 import subprocess
 import sys
-import types
+from pathlib import Path
 
 import pytest
-from helpers import ROOT, known_options, options
+from conftest import experiment_script
 
+from mpsrgan import cli
+
+ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 PAGES = sorted(DOCS.glob("**/*.md"))
+EXPERIMENTS = ("mpsrgan_idoc", "enhance_yale", "pixelshuffle_ffhq", "inception_celeba", "adabelief_ffhq")
+TOOLS = {"--licence", "--logdir"}
+"""Options of tools/ship.py and of TensorBoard that the pages name."""
 
 
-def module(name):
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+def load_hooks():
+    spec = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
 
 
-hooks = module("hooks")
-
-
-def nav():
-    """Pages and patterns that mkdocs.yml names, in order."""
-    text = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
-    return re.findall(r"([\w./*-]+\.md)$", text, re.M)
+hooks = load_hooks()
 
 
 def test_every_public_module_is_in_the_reference_once():
@@ -49,44 +50,24 @@ def test_links_and_pictures_exist(page):
         assert not missing, f"{page.relative_to(ROOT)} links to {missing}"
 
 
-def test_nav_has_every_page_and_no_other():
-    named = [entry for entry in nav() if "*" not in entry]
-    patterns = [entry for entry in nav() if "*" in entry]
-    pages = {page.relative_to(DOCS).as_posix() for page in PAGES} | {f for f in hooks.mirrored() if f.endswith(".md")}
-    found = list(hooks.leaves(hooks.expanded(nav(), [path for path in hooks.mirrored() if path not in named])))
-    assert set(named) <= pages and len(patterns) == 3
-    assert sorted(found) == sorted(pages)
+def test_links_lead_to_pages_of_the_site():
+    site = {path.relative_to(DOCS).as_posix() for path in DOCS.glob("**/*")} | set(hooks.mirrored())
+    for page in [*PAGES, *(ROOT / name for name in hooks.mirrored() if name.endswith(".md"))]:
+        folder = hooks.site_path(page).parent
+        links = hooks.LINK.findall(hooks.with_site_links(page.read_text(), page))
+        outside = {os.path.normpath(folder / link) for link in links} - site
+        assert not outside, f"{page.relative_to(ROOT)} links to {outside}, which MIRRORED in docs/hooks.py lacks"
 
 
-def test_nav_of_sections():
-    nested = ["a.md", {"Cards": ["w/*.md", {"One": "w/x.md"}]}]
-    assert hooks.expanded(nested, ["w/1.md", "v/2.md", "w/3.png"]) == [
-        "a.md",
-        {"Cards": ["w/1.md", {"One": "w/x.md"}]},
-    ]
+def test_nav_has_every_page_once_and_no_other():
+    named = re.findall(r"([\w./-]+\.md)$", (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2], re.M)
+    pages = [page.relative_to(DOCS).as_posix() for page in PAGES] + [f for f in hooks.mirrored() if f.endswith(".md")]
+    assert sorted(named) == sorted(pages)
 
 
-def test_tables_are_taken_from_their_pages():
-    count = 0
-    for page in PAGES:
-        text = hooks.with_tables(page.read_text(), page.parent)
-        count += len(hooks.TABLE.findall(page.read_text()))
-        assert not hooks.TABLE.search(text)
-        links = hooks.LINK.findall(hooks.with_site_links(text, page.parent, set(hooks.mirrored())))
-        site = {path.relative_to(DOCS).as_posix() for path in DOCS.glob("**/*")} | set(hooks.mirrored())
-        assert {os.path.normpath(page.parent.relative_to(DOCS) / link) for link in links} <= site
-    assert count >= 10
-    with pytest.raises(ValueError, match="README.md has no table 9 below the heading 'Measured'"):
-        hooks.with_tables("[table 9: Measured](../README.md)", DOCS)
-
-
-def test_links_of_a_table_are_those_of_its_page(tmp_path):
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "a.md").write_text(
-        "# A\n\n| x |\n|---|\n| 1 |\n\ntext\n\n| [y](b.md) |\n|---|\n| [z](https://z) |"
-    )
-    text = hooks.with_tables("before\n\n[table 2: A](results/a.md)\n", tmp_path)
-    assert text == "before\n\n| [y](results/b.md) |\n|---|\n| [z](https://z) |\n\n"
+def test_the_readme_is_short():
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150 and not [line for line in lines if len(line) > 120]
 
 
 def test_nothing_comes_from_another_host():
@@ -99,61 +80,26 @@ def test_nothing_comes_from_another_host():
     assert re.findall(r'https?://[^"]*', (DOCS / "how.svg").read_text()) == ["http://www.w3.org/2000/svg"]
 
 
+def options(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
+
+
+def known_options(capsys):
+    """Options of every command and script, as --help tells them; nothing heavy is imported for that."""
+    from mpsrgan.experiment.options import make_parser
+
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([command, "--help"])
+    scripts = [make_parser(experiment_script(name).EXPERIMENT).format_help() for name in EXPERIMENTS]
+    return options(capsys.readouterr().out) | options("\n".join(scripts))
+
+
 def test_only_options_that_exist_are_named(capsys):
     known = known_options(capsys)
-    wrong = {page.name: found for page in PAGES if (found := options(page.read_text()) - known)}
+    pages = [*PAGES, README, ROOT / "SECURITY.md", ROOT / "weights" / "README.md"]
+    wrong = {page.name: found for page in pages if (found := options(page.read_text()) - known - TOOLS)}
     assert not wrong and len(known) > 80
-
-
-@pytest.fixture
-def docstrings(monkeypatch):
-    """docs/docstrings.py, also where griffe is not installed."""
-    if not importlib.util.find_spec("griffe"):
-        monkeypatch.setitem(sys.modules, "griffe", types.SimpleNamespace(Extension=object))
-    return module("docstrings")
-
-
-def test_docstrings_become_markdown(docstrings):
-    text = """One line about `x < y` in <folder>.
-
-Args:
-    one, two: lists of a,
-        and of b.
-    **options: more.
-Returns: an array
-    of values.
-Raises: UserError.
-
-    code < here"""
-    assert docstrings.to_markdown(text).split("\n") == [
-        "One line about `x < y` in &lt;folder>.",
-        *("", "", "**Args:**", "", "- `one`, `two`: lists of a, and of b.", "- `**options`: more.", ""),
-        *("", "**Returns:** an array of values.", "", "**Raises:** UserError.", "", "    code < here"),
-    ]
-
-
-def test_names_that_a_docstring_explains_are_code(docstrings):
-    text = "scale: of x. tile, overlap: both. Not so\nhere, scale it: a.\nArgs: x: one. other: two."
-    made = docstrings.with_names(text, {"scale", "tile", "overlap", "x"})
-    assert made == text.replace("scale: of", "`scale`: of").replace("tile, overlap", "`tile`, `overlap`").replace(
-        "x: one", "`x`: one"
-    )
-    assert docstrings.with_names(text, set()) == text
-
-
-def test_no_word_of_a_docstring_is_lost(docstrings):
-    import ast
-
-    count = 0
-    for name in hooks.modules():
-        path = ROOT / name.replace(".", "/")
-        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
-                made = docstrings.to_markdown(text).replace("&lt;", "<")
-                assert re.findall(r"\w+", made) == re.findall(r"\w+", text), f"{name}: {text[:60]}"
-                count += 1
-    assert count > 300
 
 
 def test_the_site_builds_without_a_warning(tmp_path):
@@ -171,4 +117,4 @@ def test_the_site_builds_without_a_warning(tmp_path):
     loaded = re.compile(r'<(?:script|img|iframe)[^>]* src="?(?:https?:)?//|<link[^>]* href="?(?:https?:)?//')
     pages = list(tmp_path.glob("**/*.html"))
     assert len(pages) > 30 and not [page for page in pages if loaded.search(page.read_text())]
-    assert "mpsrgan.upscale.upscaler.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()
+    assert "mpsrgan.upscale.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()

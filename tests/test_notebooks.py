@@ -325,13 +325,13 @@ def test_train_on_your_faces_goes_on_when_executed_again(execute, tmp_path):
     run = tmp_path / "mpsrgan-drive" / "runs" / "my_faces"
     outputs = execute(TRAIN)
     text = text_of(outputs)
-    assert "precision " in text and "--start mpsrgan-plus" in text and "| ours before training |" in text
+    assert "precision " in text and "--init-weights mpsrgan-plus" in text and "| ours before training |" in text
     assert pictures_in(outputs) == 3  # one sample, before, after
     begun = (run / "before.json").stat().st_mtime_ns, (run / "metrics.csv").read_text()
 
     outputs = execute(TRAIN, STEPS=4)
     text = text_of(outputs)
-    assert "is there already" in text and "4 in all, going on at 2" in text and "--start" not in text
+    assert "is there already" in text and "4 in all, going on at 2" in text and "--init-weights" not in text
     assert pictures_in(outputs) == 4  # the first sample and the last
     assert (run / "before.json").stat().st_mtime_ns == begun[0]
     assert (run / "metrics.csv").read_text().startswith(begun[1]) and (run / "checkpoints/step-00000004.npz").exists()

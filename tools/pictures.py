@@ -2,7 +2,7 @@
 
     python tools/pictures.py weights/mpsrgan-lite.png mpsrgan-lite
     python tools/pictures.py weights/mpsrgan-plus.png mpsrgan-plus@0 mpsrgan-plus@0.5 mpsrgan-plus
-    python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 92x112
+    python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 112x92
     python tools/pictures.py weights/mpsrgan-lite-curve.png --run runs/mpsrgan_lite
 
 NAME@R is NAME with realism R. The faces are scikit-image's astronaut (NASA, public domain), scans of pyvision_toolkit

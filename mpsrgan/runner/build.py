@@ -87,7 +87,7 @@ def load_start(source, generator, architecture, arguments):
 
 
 def load_start_discriminator(source, discriminator, architecture, arguments):
-    """Fills `discriminator` from the one that judged what --start names, if it lies beside it and is of this kind.
+    """Fills `discriminator` from the one that judged what --init-weights names, if it lies beside it and is of this kind.
 
     Beside a run's generator.h5 that is discriminator.h5, beside weights that ship what the registry says.
     Returns the file in words, or None.

@@ -15,7 +15,7 @@ from data_prep.command import main
 from mpsrgan import cli
 
 prepare_module = importlib.import_module("data_prep.prepare")
-SMALL = ["--hr", "32", "--lr", "8"]
+SMALL = ["--hr-size", "32", "--lr-size", "8"]
 
 
 def write_photo(path, seed, width=40, height=50):
@@ -56,7 +56,7 @@ def test_command(photos, tmp_path, capsys):
 
 def test_the_pictures_options_reach_the_pairs(photos, tmp_path, recognised, capsys):
     out = str(tmp_path / "out")
-    how = "--hr 28X24 --lr 14x12 --fit crop --zoom 0.75 --blur 5 1.5 --filter bilinear --noise 3 --seed 2".split()
+    how = "--hr-size 24X28 --lr-size 14x12 --fit crop --zoom 0.75 --blur 5 1.5 --filter bilinear --lr-noise 3 --seed 2".split()
     assert cli.main(["prepare", str(photos), "-o", out, *how]) == 0
     manifest = Manifest.load(out)
     assert (manifest.hr, manifest.lr, manifest.degradation) == ((28, 24), (14, 12), Degradation("bilinear", 5, 1.5, 3))
@@ -68,7 +68,7 @@ def test_inputs_as_of_surveillance_cameras(photos, tmp_path, capsys):
     out = str(tmp_path / "out")
     assert main([str(photos), "-o", out, *SMALL, "--degradation", "cctv"]) == 0
     assert Manifest.load(out).degradation == Degradation(preset="cctv")
-    assert main([str(photos), "-o", str(tmp_path / "b"), *SMALL, "--degradation", "cctv", "--noise", "3"]) == 2
+    assert main([str(photos), "-o", str(tmp_path / "b"), *SMALL, "--degradation", "cctv", "--lr-noise", "3"]) == 2
     assert "draws its own blur and noise" in capsys.readouterr().err
 
 
@@ -91,7 +91,7 @@ def test_a_known_data_set_is_divided_by_person(tmp_path, capsys):
         (tmp_path / "faces" / f"s{seed // 3 + 1}").mkdir(parents=True, exist_ok=True)
         write_photo(tmp_path / "faces" / f"s{seed // 3 + 1}" / f"{seed % 3 + 1}.pgm", seed, 46, 56)
     (tmp_path / "faces" / "README.txt").write_text("text")
-    assert main([str(tmp_path / "faces"), "-o", str(tmp_path / "out"), "--hr", "56x46", "--lr", "28x23"]) == 0
+    assert main([str(tmp_path / "faces"), "-o", str(tmp_path / "out"), "--hr-size", "46x56", "--lr-size", "23x28"]) == 0
     manifest = Manifest.load(tmp_path / "out")
     assert {entry.group for entry in manifest.entries} == {"s1", "s2", "s3", "s4"} and manifest.skipped == []
     assert "ORL" in capsys.readouterr().err
@@ -100,9 +100,9 @@ def test_a_known_data_set_is_divided_by_person(tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--hr", "-4"], "-4 is too small"),
-        (["--hr", "112x"], "argument --hr"),
-        (["--hr", "1x2x3"], "1x2x3 has 3 numbers, a side or HEIGHTxWIDTH was expected"),
+        (["--hr-size", "-4"], "-4 is too small"),
+        (["--hr-size", "112x"], "argument --hr-size"),
+        (["--hr-size", "2x1x3"], "1x2x3 has 3 numbers, a side or HEIGHTxWIDTH was expected"),
         (["--fit", "squash"], "argument --fit: invalid choice"),
         (["--filter", "sinc"], "argument --filter: invalid choice"),
         (["--zoom", "wide"], "argument --zoom"),
@@ -117,13 +117,13 @@ def test_options_that_argparse_refuses(tmp_path, capsys, options, told):
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--hr", "112x92", "--lr", "56x23"], "hr 112x92 with lr 56x23: hr must be a multiple"),
+        (["--hr-size", "92x112", "--lr-size", "23x56"], "hr 112x92 with lr 56x23: hr must be a multiple"),
         (["--zoom", "1.2"], "zoom 1.2: the share"),
         (["--blur", "4", "1"], "a blur of 4 taps: an odd"),
         (["--blur", "3.5", "1"], "a blur of 3.5 taps"),
         (["--blur", "inf", "1"], "a blur of inf taps"),
         (["--blur", "5", "0"], "give both"),
-        (["--noise", "-1"], "noise -1.0"),
+        (["--lr-noise", "-1"], "noise -1.0"),
     ],
 )
 def test_mistakes_are_one_line(photos, tmp_path, recognised, capsys, options, told):
@@ -138,7 +138,7 @@ def test_interrupted(photos, tmp_path, recognised, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(prepare_module, "assign_splits", interrupt)
-    assert main([str(photos), "-o", str(tmp_path / "out"), "--lr", "8", "--quiet"]) == 130
+    assert main([str(photos), "-o", str(tmp_path / "out"), "--lr-size", "8", "--quiet"]) == 130
     assert os.listdir(tmp_path) == ["photos"]
 
 

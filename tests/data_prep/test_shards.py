@@ -231,9 +231,9 @@ def test_a_damaged_png_is_named(pairs, tmp_path):
 
 
 def test_command(photos, pairs, packed, tmp_path, capsys):
-    size = ["--hr", "28x24", "--lr", "14x12"]
+    size = ["--hr-size", "24x28", "--lr-size", "12x14"]
     counts = ["--counts", "10", "3", "2"]
-    assert main([str(photos), "-o", str(tmp_path / "a"), *size, *counts, "--noise", "6", "--pack", "1"]) == 0
+    assert main([str(photos), "-o", str(tmp_path / "a"), *size, *counts, "--lr-noise", "6", "--pack", "1"]) == 0
     assert "10 train, 3 validation, 2 test" in capsys.readouterr().out
     assert main([str(pairs.folder), "-o", str(tmp_path / "b"), "--pack", "1", "--workers", "1"]) == 0
     told = capsys.readouterr()

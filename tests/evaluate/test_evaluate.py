@@ -24,7 +24,7 @@ from mpsrgan.metrics import psnr
 from mpsrgan.models.srgan import build_generator
 
 PEOPLE, PHOTOS = 6, 3
-QUICK = ["--lr", "16", "--rounds", "20"]
+QUICK = ["--lr-size", "16", "--rounds", "20"]
 
 
 class Tiny:
@@ -238,7 +238,7 @@ def test_an_encoder_sees_what_the_pairs_show(people, tmp_path, monkeypatch, caps
     truth, original = photos.pair(photos.photos[0], (14, 11), (56, 44))[1], photos.original(photos.photos[0])
     assert original.shape == (96, 75, 3), "of 80x96"
     assert psnr(truth, resize(original, (56, 44), "lanczos")) > 35
-    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), "--lr", "8", "8x6"]
+    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), "--lr-size", "8", "8x6"]
     assert main(words) == 2 and "differ in shape" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
@@ -258,7 +258,7 @@ def test_results_go_by_their_whole_name_first(tmp_path, rng):
 
 def test_several_sizes_are_drawn_together(people, tmp_path):
     out = tmp_path / "out"
-    assert main(["evaluate", "--data", str(people), "-o", str(out), "--lr", "8", "16", "--rounds", "20"]) == 0
+    assert main(["evaluate", "--data", str(people), "-o", str(out), "--lr-size", "8", "16", "--rounds", "20"]) == 0
     assert [size["lr"] for size in read(out)["sizes"]] == [[8, 8], [16, 16]]
     assert (out / "figures" / "sizes-sface.png").exists()
     assert {row["lr"] for row in csv.DictReader(open(out / "scores.csv"))} == {"8", "16"}
@@ -401,7 +401,7 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--weights", "{weights}", "--realism", "2", "--fidelity", "{weights}"], "realism is 2.0; expected a number"),
         (["--weights", "{weights}", "--fidelity", "{weights}"], "give --realism too"),
         (["--realism", "0.5"], "give --weights too"),
-        (["--lr", "8", "16", "--results", "{results}"], "give one --lr"),
+        (["--lr-size", "8", "16", "--results", "{results}"], "give one --lr-size"),
         (
             ["--results", "{results}", "--scale", "2"],
             "64 pixels, the truth has 32; make the results from the inputs that --images",

@@ -366,7 +366,7 @@ def test_with_vgg_features_as_in_the_paper(photos, vgg19_file, capsys, tmp_path)
     assert "was started with VGG19 weights" in refused(capsys, "--resume", "--out", out, "--steps", 3)
 
 
-WHOLE = [*TINY, *"--hr 64 --lr 16 --crop 16 --warm-start 0".split()]
+WHOLE = [*TINY, *"--hr-size 64 --lr-size 16 --crop 16 --warm-start 0".split()]
 
 
 @pytest.fixture
@@ -426,7 +426,7 @@ def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(
 
     source, out = tmp_path / "first.h5", tmp_path / "out"
     shutil.copy(done / "generator.h5", source)
-    assert run("--data", photos, *TINY, "--start", source, "--steps", 1, "--out", out) == 0
+    assert run("--data", photos, *TINY, "--init-weights", source, "--steps", 1, "--out", out) == 0
     trained = json.loads((done / "results.json").read_text())["metrics"]["ours"]
     assert json.loads((out / "before.json").read_text())["psnr"] == pytest.approx(trained["psnr"], abs=1e-3)
     config = json.loads((out / "config.json").read_text())
@@ -439,7 +439,7 @@ def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(
 
 def test_the_discriminator_beside_a_generator_comes_along(done, photos, tmp_path):
     out = tmp_path / "out"
-    common = ("--data", photos, *TINY, "--start", done / "generator.h5", "--warm-start", 1, "--learning-rate", 1e-9)
+    common = ("--data", photos, *TINY, "--init-weights", done / "generator.h5", "--warm-start", 1, "--learning-rate", 1e-9)
     assert run(*common, "--steps", 2, "--out", out) == 0
     assert (
         ", with the discriminator discriminator.h5 (sha256 " in json.loads((out / "config.json").read_text())["started"]
@@ -451,10 +451,10 @@ def test_the_discriminator_beside_a_generator_comes_along(done, photos, tmp_path
 
 
 def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_path):
-    plain = ("--data", photos, *TINY, "--no-normalise", "--warm-start", 1)
+    plain = ("--data", photos, *TINY, "--no-batch-norm", "--warm-start", 1)
     assert run(*plain, "--steps", 2, "--out", tmp_path / "small") == 0
     source, out = tmp_path / "small" / "generator.h5", tmp_path / "large"
-    larger = ("--filters", 6, "--blocks", 2, "--start", source, "--ema", 0.9, "--checkpoint-every", 1)
+    larger = ("--filters", 6, "--blocks", 2, "--init-weights", source, "--ema", 0.9, "--checkpoint-every", 1)
     assert run(*plain, *larger, "--steps", 2, "--out", out) == 0
     small, large = (json.loads((tmp_path / name / "results.json").read_text()) for name in ("small", "large"))
     assert large["metrics"]["start"]["psnr"] == pytest.approx(small["metrics"]["ours"]["psnr"], abs=1e-3)
@@ -470,23 +470,23 @@ def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_p
 def test_a_run_takes_the_residual_part_of_the_small_network(photos, tmp_path, capsys):
     source = tmp_path / "lite.h5"
     save_generator(build("lite", {"filters": 4, "blocks": 1}), source, "lite", {"filters": 4, "blocks": 1})
-    begin = ("--data", photos, *TINY, "--steps", 2, "--warm-start", 1, "--out", tmp_path / "out", "--start", source)
-    assert run(*begin, "--no-normalise") == 0
+    begin = ("--data", photos, *TINY, "--steps", 2, "--warm-start", 1, "--out", tmp_path / "out", "--init-weights", source)
+    assert run(*begin, "--no-batch-norm") == 0
     started = json.loads((tmp_path / "out" / "config.json").read_text())["started"]
     assert started.startswith("the residual part of lite.h5 (sha256 ")
-    assert "ask for srgan with" in refused(capsys, *begin[:-4], "--start", source, "--out", tmp_path / "norm")
+    assert "ask for srgan with" in refused(capsys, *begin[:-4], "--init-weights", source, "--out", tmp_path / "norm")
 
 
 def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, capsys, tmp_path):
     out, source = tmp_path / "out", done / "generator.h5"
-    asked = ("--data", photos, *TINY, "--out", out, "--start")
+    asked = ("--data", photos, *TINY, "--out", out, "--init-weights")
     line = refused(capsys, *asked, source, "--filters", 8)
     assert "holds srgan with" in line and "'filters': 4" in line and "ask for srgan with" in line and "ters': 8" in line
-    assert "batch_norm" not in refused(capsys, *asked, source, "--no-normalise")
+    assert "batch_norm" not in refused(capsys, *asked, source, "--no-batch-norm")
     assert "no such file" in refused(capsys, *asked, tmp_path / "absent.h5")
     assert "weights named 'absent'" in refused(capsys, *asked, "absent")
     assert not out.exists()
-    assert "start none -> " in refused(capsys, "--resume", "--out", done, "--start", source)
+    assert "start none -> " in refused(capsys, "--resume", "--out", done, "--init-weights", source)
 
 
 def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(done, tmp_path):

@@ -15,12 +15,12 @@ from mpsrgan.runner import main
 from mpsrgan.training.callbacks import read_metrics
 
 TINY = {
-    "enhance_yale": "--blocks 1 --filters 4 --hr 32x24 --lr 16x12 --crop 10",
-    "pixelshuffle_ffhq": "--blocks 1 --filters 4 --hr 32 --lr 16 --crop 8",
-    "inception_celeba": "--filters 8 --hr 32 --lr 8",
-    "adabelief_ffhq": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6 --first-steps 2",
-    "mpsrgan_lite": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6",
-    "mpsrgan_plus": "--blocks 1 --filters 4 --hr 32 --lr 8 --crop 6 --perceptual-weight 0 --ema 0.9",
+    "enhance_yale": "--blocks 1 --filters 4 --hr-size 24x32 --lr-size 12x16 --crop 10",
+    "pixelshuffle_ffhq": "--blocks 1 --filters 4 --hr-size 32 --lr-size 16 --crop 8",
+    "inception_celeba": "--filters 8 --hr-size 32 --lr-size 8",
+    "adabelief_ffhq": "--blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 6 --first-steps 2",
+    "mpsrgan_lite": "--blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 6",
+    "mpsrgan_plus": "--blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 6 --perceptual-weight 0 --ema 0.9",
 }
 FIGURES = {
     "enhance_yale": {"figure5_1_1_loss", "figure5_1_3_psnr", "figure5_1_4_test", "discriminator_scores"},
@@ -118,7 +118,7 @@ def test_the_crossing_is_the_first_epoch_above_interpolation():
 
 def test_enhance_in_colour_and_of_another_size(people, tmp_path):
     out = tmp_path / "run"
-    assert run("enhance_yale", people, out, "--channels", 3, "--hr", "40x28", "--lr", "20x14", "--steps", 2) == 0
+    assert run("enhance_yale", people, out, "--channels", 3, "--hr-size", "28x40", "--lr-size", "14x20", "--steps", 2) == 0
     assert load_generator(out / "generator.h5").output_shape[-1] == 3
     assert "colour error" in (out / "results.md").read_text()
     assert Image.open(next((out / "data" / "train" / "hr").iterdir())).size == (28, 40)
@@ -314,7 +314,7 @@ def test_the_papers_distances_give_its_change():
 @pytest.mark.parametrize(
     "name, arguments, expected",
     [
-        ("inception_celeba", ("--hr", 30, "--lr", 8), "no whole multiple"),
+        ("inception_celeba", ("--hr-size", 30, "--lr-size", 8), "no whole multiple"),
         ("enhance_yale", ("--channels", 2), "--channels is 2"),
         ("adabelief_ffhq", ("--optimizer", "all", "--seeds", 0), "--seeds is 0"),
         ("pixelshuffle_ffhq", ("--adversarial-weight", 0, "--pixel-weight", 0), "all loss weights are 0"),
@@ -349,7 +349,7 @@ def test_every_optimizer_of_the_command_line_can_be_made():
 @pytest.mark.parametrize(
     "name, arguments, expected",
     [
-        ("inception_celeba", ("--lr", 0), "sides of at least 1 pixel"),
+        ("inception_celeba", ("--lr-size", 0), "sides of at least 1 pixel"),
         ("pixelshuffle_ffhq", ("--dropout", 1.5), "--dropout is 1.5"),
         ("enhance_yale", ("--decay-factor", -1), "--decay-factor is -1"),
         ("mpsrgan_plus", ("--relativistic", "--adversarial-weight", 0), "leave it out by --no-relativistic"),
@@ -416,7 +416,7 @@ def test_the_first_stage_is_in_the_report(people, photos, tmp_path):
 def test_a_study_starts_every_run_from_one_file_that_fits_them_all(people, tmp_path, monkeypatch, capsys):
     first, out, begun = tmp_path / "first", tmp_path / "all", []
     assert run("inception_celeba", people, first, "--steps", 1) == 0
-    asked = ("--scenario", "all", "--steps", 1, "--start", first / "generator.h5")
+    asked = ("--scenario", "all", "--steps", 1, "--init-weights", first / "generator.h5")
     assert run("inception_celeba", people, out, *asked, "--filters", 16) == 2
     assert "'filters': 8" in capsys.readouterr().err.splitlines()[-1] and not out.exists()
     monkeypatch.setattr("mpsrgan.runner.run.run", lambda experiment, request: begun.append(request) or "SIGINT")
