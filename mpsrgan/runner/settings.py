@@ -89,7 +89,7 @@ class Settings:
         crop: Side of random lr crops, or None for whole images.
         flip: Whether to mirror half of the training images. This and the next six settings are as in
             `data_prep.Augment`.
-        turns: Whether to augment by random rot90.
+        turns: Whether to augment by random rot90, or by 180 degrees where images are not square.
         rotate: Largest rotation in degrees.
         brightness: Largest change of brightness, 0..1.
         contrast: Largest change of contrast, 0..1.
@@ -279,7 +279,9 @@ def as_json(settings):
 
 
 def from_json(values):
-    """Rebuild settings from JSON. Settings that an older version did not have get their defaults.
+    """Rebuild settings from JSON.
+
+    Settings that an older version did not have get their defaults.
 
     Args:
         values: Result of `as_json`.

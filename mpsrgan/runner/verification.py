@@ -19,7 +19,7 @@ PHOTOS = 3
 """Photographs of each person: a base and two that are degraded and restored (section IV.B)."""
 
 MOST = 200
-"""Most people to measure the change on. With few people, such as the paper's five, chance decides its sign."""
+"""Limit on the people that the change is measured on. With few, such as the paper's five, chance decides its sign."""
 
 
 def verification_tables(study, generators, paper, count, change):
