@@ -161,7 +161,7 @@ def size_words(size):
         size: (height, width) in pixels.
 
     Returns:
-        "64" for a square, otherwise HEIGHTxWIDTH such as "112x92".
+        "64" for a square, otherwise WIDTHxHEIGHT such as "92x112".
     """
     height, width = size
     return str(height) if height == width else f"{width}x{height}"
@@ -184,7 +184,7 @@ def scale_of(hr, lr):
     if hr != (scale * lr[0], scale * lr[1]):
         raise UserError(
             f"hr {size_words(hr)} with lr {size_words(lr)}: hr must be a multiple of lr, the same in height and width, "
-            "such as 256 with 64 or 112x92 with 56x46"
+            "such as 256 with 64 or 92x112 with 46x56"
         )
     return scale
 

@@ -3,12 +3,13 @@
     python experiments/adabelief_ffhq.py                              quick, AdaBelief, embedded photographs: 4 min
     python experiments/adabelief_ffhq.py --optimizer all --seeds 3    Adam, AdaBelief and RMSprop, side by side
     python experiments/adabelief_ffhq.py --data FFHQ --first-data COCO --preset paper   the paper's two stages
-    python experiments/adabelief_ffhq.py --dssim-weight 0.1           MSE + DSSIM, what the paper proposes next
+    python experiments/adabelief_ffhq.py --dssim-weight 0.1           MSE + DSSIM, which the paper proposes next
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
-generator.h5; with --optimizer all a folder of these for each optimizer and seed, and beside them their comparison.
-The paper claims that AdaBelief converges faster and generalises better than Adam and RMSprop; it gives no number.
-The quick run reaches 29.86 dB; bicubic has 40.59 on these soft scans, so what it shows is the training, not a result.
+generator.h5. With --optimizer all there is such a folder for each optimizer and seed, and their comparison beside them.
+The paper claims that AdaBelief converges faster and generalizes better than Adam and RMSprop. It gives no number.
+The quick run reaches 29.86 dB, while bicubic has 40.59 dB on these soft scans. It therefore shows how training works,
+not a result.
 """
 
 import sys
@@ -17,7 +18,7 @@ from dataclasses import replace
 from mpsrgan.runner import NATURAL, ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main, srgan
 
 PICTURE_SIZES = (50, 100, 150, 250)
-"""Sides of the inputs that the paper shows."""
+"""Sides in pixels of the inputs that the paper shows."""
 
 PAPER = Paper(
     title="SRGAN on natural images, then on faces: Adam against AdaBelief",
@@ -30,9 +31,9 @@ PAPER = Paper(
         counts=None,
         blocks=16,  # open: SRGAN's count
         filters=64,
-        pixel_weight=0.5,  # "takes the average loss": of the content and of the adversarial one
+        pixel_weight=0.5,  # "takes the average loss" of the content and the adversarial loss
         adversarial_weight=0.5,
-        optimizer="adabelief",  # in the face training; Adam is what the code it began from used
+        optimizer="adabelief",  # in the face training; the code it is based on used Adam
         learning_rate=0.0002,  # open
         batch=16,  # open
         epochs=None,
@@ -57,7 +58,7 @@ QUICK = replace(
     blocks=4,
     filters=32,
     pixel_weight=1.0,
-    adversarial_weight=1e-3,  # SRGAN's; an average gives noise for many thousand steps
+    adversarial_weight=1e-3,  # SRGAN's; the mean of both losses gives noise for many thousand steps
     learning_rate=0.0005,
     batch=8,
     steps=800,
@@ -69,10 +70,18 @@ QUICK = replace(
     samples_every=250,
 )
 OPTIMIZERS = {name: {"optimizer": name} for name in ("adam", "adabelief", "rmsprop")}
+"""Settings of each optimizer in the study."""
 
 
 def draw(done):
-    """The paper's pictures, at each of its input sizes that the targets allow, and curves."""
+    """Draw the curves, and the paper's pictures at each of its input sizes that the targets allow.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        No tables.
+    """
     import numpy as np
 
     from mpsrgan.io.images import resize, save_image
@@ -94,7 +103,13 @@ def draw(done):
 
 
 def compare(all_runs):
-    """Loss and validation PSNR against step and time, a mean over the seeds for each optimizer, and a table."""
+    """Draw loss and validation PSNR against step and time, and write a table of the optimizers.
+
+    Each curve is a mean over the seeds of an optimizer.
+
+    Args:
+        all_runs: The runs of the study, a `mpsrgan.runner.sweep.Comparison`.
+    """
     from mpsrgan.report.figures import draw_curves
 
     by_optimizer = {name: [] for name in OPTIMIZERS}
@@ -112,7 +127,7 @@ def compare(all_runs):
 
 
 def _mean_curve(runs):
-    """Rows of epochs.csv, averaged over runs that differ in their seed alone, with seconds of training."""
+    """Return the rows of epochs.csv, averaged over runs that differ only in the seed, with the training seconds."""
     rows = []
     for several in zip(*(run.epochs for run in runs)):
         rows.append({name: sum(row[name] for row in several) / len(several) for name in several[0]})

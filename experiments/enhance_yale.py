@@ -3,12 +3,13 @@
     python experiments/enhance_yale.py                             quick, on the 400 AT&T/ORL faces: 6 min, 2 cores
     python experiments/enhance_yale.py --data DIR                  quick, on your photographs
     python experiments/enhance_yale.py --data DIR --preset paper   the paper's set-up: 50 epochs at batch 64
-    python experiments/enhance_yale.py --channels 3 --flip ...     what the paper wished for: colour, augmentation,
-                                                                   any size (--lr-size, --hr-size), a smaller model (--filters 10)
+    python experiments/enhance_yale.py --channels 3 --flip ...     what the paper wished for: color, augmentation,
+                                                                   any size (--lr-size, --hr-size), a smaller
+                                                                   model (--filters 10)
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
-generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), no number. Expected of the quick run: 31.37 dB
-(scikit-image at order 1 29.78, bicubic 30.97, Lanczos 31.40).
+generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), but no number. The quick run should reach
+31.37 dB (scikit-image at order 1 29.78, bicubic 30.97, Lanczos 31.40).
 """
 
 import sys
@@ -17,7 +18,7 @@ from dataclasses import replace
 from mpsrgan.runner import ONE_BATCH, ORL, Experiment, Networks, Paper, Settings, main
 
 INTERPOLATION = "scikit-image, order 1"
-"""What the paper compares with is "SKImage interpolated"; order 1 is that library's default."""
+"""Baseline that the paper calls "SKImage interpolated". Order 1 is that library's default."""
 
 PAPER = Paper(
     title="Enhance!: 56x46 -> 112x92 gray portraits with a swish GAN",
@@ -66,7 +67,7 @@ QUICK = replace(
     decay_factor=0.3,
     epochs=None,
     steps=1200,
-    warm_start=1100,  # the discriminator costs twice the generator
+    warm_start=1100,  # the discriminator costs twice as much as the generator
     flip=True,
     score_epochs=5,
     samples_every=400,
@@ -74,12 +75,27 @@ QUICK = replace(
 
 
 def networks(settings):
+    """Describe the networks of paper 001.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        The `Networks`.
+    """
     generator = settings.pick("scale", "channels", "filters", "blocks")
     return Networks(("enhance", generator), ("enhance-discriminator", settings.pick("channels")))
 
 
 def draw(done):
-    """The paper's figures 5.1.1, 5.1.3 and 5.1.4, and the discriminator's scores of section 5.1."""
+    """Draw the paper's figures 5.1.1, 5.1.3 and 5.1.4, and the discriminator's scores of section 5.1.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        A list with one table of scores on the validation split.
+    """
     from mpsrgan.io.images import save_image
     from mpsrgan.metrics import DISCRIMINATOR_SCORES
     from mpsrgan.report.figures import BASELINES, draw_curves, picture_grid

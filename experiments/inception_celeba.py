@@ -3,13 +3,13 @@
     python experiments/inception_celeba.py                             quick, scenario 4, embedded portraits: 6 min
     python experiments/inception_celeba.py --scenario all              all four, with the paper's tables and figures
     python experiments/inception_celeba.py --data DIR --scenario all   on CelebA or on your photographs
-    python experiments/inception_celeba.py --data DIR --preset paper   the paper's set-up: a GPU's work
+    python experiments/inception_celeba.py --data DIR --preset paper   the paper's set-up: needs a GPU
     python experiments/inception_celeba.py --asymmetric                1x5 and 5x1 in place of 5x5, the paper's wish
 
-Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5;
-with --scenario all a folder of these for each scenario, and beside them Tables I and II and Figures 4, 6 and 7.
-Expected of the quick run: 29.83 dB (bicubic 27.94). Table II compares people: those of the test split, or of
---people DIR (a folder a person, at least 3 photographs each).
+Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
+With --scenario all there is such a folder for each scenario, and Tables I and II and Figures 4, 6 and 7 beside them.
+The quick run should reach 29.83 dB (bicubic 27.94). Table II compares people: those of the test split, or those in
+--people DIR (a folder for each person, with at least 3 photographs each).
 """
 
 import sys
@@ -26,10 +26,10 @@ PAPER = Paper(
         lr=(16, 16),
         hr=(64, 64),
         counts=(201_500, 500, 500),
-        lr_noise=2.0,  # open: "some random noise"; 2 of 255 levels, a modest camera's
+        lr_noise=2.0,  # open: "some random noise"; 2 of 255 levels, as from a modest camera
         blocks=1,
         filters=256,
-        distance_weight=1.0,  # open, as are the weights below, in SCENARIOS
+        distance_weight=1.0,  # open, like the weights in SCENARIOS
         beta_1=0.5,
         beta_2=0.999,
         learning_rate=0.0002,
@@ -37,7 +37,7 @@ PAPER = Paper(
         decay_factor=0.5,
         batch=32,
         epochs=None,
-        steps=27_840,  # what scenario 4 reached in the paper's two hours
+        steps=27_840,  # scenario 4's steps in the paper's two hours
     ),
     sources={
         "lr": "section III.A",
@@ -67,18 +67,24 @@ SCENARIOS = {
     "3": ADVERSARIAL | FEATURE,
     "4": ADVERSARIAL | FEATURE | PSNR,
 }
-"""Section IV.A: pixel-wise loss only; + adversarial; + feature-wise; + PSNR. The paper does not give the weights. With
-these the gradients of the added terms at the image are 0.2 to 0.7, 0.75 and 0.1 of the pixel-wise one's, in that order
-(measured with trained networks). They cost scenarios 2, 3 and 4 0.02, 0.05 and 0.04 dB; twice as much cost 2 0.4 dB."""
+"""Section IV.A: pixel-wise loss only, + adversarial, + feature-wise, + PSNR.
+
+The paper does not give the weights. With ours the gradients of the added terms at the image are 0.2 to 0.7, 0.75 and
+0.1 times that of the pixel-wise term, in that order (measured with trained networks). The added terms cost 0.02 dB in
+scenario 2, 0.05 dB in scenario 3 and 0.04 dB in scenario 4. Twice the weight cost scenario 2 0.4 dB.
+"""
 
 TABLE_I = {"1": (26.615, 0.8461), "2": (26.332, 0.8357), "3": (26.018, 0.8224), "4": (26.109, 0.8313)}
+"""The paper's PSNR in dB and SSIM by scenario."""
 FIGURE_7 = {"1": 41_410, "4": 27_840}
-"""Batches in two hours on a P100; the text names these two."""
+"""Batches in two hours on a P100, for the two scenarios that the text names."""
 TABLE_II = {
     "1": ((0.2236, 0.1818), (0.1692, 0.2097), (0.1724, 0.2254), (0.1319, 0.1505), (0.1979, 0.2705)),
     "4": ((0.1216, 0.1670), (0.1142, 0.1768), (0.1384, 0.1398), (0.1252, 0.1476), (0.1897, 0.1953)),
 }
+"""The paper's distances by scenario, a row for each person."""
 PEOPLE, CHANGE = 5, -0.22
+"""Number of people in Table II, and the change from scenario 1 to 4 that the paper reports."""
 
 QUICK = replace(
     PAPER.setup,
@@ -95,6 +101,14 @@ QUICK = replace(
 
 
 def networks(settings):
+    """Describe the networks of paper 003.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        The `Networks`.
+    """
     from mpsrgan.models.inception import FEATURE_LAYER
 
     generator = settings.pick("scale", "channels", "filters", "asymmetric")
@@ -103,6 +117,14 @@ def networks(settings):
 
 
 def draw(done):
+    """Draw some test faces, the losses and the validation PSNR.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        No tables.
+    """
     done.draw_test_grid("figure4_test")
     done.draw_losses("generator_loss", "Generator loss", "g_loss")
     if done.settings.loss_weights.need_discriminator:
@@ -112,7 +134,11 @@ def draw(done):
 
 
 def compare(all_runs):
-    """Tables I and II, figures 4, 6 and 7 of four runs."""
+    """Draw the paper's figures 4, 6 and 7, and write its Tables I and II for the four runs.
+
+    Args:
+        all_runs: The runs of the study, a `mpsrgan.runner.sweep.Comparison`.
+    """
     from mpsrgan.runner.verification import verification_tables
 
     runs = {name.removeprefix("scenario-"): run for name, run in all_runs.runs.items()}
@@ -139,7 +165,7 @@ def _table_1(runs):
 
 
 def _figure_7(folder, runs):
-    """Batches in two hours, drawn and as a table."""
+    """Draw the batches in two hours and return them as a table."""
     from matplotlib.figure import Figure
 
     from mpsrgan.report.document import Table
@@ -159,7 +185,7 @@ def _figure_7(folder, runs):
 
 
 def _asymmetric(settings):
-    """What the paper wished for, beside its own generator: parameters, operations, speed."""
+    """Compare the convolutions that the paper wished for with its own generator: parameters, operations, speed."""
     from mpsrgan.models.inception import build_generator
     from mpsrgan.report.document import Table
     from mpsrgan.runner.estimate import forward_flops, forward_speed
@@ -174,7 +200,7 @@ def _asymmetric(settings):
 
 
 def _draw_faces(all_runs, runs):
-    """Figure 4: whole faces. Figure 6: their middles, where texture shows."""
+    """Draw figure 4 with whole faces, and figure 6 with central crops, where texture shows."""
     from mpsrgan.io.images import save_image
     from mpsrgan.report.figures import BASELINES
     from mpsrgan.training.callbacks import restore

@@ -2,12 +2,13 @@
 
     python experiments/mpsrgan_idoc.py                             quick, on embedded portraits: 7 min, 2 cores, 2 GB
     python experiments/mpsrgan_idoc.py --data DIR                  quick, on your photographs
-    python experiments/mpsrgan_idoc.py --data DIR --preset paper   the paper's set-up (6100 mugshots): a GPU's work
+    python experiments/mpsrgan_idoc.py --data DIR --preset paper   the paper's set-up (6100 mugshots): needs a GPU
     python experiments/mpsrgan_idoc.py --dry-run --preset paper    what that will cost on this machine
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
-Expected of the quick run: test PSNR 34.42 dB with VGG19, 34.13 dB without (bicubic 32.78 dB).
-The paper gives no score; it shows pictures (figure 3) and losses (figures 4 to 6), which are drawn from our run.
+The quick run should reach a test PSNR of 34.42 dB with VGG19 and 34.13 dB without it (bicubic 32.78 dB).
+The paper gives no score. It shows pictures (figure 3) and losses (figures 4 to 6). This script draws them from our
+run.
 """
 
 import sys
@@ -52,28 +53,35 @@ PAPER = Paper(
     ),
 )
 
-QUICK = replace(  # what shows the method at work on two cores within minutes
+QUICK = replace(  # shows the method at work on two cores within minutes
     PAPER.setup,
     counts=None,
     blocks=8,
     filters=32,
-    vgg_weight=0.02,  # the VGG term alone first unlearns the colours, and 120 steps cannot bring them back
+    vgg_weight=0.02,  # the VGG term alone unlearns the colors, and 120 steps cannot restore them
     pixel_weight=1.0,
     batch=8,
     epochs=None,
-    learning_rate=0.0005,  # 34 dB where the paper's rate gives 30 to 32
+    learning_rate=0.0005,  # gives 34 dB, the paper's rate 30 to 32
     steps=1820,
     warm_start=1700,
     crop=24,
     flip=True,
-    tint=0.3,  # the sample portraits are gray; without it the generator turns colour photographs gray
+    tint=0.3,  # the sample portraits are gray; without tint the generator makes color photographs gray
     samples_every=260,
     checkpoint_every=260,
 )
 
 
 def draw(done):
-    """The paper's figures: 3 (test grid), 4 (D's loss), 5 and 6 (G's losses)."""
+    """Draw the paper's figures 3 (test grid), 4 (discriminator loss), 5 and 6 (generator losses).
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        No tables.
+    """
     done.draw_test_grid("figure3_test")
     done.draw_discriminator("figure4_discriminator_loss", "Discriminator loss (figure 4)")
     adversarial = "figure5_generator_adversarial_loss"

@@ -1,8 +1,8 @@
-"""Beyond the papers: mpsrgan-lite, a small network for CPUs and phones, trained on absolute error alone.
+"""Beyond the papers: mpsrgan-lite, a small network for CPUs and phones, trained on mean absolute error alone.
 
     python experiments/mpsrgan_lite.py                             quick, on embedded portraits: 3 min on 2 cores
     python experiments/mpsrgan_lite.py --data DIR                  quick, on your photographs
-    python experiments/mpsrgan_lite.py --data DIR --preset paper   the recipe of what ships (26,000 steps of it)
+    python experiments/mpsrgan_lite.py --data DIR --preset paper   the shipped weights' recipe (26,000 steps of it)
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
@@ -40,7 +40,14 @@ QUICK = replace(RECIPE.setup, tint=0.3, steps=1500, samples_every=500, precision
 
 
 def draw(done):
-    """The test faces, the loss and the validation PSNR."""
+    """Draw the test faces, the loss and the validation PSNR.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        No tables.
+    """
     done.draw_test_grid("test")
     done.draw_losses("generator_loss", "Mean absolute error", "g_mae", log=True)
     done.draw_validation_psnr()

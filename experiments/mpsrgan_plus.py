@@ -1,11 +1,11 @@
-"""Beyond the papers: mpsrgan-plus, a GAN made of a network that has learnt what can be known (mpsrgan-plus-fidelity).
+"""Beyond the papers: mpsrgan-plus, a GAN that starts from a network trained for fidelity (mpsrgan-plus-fidelity).
 
-    python experiments/mpsrgan_plus.py --init-weights mpsrgan-plus-fidelity --data DIR --preset paper   the last of its parts
-    python experiments/mpsrgan_plus.py --init-weights mpsrgan-plus --data DIR --preset paper            on with your own faces
-    python experiments/mpsrgan_plus.py                             quick, from nothing, on embedded portraits: minutes
+    python experiments/mpsrgan_plus.py                             quick, from scratch, on embedded portraits: minutes
+    python experiments/mpsrgan_plus.py --preset paper --data DIR --init-weights mpsrgan-plus-fidelity    the last stage
+    python experiments/mpsrgan_plus.py --preset paper --data DIR --init-weights mpsrgan-plus    go on, on your faces
 
-The network without the GAN: `experiments/mpsrgan_lite.py --filters 64 --blocks 16 --detail 16`, see its card,
-weights/mpsrgan-plus-fidelity.md.
+The network without the GAN is trained by `experiments/mpsrgan_lite.py --filters 64 --blocks 16 --detail 16`. See its
+card, weights/mpsrgan-plus-fidelity.md.
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
 
@@ -64,7 +64,14 @@ QUICK = replace(
 
 
 def draw(done):
-    """The test faces, both networks' losses and the validation PSNR."""
+    """Draw the test faces, both networks' losses and the validation PSNR.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        No tables.
+    """
     done.draw_test_grid("test")
     done.draw_discriminator("discriminator_loss", "Discriminator loss")
     term = "perceptual" if done.settings.perceptual_weight else "mae"

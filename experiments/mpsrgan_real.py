@@ -1,11 +1,11 @@
-"""Beyond the papers: mpsrgan-real, faces from photographs that cameras blurred, sensors made noisy and JPEG compressed.
+"""Beyond the papers: mpsrgan-real, faces from photographs with camera blur, sensor noise and JPEG compression.
 
-    python experiments/mpsrgan_real.py --init-weights mpsrgan-real-fidelity --data DIR --preset paper   its GAN
-    python experiments/mpsrgan_real.py --init-weights mpsrgan-real --data DIR --preset paper            on with your own faces
-    python experiments/mpsrgan_real.py                             quick, from nothing, on embedded portraits: minutes
+    python experiments/mpsrgan_real.py                             quick, from scratch, on embedded portraits: minutes
+    python experiments/mpsrgan_real.py --preset paper --data DIR --init-weights mpsrgan-real-fidelity    the GAN
+    python experiments/mpsrgan_real.py --preset paper --data DIR --init-weights mpsrgan-real    go on, on your faces
 
 The network without the GAN is trained first, by `experiments/mpsrgan_lite.py --degradation real --filters 64
---blocks 16 --detail 16 --init-weights mpsrgan-plus-fidelity`, see its card, weights/mpsrgan-real-fidelity.md.
+--blocks 16 --detail 16 --init-weights mpsrgan-plus-fidelity`. See its card, weights/mpsrgan-real-fidelity.md.
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
 
@@ -62,7 +62,14 @@ QUICK = replace(
 
 
 def draw(done):
-    """The test faces, both networks' losses and the validation PSNR."""
+    """Draw the test faces, both networks' losses and the validation PSNR.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        No tables.
+    """
     done.draw_test_grid("test")
     done.draw_discriminator("discriminator_loss", "Discriminator loss")
     term = "perceptual" if done.settings.perceptual_weight else "mae"

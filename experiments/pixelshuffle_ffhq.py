@@ -3,12 +3,12 @@
     python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits: 5 min, 2 cores
     python experiments/pixelshuffle_ffhq.py --data DIR                  quick, on your photographs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper   the paper's: 500 FFHQ, 512 -> 1024, 80 epochs
-    python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --crop 128     on patches, for less memory
+    python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --crop 128     on crops, for less memory
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --pixel-weight 1     with a content loss
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
-generator.h5. The paper: 25.66 dB on the test set, with "slight variations in color style": see the colour error.
-Expected of the quick run: 42.07 dB (bicubic 39.45; the sample scans are soft).
+generator.h5. The paper reports 25.66 dB on the test set, with "slight variations in color style", which the color error
+measures. The quick run should reach 42.07 dB (bicubic 39.45 dB; the sample scans are soft).
 """
 
 import sys
@@ -58,12 +58,12 @@ PAPER = Paper(
     psnr=25.66,
 )
 
-QUICK = replace(  # with the content loss: cross entropy alone, on so few steps, does not yet give a picture
+QUICK = replace(  # with a content loss: cross entropy alone gives no picture after so few steps
     PAPER.setup,
     lr=(128, 128),
     hr=(256, 256),
     counts=None,
-    pixel_weight=10.0,  # plain SGD at the paper's rate wants a large one: 2 dB more than 1 after as many steps
+    pixel_weight=10.0,  # for plain SGD at the paper's rate: 2 dB better than 1 after as many steps
     adversarial_weight=1e-2,
     batch=8,
     crop=64,
@@ -76,6 +76,14 @@ QUICK = replace(  # with the content loss: cross entropy alone, on so few steps,
 
 
 def networks(settings):
+    """Describe the networks of paper 002.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        The `Networks`.
+    """
     generator = settings.pick("scale", "channels", "filters", "blocks")
     size = tuple(settings.scale * side for side in settings.input_size)
     discriminator = {"size": size, **settings.pick("channels", "dropout")}
@@ -83,7 +91,14 @@ def networks(settings):
 
 
 def draw(done):
-    """The paper's figures 3 (PSNR on validation by epoch) and 4 to 6 (results), and the learned scale."""
+    """Draw the paper's figures 3 (validation PSNR by epoch) and 4 to 6 (results), and tabulate the learned scale.
+
+    Args:
+        done: The finished run, a `mpsrgan.runner.results.Finished`.
+
+    Returns:
+        A list with one table.
+    """
     import keras
 
     from mpsrgan.report.document import Table

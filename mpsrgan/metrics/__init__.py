@@ -1,5 +1,6 @@
-"""What a restored image is worth, as a table that says of each number what it needs and which way it points.
+"""Image quality metrics, listed in one table.
 
+`METRICS` says of each metric which inputs it needs, which value is best and which values are possible.
 Importing this package imports neither Keras nor scikit-image.
 """
 
@@ -22,15 +23,23 @@ INPUTS = {
     "sr_face": "encoding of the restored face, float32 (D,), of length 1",
     "invention": "float, measured elsewhere",
 }
-"""What a measure may need, by name."""
+"""Inputs that a metric may need, by name."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure: ``function(*[inputs[name] for name in needs]) -> float``.
+    """One metric, computed as `function(*[inputs[name] for name in needs]) -> float`.
 
-    unit: "" for none. best: the ideal value. range: (lowest, highest). needs: names of INPUTS. gray: for images of one
-    channel too? words: a line that says what it tells.
+    Attributes:
+        name: Key of the metric in `METRICS`.
+        label: Name of the metric in reports.
+        function: Function that takes the inputs in `needs` and returns a float.
+        unit: Unit of the value, "" for none.
+        best: Ideal value.
+        range: Lowest and highest possible value.
+        needs: Names of the required inputs, from `INPUTS`.
+        gray: Whether the metric also works on images with one channel.
+        words: One line that says what the metric tells.
     """
 
     name: str
@@ -45,16 +54,24 @@ class Metric:
 
     @property
     def arrow(self):
-        """Which way is better: "↑", "↓", or "→1" where the best value, 1, lies in between."""
+        """Direction of better values: "↑", "↓", or "→1" where the best value, 1, lies inside the range."""
         return {self.range[1]: "↑", self.range[0]: "↓"}.get(self.best, f"→{self.best:g}")
 
     def better(self, a, b):
-        """Is `a` closer to the best value than `b`?"""
+        """Return whether the value `a` is closer to the best value than the value `b`."""
         return a > b if self.best == math.inf else abs(a - self.best) < abs(b - self.best)
 
 
 def identity(hr_face, sr_face):
-    """Cosine of two encodings of length 1, (D,) -> float, -1..1; 1 is the same face to their encoder."""
+    """Return the cosine similarity of two face encodings.
+
+    Args:
+        hr_face: Encoding of the true face, float32 (D,), of length 1.
+        sr_face: Encoding of the restored face, float32 (D,), of length 1.
+
+    Returns:
+        A float in -1..1, where 1 means that the encoder sees the same face.
+    """
     return float(np.clip(np.dot(hr_face, sr_face), -1, 1))
 
 
@@ -121,15 +138,22 @@ METRICS = {
     )
 }
 PAPER_METRICS = ("psnr", "ssim", "color_error")
-"""What the papers' experiments report."""
+"""Metrics that the papers' experiments report."""
 
 
 def score(inputs, names=None):
-    """{metric's name: value} of one image: every metric whose needs are all in `inputs`, in METRICS' order.
+    """Compute every metric of one image whose inputs are all given.
 
-    Args: inputs: {name of INPUTS: value}. names: of the metrics to compute; None: all. Images of one channel get those
-        metrics alone that are for gray.
-    Raises: UserError for a name that METRICS does not have, or for what a metric cannot compare.
+    Args:
+        inputs: Values by their names in `INPUTS`.
+        names: Names of the metrics to compute. None computes all.
+
+    Returns:
+        A dictionary from metric name to value, in the order of `METRICS`. Images with one channel get only the metrics
+            that work on gray images.
+
+    Raises:
+        UserError: When `METRICS` does not have one of the names, or when a metric cannot compare the inputs.
     """
     names = list(METRICS if names is None else names)
     if unknown := [name for name in names if name not in METRICS]:
@@ -143,18 +167,35 @@ def score(inputs, names=None):
 
 
 def image_psnrs(hr, sr):
-    """PSNR in dB of each image of two float batches (N, H, W, C) in [-1, 1], as 8-bit images -> list of float."""
+    """Return the PSNR of each image in a batch, computed on 8-bit images.
+
+    Args:
+        hr: True images, float (N, H, W, C) in [-1, 1].
+        sr: Restored images, float (N, H, W, C) in [-1, 1].
+
+    Returns:
+        A list of N floats in dB.
+    """
     return [psnr(truth, image) for truth, image in zip(to_uint8(hr), to_uint8(sr), strict=True)]
 
 
 DISCRIMINATOR_SCORES = ("accuracy", "precision", "recall", "f1", "specificity")
+"""Names of the values that `discriminator_scores` returns."""
 
 
 def discriminator_scores(on_real, on_fake):
-    """What a discriminator's decisions are worth, "real" being the positive class -> {name: 0..1}.
+    """Score a discriminator's decisions, with "real" as the positive class.
 
-    Args: on_real, on_fake: its probabilities of real for real and for generated images; above 0.5 it says real.
-    A quotient of nothing counts as 0. Source: paper 001, section 5.1.
+    A probability above 0.5 counts as "real". A ratio of 0 to 0 counts as 0.
+
+    Args:
+        on_real: The discriminator's probabilities of "real" for real images.
+        on_fake: The discriminator's probabilities of "real" for generated images.
+
+    Returns:
+        A dictionary from each name in `DISCRIMINATOR_SCORES` to a float in 0..1.
+
+    Source: paper 001, section 5.1.
     """
     hits, false_alarms = (np.count_nonzero(np.asarray(values) > 0.5) for values in (on_real, on_fake))
     misses, rejections = len(on_real) - hits, len(on_fake) - false_alarms

@@ -1,25 +1,36 @@
-"""How far a mean over a few images can be trusted: percentile bootstrap (Efron 1979)."""
+"""Confidence intervals for a mean over a few images, by percentile bootstrap (Efron 1979)."""
 
 import numpy as np
 
 from mpsrgan.errors import UserError
 
 BLOCK = 2_000_000
-"""Numbers drawn at a time, so that memory does not grow with the images."""
+"""Number of random draws made at a time, so that memory does not grow with the number of images."""
 
 
 def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
-    """Mean of `values` (N,) and the interval that holds the mean at this level -> (mean, low, high), floats.
+    """Return the mean of `values` and a confidence interval for it.
 
-    The values are drawn anew, with replacement, `rounds` times; the interval is what lies in the middle of their means.
-    One value (or one group) gives low = high = mean: it says nothing of the spread. An infinite value, such as the PSNR
-    of a perfect image, makes the mean infinite, and `low` too if most draws hold it. NaN gives NaN.
+    The values are resampled with replacement `rounds` times. The interval is the central part of the resampled means.
+    A single value or a single group gives low = high = mean, which says nothing about the spread. An infinite value,
+    such as the PSNR of a perfect image, makes the mean infinite. It makes `low` infinite too if almost all resamples
+    contain it. NaN gives NaN.
 
     Args:
-        groups: a label for each value, such as the person in the picture; whole groups are drawn then, since photos of
-            one person are alike and not so many independent ones. The mean stays that over the values.
-        level: share of the means that the interval holds, 0..1.
-    Raises: UserError for no values; ValueError for groups of another number.
+        values: Array (N,).
+        groups: A label for each value, such as the person in the picture. Whole groups are then resampled, because
+            photographs of one person are alike and not independent. The mean is still taken over the values. With None
+            each value is a group of its own.
+        rounds: Number of resamples.
+        level: Share of the resampled means that the interval contains, 0..1.
+        seed: Seed of the random draws.
+
+    Returns:
+        Three floats (mean, low, high).
+
+    Raises:
+        UserError: When there are no values.
+        ValueError: When the number of groups differs from the number of values.
     """
     values = np.asarray(values, "float64")
     if not values.size:
@@ -32,17 +43,30 @@ def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
         means = np.sort(_resampled_means(values, labels, rounds, np.random.default_rng(seed)))
     if np.isnan(mean):
         return mean, mean, mean
-    # The means themselves, not between them: that would be NaN among infinite ones.
+    # Take two of the means as they are: interpolation between infinite means would give NaN.
     tail = (1 - level) / 2 * (rounds - 1)
     return mean, float(means[int(tail)]), float(means[rounds - 1 - int(tail)])
 
 
 def paired_difference(a, b, groups=None, rounds=2000, level=0.95, seed=0):
-    """Mean of a - b over images that both were measured on, and its interval -> (mean, low, high): `mean_interval`.
+    """Return the mean of a - b over images that were measured both ways, and a confidence interval for it.
 
-    An interval without 0 tells the two apart. Equal values differ by 0, infinite ones too.
+    An interval that excludes 0 shows that the two differ. Equal values differ by 0, infinite ones included.
 
-    Args: a, b: (N,), the same images in the same order. Others and errors: as in `mean_interval`.
+    Args:
+        a: Values (N,).
+        b: Values (N,) of the same images in the same order.
+        groups: As in `mean_interval`.
+        rounds: As in `mean_interval`.
+        level: As in `mean_interval`.
+        seed: As in `mean_interval`.
+
+    Returns:
+        Three floats (mean, low, high), as in `mean_interval`.
+
+    Raises:
+        UserError: When there are no values.
+        ValueError: When `a` and `b` differ in shape, or as in `mean_interval`.
     """
     a, b = np.asarray(a, "float64"), np.asarray(b, "float64")
     if a.shape != b.shape:
@@ -53,7 +77,7 @@ def paired_difference(a, b, groups=None, rounds=2000, level=0.95, seed=0):
 
 
 def _resampled_means(values, labels, rounds, rng):
-    """The mean of each of `rounds` draws of as many groups as there are -> (rounds,)."""
+    """Return the means (rounds,) of `rounds` resamples, each with as many groups as there are."""
     index = np.unique(labels, return_inverse=True)[1]
     sizes = np.bincount(index)
     sums = np.zeros(len(sizes))

@@ -1,68 +1,115 @@
-"""Measures of an image: against its truth, and against the small image it was made of."""
+"""Metrics that compare a restored image with the true image or with the lr image."""
 
 import numpy as np
 
 from mpsrgan.errors import UserError
 
 SSIM_WINDOW = 7
-"""Side of the windows that SSIM and DSSIM compare, in pixels: scikit-image's default."""
+"""Side in pixels of the windows that SSIM and DSSIM compare. It is scikit-image's default."""
 
 
 def psnr(hr, sr):
-    """Peak signal-to-noise ratio of ``sr`` against ``hr`` in dB, peak 255, over all pixels and channels -> float.
+    """Return the peak signal-to-noise ratio of `sr` against `hr`, with peak 255, over all pixels and channels.
 
-    Args: uint8 arrays of one shape, (H, W, C) RGB or (H, W) gray, 0..255. Identical images give inf.
-    Raises: UserError for another dtype or shapes that differ.
-    Source: scikit-image's ``peak_signal_noise_ratio``.
+    Args:
+        hr: True image, uint8 (H, W, C) RGB or (H, W) gray, in 0..255.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        A float in dB. Identical images give inf.
+
+    Raises:
+        UserError: When an image has another dtype, or the shapes differ.
+
+    Source: scikit-image's `peak_signal_noise_ratio`.
     """
     from skimage.metrics import peak_signal_noise_ratio
 
     check(hr, sr)
     if np.array_equal(hr, sr):
-        return float("inf")  # scikit-image says the same with a division warning
+        return float("inf")  # scikit-image gives the same, with a warning
     return float(peak_signal_noise_ratio(hr, sr, data_range=255))
 
 
 def psnr_y(hr, sr):
-    """`psnr` of the Y of YCbCr alone (BT.601, 16..235, unrounded; peak 255), as super-resolution papers often give it.
+    """Return the PSNR of the Y channel of YCbCr alone, as super-resolution papers often report it.
 
-    No border is cut off, as many of those papers do.
+    Y follows BT.601, lies in 16..235 and is not rounded. The peak is 255. No border is cut off, although many of those
+    papers cut one off.
 
-    Args: uint8 arrays of one shape, (H, W, 3) RGB in 0..255. Images of equal Y give inf. Raises: UserError as `psnr`.
-    Source: scikit-image's ``rgb2ycbcr``, which is MATLAB's.
+    Args:
+        hr: True image, uint8 (H, W, 3) RGB in 0..255.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        A float in dB. Images with equal Y give inf.
+
+    Raises:
+        UserError: When an image has another dtype or is not RGB, or the shapes differ.
+
+    Source: scikit-image's `rgb2ycbcr`, which is MATLAB's.
     """
     return _decibels(*_y(hr, sr))
 
 
 def ssim(hr, sr):
-    """Structural similarity of ``sr`` and ``hr``, -1..1, mean over a 7x7 window, pixels and channels -> float.
+    """Return the structural similarity of `sr` and `hr`, averaged over pixels and channels, with a 7x7 window.
 
-    Args: uint8 arrays of one shape, (H, W, C) RGB or (H, W) gray, 0..255, H and W at least 7. Identical give 1.
-    Raises: UserError for another dtype, shapes that differ, or sides under 7 pixels.
-    Source: scikit-image's ``structural_similarity`` with its defaults (Wang et al. 2004, uniform window).
+    Args:
+        hr: True image, uint8 (H, W, C) RGB or (H, W) gray, in 0..255, with H and W at least 7.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        A float in -1..1. Identical images give 1.
+
+    Raises:
+        UserError: When an image has another dtype or a side under 7 pixels, or the shapes differ.
+
+    Source: scikit-image's `structural_similarity` with its defaults (Wang et al. 2004, uniform window).
     """
     check(hr, sr)
     return _ssim(hr, sr)
 
 
 def ssim_y(hr, sr):
-    """`ssim`, window and range of 255 included, of the Y of YCbCr alone (BT.601, 16..235, unrounded); no border cut.
+    """Return the SSIM of the Y channel of YCbCr alone.
 
-    Args: uint8 arrays of one shape, (H, W, 3) RGB in 0..255, H and W at least 7. Raises: UserError as `ssim`.
+    Y follows BT.601, lies in 16..235 and is not rounded. The window and the range of 255 are those of `ssim`. No border
+    is cut off.
+
+    Args:
+        hr: True image, uint8 (H, W, 3) RGB in 0..255, with H and W at least 7.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        A float in -1..1. Images with equal Y give 1.
+
+    Raises:
+        UserError: When an image has another dtype, is not RGB or has a side under 7 pixels, or the shapes differ.
     """
     return _ssim(*_y(hr, sr))
 
 
 COLOR_CELL = 16
+"""Side in pixels of the cells that `color_error` compares."""
 
 
 def color_error(hr, sr):
-    """How far the colours of ``sr`` have drifted from those of ``hr``: CIE76 Delta E; 2 is just visible -> float.
+    """Return how far the colors of `sr` have drifted from those of `hr`, as CIE76 Delta E.
 
-    Both are averaged over cells of 16x16 pixels first (smaller ones at the edges are left out, unless the image itself
-    is smaller), so that missing detail does not count, and compared in CIELAB: the mean distance over the cells.
+    Both images are first averaged over cells of 16x16 pixels, so that missing detail does not count. Smaller cells at
+    the edges are left out, unless the image itself is smaller. The cells are then compared in CIELAB.
 
-    Args: uint8 arrays of one shape, (H, W, 3) RGB in 0..255. Raises: UserError as `psnr`.
+    Args:
+        hr: True image, uint8 (H, W, 3) RGB in 0..255.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        The mean distance over the cells, a float. A distance of 2 is just visible.
+
+    Raises:
+        UserError: When an image has another dtype or is not RGB, or the shapes differ.
+
     Source: paper 002, section 6.2, which saw "slight variations in color style" and gives no number.
     """
     from skimage.color import rgb2lab
@@ -72,13 +119,21 @@ def color_error(hr, sr):
 
 
 def sharpness(hr, sr):
-    """Mean gradient of the luma of ``sr`` divided by that of ``hr``: 1 is as sharp, less is blurred -> float, from 0.
+    """Return the mean gradient of the luma of `sr`, divided by that of `hr`.
 
-    More than 1 is oversharp or noisy. The gradient is the length of the differences to the pixels right and below,
-    the luma BT.601's. Where the truth is constant, a constant image gives 1 and any other inf.
+    The gradient at a pixel is the length of the vector of differences to the pixels to the right and below. The luma is
+    BT.601's.
 
-    Args: uint8 arrays of one shape, (H, W, C) RGB or (H, W) gray, 0..255, H and W at least 2.
-    Raises: UserError as `psnr`, and for sides under 2 pixels.
+    Args:
+        hr: True image, uint8 (H, W, C) RGB or (H, W) gray, in 0..255, with H and W at least 2.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        A float from 0 up. At 1 `sr` is as sharp as `hr`, below 1 it is blurred, above 1 it is oversharpened or noisy.
+            Where the true image is constant, a constant image gives 1 and any other image gives inf.
+
+    Raises:
+        UserError: When an image has another dtype or a side under 2 pixels, or the shapes differ.
     """
     check(hr, sr)
     if min(hr.shape[:2]) < 2:
@@ -92,16 +147,24 @@ def sharpness(hr, sr):
 
 
 def lr_consistency(lr, sr, reduce):
-    """PSNR in dB of what came, ``lr``, against what ``sr`` becomes when it is made small again -> float.
+    """Return the PSNR of the input `lr` against the downscaled `sr`.
 
-    A result can only be faithful if, reduced again, it is the input: what is lost here contradicts what was seen. It
-    needs no truth, and says nothing of the details between the pixels. Computed in float, without rounding the reduced
-    image, so that it is inf for exact equality alone.
+    A result can be faithful only if downscaling it gives back the input. Any difference contradicts what was seen. The
+    metric needs no true image, and it says nothing about the detail between the input's pixels. The downscaled image is
+    a float image that is not rounded, so that only exact equality gives inf.
 
     Args:
-        lr, sr: uint8 arrays (h, w, C) and (H, W, C) in 0..255.
-        reduce: function uint8 (H, W, C) -> float (h, w, C) in 0..255: the known reduction, without rounding and noise.
-    Raises: UserError for another dtype, or if the reduced image has not the shape of `lr`.
+        lr: Input, uint8 (h, w, C) in 0..255.
+        sr: Restored image, uint8 (H, W, C) in 0..255.
+        reduce: The known downscaling, a function from uint8 (H, W, C) to float (h, w, C) in 0..255, without rounding
+            and without noise.
+
+    Returns:
+        A float in dB.
+
+    Raises:
+        UserError: When an image has another dtype, or the downscaled image does not have the shape of `lr`.
+
     Source: LR-PSNR of Lugmayr et al. 2021, "NTIRE 2021 Learning the Super-Resolution Space Challenge".
     """
     check(lr)
@@ -116,7 +179,15 @@ def lr_consistency(lr, sr, reduce):
 
 
 def check(*images, rgb=False):
-    """Raises: UserError unless all are uint8 images of one shape, (H, W, C) or (H, W); with `rgb`: (H, W, 3)."""
+    """Check that all images are uint8 arrays of one shape.
+
+    Args:
+        *images: Arrays (H, W, C) or (H, W) in 0..255.
+        rgb: Whether to require the shape (H, W, 3).
+
+    Raises:
+        UserError: When an image has another type or shape, or the shapes differ.
+    """
     for image in images:
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size:
             what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
@@ -132,7 +203,7 @@ def check(*images, rgb=False):
 
 
 def _y(*images):
-    """uint8 RGB (H, W, 3) -> float64 (H, W) in 16..235, of each."""
+    """Return the unrounded Y of each uint8 RGB image (H, W, 3), as float64 (H, W) in 16..235."""
     from skimage.color import rgb2ycbcr
 
     check(*images, rgb=True)
@@ -145,7 +216,7 @@ def _decibels(truth, image):
 
 
 def _ssim(hr, sr):
-    """Of arrays (H, W, C) or (H, W) whose levels lie in 0..255."""
+    """Return the SSIM of two arrays (H, W, C) or (H, W) whose levels lie in 0..255."""
     from skimage.metrics import structural_similarity
 
     if min(hr.shape[:2]) < SSIM_WINDOW:
@@ -158,7 +229,7 @@ def _ssim(hr, sr):
 
 
 def _cells(image):
-    """uint8 (H, W, 3) -> means of its cells in 0..1."""
+    """Return the means in 0..1 of the cells of a uint8 image (H, W, 3)."""
     height, width = (min(COLOR_CELL, side) for side in image.shape[:2])
     rows, columns = image.shape[0] // height, image.shape[1] // width
     cut = image[: rows * height, : columns * width] / 255.0
@@ -166,10 +237,11 @@ def _cells(image):
 
 
 LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in the luma of BT.601."""
 
 
 def _gradient(image):
-    """Mean length of the gradient of the luma of uint8 (H, W, C) or (H, W), in gray levels a pixel."""
+    """Return the mean gradient length of the luma of a uint8 image (H, W, C) or (H, W), in gray levels per pixel."""
     luma = image @ np.array(LUMA) if image.shape[2:] == (3,) else image.reshape(image.shape[:2]).astype("float64")
     right, below = np.diff(luma, axis=1)[:-1], np.diff(luma, axis=0)[:, :-1]
     return float(np.hypot(right, below).mean())

@@ -1,6 +1,6 @@
 """LPIPS v0.1 on AlexNet (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric").
 
-The weights lie beside this file, so that nothing is downloaded; LICENSE-lpips_alexnet.txt says whose they are.
+The weights lie beside this file, so nothing is downloaded. LICENSE-lpips_alexnet.txt says whose they are.
 """
 
 import functools
@@ -16,25 +16,32 @@ from mpsrgan.metrics.images import check
 
 WEIGHTS = Path(__file__).with_name("lpips_alexnet.npz")
 CONVOLUTIONS = ((64, 11), (192, 5), (384, 3), (256, 3), (256, 3))
-"""(filters, side of the kernel) of AlexNet's five convolutions; features are taken after the ReLU of each."""
+"""Filters and kernel side of AlexNet's five convolutions. Features are taken after the ReLU of each."""
 
 LEAST = 31
-"""Smallest side in pixels that leaves AlexNet's last convolutions one pixel."""
+"""Smallest side in pixels for which AlexNet's last convolutions still see one pixel."""
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""Mean and deviation of ImageNet's RGB, for images in -1..1."""
+"""Mean and standard deviation of ImageNet's RGB, for images in -1..1."""
 
 _EMPTY = {"kernel_initializer": "zeros", "dtype": "float32"}
 
 
 def lpips(hr, sr):
-    """How different ``sr`` looks from ``hr`` to AlexNet: 0 for the same image, more the more they differ -> float.
+    """Return how different `sr` looks from `hr` to AlexNet.
 
-    On TensorFlow one graph serves all sizes; JAX compiles once for each size.
+    On TensorFlow one graph serves all sizes. JAX compiles once for each size.
 
-    Args: uint8 arrays of one shape, (H, W, 3) RGB, or (H, W, 1) or (H, W) gray, which is repeated to RGB; H and W at
-        least 31.
-    Raises: UserError for another dtype, shapes that differ, or smaller sides.
+    Args:
+        hr: True image, uint8 (H, W, 3) RGB, or (H, W, 1) or (H, W) gray, in 0..255, with H and W at least 31. Gray is
+            repeated to RGB.
+        sr: Restored image, same shape and type.
+
+    Returns:
+        A float: 0 for identical images, larger for images that differ more.
+
+    Raises:
+        UserError: When an image has another dtype or a side under 31 pixels, or the shapes differ.
     """
     if np.shape(hr)[2:] in ((), (1,)):
         check(hr, sr)
@@ -59,9 +66,13 @@ def _model():
 
 
 def build_lpips():
-    """Two scaled images (2, H, W, 3) -> their distance (1,), always in float32; 2.5 M parameters, zeros.
+    """Build the LPIPS network, always in float32 and with all weights 0.
 
-    Zeros until they are filled: drawing them would change the random numbers of a training around it.
+    The weights stay 0 until they are loaded. Random initial weights would change the random numbers of a training that
+    calls this function.
+
+    Returns:
+        A Keras model with 2.5 M parameters, from two scaled images (2, H, W, 3) to their distance (1,).
     """
     images = x = keras.Input((None, None, 3), batch_size=2, name="images", dtype="float32")
     distance = 0.0

@@ -1,7 +1,8 @@
-"""Does restoring help a recogniser, or harm it? Pairs of photographs, ROC curves, and differences with intervals.
+"""Measure whether restoration helps or harms a face recognizer: pairs of photographs, ROC curves, differences.
 
-As in an identification, a restored still is held against a mugshot: the probe is a degraded or restored photograph, the
-gallery holds the untouched ones, and a pair's score is the cosine of the two encodings. NumPy only.
+The setting is identification: a restored still is compared with a mugshot. The probe is a degraded or restored
+photograph, and the gallery holds the untouched photographs. The score of a pair is the cosine of the two encodings.
+Differences come with intervals. The module needs only NumPy.
 """
 
 from dataclasses import dataclass
@@ -11,18 +12,25 @@ import numpy as np
 from mpsrgan.errors import UserError
 
 FARS = (1e-1, 1e-2, 1e-3)
-"""False accept rates at which the true accept rate is told."""
+"""False accept rates at which the true accept rate is reported."""
 FALSE_ACCEPTS = 10
-"""A true accept rate is told only where at least so many impostor pairs pass: one or two are chance."""
+"""Number of impostor pairs that must pass before a true accept rate is reported. One or two may pass by chance."""
 GROUP_PEOPLE = 10
-"""People with two photographs that a group needs to be measured on its own."""
+"""Number of people with two photographs that a group needs to be measured on its own."""
 ROC_POINTS = 100
+"""Number of points that a thinned ROC curve keeps for a linear axis, and again for a logarithmic axis."""
 _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which photographs are compared: probe, gallery: int (P,), indices of photographs; genuine: bool (P,)."""
+    """Pairs of photographs to compare.
+
+    Attributes:
+        probe: Index of each pair's probe photograph, int (P,).
+        gallery: Index of each pair's gallery photograph, int (P,).
+        genuine: Whether both photographs show the same person, bool (P,).
+    """
 
     probe: np.ndarray
     gallery: np.ndarray
@@ -30,31 +38,38 @@ class Pairs:
 
 
 def make_pairs(people, impostors=100_000, seed=0):
-    """Every ordered pair of two photographs of one person, and a draw of those of two people -> Pairs.
+    """Return every ordered pair of two photographs of one person, and a random draw of pairs of two people.
 
-    Args: people: who is on each photograph, a label each. impostors: how many pairs of two people are drawn, each at
-        most once; all there are if fewer.
-    Raises: UserError with fewer than two people, or if nobody has two photographs.
+    Args:
+        people: A label for each photograph that says who is on it.
+        impostors: Number of pairs of two people to draw, each at most once. If there are fewer, all are taken.
+        seed: Seed of the draw.
+
+    Returns:
+        The pairs, genuine pairs first.
+
+    Raises:
+        UserError: When there are fewer than two people, or nobody has two photographs.
     """
     _, person, count = np.unique(np.asarray(people), return_inverse=True, return_counts=True)
     if len(count) < 2:
         raise UserError(f"photographs of {len(count)} people; verification needs at least 2, told by their names")
     if count.max() < 2:
         raise UserError(f"{len(count)} people with one photograph each; verification needs two of the same person")
-    photos = np.argsort(person, kind="stable")  # person by person
-    first = np.cumsum(count) - count  # where a person begins there
+    photos = np.argsort(person, kind="stable")  # sorted by person
+    first = np.cumsum(count) - count  # index of each person's first photograph
     own, start = count[person[photos]], first[person[photos]]
 
     probe, rank = _unrank(np.arange((own - 1).sum()), own - 1)
     mate = start[probe] + rank
-    mate += mate >= probe  # not itself
+    mate += mate >= probe  # skips the photograph itself
     choices = int((len(photos) - own).sum())
     if choices > impostors:
         drawn = np.sort(np.random.default_rng(seed).choice(choices, impostors, replace=False, shuffle=False))
     else:
         drawn = np.arange(choices)
     stranger, other = _unrank(drawn, len(photos) - own)
-    other += np.where(other >= start[stranger], own[stranger], 0)  # not of the same person
+    other += np.where(other >= start[stranger], own[stranger], 0)  # skips photographs of the same person
     return Pairs(
         photos[np.concatenate([probe, stranger])],
         photos[np.concatenate([mate, other])],
@@ -63,14 +78,26 @@ def make_pairs(people, impostors=100_000, seed=0):
 
 
 def _unrank(ranks, counts):
-    """Place in a list of lists that are `counts` long, laid end to end -> (which list, place in it)."""
+    """Turn ranks in the concatenation of lists of length `counts` into (index of the list, index in the list)."""
     ends = np.cumsum(counts)
     which = np.searchsorted(ends, ranks, side="right")
     return which, ranks - (ends - counts)[which]
 
 
 def pair_scores(probes, gallery, pairs):
-    """Cosines of the pairs' encodings: unit vectors (N, D) and (N, D) of the same photographs -> float32 (P,)."""
+    """Return the cosine similarity of each pair's encodings.
+
+    Args:
+        probes: Unit vectors (N, D) of the probe photographs.
+        gallery: Unit vectors (N, D) of the same photographs in the gallery.
+        pairs: The pairs to score.
+
+    Returns:
+        Scores, float32 (P,).
+
+    Raises:
+        ValueError: When `probes` and `gallery` differ in shape.
+    """
     if probes.shape != gallery.shape:
         raise ValueError(f"probes {probes.shape} and gallery {gallery.shape} are not of the same photographs")
     scores = np.empty(len(pairs.probe), "float32")
@@ -81,11 +108,20 @@ def pair_scores(probes, gallery, pairs):
 
 
 def roc(scores, genuine, weights=None):
-    """The curve of a falling threshold -> (far, tar): false and true accept rates, from (0, 0) to (1, 1), rising.
+    """Return the ROC curve of a falling threshold.
 
-    Args: scores: (P,). genuine: bool (P,). weights: (P,), at least 0, how often a pair counts; once each by default.
-    Equal scores are one threshold. Points on a horizontal or vertical line between two others are left out.
-    Raises: UserError without a genuine or without an impostor pair.
+    Equal scores share one threshold. Points on a horizontal or vertical line between two others are left out.
+
+    Args:
+        scores: Scores (P,).
+        genuine: Whether each pair shows one person, bool (P,).
+        weights: How often each pair counts, (P,), at least 0. By default each pair counts once.
+
+    Returns:
+        Two arrays (far, tar): false and true accept rates, rising from (0, 0) to (1, 1).
+
+    Raises:
+        UserError: When there is no genuine pair or no impostor pair.
     """
     genuine = np.asarray(genuine, bool)
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights)
@@ -100,16 +136,16 @@ def _by_kind(values, genuine):
 
 
 def _steps(scores, genuine):
-    """The step of the ROC curve, 0 for the highest scores, that each pair belongs to -> int: impostors', genuine's."""
+    """Return each pair's step of the ROC curve, 0 for the highest scores, as (impostor pairs', genuine pairs')."""
     _, rank = np.unique(-np.asarray(scores), return_inverse=True)
     kinds = np.zeros((rank.max(initial=-1) + 1, 2), bool)
     kinds[rank, genuine.astype(int)] = True
-    turns = (kinds[1:] != kinds[:-1]).any(1) | kinds[1:].all(1)  # a tie of both kinds is a slope of its own
+    turns = (kinds[1:] != kinds[:-1]).any(1) | kinds[1:].all(1)  # a tie between kinds is a slope of its own
     return _by_kind(np.concatenate([[0], np.cumsum(turns)])[rank], genuine)
 
 
 def _curve(steps, weights):
-    """(far, tar) from the impostors' and the genuine pairs' steps and weights; None if those of a kind are 0."""
+    """Return (far, tar) for the steps and weights of the two kinds of pairs, or None if all weights of a kind are 0."""
     count = 1 + max(kind.max(initial=0) for kind in steps)
     sums = [np.concatenate([[0.0], np.cumsum(np.bincount(*pair, count))]) for pair in zip(steps, weights)]
     if not all(total[-1] for total in sums):
@@ -118,19 +154,44 @@ def _curve(steps, weights):
 
 
 def auc(far, tar):
-    """Area under a ROC curve, 0..1: how often a genuine pair scores higher than an impostor one; ties count half."""
+    """Return the area under a ROC curve.
+
+    The area is the probability that a genuine pair scores higher than an impostor pair. Ties count half.
+
+    Args:
+        far: False accept rates, rising.
+        tar: True accept rates at the same points.
+
+    Returns:
+        A float in 0..1.
+    """
     return float(np.trapezoid(tar, far))
 
 
 def equal_error_rate(far, tar):
-    """Where as many impostors pass as genuine pairs fail, 0..1; linear between two points of the curve."""
+    """Return the rate at which as many impostor pairs pass as genuine pairs fail.
+
+    Args:
+        far: False accept rates, rising.
+        tar: True accept rates at the same points.
+
+    Returns:
+        A float in 0..1, interpolated linearly between two points of the curve.
+    """
     return float(np.interp(0, far + tar - 1, far))
 
 
 def tar_at_far(far, tar, at, impostors):
-    """True accept rate, 0..1, at the lowest threshold whose false accept rate is at most `at`.
+    """Return the true accept rate at the lowest threshold whose false accept rate is at most `at`.
 
-    None if fewer than FALSE_ACCEPTS of so many `impostors` pairs would pass there.
+    Args:
+        far: False accept rates, rising.
+        tar: True accept rates at the same points.
+        at: Highest false accept rate allowed, 0..1.
+        impostors: Number of impostor pairs behind the curve.
+
+    Returns:
+        A float in 0..1, or None if fewer than `FALSE_ACCEPTS` of the impostor pairs would pass there.
     """
     if impostors * at < FALSE_ACCEPTS * (1 - 1e-9):
         return None
@@ -139,9 +200,15 @@ def tar_at_far(far, tar, at, impostors):
 
 @dataclass(frozen=True)
 class Verification:
-    """What a recogniser makes of the pairs: auc, eer: 0..1. tar: {false accept rate: 0..1, or None if not to be told}.
+    """Result of a face recognizer on the pairs.
 
-    genuine, impostors: numbers of pairs. roc: (far, tar), two lists, thinned for linear and logarithmic plots.
+    Attributes:
+        auc: Area under the ROC curve, 0..1.
+        eer: Equal error rate, 0..1.
+        tar: True accept rate by false accept rate, 0..1, or None where too few impostor pairs pass.
+        genuine: Number of genuine pairs.
+        impostors: Number of impostor pairs.
+        roc: Two lists (far, tar), thinned for linear and logarithmic plots.
     """
 
     auc: float
@@ -153,7 +220,19 @@ class Verification:
 
 
 def verify(probes, gallery, pairs):
-    """Verification of probes against the gallery, unit vectors (N, D) each. Raises: UserError as `roc`."""
+    """Verify the probes against the gallery.
+
+    Args:
+        probes: Unit vectors (N, D) of the probe photographs.
+        gallery: Unit vectors (N, D) of the same photographs in the gallery.
+        pairs: The pairs to compare.
+
+    Returns:
+        The result as a `Verification`.
+
+    Raises:
+        UserError: When there is no genuine pair or no impostor pair.
+    """
     far, tar = roc(pair_scores(probes, gallery, pairs), pairs.genuine)
     genuine = int(np.count_nonzero(pairs.genuine))
     impostors = len(pairs.genuine) - genuine
@@ -173,7 +252,13 @@ def _thinned(far, tar, impostors):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and the interval it lies in."""
+    """A number and the interval that it lies in.
+
+    Attributes:
+        value: The number.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+    """
 
     value: float
     low: float
@@ -182,9 +267,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Compared:
-    """One condition. auc, eer: Estimate; tar: {false accept rate: Estimate or None}.
+    """One condition and how it differs from the baseline.
 
-    auc_change, eer_change, tar_change: the same for this condition less the baseline.
+    Attributes:
+        verification: Result on the pairs themselves.
+        auc: `Estimate` of the area under the ROC curve.
+        eer: `Estimate` of the equal error rate.
+        tar: `Estimate` of the true accept rate by false accept rate, or None where it is not reported.
+        auc_change: `auc` of this condition minus that of the baseline.
+        eer_change: `eer` of this condition minus that of the baseline.
+        tar_change: `tar` of this condition minus that of the baseline.
     """
 
     verification: Verification
@@ -198,7 +290,15 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """baseline: a name in conditions: {name: Compared}. people: how many. level: of the intervals. rounds: drawn."""
+    """All conditions, compared with one of them.
+
+    Attributes:
+        baseline: Name of the condition that the others are compared with.
+        conditions: `Compared` by name.
+        people: Number of people.
+        level: Level of the intervals, 0..1.
+        rounds: Number of draws behind the intervals.
+    """
 
     baseline: str
     conditions: dict
@@ -208,15 +308,28 @@ class Comparison:
 
 
 def compare(conditions, gallery, pairs, people, baseline, rounds=500, level=0.95, seed=0):
-    """The recogniser under several conditions, and how far each differs from the baseline -> Comparison.
+    """Measure the recognizer under several conditions, and how far each differs from the baseline.
 
-    The intervals are percentiles over draws of as many people as there are, with replacement: photographs of one
-    person are not independent. A genuine pair counts as often as its person was drawn, an impostor pair as often as
-    the one times as often as the other. All conditions see the same draws, so that differences are of the same people.
-    Draws that leave no pair of a kind are skipped.
+    The intervals are percentiles over draws of people: each draw takes as many people as there are, with replacement,
+    because photographs of one person are not independent. A genuine pair counts as often as its person was drawn. For
+    an impostor pair the counts of its two people are multiplied. All conditions see the same draws, so that differences
+    compare the same people. Draws that leave no pair of one kind are skipped.
 
-    Args: conditions: {name: unit vectors (N, D) of the probes}. gallery: (N, D). people: N labels, as for `make_pairs`.
-    Raises: UserError for a baseline that is no condition.
+    Args:
+        conditions: Unit vectors (N, D) of the probes, by name of the condition.
+        gallery: Unit vectors (N, D) of the untouched photographs.
+        pairs: The pairs to compare.
+        people: A label for each of the N photographs, as for `make_pairs`.
+        baseline: Name of the condition that the others are compared with.
+        rounds: Number of draws.
+        level: Level of the intervals, 0..1.
+        seed: Seed of the draws.
+
+    Returns:
+        The results as a `Comparison`.
+
+    Raises:
+        UserError: When `baseline` is not one of the conditions.
     """
     if baseline not in conditions:
         raise UserError(f"the baseline {baseline!r} is no condition: use one of {', '.join(conditions)}")
@@ -236,7 +349,7 @@ def compare(conditions, gallery, pairs, people, baseline, rounds=500, level=0.95
 
 
 def _draws(person, pairs, rounds, seed):
-    """Weights of the impostor pairs and of the genuine ones, float, for each round."""
+    """Yield, for each round, float weights of the impostor pairs and of the genuine pairs."""
     rng, count = np.random.default_rng(seed), person.max() + 1
     one, genuine = _by_kind(person[pairs.probe], pairs.genuine)
     other, _ = _by_kind(person[pairs.gallery], pairs.genuine)
@@ -262,7 +375,17 @@ def _compared(found, base, drawn, drawn_base, level):
 
 
 def answer(comparison, name):
-    """What `name` does to the recogniser, in a sentence. It helps or harms only if the interval of AUC excludes 0."""
+    """Say in one sentence what a condition does to the recognizer.
+
+    The sentence says "helps" or "harms" only if the interval of the AUC's change excludes 0.
+
+    Args:
+        comparison: Result of `compare`.
+        name: Name of the condition.
+
+    Returns:
+        The sentence.
+    """
     seen = comparison.conditions[name]
     change = seen.auc_change
     effect = "helps" if change.low > 0 else "harms" if change.high < 0 else "makes no measurable difference to"
@@ -278,10 +401,22 @@ def answer(comparison, name):
 
 
 def by_group(conditions, gallery, people, groups, baseline, impostors=100_000, rounds=500, level=0.95, seed=0):
-    """`compare` within each group, with pairs drawn anew of two photographs in it -> {label: Comparison or None}.
+    """Run `compare` within each group, with new pairs that are drawn within the group.
 
-    Args: groups: a label for each photograph, None if unknown; the others as for `make_pairs` and `compare`.
-    None for a group with fewer than GROUP_PEOPLE people who have two photographs there.
+    Args:
+        conditions: As in `compare`.
+        gallery: As in `compare`.
+        people: As in `make_pairs`.
+        groups: A label for each photograph, None where it is unknown.
+        baseline: As in `compare`.
+        impostors: As in `make_pairs`.
+        rounds: As in `compare`.
+        level: As in `compare`.
+        seed: As in `make_pairs` and `compare`.
+
+    Returns:
+        A dictionary from label to `Comparison`, or to None if fewer than `GROUP_PEOPLE` people have two photographs in
+            the group.
     """
     groups, people = np.asarray(groups, object), np.asarray(people)
     found = {}

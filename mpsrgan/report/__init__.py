@@ -1,1 +1,1 @@
-"""Reports: documents as blocks, pictures and curves, results with the paper's beside ours."""
+"""Reports: documents made of blocks, figures of images and curves, and results beside the paper's."""

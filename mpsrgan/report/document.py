@@ -1,4 +1,7 @@
-"""A report as blocks - headings, paragraphs, tables, figures - that become Markdown, a web page, or terminal lines."""
+"""Reports as lists of blocks: headings, paragraphs, tables and figures.
+
+The blocks become Markdown, a self-contained web page, or lines for a terminal.
+"""
 
 import base64
 import html
@@ -20,16 +23,24 @@ td.long { white-space: normal; text-align: left; min-width: 16rem; }
 figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; } figcaption { font-size: .9rem; opacity: .8; }
 .answer { border-left: 4px solid var(--accent); padding: .2rem 1rem; background: var(--soft); }
 """
+"""CSS of the web page."""
 
 
 @dataclass(frozen=True)
 class Heading:
+    """A heading of the report."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """answer: set apart, as what a reader came for."""
+    """A paragraph of the report.
+
+    Attributes:
+        text: The text.
+        answer: Whether to set the paragraph apart, as the answer that the reader came for.
+    """
 
     text: str
     answer: bool = False
@@ -37,7 +48,12 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Figure:
-    """path: of a PNG below the report's folder, relative to it."""
+    """A picture with a caption.
+
+    Attributes:
+        path: Path of a PNG file inside the report's folder, relative to that folder.
+        caption: Text below the picture.
+    """
 
     path: str
     caption: str
@@ -45,7 +61,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: rows are tuples of strings and numbers, None where there is no number."""
+    """A table of the report.
+
+    Attributes:
+        title: Heading above the table.
+        header: Titles of the columns.
+        rows: Tuples of strings and numbers, with None where there is no number.
+        note: Text below the table, "" for none.
+    """
 
     title: str
     header: tuple
@@ -53,12 +76,13 @@ class Table:
     note: str = ""
 
     def markdown(self):
+        """Return the lines of the table in Markdown, heading and note included."""
         lines = [f"## {self.title}", "", table_row(self.header), table_row(["---"] * len(self.header))]
         lines += [table_row(map(cell_text, row)) for row in self.rows] + [""]
         return lines + ([self.note, ""] if self.note else [])
 
     def text(self):
-        """Aligned lines for a terminal, the first column to the left and the others to the right."""
+        """Yield aligned lines for a terminal, with the first column on the left and the others on the right."""
         rows = [[str(cell) for cell in self.header], *([cell_text(cell) for cell in row] for row in self.rows)]
         widths = [max(map(_columns, column)) for column in zip(*rows)]
         pad = lambda cell, width: " " * (width - _columns(cell))  # noqa: E731
@@ -68,23 +92,34 @@ class Table:
 
 
 def table_row(cells):
+    """Return the cells as one row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def cell_text(value):
-    """A number with at most five digits that count."""
+    """Return the text of a table cell, with at most five significant digits for a float."""
     if isinstance(value, float):
         return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _columns(text):
-    """Columns that a text takes on a terminal."""
+    """Return the number of terminal columns that a text takes."""
     return sum(not unicodedata.combining(c) for c in text)
 
 
 def markdown(title, blocks):
-    """Blocks -> the lines of a Markdown file; figures are linked, no "<" is a tag."""
+    """Return the text of a Markdown file.
+
+    Figures are linked. Every "<" is escaped, so that no text becomes a tag.
+
+    Args:
+        title: Heading of the document.
+        blocks: `Heading`, `Paragraph`, `Figure` and `Table` blocks.
+
+    Returns:
+        The text.
+    """
     lines = [f"# {title}", ""]
     for block in blocks:
         match block:
@@ -101,7 +136,16 @@ def markdown(title, blocks):
 
 
 def web_page(title, blocks, folder):
-    """Blocks -> one HTML file that holds its pictures and needs nothing else. folder: where the figures lie."""
+    """Return the text of one HTML file that contains its pictures and needs no other file.
+
+    Args:
+        title: Title of the page.
+        blocks: `Heading`, `Paragraph`, `Figure` and `Table` blocks.
+        folder: Folder that the paths of the figures are relative to.
+
+    Returns:
+        The HTML text.
+    """
     name = html.escape(title)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
     body = "\n".join(_as_html(block, Path(folder)) for block in blocks)

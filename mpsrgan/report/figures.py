@@ -1,4 +1,4 @@
-"""What a run leaves as pictures: grids of images, and curves."""
+"""Figures of a run: grids of images, and curves."""
 
 import io
 from functools import partial
@@ -24,20 +24,27 @@ BASELINES = {
     "scikit-image, order 1": partial(_scikit_image, order=1),
     "scikit-image, order 3": partial(_scikit_image, order=3),
 }
-"""Name -> function (uint8 lr, (height, width)) -> uint8: what a network has to beat. The first two are Pillow's."""
+"""Baseline upscalers that a network has to beat: functions (uint8 lr, (height, width)) -> uint8, by name.
+
+The first two are Pillow's.
+"""
 
 
 def picture_grid(columns, captions=None):
-    """A picture with a row per face and a column per kind.
+    """Draw a grid with one row per face and one column per kind of image.
 
-    Args: columns: {title: uint8 images (h, w, 1 or 3)}; the last has the size of a cell, smaller images are enlarged
-        by repetition. captions: a tuple of strings for each row, drawn under its cells.
-    Returns: PIL image, RGB.
+    Args:
+        columns: Lists of uint8 images (h, w, 1 or 3), by title. The images of the last column set the size of a cell.
+            Smaller images are upscaled by repeating pixels.
+        captions: A tuple of strings for each row, drawn below its cells, or None.
+
+    Returns:
+        An RGB PIL image.
     """
     *_, cells = columns.values()
     height, width = cells[0].shape[:2]
     cell = max(width, 64)
-    zoom = max(1, cell // 256)  # of the text
+    zoom = max(1, cell // 256)  # scale of the text
     header, caption = zoom * HEADER, zoom * CAPTION
     row_height = height + MARGIN + (caption if captions else 0)
     size = (len(columns) * (cell + MARGIN) + MARGIN, header + len(cells) * row_height + MARGIN)
@@ -55,7 +62,7 @@ def picture_grid(columns, captions=None):
 
 
 def _write(draw, text, middle, size, width):
-    """Centred text, smaller where it would not fit."""
+    """Draw centered text, with a smaller font where it would not fit."""
     font = ImageFont.load_default(size)
     while size > 8 and font.getlength(text) > width:
         size -= 1
@@ -69,18 +76,38 @@ def _picture(image, size):
 
 
 def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
-    """`picture_grid` of input, a baseline, ours, truth. Args: uint8 lr (N, h, w, C), sr and hr (N, H, W, C)."""
+    """Draw a `picture_grid` of the input, a baseline, our result and the true image.
+
+    Args:
+        lr: Inputs, uint8 (N, h, w, C).
+        sr: Our results, uint8 (N, H, W, C).
+        hr: True images, uint8 (N, H, W, C).
+        captions: As in `picture_grid`.
+        baseline: Name of the baseline, from `BASELINES`.
+
+    Returns:
+        An RGB PIL image.
+    """
     enlarged = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
     return picture_grid({"input": lr, baseline: enlarged, "ours": sr, "truth": hr}, captions)
 
 
 def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark=None, warm_start=0, log=False):
-    """Writes a figure of curves as PNG, such as figures 4 to 6 of paper 000: loss against step.
+    """Write a figure of curves as PNG, such as figures 4 to 6 of paper 000: loss against step.
 
-    Args: rows: of metrics.csv or epochs.csv. lines: {label: column}, or {label: (rows, column)} for curves of several
-        runs; columns "val_..." are drawn in full, the others, which are noisier, pale with their running mean over
-        them where there are many. x: column of the horizontal axis. levels: {label: y} drawn as horizontal lines.
-        mark: (x, words) of a vertical line. warm_start: steps to shade as such. log: of the vertical axis.
+    Args:
+        path: Path of the PNG file.
+        rows: Rows of metrics.csv or epochs.csv.
+        title: Title of the figure.
+        ylabel: Label of the vertical axis.
+        lines: Columns by label, or (rows, column) by label for curves of several runs. Columns "val_..." are drawn as
+            they are. The others are noisier: where they have many points, they are drawn pale, with their running mean
+            on top.
+        x: Column of the horizontal axis.
+        levels: Values by label, drawn as horizontal lines.
+        mark: Position and label of a vertical line, (x, words).
+        warm_start: Number of steps to shade as the warm start.
+        log: Whether the vertical axis is logarithmic.
     """
     from matplotlib.figure import Figure
 
@@ -121,14 +148,19 @@ def _draw_line(axes, points, column, label, color):
 
 
 def save_figure(figure, path):
-    """A Matplotlib figure as PNG, whole or not at all."""
+    """Save a Matplotlib figure as PNG. The file appears whole or not at all.
+
+    Args:
+        figure: The Matplotlib figure.
+        path: Path of the PNG file.
+    """
     image = io.BytesIO()
     figure.savefig(image, format="png")
     save_image(Image.open(image), path)
 
 
 def _running_mean(values, window):
-    """Mean of the last `window` values at each place (of fewer at the start)."""
+    """Return the mean of the last `window` values at each position, or of fewer at the start."""
     sums = np.cumsum(np.insert(values, 0, 0.0))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - window)

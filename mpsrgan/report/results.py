@@ -1,4 +1,4 @@
-"""What a run leaves as tables: results.md and results.json, with the paper's number beside ours."""
+"""Results of a run as results.md and results.json, with the paper's numbers beside ours."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,24 @@ from mpsrgan.report.document import table_row
 
 
 def write_results(folder, results):
-    """Writes results.json and results.md. `results`: of `experiment.results.summarise`, its "tables" are `Table`s."""
+    """Write results.json and results.md of one run.
+
+    Args:
+        folder: Folder of the run.
+        results: Results from `mpsrgan.runner.results.summarise`, whose "tables" are `Table` objects.
+    """
     _save(folder, results, _markdown(results), "Differences from the paper's set-up")
 
 
 def write_study(folder, facts, tables, differences):
-    """Writes results.json and results.md of several runs. facts: title, citation, data, machine, backend, ..."""
+    """Write results.json and results.md of a study with several runs.
+
+    Args:
+        folder: Folder of the study.
+        facts: Title, citation, data, machine, date, backend and precision, by name.
+        tables: `Table` objects.
+        differences: Lines that say how the first run differs from the paper.
+    """
     lines = [f"# {facts['title']}", "", facts["citation"], ""]
     for table in tables:
         lines += table.markdown()
@@ -25,12 +37,12 @@ def write_study(folder, facts, tables, differences):
 
 
 def _save(folder, results, lines, title):
-    """`results` as results.json; `lines`, then its differences under `title`, as results.md, no "<" a tag."""
+    """Write results.json, and results.md with `lines`, then the differences under `title`, with every "<" escaped."""
     lines = [*lines, "", f"## {title}", "", *(f"- {difference}" for difference in results["differences"])]
     lines += ["", "A restored face is a guess, never evidence.", ""]
     write_text(Path(folder) / "results.md", "\n".join(lines).replace("<", "&lt;"))
     plain = {**results, "tables": [vars(table) for table in results["tables"]]}
-    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: it tells that all is there
+    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: marks the run as complete
 
 
 def _data(data):
@@ -61,7 +73,7 @@ def _markdown(results):
 
 
 def _scores(results):
-    """The main table: the paper, ours, the baselines, ours before training."""
+    """Yield the main table: the paper, our result, the baselines, and our network before training."""
     metrics, reported = results["metrics"], results["paper"]["reported"]
     shown = [m for m in METRICS.values() if m.name in metrics["ours"]]
     photo = "psnr_photo" in metrics["ours"]

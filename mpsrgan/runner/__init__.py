@@ -1,4 +1,4 @@
-"""What the experiment scripts share: a paper's numbers, presets, the command line, the run, the report."""
+"""What the experiment scripts share: a paper's numbers, presets, the command line, the run and the report."""
 
 from mpsrgan.runner.networks import srgan
 from mpsrgan.runner.paper import ONE_BATCH, Experiment, Networks, Paper, Study
@@ -21,7 +21,15 @@ __all__ = [
 
 
 def main(experiment, argv=None):
-    """Runs an experiment's command line; returns the exit code. See `mpsrgan.runner.request`."""
+    """Run an experiment's command line.
+
+    Args:
+        experiment: The `Experiment` of the script.
+        argv: Arguments of the command line. None takes those of the process.
+
+    Returns:
+        The exit code, see `mpsrgan.runner.command.main`.
+    """
     from mpsrgan.runner.command import main as run
 
     return run(experiment, argv)

@@ -1,4 +1,7 @@
-"""Building a run's networks, and --dry-run: what they are and what they will cost."""
+"""Building of a run's networks and optimizers, and loading of the weights that --init-weights names.
+
+It builds on the architectures in `mpsrgan.hub.h5` and on the training step in `mpsrgan.training.gan`.
+"""
 
 from pathlib import Path
 
@@ -15,11 +18,18 @@ from mpsrgan.training.optimizers import make_optimizer
 from mpsrgan.training.train_step import seed_everything
 
 GROWING = ("srgan", "lite")
-"""Architectures that may be smaller in the file that --init-weights names, where there is no batch norm."""
+"""Architectures for which --init-weights may name a smaller network, provided that it has no batch norm."""
 
 
 def build_features(settings):
-    """VGG19 as (features, perceptual), still random, in the run's precision; None for what no loss needs."""
+    """Build the VGG19 networks of the VGG and perceptual losses, with random weights and in the run's precision.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        A tuple (features, perceptual), with None for a network that no loss needs.
+    """
     keras.config.set_dtype_policy(settings.precision)
     return (
         vgg19.build_features(channels=settings.channels) if settings.vgg_weight else None,
@@ -28,7 +38,14 @@ def build_features(settings):
 
 
 def build_encoder(settings):
-    """FaceNet, its weights still zeros, in the run's precision but for float16; None where no loss needs it."""
+    """Build FaceNet with all weights 0, in the run's precision, or in float32 if that is mixed_float16.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        A Keras model, or None if no loss needs it.
+    """
     if not settings.identity_weight:
         return None
     dtype = "float32" if settings.precision == "mixed_float16" else settings.precision
@@ -36,7 +53,17 @@ def build_encoder(settings):
 
 
 def build_gan(experiment, settings, features, encoder):
-    """Sets precision and seed, then builds the networks and both optimizers. Returns (gan, its `Networks`)."""
+    """Set precision and seed, then build the networks and both optimizers.
+
+    Args:
+        experiment: The `Experiment`.
+        settings: `Settings` of the run.
+        features: Result of `build_features`.
+        encoder: Result of `build_encoder`.
+
+    Returns:
+        A tuple of the compiled `GAN` and its `Networks`.
+    """
     keras.config.set_dtype_policy(settings.precision)
     seed_everything(settings.seed)
     networks = experiment.networks(settings)
@@ -58,15 +85,26 @@ def build_gan(experiment, settings, features, encoder):
 
 
 def load_start(source, generator, architecture, arguments):
-    """Fills `generator`, built as these settings say, from the file of --init-weights; returns the file in words.
+    """Load the weights that --init-weights names into `generator`.
 
-    A network with fewer filters or blocks grows into this one, and of a `lite` network an `srgan` without batch norm
-    takes the residual part: `mpsrgan.training.grow`.
-    Raises: UserError if the file cannot be read, or says that it holds what cannot be or become this network.
+    A network with fewer filters or blocks is extended to this one. An `srgan` without batch norm can take the residual
+    part of a `lite` network. Both are done by `mpsrgan.training.grow`.
+
+    Args:
+        source: Path of an .h5 file, or the name of weights that ship.
+        generator: Generator to fill, built from `architecture` and `arguments`.
+        architecture: Name of its architecture.
+        arguments: Arguments of its architecture.
+
+    Returns:
+        A description of the file.
+
+    Raises:
+        UserError: When the file cannot be read, or says that its network neither is nor can become this one.
     """
     path = weights_file(source)
     note, words = describe(path), download.describe(path)
-    known = {**complete(architecture, {}), **note["arguments"]}  # an old file does not tell of newer arguments
+    known = {**complete(architecture, {}), **note["arguments"]}  # an old file lacks newer arguments
     theirs = {name: known[name] for name in arguments}
     other = {name for name in arguments if theirs[name] != arguments[name]}
     may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks", "detail"}
@@ -87,10 +125,18 @@ def load_start(source, generator, architecture, arguments):
 
 
 def load_start_discriminator(source, discriminator, architecture, arguments):
-    """Fills `discriminator` from the one that judged what --init-weights names, if it lies beside it and is of this kind.
+    """Load the discriminator that was trained with the weights that --init-weights names, if there is a matching one.
 
-    Beside a run's generator.h5 that is discriminator.h5, beside weights that ship what the registry says.
-    Returns the file in words, or None.
+    Beside a run's generator.h5, that is discriminator.h5. For weights that ship, the registry names it.
+
+    Args:
+        source: Path of an .h5 file, or the name of weights that ship.
+        discriminator: Discriminator to fill, built from `architecture` and `arguments`.
+        architecture: Name of its architecture.
+        arguments: Arguments of its architecture.
+
+    Returns:
+        A description of the file, or None if there is no discriminator with this architecture and these arguments.
     """
     if is_name(source):
         found = entry(source).discriminator
@@ -109,4 +155,13 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
 
 
 def total_steps(settings, steps_per_epoch):
+    """Return the number of steps of a run.
+
+    Args:
+        settings: `Settings` of the run.
+        steps_per_epoch: Number of steps in an epoch.
+
+    Returns:
+        The number of steps.
+    """
     return settings.steps or settings.epochs * steps_per_epoch

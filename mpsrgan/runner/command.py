@@ -1,4 +1,4 @@
-"""The command line of every experiment script: parse, resolve, then run, sweep, or a dry run."""
+"""The command line of every experiment script: parse and resolve the options, then run, sweep or print a dry run."""
 
 from dataclasses import replace
 
@@ -8,7 +8,15 @@ from mpsrgan.runner.request import resolve
 
 
 def main(experiment, argv=None):
-    """Parses, runs, and returns the exit code: 0 done, 2 a user's mistake, 130 or 143 stopped and saved."""
+    """Parse the command line and run the experiment.
+
+    Args:
+        experiment: The `Experiment` of the script.
+        argv: Arguments of the command line. None takes those of the process.
+
+    Returns:
+        The exit code: 0 when done, 2 for a user's mistake, 130 or 143 when stopped and saved.
+    """
     args = make_parser(experiment).parse_args(argv)
     return exit_code(lambda: _main(experiment, args))
 
@@ -29,7 +37,7 @@ def _main(experiment, args):
 
 
 def _with_precision(request):
-    """ "auto" becomes what this machine does best; a run that goes on keeps what it began with."""
+    """Replace the precision "auto" by the best one for this machine; a resumed run keeps its own."""
     every = request.settings if request.choice == ALL and isinstance(request.settings, dict) else {"": request.settings}
     if all(settings.precision != "auto" for settings in every.values()):
         return request

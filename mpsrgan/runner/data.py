@@ -1,4 +1,7 @@
-"""A run's photographs: recognised, made into pairs in the run's folder, loaded as batches."""
+"""Photographs of a run: recognized, prepared as pairs in the run's folder, and loaded as batches.
+
+It builds on the package `data_prep`.
+"""
 
 import os
 import shutil
@@ -19,12 +22,18 @@ from mpsrgan.runner.samples import Samples
 from mpsrgan.runner.settings import words
 
 PAIRS, FIRST_PAIRS = "data", "first_data"
-"""Folders of a run that hold the pairs it has made: of its photographs, and of those of its first stage."""
+"""Folders in a run's folder for the pairs that it prepares: of its photographs, and of those of its first stage."""
 
 
 @contextmanager
 def leaving_nothing(request):
-    """Whatever fails within, a new run's folder or its pairs do not stay behind."""
+    """Remove a new run's folder, or its pairs, if the block fails.
+
+    A resumed run keeps its files.
+
+    Args:
+        request: `Request` of the run.
+    """
     out, fresh = request.out, not request.out.exists()
     try:
         yield
@@ -36,9 +45,17 @@ def leaving_nothing(request):
 
 
 def open_pairs(experiment, request):
-    """Makes or finds the run's pairs -> (request with what they are in words and their hash, manifest).
+    """Prepare or find the pairs of a run.
 
-    Raises: UserError if they cannot be had, or are not those that a resumed run began with.
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` of the run.
+
+    Returns:
+        A tuple of the request, with the photographs' description and the pairs' hash filled in, and the `Manifest`.
+
+    Raises:
+        UserError: When there are no pairs to be had, or they are not those that a resumed run began with.
     """
     stage = _Stage(request.data, experiment.samples, PAIRS, request.source, request.data_hash)
     manifest, source = _pairs(request, stage)
@@ -46,7 +63,18 @@ def open_pairs(experiment, request):
 
 
 def open_first_pairs(experiment, request):
-    """The same for the first of two stages; (request, None) where the run has but one."""
+    """Prepare or find the pairs of the first of two stages.
+
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` of the run.
+
+    Returns:
+        A tuple as in `open_pairs`, or (request, None) if the run has only one stage.
+
+    Raises:
+        UserError: As in `open_pairs`.
+    """
     if not request.settings.first_steps:
         return request, None
     stage = _Stage(request.first_data, experiment.first_samples, FIRST_PAIRS, request.first_source, request.first_hash)
@@ -57,7 +85,7 @@ def open_first_pairs(experiment, request):
 
 @dataclass(frozen=True)
 class _Stage:
-    """Where the photographs of a stage are, and what a run that goes on knows of them."""
+    """Where the photographs of a stage are, and what a resumed run knows of them."""
 
     data: str | None
     samples: Samples | None
@@ -67,7 +95,7 @@ class _Stage:
 
 
 def _pairs(request, stage):
-    """(manifest, words) of the user's own pairs, of the run's from before, or of pairs made now in the run's folder."""
+    """Return (manifest, description) of the user's own pairs, of the resumed run's pairs, or of pairs prepared now."""
     settings, folder = request.settings, request.out / stage.folder
     source = stage.source
     if stage.data and (Path(stage.data) / MANIFEST_NAME).is_file():
@@ -102,7 +130,15 @@ def _prepare(out, folder, stage, settings):
 
 
 def degradation(settings):
-    if settings.degradation != "none":  # in place of the paper's
+    """Return the degradation that the settings describe.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        A `Degradation`. A preset replaces the paper's blur and noise.
+    """
+    if settings.degradation != "none":  # replaces the paper's blur and noise
         return Degradation(settings.lr_filter, preset=settings.degradation)
     return Degradation(settings.lr_filter, settings.blur_kernel, settings.blur_sigma, settings.lr_noise)
 
@@ -124,9 +160,21 @@ def _check_fits(manifest, settings, data):
 
 
 def open_loaders(manifest, first, settings, any_size):
-    """(training loader, validation loader, loader of the whole validation split in a fixed order).
+    """Open the batches of training and validation.
 
-    any_size: whether the networks take whole images in that last one even where they train on crops.
+    Args:
+        manifest: `Manifest` of the pairs.
+        first: `Manifest` of the first stage's pairs, or None.
+        settings: `Settings` of the run.
+        any_size: Whether the networks take images of any size. The last loader then yields whole images even if the
+            networks train on crops.
+
+    Returns:
+        A tuple of the training loader, the validation loader, and a loader of the whole validation split in a fixed
+            order.
+
+    Raises:
+        UserError: When a split has no pairs.
     """
     empty = [split for split in SPLITS if not manifest.split(split)]
     if empty:
@@ -145,6 +193,14 @@ def open_loaders(manifest, first, settings, any_size):
 
 
 def make_folder(out):
+    """Create a run's folder and check that it can be written.
+
+    Args:
+        out: Path of the folder.
+
+    Raises:
+        UserError: When the folder cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").touch()

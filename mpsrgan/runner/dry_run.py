@@ -1,4 +1,4 @@
-"""--dry-run: what a run's networks are and what they will cost."""
+"""The dry run: a run's configuration, its networks and their estimated cost."""
 
 import keras
 
@@ -9,11 +9,19 @@ from mpsrgan.runner.settings import words
 from mpsrgan.training.terms import WARM_START
 
 RUNTIME_BYTES = 0.8e9
-"""Resident memory of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
+"""Resident bytes of Python with Keras and its backend before the first network, measured with TensorFlow 2.21."""
 
 
 def print_plan(experiment, request):
-    """Prints the resolved configuration, parameter counts, an estimate of time and memory, and the differences."""
+    """Print the configuration, parameter counts, an estimate of time and memory, and the differences from the paper.
+
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` of the run.
+
+    Raises:
+        UserError: When the weights that --start names cannot be loaded.
+    """
     settings = request.settings
     features = build_features(settings)
     encoder = build_encoder(settings)
@@ -35,7 +43,7 @@ def print_plan(experiment, request):
 
 
 def _estimate(gan, settings):
-    """{what: words} of a run's cost. Without the number of images only --steps tells how long it will be."""
+    """Return the cost of a run in words. Without the number of images only --steps tells how long the run will be."""
     size = settings.input_size
     steps = settings.steps or (settings.counts and total_steps(settings, settings.counts[0] // settings.batch))
     per_image = estimate.step_flops(gan, gan.loss_terms, *size)

@@ -1,4 +1,4 @@
-"""What a run will cost, before it starts: parameters, arithmetic, time and memory."""
+"""Estimates of a run's arithmetic, time and memory before it starts."""
 
 import time
 
@@ -9,36 +9,81 @@ from mpsrgan.models.graph import scale_of
 from mpsrgan.training.gan import FROZEN_TERMS
 
 FORWARD_AND_BACKWARD = 3
-"""A training pass costs three forward passes: the gradient of the weights and that of the input cost one each."""
+"""Cost of a training pass in forward passes. The gradients of the weights and of the input cost one each."""
 
 
 def forward_flops(model, height, width):
-    """Floating-point operations of one image's forward pass (a multiply-add counts 2); convolutions and Dense only."""
+    """Count the floating-point operations in the forward pass of one image.
+
+    Only convolutions and Dense layers count. A multiply-add counts as 2.
+
+    Args:
+        model: Keras model.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Returns:
+        The number of operations.
+    """
     return sum(_layer_flops(layer) for layer in _at_size(model, height, width).layers)
 
 
 def activation_bytes(model, height, width):
-    """Bytes of all layer outputs for one image in float32: what a training pass keeps for its gradient."""
+    """Return the size of all layer outputs for one image in float32, which a training pass keeps for its gradient.
+
+    Args:
+        model: Keras model.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Returns:
+        The size in bytes.
+    """
     return sum(4 * _elements(layer.output) for layer in _at_size(model, height, width).layers)
 
 
 def step_flops(gan, weights, height, width):
-    """Operations of one training step for one lr image of height x width (both sub-steps of `GAN.train_on_batch`)."""
+    """Count the floating-point operations of one training step for one lr image.
+
+    Both sub-steps of `GAN.train_on_batch` count.
+
+    Args:
+        gan: The `GAN`.
+        weights: `LossWeights` of the step.
+        height: Height of the lr image in pixels.
+        width: Width of the lr image in pixels.
+
+    Returns:
+        The number of operations.
+    """
     scale = scale_of(gan.generator)
     total = forward_flops(gan.generator, height, width) * FORWARD_AND_BACKWARD
     if weights.need_discriminator:
         total += forward_flops(gan.generator, height, width)
-        # D: real and fake forward and backward, then the fake again with the gradient of its input alone.
-        passes = 2 * FORWARD_AND_BACKWARD + 2 + bool(weights.feature)  # the truth's features
+        # D runs real and fake forward and backward, then the fake again for the gradient of its input alone.
+        passes = 2 * FORWARD_AND_BACKWARD + 2 + bool(weights.feature)  # features of hr
         total += forward_flops(gan.discriminator, height * scale, width * scale) * passes
     for term in FROZEN_TERMS:
-        if getattr(weights, term):  # the truth; the fake, and its input's gradient
+        if getattr(weights, term):  # hr forward; sr forward, and the gradient of sr
             total += forward_flops(gan.frozen(term), height * scale, width * scale) * 3
     return total
 
 
 def step_bytes(gan, weights, height, width, batch):
-    """Estimated peak memory of a step beyond the runtime itself: states and the larger sub-step's activations."""
+    """Estimate the peak memory of a training step beyond that of the runtime.
+
+    The estimate adds the states and the activations of the larger sub-step.
+
+    Args:
+        gan: The `GAN`.
+        weights: `LossWeights` of the step.
+        height: Height of the lr images in pixels.
+        width: Width of the lr images in pixels.
+        batch: Number of images in a step.
+
+    Returns:
+        The size in bytes.
+    """
     scale = scale_of(gan.generator)
     states = sum(4 * np.prod(v.shape) for v in gan.variables) + sum(
         4 * np.prod(v.shape) for o in (gan.optimizer, gan.discriminator_optimizer) for v in o.variables
@@ -54,7 +99,20 @@ def step_bytes(gan, weights, height, width, batch):
 
 
 def forward_speed(model, height, width, batch=16, rounds=7):
-    """Images a second through `predict_on_batch` here and now: the median of `rounds` batches, after one to warm up."""
+    """Measure how many images a second `predict_on_batch` handles on this machine.
+
+    The result is the median over the batches, after one batch to warm up.
+
+    Args:
+        model: Keras model.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        batch: Number of images in a batch.
+        rounds: Number of batches to measure.
+
+    Returns:
+        Images per second.
+    """
     images = np.zeros((batch, height, width, model.input_shape[-1]), "float32")
     model.predict_on_batch(images)
     seconds = []
@@ -66,7 +124,14 @@ def forward_speed(model, height, width, batch=16, rounds=7):
 
 
 def peak_flops(seconds=0.3):
-    """Operations a second that a matrix product reaches here, on the backend's device, in the compute precision."""
+    """Measure the speed of a matrix product on the backend's device, in the compute precision.
+
+    Args:
+        seconds: Time to measure, in seconds.
+
+    Returns:
+        Floating-point operations per second.
+    """
     size = 1536
     dtype = keras.config.dtype_policy().compute_dtype
     a = keras.ops.ones((size, size), dtype=dtype)

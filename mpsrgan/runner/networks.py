@@ -1,17 +1,33 @@
-"""The networks that several scripts share, as an experiment's `networks`."""
+"""Networks that several scripts share, as the `networks` of an `Experiment`."""
 
 from mpsrgan.runner.paper import Networks
 
 
 def srgan(settings):
-    """Generator and discriminator of papers 000 and 004."""
+    """Describe the generator and the discriminator of papers 000 and 004.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        The `Networks`.
+    """
     names = ("scale", "channels", "filters", "blocks", "normalise")
     discriminator = {"channels": settings.channels, "filters": settings.filters}
     return Networks(("srgan", settings.pick(*names)), ("srgan-discriminator", discriminator))
 
 
 def lite(settings):
-    """The generator of no paper, and paper 000's discriminator at half of its width, which costs a quarter."""
+    """Describe the lite generator, which is from no paper, and paper 000's discriminator.
+
+    The discriminator has half of the generator's filters, which costs a quarter.
+
+    Args:
+        settings: `Settings` of the run.
+
+    Returns:
+        The `Networks`.
+    """
     generator = settings.pick("scale", "channels", "filters", "blocks", "detail")
     discriminator = {"channels": settings.channels, "filters": settings.filters // 2 or 1}
     return Networks(("lite", generator), ("srgan-discriminator", discriminator))

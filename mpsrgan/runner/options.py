@@ -1,4 +1,4 @@
-"""The options of every experiment script: the same in each, so that what is learnt for one serves for all."""
+"""Command-line options of the experiment scripts. They are the same in every script."""
 
 import argparse
 
@@ -7,11 +7,18 @@ from data_prep.degrade import PRESETS
 from mpsrgan.runner.settings import OPTIMIZERS, PRECISIONS, WEIGHTS, flag
 
 ALL = "all"
-"""The value of a study's option that runs all its choices."""
+"""Value of a study's option that runs all its choices."""
 
 
 def make_parser(experiment):
-    """argparse's parser of one script."""
+    """Build the argparse parser of one script.
+
+    Args:
+        experiment: The `Experiment` of the script.
+
+    Returns:
+        The `data_prep.arguments.Parser`.
+    """
     parser = Parser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
     add = parser.add_argument
     add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample photographs)")
@@ -42,7 +49,7 @@ def make_parser(experiment):
 
 
 def _reading(kind):
-    """A kind of option -> how argparse reads it."""
+    """Return the keyword arguments with which argparse reads an option of this kind."""
     if isinstance(kind, tuple):
         return {"choices": kind}
     if kind is bool:
@@ -101,4 +108,4 @@ OPTIONS = (
     ("samples_every", int, "steps between sample grids"),
     ("checkpoint_every", int, "steps between checkpoints"),
 )
-"""Setting, kind, help. The same in every script."""
+"""Setting, kind and help of each option. They are the same in every script."""

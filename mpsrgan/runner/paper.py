@@ -1,4 +1,4 @@
-"""An experiment as data: what the paper states, what a preset sets, how the two differ."""
+"""An experiment as data: what the paper states, what a preset sets, and how the two differ."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -10,15 +10,23 @@ ONE_BATCH = (
     "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
     "what it saw in training (the paper does not say)"
 )
-"""A deviation of every paper that does not say how D is fed."""
+"""Deviation of every paper that does not say how the discriminator is fed."""
 
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its set-up, where each number of it stands, and the results it reports (None: it gives none).
+    """A paper: its set-up, the source of each number, and the results it reports.
 
-    sources: setting -> section. A setting without a source is open in the text; `setup` holds our decision.
-    data: the images the paper used, in words. deviations: where our rebuild differs under every setting.
+    Attributes:
+        title: Title of the experiment.
+        citation: Authors and title of the paper.
+        data: The images that the paper used, in words.
+        setup: `Settings` of the paper preset.
+        sources: Section of the paper by setting. The text leaves a setting without a source open, and `setup` holds our
+            decision.
+        deviations: Differences of our rebuild from the paper under all settings.
+        psnr: PSNR in dB that the paper reports, None if it gives none.
+        ssim: SSIM that the paper reports, None if it gives none.
     """
 
     title: str
@@ -33,11 +41,18 @@ class Paper:
 
 @dataclass(frozen=True)
 class Study:
-    """A choice that the paper makes in several ways, as the option --<option> <name>|all.
+    """A choice that the paper makes in several ways, offered as the option --<option> <name>|all.
 
-    choices: name -> the settings that it changes. default: the one that runs unless another is asked for. With
-    "all" every one is run, each in a folder of its own, and then `compare(study.Comparison)` draws and tabulates.
-    seeds: runs of each choice unless --seeds says otherwise; None: the option is not offered. people: offer --people.
+    With "all" every choice is run in a folder of its own.
+
+    Attributes:
+        option: Name of the option.
+        choices: Settings that each choice changes, by name of the choice.
+        default: Choice that runs unless another one is asked for.
+        compare: Function of a `mpsrgan.runner.sweep.Comparison` that draws and tabulates all runs.
+        help: Help text of the option.
+        seeds: Number of runs of each choice unless --seeds says otherwise. With None --seeds is not offered.
+        people: Whether to offer --people.
     """
 
     option: str
@@ -51,9 +66,12 @@ class Study:
 
 @dataclass(frozen=True)
 class Networks:
-    """What to build, each as (architecture, arguments) of `mpsrgan.hub.h5`.
+    """Networks to build, each as (architecture, arguments) of `mpsrgan.hub.h5`.
 
-    feature_layer: name of the discriminator's layer whose output the feature loss compares, if there is one.
+    Attributes:
+        generator: Architecture and arguments of the generator.
+        discriminator: Architecture and arguments of the discriminator.
+        feature_layer: Name of the discriminator's layer whose output the feature loss compares, or None.
     """
 
     generator: tuple[str, Mapping]
@@ -63,13 +81,20 @@ class Networks:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A script: name, paper, quick preset, networks, sample photographs, figures.
+    """An experiment script as data.
 
-    networks: settings -> `Networks`.
-    samples: the photographs without --data; first_samples: those of the first of two stages.
-    draw: `results.Finished` -> tables for the report; draws the paper's figures.
-    unused: settings that change nothing here and are therefore refused.
-    baselines: names in `mpsrgan.report.figures.BASELINES`, the first of which the wins are counted against.
+    Attributes:
+        name: Name of the script and of its runs.
+        paper: The `Paper`.
+        quick: `Settings` of the quick preset.
+        networks: Function from `Settings` to `Networks`.
+        samples: Photographs of a run without --data.
+        draw: Function of a `mpsrgan.runner.results.Finished` that draws the paper's figures and returns tables for the
+            report.
+        baselines: Names in `mpsrgan.report.figures.BASELINES`. Wins are counted against the first one.
+        first_samples: Sample photographs of the first of two stages, or None.
+        study: The `Study`, or None.
+        unused: Settings that change nothing in this experiment and are therefore refused.
     """
 
     name: str
@@ -84,11 +109,20 @@ class Experiment:
     unused: tuple[str, ...] = ()
 
     def preset(self, name):
+        """Return the settings of the preset "quick" or "paper"."""
         return {"quick": self.quick, "paper": self.paper.setup}[name]
 
 
 def differences(paper, settings):
-    """One line for each point that is not the paper's: of our rebuild as such, then of these settings."""
+    """Describe how a run differs from the paper.
+
+    Args:
+        paper: The `Paper`.
+        settings: `Settings` of the run.
+
+    Returns:
+        A list of lines. The deviations of our rebuild come first, then those of the settings.
+    """
     lines = list(paper.deviations)
     for point in fields(settings):
         ours, theirs = getattr(settings, point.name), getattr(paper.setup, point.name)

@@ -1,4 +1,4 @@
-"""The command line of every experiment script: what its options ask for, and what a run's folder remembers of it."""
+"""The request of an experiment script: what its options ask for, and what a run's folder keeps of that."""
 
 import json
 from dataclasses import dataclass, fields, replace
@@ -16,24 +16,40 @@ from mpsrgan.runner.settings import (
 )
 
 STUDY = "study.json"
+"""File in the folder of several runs that holds their request."""
 PATHS = ("data", "first_data", "people", "start")
+"""Fields of a `Request` that are paths."""
 DATA = ("source", "data_hash", "first_source", "first_hash")
+"""Fields of a `Request` that describe the photographs, once they are known."""
 FILES = ("content", "encoder", "started")
-"""What a request holds that are paths, and what it holds once they are known of the photographs and other files."""
+"""Fields of a `Request` that describe other files, once they are known."""
 FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
-"""The ways in which the learning rate may fall over a run, and none of each."""
+"""Settings that lower the learning rate over a run, each with the value that turns it off."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for, resolved.
+    """What the user asked for, with defaults and presets resolved.
 
-    data, first_data: absolute path of a folder, or None for the sample photographs. people: the same, to verify.
-    start: the generator to begin from, an absolute path or the name of weights that ship; None for random weights.
-    out: folder of the run. choice: of the experiment's `Study`; with "all", settings is {name of a run: Settings}.
-    source, data_hash: the photographs in words and the hash of their pairs; first_...: those of a first stage;
-    content, encoder: where the VGG and the identity loss come from; started: the file of `start` and its hash. None
-    until they are known.
+    The fields that describe photographs and files are None until they are known.
+
+    Attributes:
+        preset: "quick" or "paper".
+        data: Absolute path of a folder of photographs or pairs, or None for the sample photographs.
+        out: Folder of the run.
+        resume: Whether to resume the run in `out`.
+        settings: `Settings` of the run. If `choice` is "all", a dictionary from the name of each run to its `Settings`.
+        first_data: Absolute path of the first stage's folder, or None for the sample photographs.
+        people: Absolute path of a folder of people to verify, or None.
+        start: Generator to begin from: an absolute path, the name of weights that ship, or None for random weights.
+        choice: Choice of the experiment's `Study`, or None.
+        source: Description of the photographs.
+        first_source: Description of the first stage's photographs.
+        first_hash: Hash of the first stage's pairs.
+        content: Source of the content loss in words, such as the file of the VGG19 weights.
+        encoder: Description of the FaceNet weights that the identity loss uses.
+        started: Description and hash of the file that `start` names.
+        data_hash: Hash of the pairs.
     """
 
     preset: str
@@ -54,12 +70,24 @@ class Request:
     data_hash: str | None = None
 
     def as_json(self):
+        """Return what config.json keeps of the request."""
         kept = {name: value for name, value in vars(self).items() if name not in ("out", "resume")}
         return {**kept, "settings": as_json(self.settings)}
 
 
 def resolve(experiment, args):
-    """argparse's result -> `Request`. Raises UserError for what cannot be."""
+    """Resolve the parsed command line to a `Request`.
+
+    Args:
+        experiment: The `Experiment` of the script.
+        args: Result of `argparse`.
+
+    Returns:
+        The `Request`.
+
+    Raises:
+        UserError: When an option or a combination of options cannot work.
+    """
     names = {field.name for field in fields(Settings)}
     study = experiment.study
     given = {name: value for name, value in vars(args).items() if name in names and value is not None}
@@ -68,14 +96,14 @@ def resolve(experiment, args):
         given.pop(study.option, None)
     if "epochs" in given:
         given.setdefault("steps", None)
-    if not args.resume and any(given.get(name) for name in FALLS):  # what is named replaces the preset's
+    if not args.resume and any(given.get(name) for name in FALLS):  # a named schedule replaces the preset's
         given = {**FALLS, **given}
     if useless := [name for name in experiment.unused if name in given]:
         raise UserError(f"{flag(useless[0])} changes nothing in {experiment.name}; leave it out")
     if "counts" in given:
         given["counts"] = tuple(given["counts"])
     if args.resume:
-        if given.get("precision") == "auto":  # what that meant when the run began
+        if given.get("precision") == "auto":  # keeps what "auto" meant at first
             del given["precision"]
         return _resumed(experiment, args, given, choice)
     preset = args.preset or "quick"
@@ -100,7 +128,7 @@ def resolve(experiment, args):
 
 
 def _check_first_stage(experiment, preset, settings, args):
-    """Before 70,000 photographs are prepared in vain."""
+    """Check the first stage before 70,000 photographs are prepared for nothing."""
     if args.first_data and not Path(args.first_data).is_dir():
         raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
     embedded = experiment.first_samples and preset == "quick"
@@ -109,7 +137,7 @@ def _check_first_stage(experiment, preset, settings, args):
 
 
 def _variants(experiment, preset, given, args):
-    """{name of a folder: Settings} of every run of a study."""
+    """Return the `Settings` of every run of a study, by name of its folder."""
     study, variants = experiment.study, {}
     seeds = study.seeds if getattr(args, "seeds", None) is None else args.seeds
     if seeds is not None and seeds < 1:
@@ -126,7 +154,7 @@ def _variants(experiment, preset, given, args):
 
 
 def _paths(args):
-    """{name in PATHS: absolute or None}. An --init-weights without folder and suffix names weights that ship."""
+    """Return {name in `PATHS`: absolute path or None}. A plain name means weights that ship."""
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
     if args.start:
         from mpsrgan.hub.h5 import is_name
@@ -136,7 +164,7 @@ def _paths(args):
 
 
 def _absolute(path):
-    """So that a run can be resumed from another folder."""
+    """Return the absolute path, so that a run can be resumed from another folder."""
     return str(Path(path).resolve()) if path else None
 
 
@@ -184,7 +212,17 @@ def _newest(experiment):
 
 
 def read_config(folder):
-    """The request that config.json in a run's folder holds."""
+    """Read the request from config.json in a run's folder.
+
+    Args:
+        folder: Folder of the run.
+
+    Returns:
+        The `Request`.
+
+    Raises:
+        UserError: When the folder holds no run, or the file cannot be read.
+    """
 
     def read(saved):
         kept = ("preset", *PATHS, "choice", *DATA, *FILES)
@@ -195,7 +233,17 @@ def read_config(folder):
 
 
 def read_study(folder):
-    """The request that study.json in the folder of several runs holds."""
+    """Read the request from study.json in the folder of several runs.
+
+    Args:
+        folder: Folder of the study.
+
+    Returns:
+        The `Request`.
+
+    Raises:
+        UserError: When the folder holds no study, or the file cannot be read.
+    """
 
     def read(saved):
         variants = {name: from_json(settings).check() for name, settings in saved["runs"].items()}
@@ -206,7 +254,7 @@ def read_study(folder):
 
 
 def _kept(saved, name):
-    """What a file holds of a request; version 0.1 knew no `start`, `encoder` and `started`."""
+    """Return one field of a saved request. Version 0.1 did not have `start`, `encoder` and `started`."""
     return saved.get(name) if name in ("start", "encoder", "started") else saved[name]
 
 

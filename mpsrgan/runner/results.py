@@ -1,4 +1,4 @@
-"""A run's test scores, its figures, and what its report says."""
+"""Test scores of a run, its figures, and the content of its report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,26 @@ from mpsrgan.training.callbacks import restore
 from mpsrgan.training.gan import GAN
 
 FIGURE_FACES = 6
+"""Number of faces in a figure."""
 KINDS = {"train": "", "validation": "val_"}
-"""What is drawn in a figure of losses -> prefix of its columns in metrics.csv."""
+"""Curves in a figure of losses, with the prefix of their columns in metrics.csv."""
 
 
 def evaluate(generator, manifest, settings, baselines, split="test"):
-    """Scores of every image of a split, one in memory at a time: {"ours" or baseline: [{metric: value}, ...]}.
+    """Score every image of a split, with one image in memory at a time.
 
-    Where photographs are padded, "psnr_photo" is PSNR without the black borders, whose hard edges any network that has
-    seen them restores easily.
+    Where photographs are padded, "psnr_photo" is the PSNR without the black borders. Any network that has seen their
+    hard edges restores them easily.
+
+    Args:
+        generator: Generator or `GAN`.
+        manifest: `Manifest` of the pairs.
+        settings: `Settings` of the run.
+        baselines: Names in `mpsrgan.report.figures.BASELINES`.
+        split: Name of the split.
+
+    Returns:
+        A dictionary from "ours" and each baseline to a list with one {metric: value} per image.
     """
     scores = {name: [] for name in ("ours", *baselines)}
     for entry in manifest.split(split):
@@ -41,21 +52,43 @@ def evaluate(generator, manifest, settings, baselines, split="test"):
 
 
 def score_image(hr, image):
-    """{metric: value} of one uint8 image (H, W, C) against its truth."""
+    """Score one image with the metrics that the papers' experiments report.
+
+    Args:
+        hr: True image, uint8 (H, W, C).
+        image: Restored image, uint8 (H, W, C).
+
+    Returns:
+        A dictionary from metric name to value.
+    """
     return score({"hr": hr, "sr": image}, PAPER_METRICS)
 
 
 def means(scores):
-    """The mean of each metric over the images."""
+    """Return the mean of each metric over the images.
+
+    Args:
+        scores: A list with one {metric: value} per image.
+
+    Returns:
+        A dictionary from metric name to mean value.
+    """
     return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that was trained and tested, for an experiment's `draw`.
+    """A trained and tested run, for the `draw` of an `Experiment`.
 
-    scores: of `evaluate` on the test split. rows, epochs: of metrics.csv and epochs.csv. validation: loader of the
-    whole validation split.
+    Attributes:
+        folder: Folder of the run.
+        gan: The trained `GAN`.
+        manifest: `Manifest` of the pairs.
+        settings: `Settings` of the run.
+        scores: Result of `evaluate` on the test split.
+        rows: Rows of metrics.csv.
+        epochs: Rows of epochs.csv.
+        validation: Loader of the whole validation split.
     """
 
     folder: Path
@@ -69,14 +102,27 @@ class Finished:
 
     @property
     def figures(self):
+        """Folder of the figures."""
         return self.folder / "figures"
 
     def faces(self, count=FIGURE_FACES):
-        """Test images, evenly spaced: (their indices, uint8 lr (N, h, w, C), hr (N, H, W, C))."""
+        """Return evenly spaced test images.
+
+        Args:
+            count: Number of images.
+
+        Returns:
+            A tuple of their indices, uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
+        """
         return spaced_images(self.manifest, self.settings.channels, count)
 
     def draw_test_grid(self, name, baseline="bicubic"):
-        """Input, baseline, ours and truth of some test images, PSNR below."""
+        """Draw input, baseline, our result and true image of some test images, with PSNR below.
+
+        Args:
+            name: Name of the file without suffix.
+            baseline: Name of the baseline, one of those of the experiment.
+        """
         shown, lr, hr = self.faces()
         sizes = [words(size) for size in (self.manifest.lr, self.manifest.hr)]
         psnrs = [[f"{self.scores[key][i]['psnr']:.2f} dB" for key in (baseline, "ours")] for i in shown]
@@ -85,7 +131,14 @@ class Finished:
         save_image(grid, self.figures / f"{name}.png")
 
     def draw_losses(self, name, title, terms, log=False):
-        """Training and validation curves of loss terms against step. terms: {label: column} or one column."""
+        """Draw training and validation curves of loss terms against step.
+
+        Args:
+            name: Name of the file without suffix.
+            title: Title of the figure.
+            terms: A column, or columns by label.
+            log: Whether the vertical axis is logarithmic.
+        """
         terms = {"": terms} if isinstance(terms, str) else terms
         lines = {
             ", ".join(filter(None, (kind, label))): prefix + column
@@ -96,34 +149,79 @@ class Finished:
         draw_curves(path, self.rows, title, "loss", lines, warm_start=warm, log=log)
 
     def draw_discriminator(self, name, title):
+        """Draw the discriminator's losses on real and generated images.
+
+        Args:
+            name: Name of the file without suffix.
+            title: Title of the figure.
+        """
         self.draw_losses(name, title, {"real": "d_loss_real", "generated": "d_loss_fake"})
 
     def draw_validation_psnr(self):
+        """Draw the PSNR on validation batches against step."""
         lines = {"validation": "val_psnr"}
         path, warm = self.figures / "validation_psnr.png", self.settings.warm_start
         draw_curves(path, self.rows, "PSNR on validation batches", "PSNR, dB", lines, warm_start=warm)
 
     def validation_psnr(self, baseline):
-        """Mean PSNR of a baseline over what epochs.csv scores, in dB."""
+        """Return the mean PSNR of a baseline over the images that epochs.csv scores.
+
+        Args:
+            baseline: Name in `mpsrgan.report.figures.BASELINES`.
+
+        Returns:
+            A float in dB.
+        """
         batches = (self.validation.batch(index) for index in range(self.validation.steps_per_epoch))
         pairs = (pair for batch in batches for pair in zip(*map(to_uint8, batch)))
         return float(np.mean([psnr(hr, BASELINES[baseline](lr, hr.shape[:2])) for lr, hr in pairs]))
 
 
 def spaced_images(manifest, channels, count):
-    """`count` test images, evenly spaced: (their indices, uint8 lr (N, h, w, C), hr (N, H, W, C))."""
+    """Return evenly spaced test images.
+
+    Args:
+        manifest: `Manifest` of the pairs.
+        channels: 1 for gray, 3 for color.
+        count: Number of images.
+
+    Returns:
+        A tuple of their indices, uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
+    """
     entries = manifest.split("test")
     shown = list(range(0, len(entries), max(1, len(entries) // count)))[:count]
     return shown, *read_images(manifest, [entries[i] for i in shown], channels)
 
 
 def read_images(manifest, entries, channels=3):
-    """uint8 arrays (N, h, w, C) and (N, H, W, C) of these entries' pairs."""
+    """Read the pairs of some entries.
+
+    Args:
+        manifest: `Manifest` of the pairs.
+        entries: Entries of the manifest.
+        channels: 1 for gray, 3 for color.
+
+    Returns:
+        A tuple of uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
+    """
     return tuple(np.stack(images) for images in zip(*(read_pair(manifest, entry, channels) for entry in entries)))
 
 
 def summarise(experiment, request, manifest, scores, before, run, tables):
-    """Everything that results.md and results.json say."""
+    """Collect the content of results.md and results.json.
+
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` of the run.
+        manifest: `Manifest` of the pairs.
+        scores: Result of `evaluate` on the test split.
+        before: Mean scores before training.
+        run: Facts of the run, such as steps, minutes and machine.
+        tables: Tables of the experiment.
+
+    Returns:
+        A dictionary for `mpsrgan.report.results.write_results`.
+    """
     paper, settings = experiment.paper, request.settings
     first = experiment.baselines[0]
     wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores[first]))

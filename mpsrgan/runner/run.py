@@ -1,5 +1,8 @@
-"""A run from data to report. The start-up order is the point of this file: whatever can fail, fails before the first
-file is written, and what is slow comes after what is quick."""
+"""A run from data to report.
+
+The start-up order is the point of this file: whatever can fail fails before the first file is written, and slow steps
+come after quick ones.
+"""
 
 import json
 import os
@@ -46,12 +49,24 @@ from mpsrgan.training.loop import Schedule, train
 from mpsrgan.training.terms import WARM_START
 
 GRID_FACES = 4
+"""Number of faces in a sample grid."""
 REMEMBERED_BYTES = 2_000_000_000
-"""What may be kept of the truth's features: VGG19's of 4000 images of 256x256 px."""
+"""Size limit of the feature cache in bytes per network, enough for VGG19's features of 4000 images of 256x256 px."""
 
 
 def run(experiment, request):
-    """Prepares, trains, tests, draws and reports into `request.out`. Returns None, or the signal that stopped it."""
+    """Prepare, train, test, draw and report into `request.out`.
+
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` of the run.
+
+    Returns:
+        None, or the name of the signal that stopped the run.
+
+    Raises:
+        UserError: When the data, the weights or the settings cannot be used.
+    """
     announce(experiment, request)
     request, features = _with_content(request)
     request, encoder = _with_encoder(request)
@@ -84,14 +99,19 @@ def run(experiment, request):
         average.apply()
     notes = {"experiment": experiment.name, "bicubic": degradation(settings) == Degradation()}
     save_generator(gan.generator, out / "generator.h5", *networks.generator, notes)
-    if settings.loss_weights.need_discriminator and settings.warm_start < steps:  # else it has learnt nothing
+    if settings.loss_weights.need_discriminator and settings.warm_start < steps:  # else it is untrained
         save_discriminator(gan.discriminator, out / "discriminator.h5", *networks.discriminator)
     _report(experiment, request, gan, manifest, before, whole_validation, outcome.step)
     return None
 
 
 def announce(experiment, request):
-    """The line that says what a run without --data is made from."""
+    """Print the line that says what a run without --data is trained on.
+
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` of the run.
+    """
     if request.preset == "quick" and not request.data:
         say(
             f"quick preset on {experiment.samples.words}; the paper's: "
@@ -100,7 +120,7 @@ def announce(experiment, request):
 
 
 def _report(experiment, request, gan, manifest, before, validation, steps):
-    """Tests, draws the figures, writes the results, and says the outcome in two lines."""
+    """Test, draw the figures, write the results, and print the outcome in two lines."""
     out, settings = request.out, request.settings
     say("testing")
     scores = evaluate(gan, manifest, settings, experiment.baselines)
@@ -119,10 +139,12 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
 
 
 def _with_content(request):
-    """The frozen VGG19 that the VGG and the perceptual term need, before anything else is done.
+    """Load the frozen VGG19 that the VGG and perceptual losses need, before anything else is done.
 
-    Returns (request, what `build_features` returns). Only the quick preset may fall back to the pixel loss, and says
-    so; a resumed run keeps what it began with.
+    Only the quick preset may fall back to the pixel loss, and it prints a note. A resumed run keeps what it began with.
+
+    Returns:
+        A tuple of the request and the networks of `build_features`.
     """
     settings = request.settings
     features = build_features(settings)
@@ -147,7 +169,7 @@ def _with_content(request):
 
 
 def _with_encoder(request):
-    """The frozen face encoder that the identity term needs -> (request, encoder or None). No run falls back."""
+    """Load the frozen face encoder of the identity loss, without a fallback, and return (request, encoder or None)."""
     if not request.settings.identity_weight:
         return request, None
     path = facenet.WEIGHTS.path()
@@ -163,9 +185,9 @@ def _with_encoder(request):
 
 
 def _started(request, gan, networks, checkpoints):
-    """Loads what --init-weights names, and the discriminator beside it where one learns -> request.
+    """Load the generator of --init-weights, and the discriminator beside it where one learns, and return the request.
 
-    A run that goes on from its checkpoint does not need them.
+    A run that resumes from a checkpoint does not need them.
     """
     going_on = request.resume and checkpoints.paths() and (request.out / "before.json").exists()
     if not request.start or going_on:
@@ -181,7 +203,7 @@ def _started(request, gan, networks, checkpoints):
 
 
 def _data(experiment, request, gan):
-    """(request with the data's words and hash, manifest, loaders); a new run's config.json is written."""
+    """Return (request with the data's description and hash, manifest, loaders), and write a new run's config.json."""
     with leaving_nothing(request):
         request, manifest = open_pairs(experiment, request)
         request, first = open_first_pairs(experiment, request)
@@ -206,7 +228,7 @@ def _write_config(request):
 
 
 def _restore(request, gan, checkpoints, steps):
-    """Loads the newest checkpoint of a resumed run; returns the number of steps already done."""
+    """Load the newest checkpoint of a resumed run and return the number of steps already done."""
     if not request.resume:
         return 0
     state = checkpoints.restore(gan, warn=say)
@@ -220,7 +242,7 @@ def _restore(request, gan, checkpoints, steps):
 
 
 def _before_training(out, gan, manifest, settings):
-    """Test scores of the generator as it begins, measured once and kept for the report of a resumed run."""
+    """Return the test scores before training, measured once and kept for the report of a resumed run."""
     path = out / "before.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The photographs that the scripts run on when none are named: real ones, which the extra `samples` installs."""
+"""Sample photographs for scripts that run without --data: real ones, installed by the extra `samples`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Samples:
-    """words: what they are. options: () -> the keyword arguments of `data_prep.prepare` that name them."""
+    """A set of sample photographs.
+
+    Attributes:
+        words: Description of the photographs.
+        options: Function without arguments that returns the keyword arguments of `data_prep.prepare` for them.
+    """
 
     words: str
     options: Callable

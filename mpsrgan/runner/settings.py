@@ -1,4 +1,4 @@
-"""A run's settings as data: what decides its result, what can work, and how it is stored."""
+"""Settings of a run as data: what decides its result, which values are valid, and how they are stored."""
 
 from dataclasses import MISSING, asdict, dataclass, fields
 
@@ -10,6 +10,7 @@ from mpsrgan.training.terms import TERMS, LossWeights
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
 WEIGHTS = tuple(f"{term}_weight" for term in TERMS)
+"""Names of the settings that weight the loss terms."""
 LEAST = dict.fromkeys(
     (
         *("blocks", "filters", "channels", "batch", "epochs", "steps", "crop", "validate_every", "samples_every"),
@@ -23,11 +24,12 @@ LEAST = dict.fromkeys(
     ),
     0,
 )
+"""Smallest valid value by setting."""
 MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255, "lr_noise": 255} | {
     "dropout": 0.99,
     "ema": 0.99999,
 }
-"""Setting -> smallest and largest value that can work."""
+"""Largest valid value by setting."""
 
 FLAGS = {
     "hr": "--hr-size",
@@ -38,25 +40,79 @@ FLAGS = {
 }
 """Setting -> its option, where that is not the setting's own name."""
 FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
-"""Settings that may change when a run goes on: they do not touch what has been learnt."""
+"""Settings that may change when a run is resumed, because they do not affect what has been learned."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the result of a run. Sizes are (height, width) in pixels, rates are per step.
+    """Everything that decides the result of a run.
 
-    steps: total, or None to train `epochs`. counts: images wanted in train, validation, test; None for 80, 10 and 10 %.
-    ..._weight: of the generator's loss terms, as in `training.terms.LossWeights`. identity_crop: share of each side of
-    an image, from its middle, that the identity loss takes as the face; 0.8 serves CelebA's middle squares best.
-    decay_every, decay_epochs: steps or epochs after which the learning rate is multiplied by decay_factor, each time;
-    cosine: it falls to 0 along half a cosine wave over all steps instead. ema: see `training.ema.EMA`.
-    fit, lr_filter, blur_..., lr_noise: how a photograph becomes hr and hr becomes lr, as in `data_prep`; degradation:
-    "cctv" in place of that blur and noise.
-    crop: side of random lr crops, None for whole images. flip ... noise: as in `data_prep.Augment`.
-    warm_start: steps with pixel loss alone before the GAN. first_steps: steps on other photographs before these.
-    precision: "auto" becomes one of the others when a run begins (`mpsrgan.io.machine`). recompute: see `fused.Fused`.
-    shift, relativistic: see `mpsrgan.training.gan.GAN`. score_epochs: epochs between scores of the whole validation
-    split, None for never.
+    Sizes are (height, width) in pixels. Rates are per step.
+
+    Attributes:
+        hr: Size of the targets.
+        lr: Size of the inputs.
+        counts: Number of images wanted in train, validation and test. None gives 80, 10 and 10 %.
+        blocks: Residual blocks of the generator.
+        filters: Filters of the generator.
+        batch: Images in a step.
+        learning_rate: Learning rate of both networks.
+        epochs: Epochs to train where `steps` is None.
+        steps: Total number of steps, or None to train `epochs`.
+        channels: 1 for gray, 3 for color.
+        normalise: Whether the generator of papers 000 and 004 has batch norm.
+        asymmetric: Whether 1x5 and 5x1 convolutions replace 5x5 (paper 003's wish).
+        detail: Channels of the second branch of `mpsrgan.models.lite`, 0 for none.
+        dropout: Dropout of paper 002's discriminator.
+        adversarial_weight: Weight of the adversarial term of the generator's loss. All terms are described in
+            `mpsrgan.training.terms.LossWeights`.
+        minimax_weight: Weight of the minimax term.
+        vgg_weight: Weight of the VGG term.
+        pixel_weight: Weight of the pixel term.
+        mae_weight: Weight of the mean absolute error.
+        perceptual_weight: Weight of the perceptual term.
+        distance_weight: Weight of the distance term.
+        feature_weight: Weight of the feature term.
+        psnr_weight: Weight of the PSNR term.
+        dssim_weight: Weight of the DSSIM term.
+        identity_weight: Weight of the identity term.
+        identity_crop: Share of each side, 0..1, of the central crop that the identity loss takes as the face. For
+            CelebA's central squares 0.8 works best.
+        shift: Whether to shift images before the discriminator and VGG19, see `mpsrgan.training.gan.GAN`.
+        relativistic: Whether images are judged relative to the mean of the other kind, see `mpsrgan.training.gan.GAN`.
+        optimizer: Optimizer of both networks, one of `OPTIMIZERS`.
+        beta_1: First beta of Adam and AdaBelief.
+        beta_2: Second beta of Adam and AdaBelief.
+        momentum: Momentum of SGD and RMSprop.
+        decay_every: Steps after which the learning rate is multiplied by `decay_factor`, each time, or None.
+        decay_epochs: The same in epochs.
+        decay_factor: Factor of the learning rate at each decay.
+        cosine: Whether the learning rate falls to 0 along half a cosine wave over all steps instead.
+        ema: Decay of the generator's EMA, 0 for none, see `mpsrgan.training.ema.EMA`.
+        fit: How a photograph of another shape becomes hr, as in `data_prep`.
+        lr_filter: Filter that downscales hr to lr, as in `data_prep`.
+        blur_kernel: Side of the Gaussian blur's kernel before that, as in `data_prep`, 0 for none.
+        blur_sigma: Standard deviation of that blur in hr pixels, as in `data_prep`.
+        lr_noise: Standard deviation of the noise on lr, in levels of 0..255, as in `data_prep`.
+        degradation: Preset such as "cctv" or "real" that replaces that blur and noise, or "none".
+        crop: Side of random lr crops, or None for whole images.
+        flip: Whether to mirror half of the training images. This and the next six settings are as in
+            `data_prep.Augment`.
+        turns: Whether to augment by random rot90, or by 180 degrees where images are not square.
+        rotate: Largest rotation in degrees.
+        brightness: Largest change of brightness, 0..1.
+        contrast: Largest change of contrast, 0..1.
+        tint: Largest change of a color channel, 0..1.
+        noise: Standard deviation of new noise on lr at each step, in levels of 0..255.
+        warm_start: Steps with pixel loss alone before the GAN.
+        first_steps: Steps on other photographs before these.
+        precision: One of `PRECISIONS`. "auto" becomes one of the others when a run begins, see `mpsrgan.io.machine`.
+        recompute: Whether to save memory by computing more, see `mpsrgan.training.fused.Fused`.
+        seed: Seed of splits, weights and order.
+        validate_every: Steps between validations.
+        score_epochs: Epochs between scores of the whole validation split, or None for never.
+        samples_every: Steps between sample grids.
+        checkpoint_every: Steps between checkpoints.
     """
 
     hr: tuple[int, int]
@@ -121,7 +177,14 @@ class Settings:
     checkpoint_every: int = 500
 
     def check(self):
-        """Raises UserError for values that cannot work."""
+        """Check that the settings can work together.
+
+        Returns:
+            The settings themselves.
+
+        Raises:
+            UserError: When a value or a combination of values cannot work.
+        """
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -163,30 +226,46 @@ class Settings:
         return self
 
     def pick(self, *names):
-        """{name: value} of some settings, such as the arguments of a network."""
+        """Return {name: value} of some settings, such as the arguments of a network.
+
+        Args:
+            *names: Names of the settings.
+
+        Returns:
+            A dictionary in the order of `names`.
+        """
         return {name: getattr(self, name) for name in names}
 
     @property
     def scale(self):
+        """Scale factor from lr to hr."""
         return self.hr[0] // self.lr[0]
 
     @property
     def input_size(self):
-        """(height, width) of what the generator trains on."""
+        """Size (height, width) of the images that the generator trains on."""
         return (self.crop, self.crop) if self.crop else self.lr
 
     @property
     def repeats_images(self):
-        """Does the generator see the same images again, or mirrored, and not ever new parts and changes of them?"""
+        """Whether the generator sees the same images again, at most mirrored, and not new crops or changes of them."""
         return not (self.crop or self.turns or self.rotate or self.brightness or self.contrast or self.tint)
 
     @property
     def loss_weights(self):
+        """Weights of the generator's loss terms, as `LossWeights`."""
         return LossWeights(**{term: getattr(self, weight) for term, weight in zip(TERMS, WEIGHTS)})
 
 
 def words(value):
-    """A setting as the command line and the reports write it: 92x112 (WIDTHxHEIGHT), 64 for 64x64, none, yes."""
+    """Return a setting as the command line and the reports write it: 92x112 (WIDTHxHEIGHT), 64 for 64x64, none, yes.
+
+    Args:
+        value: Value of the setting.
+
+    Returns:
+        The text.
+    """
     if isinstance(value, tuple) and len(value) == 2:
         return size_words(value)
     return "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value)
@@ -198,13 +277,30 @@ def flag(name):
 
 
 def as_json(settings):
+    """Return the settings as a dictionary that JSON can store.
+
+    Args:
+        settings: The `Settings`.
+
+    Returns:
+        A dictionary with lists in place of tuples.
+    """
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
 
 
 def from_json(values):
-    """Settings that a version of the package did not have yet get their defaults.
+    """Rebuild settings from JSON.
 
-    Raises: UserError for settings that belong to another version for good.
+    Settings that an older version did not have get their defaults.
+
+    Args:
+        values: Result of `as_json`.
+
+    Returns:
+        The `Settings`.
+
+    Raises:
+        UserError: When the values belong to an incompatible version.
     """
     try:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

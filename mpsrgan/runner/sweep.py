@@ -1,4 +1,4 @@
-"""Several runs of one experiment, on the same pairs, and what they show side by side."""
+"""Several runs of one experiment on the same pairs, and their comparison."""
 
 import json
 from dataclasses import dataclass, replace
@@ -26,20 +26,27 @@ from mpsrgan.training.callbacks import read_metrics
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run as it lies on disk."""
+    """A finished run, read from its folder.
+
+    Attributes:
+        folder: Folder of the run.
+    """
 
     folder: Path
 
     @cached_property
     def settings(self):
+        """Settings from config.json."""
         return read_config(self.folder).settings
 
     @cached_property
     def results(self):
+        """Content of results.json."""
         return json.loads((self.folder / "results.json").read_text(encoding="utf-8"))
 
     @cached_property
     def rows(self):
+        """Rows of metrics.csv."""
         return read_metrics(self.folder / "metrics.csv")
 
     @cached_property
@@ -49,12 +56,21 @@ class Run:
         return [{**row, "seconds": seconds[row["step"]]} for row in read_metrics(self.folder / "epochs.csv")]
 
     def generator(self):
+        """Load the trained generator."""
         return load_generator(self.folder / "generator.h5")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All runs of a study, for its `compare`. runs: {name of its folder: Run}. people: a folder of people, or None."""
+    """All runs of a study, for its `compare`.
+
+    Attributes:
+        experiment: The `Experiment`.
+        folder: Folder of the study.
+        manifest: `Manifest` of the pairs.
+        runs: Each `Run` by name of its folder.
+        people: Folder of people to verify, or None.
+    """
 
     experiment: Experiment
     folder: Path
@@ -64,14 +80,26 @@ class Comparison:
 
     @property
     def settings(self):
+        """Settings of the first run."""
         return next(iter(self.runs.values())).settings
 
     def faces(self, count):
-        """Test images, evenly spaced: (uint8 lr (N, h, w, C), hr (N, H, W, C))."""
+        """Return evenly spaced test images.
+
+        Args:
+            count: Number of images.
+
+        Returns:
+            A tuple of uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
+        """
         return spaced_images(self.manifest, self.settings.channels, count)[1:]
 
     def write(self, tables):
-        """results.md and results.json of the whole study, with the facts of every run."""
+        """Write results.md and results.json of the whole study, with the facts of every run.
+
+        Args:
+            tables: `Table` objects of the comparison.
+        """
         every = {name: run.results for name, run in self.runs.items()}
         first, *_ = every.values()
         rows = [
@@ -86,9 +114,19 @@ class Comparison:
 
 
 def run(experiment, request):
-    """Runs every variant into a folder of its own, then compares. Returns None, or the signal that stopped it.
+    """Run every variant in a folder of its own, then compare them.
 
-    request.settings: {name: Settings}. What was finished before is kept, what was begun goes on.
+    Variants that have finished are kept. A variant that has begun is resumed.
+
+    Args:
+        experiment: The `Experiment`.
+        request: `Request` whose `settings` are a dictionary from the name of each variant to its `Settings`.
+
+    Returns:
+        None, or the name of the signal that stopped the sweep.
+
+    Raises:
+        UserError: When the data, the weights or the settings cannot be used.
     """
     one.announce(experiment, request)
     variants, out = request.settings, request.out
@@ -114,7 +152,7 @@ def run(experiment, request):
             say("finished before")
             continue
         keras.utils.clear_session()
-        settings = replace(settings, counts=None)  # the pairs are as near to the counts as the groups allow
+        settings = replace(settings, counts=None)  # whole groups may not match the counts exactly
         variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
         if (folder / "config.json").exists():
             variant = replace(read_config(folder), **pairs)

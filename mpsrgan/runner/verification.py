@@ -1,4 +1,4 @@
-"""Paper 003's Table II: does a restored face lie closer to another photograph of the same person?"""
+"""Paper 003's Table II: how close a restored face is to another photograph of the same person."""
 
 import numpy as np
 
@@ -16,18 +16,24 @@ from mpsrgan.runner.data import degradation
 from mpsrgan.training.callbacks import restore
 
 PHOTOS = 3
-"""Of each person: a base and two that are degraded and restored (section IV.B)."""
+"""Photographs of each person: a base and two that are degraded and restored (section IV.B)."""
 
 MOST = 200
-"""People that the change is measured on: of few, as of the paper's five, chance decides its sign."""
+"""Limit on the people that the change is measured on. With few, such as the paper's five, chance decides its sign."""
 
 
 def verification_tables(study, generators, paper, count, change):
-    """A `Table` for each encoder whose weights can be had, and one line on those that cannot.
+    """Measure Table II with every encoder whose weights can be had, and print one line for each of the others.
 
-    Args: study: `Comparison`. generators: {name: generator}. paper: {name: a row of distances for each person}, shown
-        beside ours. count: how many people the table shows; the change is also given over up to `MOST`. change: what
-        the paper says of the last network against the first.
+    Args:
+        study: `mpsrgan.runner.sweep.Comparison` of the runs.
+        generators: Generators by name.
+        paper: Distances by name of the generator, a row for each person, shown beside ours.
+        count: Number of people in the table. The change is also given over up to `MOST` people.
+        change: Relative change from the first to the last network that the paper reports.
+
+    Returns:
+        A list with one `Table` per encoder. Its note says why where nothing was measured.
     """
     people = _people(study)
     if not people:
@@ -46,10 +52,18 @@ def verification_tables(study, generators, paper, count, change):
 
 
 def find_people(folder):
-    """Who is who there: as the names of a known set say, else each folder is a person.
+    """Find out who is on the photographs in a folder.
 
-    Returns: ({person: paths}, of those with `PHOTOS` photographs or more; the zoom that suits the set).
-    Raises: UserError if nobody has as many.
+    The file names of a known data set say it. In any other folder, each folder is a person.
+
+    Args:
+        folder: Folder of photographs.
+
+    Returns:
+        A tuple of {person: paths}, for the people with `PHOTOS` photographs or more, and the zoom for the data set.
+
+    Raises:
+        UserError: When nobody has that many photographs.
     """
     found, people = recognise(folder), {}
     person_of = found.group_of or folder_of
@@ -65,7 +79,7 @@ def find_people(folder):
 
 
 def _people(study):
-    """{person: [(lr, hr), ...]}: `PHOTOS` pairs of the first `MOST` people who have that many."""
+    """Return {person: [(lr, hr), ...]} with `PHOTOS` pairs of each of the first `MOST` people who have that many."""
     settings, known = study.settings, {}
     if study.people:
         (known, zoom), rng = find_people(study.people), np.random.default_rng(settings.seed)
@@ -85,7 +99,7 @@ def _pair(settings, path, zoom, rng):
 
 
 def _rgb(images):
-    """What the encoders take: gray becomes three equal channels."""
+    """Return images as the encoders take them: gray becomes three equal channels."""
     return np.broadcast_to(images, (*np.shape(images)[:-1], 3))
 
 
@@ -120,7 +134,7 @@ def _table(encoder, people, count, generators, paper, change):
 
 
 def _over_all(measured, before, after):
-    """The change of the mean distance over everyone, and the interval that drawing people anew gives, in words."""
+    """Describe the change of the mean distance over everyone, with the interval from resampling people."""
     values = {name: [d for row in measured.values() for d in row[name]] for name in (before, after)}
     who = [person for person, row in measured.items() for _ in row[before]]
     found = np.divide(paired_difference(values[after], values[before], groups=who), np.mean(values[before]))

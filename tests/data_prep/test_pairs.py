@@ -193,7 +193,7 @@ def test_sizes():
     "match, hr, lr, options",
     [
         ("hr 256 with lr 60: hr must be a multiple of lr", 256, 60, {}),
-        ("hr 112x92 with lr 56x23: .* the same in height and width", (112, 92), (56, 23), {}),
+        ("hr 92x112 with lr 23x56: .* the same in height and width", (112, 92), (56, 23), {}),
         ("hr 64 with lr 128: hr must be", 64, 128, {}),
         ("size 0: a side in pixels", 256, 0, {}),
         (r"size \(64, 64, 3\)", (64, 64, 3), 16, {}),

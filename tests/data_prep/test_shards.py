@@ -213,7 +213,7 @@ def test_what_cannot_be_packed(photos, pairs, tmp_path, monkeypatch):
     for out, reason in ((pairs.folder, "lies inside"), (pairs.folder / "out", "lies inside"), (photos, "not empty")):
         with pytest.raises(UserError, match=reason):
             pack_pairs(pairs.folder, out, 1)
-    with pytest.raises(UserError, match=r"files of 0.002 MB: one picture of 28x24 pixels takes 1 MB; use a larger"):
+    with pytest.raises(UserError, match=r"files of 0.002 MB: one picture of 24x28 pixels takes 1 MB; use a larger"):
         pack_pairs(pairs.folder, tmp_path / "out", 0.002, progress=False)
     monkeypatch.setattr(prepare_module, "open_reduced", None)  # told before a photograph is read
     with pytest.raises(UserError, match="one picture of 1024 pixels takes 4 MB"):
@@ -237,7 +237,7 @@ def test_command(photos, pairs, packed, tmp_path, capsys):
     assert "10 train, 3 validation, 2 test" in capsys.readouterr().out
     assert main([str(pairs.folder), "-o", str(tmp_path / "b"), "--pack", "1", "--workers", "1"]) == 0
     told = capsys.readouterr()
-    assert "10 train, 3 validation, 2 test, 1 unused (pairs of 14x12 and 28x24 pixels)" in told.out
+    assert "10 train, 3 validation, 2 test, 1 unused (pairs of 12x14 and 24x28 pixels)" in told.out
     assert "packing: 100%" in told.err and "30/30" in told.err
     assert tree(tmp_path / "a").keys() == tree(tmp_path / "b").keys()
     for folder in "ab":

@@ -439,7 +439,8 @@ def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(
 
 def test_the_discriminator_beside_a_generator_comes_along(done, photos, tmp_path):
     out = tmp_path / "out"
-    common = ("--data", photos, *TINY, "--init-weights", done / "generator.h5", "--warm-start", 1, "--learning-rate", 1e-9)
+    begin = ("--init-weights", done / "generator.h5", "--warm-start", 1, "--learning-rate", 1e-9)
+    common = ("--data", photos, *TINY, *begin)
     assert run(*common, "--steps", 2, "--out", out) == 0
     assert (
         ", with the discriminator discriminator.h5 (sha256 " in json.loads((out / "config.json").read_text())["started"]
@@ -470,7 +471,8 @@ def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_p
 def test_a_run_takes_the_residual_part_of_the_small_network(photos, tmp_path, capsys):
     source = tmp_path / "lite.h5"
     save_generator(build("lite", {"filters": 4, "blocks": 1}), source, "lite", {"filters": 4, "blocks": 1})
-    begin = ("--data", photos, *TINY, "--steps", 2, "--warm-start", 1, "--out", tmp_path / "out", "--init-weights", source)
+    begin = ("--data", photos, *TINY, "--steps", 2, "--warm-start", 1)
+    begin += ("--out", tmp_path / "out", "--init-weights", source)
     assert run(*begin, "--no-batch-norm") == 0
     started = json.loads((tmp_path / "out" / "config.json").read_text())["started"]
     assert started.startswith("the residual part of lite.h5 (sha256 ")

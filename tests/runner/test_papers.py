@@ -118,7 +118,8 @@ def test_the_crossing_is_the_first_epoch_above_interpolation():
 
 def test_enhance_in_colour_and_of_another_size(people, tmp_path):
     out = tmp_path / "run"
-    assert run("enhance_yale", people, out, "--channels", 3, "--hr-size", "28x40", "--lr-size", "14x20", "--steps", 2) == 0
+    sizes = ("--hr-size", "28x40", "--lr-size", "14x20")
+    assert run("enhance_yale", people, out, "--channels", 3, *sizes, "--steps", 2) == 0
     assert load_generator(out / "generator.h5").output_shape[-1] == 3
     assert "colour error" in (out / "results.md").read_text()
     assert Image.open(next((out / "data" / "train" / "hr").iterdir())).size == (28, 40)

@@ -144,6 +144,7 @@ def test_a_video_is_judged_by_its_first_frame(both, tmp_path, capsys):
 def test_automatic_results_are_measured_too(both, tmp_path, capsys):
     for number in range(3):
         save_image(photo(32, 32), tmp_path / "in" / f"{number}.png")
-    words = ["--data", tmp_path / "in", "--weights", "auto", "--lr-size", 8, "-o", tmp_path / "out", "--encoder", "none"]
+    words = ["--data", tmp_path / "in", "--weights", "auto", "--lr-size", 8, "-o", tmp_path / "out"]
+    words += ["--encoder", "none"]
     assert main(["evaluate", *map(str, words)]) == 0
     assert "auto" in capsys.readouterr().out
