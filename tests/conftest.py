@@ -16,7 +16,7 @@ ON_JAX = "test_training_evaluation_and_upscaling_on_jax_without_tensorflow"
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """The run on JAX begins beside the other tests and is waited for last."""
+    """Start the run on JAX beside the other tests, and wait for it last."""
     waiting = [item for item in items if item.name == ON_JAX]
     if not waiting or config.option.collectonly or any(mark.args[0] for mark in waiting[0].iter_markers("skipif")):
         return
@@ -34,7 +34,7 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
-    """What the tests convert does not stay on the machine."""
+    """Keep what the tests convert in a temporary folder, so that it does not stay on the machine."""
     os.environ["MPSRGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
@@ -45,7 +45,7 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def float32_policy():
-    """Tests that set a precision leave none behind."""
+    """Reset the dtype policy after tests that set a precision."""
     yield
     import sys
 
@@ -55,7 +55,7 @@ def float32_policy():
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """A folder of 16 photographs of many sizes, nested, in several formats."""
+    """A folder of 16 photographs in many sizes and several formats, half of them in a subfolder."""
     rng = np.random.default_rng(5)
     folder = tmp_path_factory.mktemp("photos")
     (folder / "nested").mkdir()
