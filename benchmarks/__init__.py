@@ -1,1 +1,4 @@
-"""How fast, and how near to what the machine can do: `python -m benchmarks`. Never run by the tests."""
+"""Benchmarks: how fast the package is, and how close to what the machine can do. Run them with `python -m benchmarks`.
+
+The tests never run them.
+"""

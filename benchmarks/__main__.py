@@ -1,4 +1,7 @@
-"""python -m benchmarks [step loader upscale cost] [--quick]: measures and writes benchmarks/results/<machine>.md"""
+"""Entry point for `python -m benchmarks [step loader upscale cost] [--quick]`.
+
+It measures the parts and writes benchmarks/results/<machine>.md.
+"""
 
 import argparse
 import datetime
@@ -14,7 +17,16 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def measure(part, quick, batch):
-    """{heading: [Result] or the dicts of `benchmarks.loader`} of one part."""
+    """Measure one part.
+
+    Args:
+        part: One of `PARTS`.
+        quick: Whether to measure less, in 2 rounds.
+        batch: Images in a training step.
+
+    Returns:
+        {heading: results}, where the results are `Result`s, or the dicts of `benchmarks.loader`.
+    """
     rounds = 2 if quick else 5
     if part == "step":
         return {f"Training step of paper 000, 64 -> 256 px, batch {batch}": step.run(rounds, batch)}

@@ -1,7 +1,7 @@
-"""How fast photographs become pairs and pairs become batches, beside the bare decoding of the same files.
+"""How fast photographs become pairs and pairs become batches, compared with the plain decoding of the same files.
 
-Everything is measured on photographs that NumPy draws into a temporary folder: no data are needed. What is compared is
-measured in turns, round by round, in one process and on as many threads.
+Everything is measured on photographs that NumPy draws into a temporary folder, so no data set is needed. Contenders are
+measured in alternation, round by round, in one process and on the same number of threads.
 """
 
 import os
@@ -26,14 +26,20 @@ from data_prep.shards import KINDS, write_shards
 
 THREADS = os.cpu_count() or 1
 BATCH, CROP, SHARD_MB = 16, 24, 64
-STEP_SECONDS = 0.1  # what the small fast network needs for 16 crops of 24 -> 96 on two cores
-REAL_CROP, PAIR_SECONDS = 48, 0.25  # crops of mpsrgan-real, and what its training step needs for each on two cores
+STEP_SECONDS = 0.1  # what the small, fast network takes for 16 crops of 24 -> 96 on two cores
+REAL_CROP, PAIR_SECONDS = 48, 0.25  # crop side of mpsrgan-real, and its step time per crop on two cores
 
 
 def run(quick=False):
-    """-> a list of dicts: "name", "unit", "values" (one a round), "note", and "floor" ("name", "values") or None.
+    """Run all measurements.
 
-    ``quick``: 2 rounds on few and small sets, some seconds; else 5 rounds on all, some minutes.
+    Args:
+        quick: Whether to run 2 rounds on few and small sets, which takes seconds. Otherwise 5 rounds run on all sets,
+            which takes minutes.
+
+    Returns:
+        A list of dicts with "name", "unit", "values" (one for each round), "note", and "floor" (a dict of "name" and
+            "values", or None).
     """
     rounds = 2 if quick else 5
     with tempfile.TemporaryDirectory() as folder:
@@ -53,12 +59,22 @@ def run(quick=False):
 
 
 def draw_photographs(folder, count, width, height):
-    """``count`` JPEGs that no two are near-duplicates of, with the spectrum of photographs -> the folder."""
+    """Draw JPEGs with the spectrum of photographs, of which no two are near-duplicates.
+
+    Args:
+        folder: Folder to write to.
+        count: Number of photographs.
+        width: Width in pixels.
+        height: Height in pixels.
+
+    Returns:
+        The folder.
+    """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(count):
         picture = np.full((height, width, 3), 127.5, np.float32)
-        for cells in (4, 8, 16, 32, 64, 128):  # each octave half as strong as the one before
+        for cells in (4, 8, 16, 32, 64, 128):  # each octave has half the amplitude of the one before
             noise = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
             layer = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
             picture += (np.asarray(layer, np.float32) - 127.5) * 3 / cells
@@ -68,7 +84,18 @@ def draw_photographs(folder, count, width, height):
 
 
 def preparing(photographs, folder, rounds):
-    """Photographs to pairs of 64 -> 256: as PNGs, packed; the floor is to decode them."""
+    """Measure how fast photographs become pairs of 64 -> 256 px, as PNGs and packed.
+
+    The floor is to decode the photographs.
+
+    Args:
+        photographs: Folder of the photographs.
+        folder: Folder for the pairs.
+        rounds: Number of rounds.
+
+    Returns:
+        A list of measurements.
+    """
     paths = sorted(photographs.iterdir())
     size = "x".join(map(str, Image.open(paths[0]).size))
 
@@ -97,7 +124,19 @@ def preparing(photographs, folder, rounds):
 
 
 def loading(pairs, packed, rounds, batches):
-    """Batches from a stream, from PNGs and from packed pairs; the floor is to decode the PNGs of as many pairs."""
+    """Measure how fast a stream gives batches, from PNGs and from packed pairs.
+
+    The floor is to decode the PNGs of the same number of pairs.
+
+    Args:
+        pairs: `Manifest` of the PNG pairs.
+        packed: `Manifest` of the packed pairs.
+        rounds: Number of rounds.
+        batches: Number of batches in a round.
+
+    Returns:
+        A list of measurements.
+    """
     ways = {
         "whole": {},
         "crops": {"crop": CROP},
@@ -120,9 +159,18 @@ def loading(pairs, packed, rounds, batches):
 
 
 def drawing_anew(pairs, packed, rounds, batches):
-    """Batches whose inputs are degraded anew at each step, by one worker and by two; the floor is what training takes.
+    """Measure batches whose inputs are degraded anew at each step, by one worker and by two.
 
-    Where the floor is a small part of it, no step waits for its batch.
+    The floor is the speed of training. Where it is a small part of the measured speed, no step waits for its batch.
+
+    Args:
+        pairs: `Manifest` of the PNG pairs.
+        packed: `Manifest` of the packed pairs.
+        rounds: Number of rounds.
+        batches: Number of batches in a round.
+
+    Returns:
+        A list of measurements.
     """
     header = {"degradation": asdict(Degradation(preset="real"))}
     cases = []
@@ -140,7 +188,19 @@ def drawing_anew(pairs, packed, rounds, batches):
 
 
 def beside_training(pairs, packed, rounds, steps):
-    """What a step on all cores costs while batches of crops are loaded beside it; the floor is the step alone."""
+    """Measure what a step on all cores costs while batches of crops are loaded at the same time.
+
+    The floor is the step alone.
+
+    Args:
+        pairs: `Manifest` of the PNG pairs.
+        packed: `Manifest` of the packed pairs.
+        rounds: Number of rounds.
+        steps: Number of steps in a round.
+
+    Returns:
+        A list of measurements.
+    """
     matrix = np.random.default_rng(0).standard_normal((1024, 1024), np.float32)
     products = max(1, round(STEP_SECONDS / min(_seconds(lambda: matrix @ matrix) for _ in range(5))))
 
@@ -167,7 +227,16 @@ def beside_training(pairs, packed, rounds, steps):
 
 
 def opening(folder, count, rounds):
-    """From nothing to the manifest, and from there to the first batch, of ``count`` pairs of 16 -> 64."""
+    """Measure the time to open a manifest, and from there to the first batch, for pairs of 16 -> 64 px.
+
+    Args:
+        folder: New folder for the pairs.
+        count: Number of pairs.
+        rounds: Number of rounds.
+
+    Returns:
+        A list of measurements.
+    """
     draw_pairs(folder, count)
     found = []
     for kind in ("png", "packed"):
@@ -188,7 +257,12 @@ def opening(folder, count, rounds):
 
 
 def draw_pairs(folder, count):
-    """Twice the same set of ``count`` training pairs, as PNGs (links to one pair) and packed."""
+    """Write the same set of training pairs twice: as PNGs, which are links to one pair, and packed.
+
+    Args:
+        folder: New folder for the pairs.
+        count: Number of pairs.
+    """
     images = {
         kind: np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8) for kind, side in SIDES.items()
     }
@@ -210,7 +284,15 @@ SIDES = {"lr": 16, "hr": 64}
 
 
 def draw_manifest(folder, count):
-    """A manifest of ``count`` training pairs of 16 -> 64, without the pairs, saved in the new ``folder``."""
+    """Save a manifest of training pairs of 16 -> 64 px, without the pairs.
+
+    Args:
+        folder: New folder of the manifest.
+        count: Number of pairs.
+
+    Returns:
+        The `Manifest`.
+    """
     folder.mkdir(parents=True)
     header = {kind: [side, side] for kind, side in SIDES.items()} | {"fit": "pad", "zoom": 1.0, "degradation": {}}
     entries = [
@@ -223,7 +305,16 @@ def draw_manifest(folder, count):
 
 
 def long_manifest(folder, count, rounds):
-    """Seconds to open a manifest of ``count`` lines and divide it, and the megabytes of Python's that takes."""
+    """Measure the seconds to open a long manifest and split it, and the megabytes of Python memory that this takes.
+
+    Args:
+        folder: New folder of the manifest.
+        count: Number of lines.
+        rounds: Number of rounds.
+
+    Returns:
+        A list of measurements.
+    """
     draw_manifest(folder, count)
     opened = lambda: Manifest.load(folder).split("train")
 
@@ -244,7 +335,15 @@ def long_manifest(folder, count, rounds):
 
 
 def in_turns(rounds, *functions):
-    """Call each function once a round -> for each the list of what it returned."""
+    """Call each function once in each round.
+
+    Args:
+        rounds: Number of rounds.
+        *functions: Functions without arguments.
+
+    Returns:
+        For each function the list of its results.
+    """
     results = [[] for _ in functions]
     for _ in range(rounds):
         for function, values in zip(functions, results, strict=True):
@@ -253,7 +352,7 @@ def in_turns(rounds, *functions):
 
 
 def measurement(name, unit, values, floor, note):
-    """One entry of what ``run`` returns."""
+    """Return one entry of what `run` returns."""
     return {"name": name, "unit": unit, "values": values, "floor": floor, "note": note}
 
 
@@ -264,7 +363,7 @@ def _seconds(function):
 
 
 def _streamed(loader, batches):
-    """Pairs a second of a stream that has started."""
+    """Return the pairs per second of a stream that has started."""
     with closing(loader.stream()) as stream:
         next(stream)
         start = time.perf_counter()

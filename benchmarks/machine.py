@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Description of the machine that the numbers were measured on."""
 
 import os
 import platform
@@ -11,7 +11,11 @@ PACKAGES = ("tensorflow", "keras", "jax", "numpy", "onnxruntime", "opencv-python
 
 
 def describe():
-    """{what: words}, and {dtype: operations a second of a matrix product}."""
+    """Describe the machine and measure its peak speed.
+
+    Returns:
+        {what: words}, and {dtype: operations per second of a matrix product}.
+    """
     import_keras()
     import keras
 
@@ -34,7 +38,7 @@ def describe():
 
 
 def slug():
-    """The machine's name as a file's: amd-epyc-2-cores."""
+    """Return the machine's name as part of a file name, such as amd-epyc-2-cores."""
     return re.sub(r"[^a-z0-9]+", "-", f"{_processor()} {os.cpu_count()} cores".lower()).strip("-")
 
 

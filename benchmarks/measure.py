@@ -1,4 +1,4 @@
-"""Contenders measured side by side: each in a process of its own, one run at a time, in turns."""
+"""Contenders measured side by side: each in its own process, one run at a time, in alternation."""
 
 import importlib
 import json
@@ -16,10 +16,17 @@ from mpsrgan.io.machine import peak_memory
 
 @dataclass(frozen=True)
 class Contender:
-    """name: in the tables. make: "module:function" that builds it and returns (action, facts).
+    """One thing to measure.
 
-    arguments: of that function. needs: modules without which it is left out. env: of its process. facts: images (in one
-    run), flops (of one run, counted from the graph), dtype (of the peak to compare with).
+    The function that `make` names builds the contender and returns (action, facts). The facts are images (in one run),
+    flops (of one run, counted from the graph), and dtype (of the peak to compare with).
+
+    Attributes:
+        name: Name in the tables.
+        make: "module:function" that builds it.
+        arguments: Arguments of that function.
+        needs: Modules without which the contender is left out.
+        env: Environment variables of its process.
     """
 
     name: str
@@ -31,7 +38,15 @@ class Contender:
 
 @dataclass
 class Result:
-    """seconds: of each round. bytes: peak resident memory of the process. missing: why there is none of these."""
+    """What was measured of one contender.
+
+    Attributes:
+        name: Name in the tables.
+        seconds: Seconds of each round.
+        bytes: Peak resident memory of the process.
+        facts: The facts of the `Contender`.
+        missing: Why nothing was measured, or empty.
+    """
 
     name: str
     seconds: list = field(default_factory=list)
@@ -45,12 +60,22 @@ class Result:
 
     @property
     def speed(self):
-        """Images a second."""
+        """Images per second."""
         return self.facts.get("images", 1) / self.median
 
 
 def in_turns(contenders, rounds):
-    """[Result] in the order given. Every round runs each once, every second round in reverse order."""
+    """Measure contenders in alternation.
+
+    Every round runs each contender once, every second round in reverse order.
+
+    Args:
+        contenders: List of `Contender`.
+        rounds: Number of rounds.
+
+    Returns:
+        A list of `Result`, in the order of the contenders.
+    """
     results = [Result(contender.name) for contender in contenders]
     workers = []
     for contender, result in zip(contenders, results):
@@ -97,7 +122,12 @@ class _Worker:
 
 
 def serve(make, arguments):
-    """What runs in a contender's process: builds, warms up twice, then runs once for each line it reads."""
+    """Run one contender in its process: build it, warm it up twice, then run it once for each line on stdin.
+
+    Args:
+        make: "module:function" that builds it.
+        arguments: Arguments of that function.
+    """
     module, function = make.split(":")
     action, facts = getattr(importlib.import_module(module), function)(**arguments)
     for _ in range(2):

@@ -1,4 +1,7 @@
-"""Results as tables and a plot. Each part is kept in a JSON file, so that one can be measured again by itself."""
+"""Benchmark results as tables and a plot.
+
+Each part is kept in a JSON file, so that one part can be measured again by itself.
+"""
 
 import json
 import re
@@ -19,7 +22,15 @@ OPENING = re.compile(r"open (\d+) pairs, packed")
 
 
 def sections(found, peaks):
-    """{heading: results} -> [{heading, columns, rows, points}], which JSON can hold."""
+    """Turn results into sections that JSON can hold.
+
+    Args:
+        found: {heading: results}.
+        peaks: {dtype: operations per second of a matrix product}.
+
+    Returns:
+        A list of dicts with heading, columns, rows, and points.
+    """
     return [_section(heading, results, peaks) for heading, results in found.items()]
 
 
@@ -70,7 +81,15 @@ def _time(seconds):
 
 
 def store(folder, name, part, found, words):
-    """Adds a part to <name>.json."""
+    """Add a part to <name>.json.
+
+    Args:
+        folder: Folder of the results.
+        name: Name of the machine.
+        part: Name of the part.
+        found: The result of `sections`.
+        words: Description of the machine.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     kept = _kept(folder, name) | {part: {"machine": words, "sections": found}}
     (folder / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -82,7 +101,15 @@ def _kept(folder, name):
 
 
 def page(folder, name):
-    """Writes <name>.md from what is kept -> its text."""
+    """Write <name>.md from the JSON file.
+
+    Args:
+        folder: Folder of the results.
+        name: Name of the machine.
+
+    Returns:
+        The text of the page.
+    """
     kept = _kept(folder, name)
     words = list(kept.values())[-1]["machine"]
     machine = Table("The machine", ("", ""), list(words.items()))
@@ -95,7 +122,12 @@ def page(folder, name):
 
 
 def plot(folder, name):
-    """Draws <name>.png: images a second of what runs side by side, and how cost grows, a panel for each table."""
+    """Draw <name>.png, with a panel for each table: images per second of the contenders, and how the cost grows.
+
+    Args:
+        folder: Folder of the results.
+        name: Name of the machine.
+    """
     from matplotlib.figure import Figure as Drawing
 
     found = [section for part in _kept(folder, name).values() for section in part["sections"]]
@@ -111,7 +143,7 @@ def plot(folder, name):
             _draw_growth(axes, section["points"])
         else:
             _draw_speeds(axes, section["bars"])
-    for axes in list(panels):  # what no section needed
+    for axes in list(panels):  # panels that no section uses
         axes.set_visible(False)
     save_figure(drawing, folder / f"{name}.png")
 

@@ -1,7 +1,8 @@
 """The training step of paper 000 at full size: 16 blocks, 64 -> 256 px, VGG19 to conv5_4, discriminator, two Adams.
 
-Beside ours: the textbook Keras loop (G predicts, D learns real, D learns fake, VGG of the truth, combined model;
-`trainable` switched), and PyTorch with the same networks. VGG19's weights are random: they cost what trained ones cost.
+Ours is compared with the textbook Keras loop (G predicts, D learns real, D learns fake, VGG of the truth, combined
+model, with `trainable` switched) and with PyTorch on the same networks. VGG19's weights are random, because they cost
+the same as trained ones.
 """
 
 import numpy as np
@@ -12,7 +13,15 @@ LR, SCALE = 64, 4
 
 
 def run(rounds, batch):
-    """[Result] of one step each."""
+    """Measure one training step of each contender.
+
+    Args:
+        rounds: Number of rounds.
+        batch: Images in a step.
+
+    Returns:
+        A list of `Result`.
+    """
     narrow, wide = "mixed_bfloat16", "float32"
     contenders = [
         *(_keras("textbook Keras", "textbook", precision, batch) for precision in (wide, narrow)),
@@ -28,7 +37,16 @@ def run(rounds, batch):
 
 
 def flops(batch):
-    """Of one step of the networks as drawn; counted here, because TensorFlow and PyTorch do not go into one process."""
+    """Count the operations of one step of the networks as drawn in the paper.
+
+    They are counted here, because TensorFlow and PyTorch cannot share one process.
+
+    Args:
+        batch: Images in a step.
+
+    Returns:
+        The number of operations.
+    """
     from mpsrgan.runner import estimate
     from mpsrgan.training.gan import GAN
 
@@ -104,7 +122,16 @@ def textbook(precision, batch):
 
 
 def crops(precision, batch, recompute=False):
-    """A step on absolute error alone, of 24 -> 96 crops: what the weights that ship are trained by."""
+    """Build a step on the absolute error alone, on crops of 24 -> 96 px, as the weights that ship are trained.
+
+    Args:
+        precision: Keras dtype policy.
+        batch: Images in a step.
+        recompute: As in `mpsrgan.training.gan.GAN`.
+
+    Returns:
+        (action, facts), as in `benchmarks.measure.Contender`.
+    """
     import keras
 
     from mpsrgan.models import lite, srgan

@@ -1,4 +1,4 @@
-"""The same networks and the same step in PyTorch, channels_last, as the peer of `benchmarks.step`."""
+"""The same networks and the same training step in PyTorch, in channels_last, as the peer of `benchmarks.step`."""
 
 from contextlib import nullcontext
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from benchmarks.step import images
 
 VGG19 = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
-"""(filters, convolutions); here again, because TensorFlow and PyTorch do not go into one process."""
+"""(filters, convolutions) of each block. Repeated here, because TensorFlow and PyTorch cannot share one process."""
 
 
 def conv(inputs, outputs, kernel=3, stride=1):
@@ -63,7 +63,16 @@ def features():
 
 
 def step(precision, batch, compiled):
-    """(action, facts) of one training step."""
+    """Build one training step.
+
+    Args:
+        precision: "float32" or "bfloat16".
+        batch: Images in a step.
+        compiled: Whether to use torch.compile.
+
+    Returns:
+        (action, facts), as in `benchmarks.measure.Contender`.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     place = lambda network: network.to(device, memory_format=torch.channels_last)
     nets = [place(network) for network in (Generator(), discriminator(), features())]

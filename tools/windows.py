@@ -1,11 +1,11 @@
-"""Parts of large photographs, as photographs of their own: python tools/windows.py SRC OUT --count 2
+"""Cut random crops out of large photographs: python tools/windows.py SRC OUT --count 2
 
-A network that is trained on parts as well as on whole faces sees more detail in more sizes, and learns the photographs
-by heart later. Squares between --side and nine tenths of the shorter side, at random places, as PNG; whole photographs
-are not copied. Photographs whose shorter side is under 1.2 times --side give none.
+A network that is trained on crops as well as on whole faces sees more detail at more sizes, and memorizes the
+photographs later. The crops are squares between --side and nine tenths of the shorter side, at random places, saved as
+PNG. Whole photographs are not copied. A photograph whose shorter side is under 1.2 times --side gives no crops.
 
-Faces that lie in the middle are cut anew, a little off it and a little larger or smaller, with --middle, the share of
-the shorter side: python tools/windows.py SRC OUT --count 4 --middle 0.6 --side 80
+With --middle, the share of the shorter side, faces that lie in the center are cropped anew, slightly off center and
+slightly larger or smaller: python tools/windows.py SRC OUT --count 4 --middle 0.6 --side 80
 """
 
 import argparse
@@ -51,14 +51,34 @@ def main(argv=None):
 
 
 def window(width, height, least, rng):
-    """A random square (left, top, right, bottom), as likely of one size as of its double."""
+    """Draw a random square, with equal probability for a size and for its double.
+
+    Args:
+        width: Width of the photograph, in pixels.
+        height: Height of the photograph, in pixels.
+        least: Side of the smallest square, in pixels.
+        rng: NumPy generator.
+
+    Returns:
+        (left, top, right, bottom), in pixels.
+    """
     side = round(np.exp(rng.uniform(np.log(least), np.log(0.9 * min(width, height)))))
     left, top = rng.integers(width - side + 1), rng.integers(height - side + 1)
     return left, top, left + side, top + side
 
 
 def middle(width, height, share, rng):
-    """A square (left, top, right, bottom) about the middle: side within 12 %, place within 6 % of it."""
+    """Draw a square near the center, whose side varies within 12 % and whose place varies within 6 % of the side.
+
+    Args:
+        width: Width of the photograph, in pixels.
+        height: Height of the photograph, in pixels.
+        share: Share of the shorter side, above 0 and up to 1.
+        rng: NumPy generator.
+
+    Returns:
+        (left, top, right, bottom), in pixels.
+    """
     side = min(width, height, round(share * min(width, height) * np.exp(rng.uniform(-0.12, 0.12))))
     left, top = ((length - side) / 2 + rng.uniform(-0.06, 0.06) * side for length in (width, height))
     left, top = (int(np.clip(round(x), 0, length - side)) for x, length in ((left, width), (top, height)))

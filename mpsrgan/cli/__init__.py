@@ -1,4 +1,7 @@
-"""The console script. A command is a module with ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+"""The console script `mpsrgan`.
+
+A command is a module with `add_arguments(parser)` and `run(args)`, which returns the exit code.
+"""
 
 import importlib
 import sys
@@ -16,14 +19,21 @@ COMMANDS = {
     "serve": ("mpsrgan.cli.serve", "open a page in the browser that enlarges photographs, on this machine"),
     "verify": ("mpsrgan.cli.verify", "read what upscaled files say of themselves, and whether it is so"),
 }
-"""Name -> (module, one line of help). Only the chosen command's module is imported."""
+"""Name -> (module, one line of help). Only the module of the chosen command is imported."""
 
 
 def main(argv=None):
-    """Run one command -> exit code: 0 done, 1 some work failed, 2 a mistake of the user, 130 interrupted.
+    """Run one command.
 
-    Args: argv: the arguments after the program's name; None takes the process's own. Wrong options, ``--help`` and
-    ``--version`` leave by SystemExit, as argparse does; so do no arguments at all, after the help on stderr.
+    Args:
+        argv: The arguments after the program's name. None takes those of the process.
+
+    Returns:
+        The exit code: 0 for done, 1 for some work failed, 2 for a mistake of the user, 130 for interrupted.
+
+    Raises:
+        SystemExit: When the options are wrong or contain `--help` or `--version`, as argparse does. Also when there are
+            no arguments at all, after the help was printed on stderr.
     """
     args = _parse(sys.argv[1:] if argv is None else argv)
     return exit_code(lambda: args.run(args))

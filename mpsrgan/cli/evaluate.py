@@ -1,4 +1,7 @@
-"""``mpsrgan evaluate``: photographs and methods in, one honest table out."""
+"""`mpsrgan evaluate`: measures methods on photographs, and reports them in one table.
+
+It is built on `mpsrgan.evaluate`.
+"""
 
 import shutil
 import sys
@@ -25,6 +28,11 @@ ALIGNED = "aligned"
 
 
 def add_arguments(parser):
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     add = parser.add_argument
     add("--data", required=True, metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare'")
     repeated = {"action": "append", "default": []}
@@ -63,7 +71,17 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Measure and report -> 0. Raises: UserError for what cannot be measured, before any file is written."""
+    """Measure and report.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UserError: When something cannot be measured. What can be checked is checked before any file is written.
+    """
     weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
     for name in ("impostors", "rounds", "limit", "scale"):
         if (value := getattr(args, name)) is not None and value < 1:
@@ -91,7 +109,7 @@ def run(args):
     fresh = not out.exists()
     try:
         _measure(args, out, photos, sizes, methods, encoders, finder, note)
-    except BaseException:  # also Ctrl-C: half a report is none
+    except BaseException:  # also on Ctrl-C: an incomplete report must not stay
         shutil.rmtree(out, ignore_errors=True)
         if not fresh:
             out.mkdir()
@@ -100,7 +118,7 @@ def run(args):
 
 
 def _measure(args, out, photos, sizes, methods, encoders, finder, note):
-    (out / "figures").mkdir(parents=True)  # a place that cannot be written is told now, not in an hour
+    (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
     recognisers = Recognisers(encoders, finder, photos, _progress)
     if missing := sum(view is None for view in recognisers.views):
@@ -133,7 +151,7 @@ def _compare(measured, photos, draws, note):
 
 
 def _sizes(args, photos, networks):
-    """[(lr, hr)] as (height, width), of the pairs or of the options."""
+    """Return [(lr, hr)] as (height, width), from the pairs or from the options."""
     scales = {network.scale for network in networks} | ({args.scale} if args.scale else set())
     if len(scales) > 1:
         found = ", ".join(f"{network.name} x{network.scale}" for network in networks)
@@ -149,7 +167,10 @@ def _sizes(args, photos, networks):
 
 
 def _encoders(names):
-    """(encoders, why there are none). Those that were asked for must be there; the default may be missing."""
+    """Return the encoders, and the reason if there are none.
+
+    Encoders that were asked for must be available. The default encoder may be missing.
+    """
     if names and "none" in names:
         return [], "--encoder none was given"
     try:
@@ -162,7 +183,11 @@ def _encoders(names):
 
 
 def _face_argument(text):
-    """--face as a share, ALIGNED or None. Raises: UserError for anything else."""
+    """Read --face as a share, `ALIGNED`, or None.
+
+    Raises:
+        UserError: When it is anything else.
+    """
     if text in (None, ALIGNED):
         return text
     try:
@@ -175,7 +200,7 @@ def _face_argument(text):
 
 
 def _finder(face, photos):
-    """What finds the part that encoders see. Alignment that nobody asked for may be missing."""
+    """Return the finder of the part that encoders see. Alignment may be missing unless it was asked for."""
     from mpsrgan.faces import detect
 
     if face not in (None, ALIGNED):

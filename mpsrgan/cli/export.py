@@ -1,4 +1,7 @@
-"""``mpsrgan export``: a generator in, a file for another runtime out, with how far it is from Keras."""
+"""`mpsrgan export`: converts a generator for another runtime and says how far the file is from Keras.
+
+It is built on `mpsrgan.export`.
+"""
 
 from data_prep.arguments import size
 from data_prep.pairs import size_words
@@ -7,6 +10,11 @@ from mpsrgan.export.formats import FORMATS, QUANTISE
 
 
 def add_arguments(parser):
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     add = parser.add_argument
     add("source", metavar="FILE.h5|NAME", help="the generator: a file, or the name of weights that ship")
     add("-o", "--output", required=True, metavar="OUT", help="file to write; a folder for saved_model")
@@ -23,7 +31,17 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Export, try and tell -> 0. Raises: UserError as `export_generator`."""
+    """Export a generator, run the file, and print how far it is from Keras.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UserError: As in `mpsrgan.export.export_generator`.
+    """
     options = {"size": args.size, "quantise": args.quantise, "photos": args.photos}
     made = export_generator(args.source, args.output, args.format, **options)
     what, apart = FORMATS[made.format], made.difference

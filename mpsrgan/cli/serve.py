@@ -1,4 +1,7 @@
-"""``mpsrgan serve``: a page in the browser that enlarges photographs, on this machine."""
+"""`mpsrgan serve`: serves a web page on this machine that upscales photographs.
+
+It is built on `mpsrgan.web`.
+"""
 
 from argparse import ArgumentTypeError
 
@@ -11,6 +14,11 @@ HOST = "127.0.0.1"
 
 
 def add_arguments(parser):
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     add = parser.add_argument
     add("--host", default=HOST, help="address to serve at (default %(default)s: this machine alone can open the page)")
     add("--port", type=_port, metavar="N", help="(default: the first free one from 7860 on)")
@@ -30,7 +38,14 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Serve until Ctrl-C, which is exit code 130. Raises: UserError for weights, host or port that do not do."""
+    """Serve the page until Ctrl-C, which gives exit code 130.
+
+    Args:
+        args: The parsed arguments.
+
+    Raises:
+        UserError: When the weights, the host, or the port are invalid.
+    """
     from mpsrgan.web.desk import Limits, weights_to_choose
     from mpsrgan.web.server import served, wait
 

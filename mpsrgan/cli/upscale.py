@@ -1,4 +1,7 @@
-"""``mpsrgan upscale``: files and folders of images and videos in, the same names out, larger."""
+"""`mpsrgan upscale`: upscales images, videos, and folders of them, under the same names.
+
+It is built on `mpsrgan.upscale`.
+"""
 
 import sys
 from pathlib import Path
@@ -11,6 +14,11 @@ from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, NOTE, REAL, REALISM
 
 
 def add_arguments(parser):
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -141,11 +149,20 @@ def _add_video(group):
 
 
 def run(args):
-    """Enlarge everything named in ``args`` -> exit code: 0 if all is done, 1 if some files failed.
+    """Upscale everything that the arguments name.
 
     A file in a folder that is neither readable nor named like an image is skipped with its reason. Errors of single
-    files go to stderr and the rest continues. Raises: UserError, before any work, for paths or weights that do not
-    do, for two inputs with one output, and for an output that would replace an input.
+    files go to stderr, and the rest continues.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code: 0 if everything is done, 1 if some files failed.
+
+    Raises:
+        UserError: When a path or the weights are invalid, two inputs have one output, or an output would replace an
+            input. It is raised before any work.
     """
     from mpsrgan.hub.registry import entries
     from mpsrgan.upscale.batch import Work
@@ -167,7 +184,11 @@ def run(args):
 
 
 def _latest():
-    """Path of the newest run's generator. Raises: UserError if there is none."""
+    """Return the path of the newest run's generator.
+
+    Raises:
+        UserError: When there is none.
+    """
     found = sorted(Path("runs").glob("*/generator.h5"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError(f"--weights {LATEST}: there is no runs/*/generator.h5 below this folder; name a file")

@@ -1,4 +1,7 @@
-"""``mpsrgan verify``: what the note in an upscaled file says, and whether file, input or weights contradict it."""
+"""`mpsrgan verify`: the provenance check of upscaled files.
+
+It prints what the note in a file says, and whether the file, the input, or the weights contradict it.
+"""
 
 import os
 import sys
@@ -18,6 +21,11 @@ NO_NOTE = "carries no note of mpsrgan: that proves nothing, metadata is easily l
 
 
 def add_arguments(parser):
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     parser.description = (
         "Print what `mpsrgan upscale` noted in its files (weights, realism, input and more), and compare that with the "
         "weights that ship, the pixels and the input. Metadata documents, it does not prove: anyone can remove or "
@@ -39,10 +47,19 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Print a block for each file -> exit code: the worst of 0 in order, 1 no note or contradicted, 2 not readable.
+    """Print a block for each file.
 
-    Of a folder, one line for each file, the block only where the code is not 0, and their count. Errors of single files
-    go to stderr and the rest continues. Raises: UserError if --input cannot be read.
+    For a folder, print one line for each file, the block only where the code is not 0, and the counts. Errors of single
+    files go to stderr, and the rest continues.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code, which is the worst of all: 0 for in order, 1 for no note or contradicted, 2 for not readable.
+
+    Raises:
+        UserError: When --input cannot be read.
     """
     given = None if args.input is None else (args.input, _digest(args.input))
     codes = []
@@ -59,7 +76,7 @@ def run(args):
 
 
 def _folder(folder, given, max_pixels):
-    """Print what `run` says of a folder -> its exit code."""
+    """Print what `run` says about a folder, and return its exit code."""
     counts = [0, 0, 0]
     for path in list_images(folder):
         if not is_video(path) and not named_like_image(path):
@@ -77,7 +94,7 @@ def _folder(folder, given, max_pixels):
 
 
 def _checked(path, given, max_pixels):
-    """-> `block`, or (2, no lines) after an error's line on stderr."""
+    """Return what `block` returns, or (2, no lines) after a line on stderr for an error."""
     try:
         return block(path, given, max_pixels)
     except UserError as error:
@@ -93,7 +110,19 @@ def _digest(path):
 
 
 def block(path, given=None, max_pixels=MAX_WRITTEN):
-    """-> (0 or 1, lines of text). Args: given: (name, sha256) of --input. Raises: UserError if it cannot be read."""
+    """Check one file.
+
+    Args:
+        path: The image or video.
+        given: (name, SHA-256) of --input, or None.
+        max_pixels: Largest image whose pixels are compared, in pixels.
+
+    Returns:
+        The exit code, 0 or 1, and a list of lines of text.
+
+    Raises:
+        UserError: When the file cannot be read.
+    """
     note = video_provenance(path) if is_video(path) else read_provenance(path)
     if note is None:
         return 1, [f"  {NO_NOTE}"]
@@ -113,7 +142,7 @@ def block(path, given=None, max_pixels=MAX_WRITTEN):
 
 
 def _sizes(note):
-    """ "48x32 -> 192x128, ", nothing where neither is noted."""
+    """Return the two sizes as "48x32 -> 192x128, ", or nothing where neither is noted."""
     if note.input_size is None and note.output_size is None:
         return ""
     return f"{_pixels_of(note.input_size)} -> {_pixels_of(note.output_size)}, "
@@ -124,7 +153,7 @@ def _pixels_of(size):
 
 
 def _weights(note):
-    """-> (text, whether nothing contradicts), as the next ones."""
+    """Return a text, and whether nothing contradicts the note. `_input`, `_frames`, and `_pixels` do the same."""
     digest, shipped = note.weights_sha256, entries()
     if digest is None:
         return f"{note.model}; the note has no hash of its weights", True
@@ -189,7 +218,15 @@ def _pixels(note, path, max_pixels):
 
 
 def stored_pixels(file, image):
-    """What a file holds, as uint8 or uint16 (H, W) or (H, W, C), not turned. Args: what `open_header` gives."""
+    """Read the pixels as a file stores them, without applying its orientation.
+
+    Args:
+        file: The open file, as `mpsrgan.io.reading.open_header` returns it.
+        image: The Pillow image, as `mpsrgan.io.reading.open_header` returns it.
+
+    Returns:
+        uint8 or uint16 array (H, W) or (H, W, C).
+    """
     file.seek(0)
     head = file.read(HEAD)
     file.seek(0)

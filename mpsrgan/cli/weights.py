@@ -1,4 +1,7 @@
-"""``mpsrgan weights``: what ships, all that is known of one file, or whether the files are whole and still work."""
+"""`mpsrgan weights`: lists the weights that ship, prints all that is known of one file, or checks the files.
+
+It is built on `mpsrgan.hub`. The check tests whether the files are complete and the networks still work.
+"""
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import FOLDER, entries, entry
@@ -8,13 +11,28 @@ COLOURS = {1: "gray", 3: "colour"}
 
 
 def add_arguments(parser):
+    """Add the arguments of the command to a parser.
+
+    Args:
+        parser: The argparse parser.
+    """
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="of weights that ship: print all that is known of them")
     add("--check", action="store_true", help="compare the files with what shipped and run each network once")
 
 
 def run(args):
-    """Print -> 0, or 1 if --check finds a file or a network that differs. Raises: UserError of an unknown name."""
+    """Print the list, one entry, or the check.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code: 0, or 1 if --check finds a file or a network that differs.
+
+    Raises:
+        UserError: When the name is unknown or no weights are installed.
+    """
     chosen = [entry(args.name)] if args.name else list(entries().values())
     if not chosen:
         raise UserError("no weights are installed; install the package again")
@@ -25,7 +43,14 @@ def run(args):
 
 
 def overview(chosen):
-    """Lines of a table, a row for each `Entry`."""
+    """Make a table with a row for each entry.
+
+    Args:
+        chosen: List of `mpsrgan.hub.registry.Entry`.
+
+    Yields:
+        Lines of text.
+    """
     header = ("name", "what", "parameters", "scale", "pixels", "MB", "fidelity", "licence")
     rows = [
         (
@@ -45,7 +70,14 @@ def overview(chosen):
 
 
 def details(one):
-    """Lines: the `Entry` field by field, but for its probe, and where its card lies."""
+    """List an entry field by field, without its probe, and say where its card is.
+
+    Args:
+        one: The `mpsrgan.hub.registry.Entry`.
+
+    Yields:
+        Lines of text.
+    """
     shown = {key: value for key, value in vars(one).items() if key != "probe" and value is not None}
     shown["arguments"] = ", ".join(f"{key} {value}" for key, value in one.arguments.items())
     shown |= {"bytes": f"{one.bytes:,}", "parameters": f"{one.parameters:,}", "file": one.path, "card": one.card}
@@ -54,7 +86,14 @@ def details(one):
 
 
 def check(chosen):
-    """A line for each file -> exit code."""
+    """Check each file and print a line for it.
+
+    Args:
+        chosen: List of `mpsrgan.hub.registry.Entry`.
+
+    Returns:
+        The exit code: 0, or 1 if a file or a network differs.
+    """
     from mpsrgan.io.console import import_keras
 
     import_keras()

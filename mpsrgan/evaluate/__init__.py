@@ -1,4 +1,4 @@
-"""How good is a super-resolved face, and is it still the same person? Networks and anybody's results, measured.
+"""Evaluation of super-resolved faces: how good they are, and whether they still show the same person.
 
-Importing this package imports neither Keras nor OpenCV.
+It measures networks, and images that any other program made. Importing this package imports neither Keras nor OpenCV.
 """

@@ -1,4 +1,7 @@
-"""Pictures of an evaluation: scores with their intervals, ROC curves, what size does, the best and the worst faces."""
+"""Figures of an evaluation: scores with intervals, ROC curves, AUC by input size, and the best and worst faces.
+
+The charts are drawn with Matplotlib, the grids of faces with `mpsrgan.report.figures`.
+"""
 
 import numpy as np
 
@@ -16,12 +19,29 @@ FACES = ("best", "median", "worst")
 
 
 def color_of(label, labels):
-    """One colour a method in every figure; what is no method is gray."""
+    """Return the color of a method, which is the same in every figure.
+
+    References, which are not methods, are black or gray.
+
+    Args:
+        label: Name of a method, or a key of `REFERENCES`.
+        labels: All labels of the figure, in order.
+
+    Returns:
+        A Matplotlib color.
+    """
     return REFERENCES.get(label) or f"C{[name for name in labels if name not in REFERENCES].index(label)}"
 
 
 def draw_scores(path, means):
-    """A small chart for each metric: the mean of each method with its interval, the better side marked."""
+    """Draw a small chart for each metric: the mean of each method with its interval.
+
+    The title of each chart marks which side is better.
+
+    Args:
+        path: PNG to write.
+        means: {method: {metric: (mean, low, high) or None}}, as `mpsrgan.evaluate.summary.intervals` returns it.
+    """
     from matplotlib.figure import Figure
 
     names = [
@@ -49,7 +69,15 @@ def draw_scores(path, means):
 
 
 def draw_roc(path, encoder, comparison):
-    """True against false accepts of every condition; logarithmic, because what counts is few false accepts."""
+    """Draw the true accept rate against the false accept rate of every condition.
+
+    The false accept rate is on a logarithmic axis, because few false accepts are what counts.
+
+    Args:
+        path: PNG to write.
+        encoder: Name of the encoder.
+        comparison: The `Comparison` of all conditions with this encoder.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 5), dpi=120, layout="constrained")
@@ -69,7 +97,14 @@ def draw_roc(path, encoder, comparison):
 
 
 def draw_sizes(path, sizes, encoder, estimates):
-    """What the recogniser makes of ever smaller inputs. estimates: {label: [Estimate of AUC at each size]}."""
+    """Draw how well the recognizer works on ever smaller inputs.
+
+    Args:
+        path: PNG to write.
+        sizes: (height, width) of the inputs, in pixels.
+        encoder: Name of the encoder.
+        estimates: {label: [Estimate of the AUC at each size]}.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
@@ -93,7 +128,16 @@ def draw_sizes(path, sizes, encoder, estimates):
 
 
 def chosen_faces(columns):
-    """Which metric decides, and the indices of the best, the median and the worst photograph by it."""
+    """Choose the best, the median, and the worst photograph of one method.
+
+    Identity decides where it was measured, and PSNR otherwise.
+
+    Args:
+        columns: {metric: values (N,)} of the method.
+
+    Returns:
+        The name of the metric that decides, and the indices of the best, the median, and the worst photograph.
+    """
     name = "identity" if "identity" in columns and not np.isnan(columns["identity"]).all() else "psnr"
     told = np.flatnonzero(~np.isnan(columns[name]))
     order = told[np.argsort(-columns[name][told], kind="stable")]
@@ -101,7 +145,20 @@ def chosen_faces(columns):
 
 
 def draw_faces(path, method, photos, measured):
-    """Best, median and worst face of one method: input, bicubic, method, what it invents, truth."""
+    """Draw the best, the median, and the worst face of one method.
+
+    Each row shows the input, bicubic, the method, what the method invents, and the truth. The column of what it invents
+    is left out where that cannot be known.
+
+    Args:
+        path: PNG to write.
+        method: The `mpsrgan.evaluate.methods.Method`.
+        photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+
+    Returns:
+        The label of the metric by which the faces were chosen.
+    """
     name, chosen = chosen_faces(measured.scores[method.name])
     columns = {title: [] for title in ("input", BASELINE, method.name, INVENTED, "truth")}
     captions = []
@@ -124,7 +181,7 @@ def draw_faces(path, method, photos, measured):
 
 
 def _large(columns, least=192):
-    """Small pictures repeated, so that a face of 64 pixels can be seen."""
+    """Repeat the pixels of small pictures, so that a face of 64 pixels is easy to see."""
     times = max(1, -(-least // columns["truth"][0].shape[0]))
     return {
         title: [np.kron(image, np.ones((times, times, 1), np.uint8)) for image in row] for title, row in columns.items()

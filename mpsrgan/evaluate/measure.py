@@ -1,4 +1,7 @@
-"""Every method on every photograph at one size: scores, and the encodings that verification needs."""
+"""Measurement of every method on every photograph at one size.
+
+It collects the scores, and the encodings that face verification needs.
+"""
 
 from dataclasses import dataclass
 
@@ -11,15 +14,19 @@ from mpsrgan.metrics import METRICS, score
 from mpsrgan.upscale.invention import invention
 
 ITSELF, TARGET, INPUT = "the photograph itself", "reduced to the truth's size", "the input as it is"
-"""What a recogniser sees beside the methods. Only the first does not depend on the size."""
+"""What the recognizer sees besides the results of the methods. Only the first does not depend on the size."""
 
 
 @dataclass
 class Measured:
-    """What one size gave, in the order of the photographs.
+    """The measurements at one size, in the order of the photographs.
 
-    scores: {method: {metric: float64 (N,), nan where it cannot be told}}. rmse: {method: (N,)} in gray levels.
-    codes: {encoder: {ITSELF, TARGET, INPUT or method: float32 (N, D)}}, zeros where no face was found.
+    Attributes:
+        lr: (height, width) of the inputs, in pixels.
+        hr: (height, width) of the truth images, in pixels.
+        scores: {method: {metric: float64 (N,)}}, NaN where the metric cannot be computed.
+        rmse: {method: (N,)}, in gray levels.
+        codes: {encoder: {`ITSELF`, `TARGET`, `INPUT`, or method: float32 (N, D)}}, zeros where no face was found.
     """
 
     lr: tuple
@@ -30,15 +37,23 @@ class Measured:
 
     @property
     def title(self):
+        """Both sizes in words."""
         return f"{size_words(self.lr)} to {size_words(self.hr)} pixels"
 
 
 class Recognisers:
-    """The encoders, each looking at the same part of every version of a face.
+    """The face encoders, each of which sees the same part of every version of a face.
 
-    Args: encoders: list of `identity.Encoder`. finder: of `identity.faces`. photos: `Folder` or `Pairs`.
-    Attributes: views: one for each photograph, None where no face was found. codes: {encoder: (N, D)} of the
-    photographs themselves.
+    Args:
+        encoders: List of `mpsrgan.faces.encoders.Encoder`. It may be empty.
+        finder: Finds the part that the encoders see, such as `mpsrgan.faces.detect.Aligned`.
+        photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
+        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
+
+    Attributes:
+        encoders: {name: encoder}.
+        views: One view for each photograph, None where no face was found.
+        codes: {encoder: float32 (N, D)}, the encodings of the photographs themselves.
     """
 
     def __init__(self, encoders, finder, photos, progress):
@@ -52,7 +67,15 @@ class Recognisers:
         self.codes = {name: np.array(row, np.float32) for name, row in rows.items()}
 
     def look(self, index, image):
-        """{encoder: unit float32 (D,)} of one version of photograph `index`; zeros where no face was found."""
+        """Encode one version of a photograph.
+
+        Args:
+            index: Index of the photograph.
+            image: uint8 RGB array (H, W, 3).
+
+        Returns:
+            {encoder: float32 (D,) of length 1}, zeros where no face was found.
+        """
         if not self.encoders:
             return {}
         view = self.views[index]
@@ -63,10 +86,23 @@ class Recognisers:
 
 
 def measure(photos, lr, hr, methods, recognisers, progress, explained, images=None):
-    """`Measured` of methods (see `methods`) on `photos` at one size, (height, width) of input and truth.
+    """Measure methods on photographs at one size.
 
-    explained: indices of the photographs on which invention is measured, which is 8 times the work. images: a folder
-    that gets every input, truth and result as PNG, or None.
+    Args:
+        photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
+        lr: (height, width) of the inputs, in pixels.
+        hr: (height, width) of the truth images, in pixels.
+        methods: List of `mpsrgan.evaluate.methods.Method`.
+        recognisers: The `Recognisers` of the same photographs.
+        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
+        explained: Indices of the photographs on which invention is measured, which is 8 times the work.
+        images: Folder that gets every input, truth, and result as PNG, or None.
+
+    Returns:
+        The `Measured` of this size.
+
+    Raises:
+        UserError: When the result of a method does not have the size of the truth.
     """
     scores, rmse, codes = ({method.name: [] for method in methods} for _ in range(3))
     codes = {name: {label: [] for label in (TARGET, INPUT, *scores)} for name in recognisers.encoders}
@@ -95,7 +131,7 @@ def measure(photos, lr, hr, methods, recognisers, progress, explained, images=No
 
 
 def _identities(truth, restored):
-    """{"identity": cosine by the first encoder, "identity_<name>": by another}, nan where no face was found."""
+    """Return {"identity": cosine by the first encoder, "identity_<name>": by another}, NaN where no face was found."""
     cosine = METRICS["identity"].function
     return {
         "identity" if number == 0 else f"identity_{name}": cosine(code, restored[name]) if code.any() else np.nan
@@ -114,7 +150,7 @@ def _restore(method, photo, lr, hr):
 
 
 def _columns(scores):
-    """{method: [{metric: value}, ...]} -> {method: {metric: array}}, metrics in the registry's order."""
+    """Turn {method: [{metric: value}, ...]} into {method: {metric: array}}, metrics in the registry's order."""
     known = list(METRICS)
     rank = lambda name: known.index(name) if name in known else len(known)  # noqa: E731
     columns = {}

@@ -1,4 +1,4 @@
-"""What is compared: bicubic, networks, and folders of results that somebody else has made."""
+"""The methods that an evaluation compares: bicubic, networks, and folders of results that another program made."""
 
 from pathlib import Path
 
@@ -17,17 +17,31 @@ BASELINE = "bicubic"
 
 
 class Method:
-    """What every method has: name, in the report; words, what it is; and a call (photo, lr, size) -> sr, with uint8
-    (h, w, 3) -> (H, W, 3), where `size` is (H, W) of the truth.
+    """What every method has in common.
+
+    A method is called with (photo, lr, size). It takes an lr image, uint8 (h, w, 3), and the (H, W) of the truth as
+    `size`, and returns the sr image, uint8 (H, W, 3).
+
+    Attributes:
+        name: Name in the report.
+        words: What the method is, in words.
     """
 
     def invention_map(self, lr, sr):
-        """How much of sr the method made up, in gray levels (H, W), or None if that cannot be known."""
+        """Measure how much of the result the method invented.
+
+        Args:
+            lr: The input, uint8 (h, w, 3).
+            sr: The result of the method, uint8 (H, W, 3).
+
+        Returns:
+            A map (H, W) in gray levels, or None where that cannot be known.
+        """
         return None
 
 
 class Baseline(Method):
-    """Pillow's bicubic filter, what every method has to beat."""
+    """Pillow's bicubic filter, which every method has to beat."""
 
     name, words = BASELINE, "Pillow's bicubic filter"
 
@@ -36,8 +50,17 @@ class Baseline(Method):
 
 
 class Network(Method):
-    """A generator, tiled where the image is large. Args: name: in the report. source: of `load_generator`. realism,
-    fidelity, faithful: of `Upscaler`.
+    """A generator, which works in tiles where the image is large.
+
+    Args:
+        name: Name in the report.
+        source: As in `mpsrgan.load_generator`.
+        realism: As in `mpsrgan.Upscaler`.
+        fidelity: As in `mpsrgan.Upscaler`.
+        faithful: As in `mpsrgan.Upscaler`.
+
+    Attributes:
+        scale: Scale factor of the network.
     """
 
     def __init__(self, name, source, realism=None, fidelity=None, faithful=False):
@@ -61,9 +84,17 @@ class Network(Method):
 
 
 class Results(Method):
-    """A folder of images, one for each photograph, with the same names but for the suffix and of the truth's size.
+    """A folder of result images, one for each photograph.
 
-    Raises: UserError, before anything is measured, if some are missing.
+    An image has the name of its photograph, apart from the suffix, and the size of the truth.
+
+    Args:
+        name: Name in the report.
+        folder: Folder of the images.
+        photos: List of `mpsrgan.evaluate.photos.Photo`.
+
+    Raises:
+        UserError: When an image is missing. It is raised before anything is measured.
     """
 
     def __init__(self, name, folder, photos):
@@ -92,12 +123,20 @@ class Results(Method):
 
 
 def check_sources(weights, results, realisms=None, fidelity=None):
-    """What --weights and --results name, each a path or NAME=PATH, before anything slow is done.
+    """Read what --weights and --results name, before any slow work starts.
 
-    Args: realisms: of --realism. fidelity: of --fidelity, the partner of all weights; None: the one each ships with.
-    Returns: ([(name, source, realism, fidelity)], [(name, folder)]). Weights that can be mixed are there once for each
-        realism, as name@realism; others once, with None and None.
-    Raises: UserError for a folder that does not exist, for two of one name and for weights that cannot be mixed.
+    Args:
+        weights: Values of --weights, each a path, a name, or NAME=PATH.
+        results: Values of --results, each a path or NAME=PATH.
+        realisms: Values of --realism.
+        fidelity: Value of --fidelity, the partner of all weights. None takes the partner that each ships with.
+
+    Returns:
+        A list [(name, source, realism, fidelity)] of networks and a list [(name, folder)] of results. Weights that can
+            be interpolated appear once for each realism, as name@realism. Others appear once, with None and None.
+
+    Raises:
+        UserError: When a folder does not exist, two methods have one name, or weights cannot be interpolated.
     """
     networks = [(*_named(text, "weights"), None, None) for text in weights]
     folders = [_named(text, "results") for text in results]
@@ -114,7 +153,7 @@ def check_sources(weights, results, realisms=None, fidelity=None):
 
 
 def _mixtures(networks, realisms, fidelity):
-    """The networks of `check_sources`, those that have a partner once for each realism."""
+    """Repeat each network of `check_sources` that has a partner once for each realism."""
     if not networks:
         raise UserError("--realism mixes weights, and there are none; give --weights too")
     partners = [fidelity or partner_of(source) for _, source, *_ in networks]
@@ -124,7 +163,7 @@ def _mixtures(networks, realisms, fidelity):
             found.append((name, source, None, None))
             continue
         for realism in dict.fromkeys(realisms):
-            mixture(source, realism, partner)  # tells why, if they cannot be mixed
+            mixture(source, realism, partner)  # raises with the reason if interpolation fails
             found.append((f"{name}@{realism:g}", source, realism, partner))
     return found
 

@@ -1,5 +1,7 @@
-"""The photographs that an evaluation is made on: pairs of truth and input at any size, who is on them, what was left
-out."""
+"""The photographs of an evaluation: pairs of truth and input at any size, the people on them, and what was left out.
+
+It is built on `data_prep`, so that the pairs are made as in training.
+"""
 
 import csv
 import hashlib
@@ -18,14 +20,20 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.reading import MANIFEST_NAME, ImageError, list_images, open_image
 
 LARGEST = 512
-"""Longest side of a photograph "itself", the one that a recogniser compares with, in pixels."""
+"""Longest side in pixels of a photograph "itself", which is the version that the recognizer compares with."""
 
 
 @dataclass(frozen=True)
 class Photo:
     """One photograph.
 
-    name: unique, a file's stem. source: its path below the folder. size: (width, height). person, group: or None.
+    Attributes:
+        name: Unique name, the stem of a file.
+        source: Path below the folder.
+        sha256: SHA-256 of the file, as hex digits.
+        size: (width, height) in pixels.
+        person: Who is on it, or None.
+        group: Group of --groups, or None.
     """
 
     name: str
@@ -37,17 +45,30 @@ class Photo:
 
     @property
     def who(self):
-        """The person, or somebody of their own where nobody is known."""
+        """The person. Where nobody is known, the photograph counts as a person of its own."""
         return self.person or self.name
 
 
 class Folder:
-    """Photographs in a folder, made into pairs as they are asked for.
+    """Photographs in a folder, made into pairs on request.
 
-    Args: path: of the folder. fit, zoom, degradation: as in `data_prep.make_pair`; zoom None: what suits the set.
-        people: each folder is a person; else people are known where the set's own names tell them.
-    Attributes: photos: list of `Photo`, in order of their paths. words: what the folder is. skipped: {source: reason}.
-        shape: (height, width) to which those of the truths are proportional; to be set where they are not square.
+    Args:
+        path: The folder.
+        fit: As in `data_prep.pairs.make_pair`.
+        zoom: As in `data_prep.pairs.make_pair`. None takes what suits the data set.
+        degradation: As in `data_prep.pairs.make_pair`.
+        seed: Seed of random degradations.
+        people: Whether each folder is a person. Otherwise people are known where the file names of the data set tell
+            them.
+        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
+
+    Attributes:
+        photos: List of `Photo`, ordered by path.
+        words: What the folder is, in words.
+        skipped: {source: reason}.
+        shape: (height, width) to which the truth images are proportional. To be set where they are not square.
+        sizes: None, because pairs can be made at any size.
+        face: Share of each side, from the center of what `zoom` keeps, that a face encoder should see.
     """
 
     def __init__(self, path, fit, zoom, degradation, seed, people, progress):
@@ -75,14 +96,30 @@ class Folder:
                 self.photos.append(Photo(name, source, digest, size, person))
 
     def pair(self, photo, lr, hr):
-        """uint8 (h, w, 3) and (H, W, 3): input and truth of these (height, width)."""
+        """Make the input and the truth of one photograph.
+
+        Args:
+            photo: The `Photo`.
+            lr: (height, width) of the input, in pixels.
+            hr: (height, width) of the truth, in pixels.
+
+        Returns:
+            The input, uint8 (h, w, 3), and the truth, uint8 (H, W, 3).
+        """
         rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
         target, reduced = make_pair(open_image(self.path / photo.source), hr, lr, **how)
         return reduced, target
 
     def original(self, photo):
-        """uint8 (H, W, 3): what the pairs show, in its own resolution, of at most `LARGEST` pixels a side."""
+        """Read what the pairs show at its own resolution.
+
+        Args:
+            photo: The `Photo`.
+
+        Returns:
+            uint8 array (H, W, 3) with at most `LARGEST` pixels a side.
+        """
         width, height = used_size(*photo.size, self.shape, self.fit, self.zoom)
         factor = min(1, LARGEST / max(width, height))
         side = [max(1, round(factor * length)) for length in (height, width)]
@@ -90,7 +127,20 @@ class Folder:
 
 
 class Pairs:
-    """The same of a folder of pairs that `mpsrgan prepare` made: those of one split, at the one size they have."""
+    """One split of a folder of pairs that `mpsrgan prepare` made, with the interface of `Folder`.
+
+    The pairs have one size.
+
+    Args:
+        path: The folder.
+        split: Name of the split.
+
+    Attributes:
+        sizes: [(lr, hr)], the one size of the pairs, each (height, width) in pixels.
+
+    Raises:
+        UserError: When the split holds no pairs.
+    """
 
     face = 1.0
 
@@ -111,14 +161,44 @@ class Pairs:
         self.sizes = [(self.manifest.lr, self.manifest.hr)]
 
     def pair(self, photo, lr, hr):
+        """Read the input and the truth of one photograph.
+
+        Args:
+            photo: The `Photo`.
+            lr: Not used, because the pairs have one size.
+            hr: Not used, because the pairs have one size.
+
+        Returns:
+            The input, uint8 (h, w, 3), and the truth, uint8 (H, W, 3).
+        """
         return read_pair(self.manifest, self.entries[photo.name])
 
     def original(self, photo):
+        """Return the truth, which is the largest version that the pairs hold.
+
+        Args:
+            photo: The `Photo`.
+
+        Returns:
+            uint8 array (H, W, 3).
+        """
         return self.pair(photo, *self.sizes[0])[1]
 
 
 def open_photos(args, degradation, progress):
-    """The `Folder` or `Pairs` that the command's arguments name. UserError if there is nothing to measure on."""
+    """Open the photographs that the arguments of the command name.
+
+    Args:
+        args: The parsed arguments of `mpsrgan evaluate`.
+        degradation: The `Degradation` that makes the inputs.
+        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
+
+    Returns:
+        The `Folder` or the `Pairs`.
+
+    Raises:
+        UserError: When there is no photograph to measure on.
+    """
     if (Path(args.data) / MANIFEST_NAME).is_file():
         photos = Pairs(args.data, args.split)
     else:
@@ -136,18 +216,33 @@ def open_photos(args, degradation, progress):
 
 
 def data_hash(photos):
-    """SHA-256 over the sorted hashes of the files -> 64 hex digits."""
+    """Hash a set of photographs.
+
+    Args:
+        photos: List of `Photo`.
+
+    Returns:
+        SHA-256 over the sorted hashes of the files, as 64 hex digits.
+    """
     return hashlib.sha256("".join(sorted(photo.sha256 + "\n" for photo in photos)).encode()).hexdigest()
 
 
 def enlarged(photos, hr):
-    """How many photographs are smaller than the truth of (height, width) that is made of them."""
+    """Count the photographs that are smaller than the truth image made from them.
+
+    Args:
+        photos: `Folder` or `Pairs`.
+        hr: (height, width) of the truth, in pixels.
+
+    Returns:
+        The number of photographs.
+    """
     used = (used_size(*photo.size, hr, photos.fit, photos.zoom) for photo in photos.photos)
     return sum(width < hr[1] or height < hr[0] for width, height in used)
 
 
 def _hold_out(photos, pairs):
-    """Leaves only who and what was neither trained nor validated on in these prepared pairs."""
+    """Keep only the people and photographs that these prepared pairs neither train nor validate on."""
     manifest = Manifest.load(pairs)
     seen = [entry for split in ("train", "validation") for entry in manifest.split(split)]
     digests = {entry.sha256 for entry in seen}
@@ -158,7 +253,7 @@ def _hold_out(photos, pairs):
 
 
 def _sample(photos, limit, seed):
-    """About `limit` of them, whole people, drawn by the seed; in their old order."""
+    """Draw about `limit` photographs by the seed, whole people, in their old order."""
     sizes = Counter(photo.who for photo in photos)
     order = list(sizes)
     np.random.default_rng(seed).shuffle(order)
@@ -172,7 +267,7 @@ def _sample(photos, limit, seed):
 
 
 def _with_groups(photos, path):
-    """Labels from a CSV file "name,group", where a name is a photograph's path, its file name or its person."""
+    """Add labels from a CSV file "name,group", where a name is a photograph's path, its file name, or its person."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             labels = {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) >= 2}

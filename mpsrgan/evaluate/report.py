@@ -1,4 +1,7 @@
-"""What an evaluation leaves: results.json, scores.csv, results.md, report.html and figures."""
+"""The report of an evaluation: results.json, scores.csv, results.md, report.html, and the figures.
+
+The texts are blocks of `mpsrgan.report.document`, which become Markdown and a web page.
+"""
 
 import csv
 import json
@@ -20,7 +23,18 @@ WARNING = "A restored face is a guess, never evidence: a network adds what faces
 
 
 def facts(photos, args, finder, encoders, methods):
-    """What was measured and how, for results.json."""
+    """Collect what was measured and how, for results.json.
+
+    Args:
+        photos: `Folder` or `Pairs`.
+        args: The parsed arguments of `mpsrgan evaluate`.
+        finder: Finder of the part that the encoders see, or None without encoders.
+        encoders: List of encoders.
+        methods: List of methods.
+
+    Returns:
+        A dict of values that JSON can hold.
+    """
     people = {photo.person for photo in photos.photos if photo.person}
     return {
         "title": f"Evaluation on {len(photos.photos)} photographs" + f" of {len(people)} people" * bool(people),
@@ -44,9 +58,14 @@ def facts(photos, args, finder, encoders, methods):
 
 
 class Report:
-    """Takes what each size gave, and writes all at the end.
+    """Collects the measurements of each size, and writes everything at the end.
 
-    Args: folder: Path. photos: `Folder` or `Pairs`. methods: list. draws: `summary.Draws`. facts: of `facts`.
+    Args:
+        folder: Path of the folder to write to.
+        photos: `Folder` or `Pairs`.
+        methods: List of methods.
+        draws: `mpsrgan.evaluate.summary.Draws`.
+        facts: The result of the function `facts`.
     """
 
     def __init__(self, folder, photos, methods, draws, facts):
@@ -54,9 +73,16 @@ class Report:
         self.blocks, self.sizes, self.measured, self.comparisons = [], [], [], []
 
     def add(self, measured, comparisons, note):
-        """One size. comparisons: {encoder: Comparison}, empty if there are none, and `note` says why.
+        """Add one size.
 
-        Returns: (means and intervals, the answers, the tables by group) of `summary`.
+        Args:
+            measured: The `mpsrgan.evaluate.measure.Measured` of this size.
+            comparisons: {encoder: Comparison}, empty if there are none.
+            note: The reason if there are no comparisons.
+
+        Returns:
+            The means with their intervals, the answers, and the tables by group, all as `mpsrgan.evaluate.summary`
+                makes them.
         """
         means = summary.intervals(measured, self.photos.photos, self.draws)
         where = f"{size_words(measured.lr)}-{size_words(measured.hr)}"
@@ -108,7 +134,7 @@ class Report:
         self.sizes.append(size)
 
     def write(self):
-        """All files; results.json last, which tells that the others are there."""
+        """Write all files. results.json comes last, so that its presence shows that the others are complete."""
         blocks = [*self._opening(), *self._by_size(), *self.blocks, *self._closing()]
         title = self.facts["title"]
         write_text(self.folder / "results.md", markdown(title, blocks))
@@ -126,7 +152,7 @@ class Report:
             yield Paragraph(f"Identity by {used}, which sees {facts['face']}.")
 
     def _by_size(self):
-        """AUC against the size of the input, where several were measured."""
+        """Draw the AUC against the size of the input, where several sizes were measured."""
         if len(self.sizes) < 2:
             return
         for encoder in self.comparisons[0]:
@@ -153,7 +179,7 @@ class Report:
         yield Paragraph(WARNING, answer=True)
 
     def _write_scores(self):
-        """scores.csv: a line for each size, photograph and method."""
+        """Write scores.csv, with a line for each size, photograph, and method."""
         names = list(dict.fromkeys(n for m in self.measured for columns in m.scores.values() for n in columns))
         path = self.folder / "scores.csv"
         with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -168,5 +194,5 @@ class Report:
 
 
 def _plain(name):
-    """A method's name as part of a file's name."""
+    """Make a method's name safe as part of a file name."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)

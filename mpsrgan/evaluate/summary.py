@@ -1,4 +1,7 @@
-"""What the measurements say: tables with intervals, sentences, correlations. No files and no pictures here."""
+"""Summary of the measurements: tables with intervals, sentences, and correlations.
+
+This module writes no files and draws no pictures.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -14,12 +17,18 @@ from mpsrgan.report.document import Table
 
 NONE = "–"
 TABLE_II_PEOPLE, TABLE_II_PHOTOS = 5, 3
-"""Paper 003, section IV.B: five people, of each a base and two more."""
+"""Paper 003, section IV.B: five people, and of each a base photograph and two more."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How intervals and pairs are drawn. rounds: of the bootstrap. impostors: pairs of two people. seed: of both."""
+    """How intervals and pairs are drawn.
+
+    Attributes:
+        rounds: Rounds of the bootstrap.
+        impostors: Number of pairs of two different people.
+        seed: Seed of both.
+    """
 
     rounds: int
     impostors: int
@@ -27,7 +36,14 @@ class Draws:
 
 
 def metric_of(name):
-    """The `Metric` of a column; identity_<encoder> is identity by another encoder."""
+    """Return the `Metric` of a column.
+
+    Args:
+        name: Name of the column. identity_<encoder> is the identity by another encoder.
+
+    Returns:
+        The `Metric`.
+    """
     if name in METRICS:
         return METRICS[name]
     encoder = name.removeprefix("identity_")
@@ -35,7 +51,18 @@ def metric_of(name):
 
 
 def intervals(measured, photos, draws):
-    """{method: {metric: (mean, low, high) or None}}: 95 % intervals, whole people drawn where they are known."""
+    """Compute the mean of every metric with its 95 % interval.
+
+    Whole people are drawn where people are known.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        photos: List of `Photo`.
+        draws: The `Draws`.
+
+    Returns:
+        {method: {metric: (mean, low, high), or None where no photograph has a value}}.
+    """
     people = people_of(photos)
     found = {}
     for method, columns in measured.scores.items():
@@ -44,7 +71,14 @@ def intervals(measured, photos, draws):
 
 
 def people_of(photos):
-    """A label for each photograph, or None if nobody is known."""
+    """Return who is on each photograph.
+
+    Args:
+        photos: List of `Photo`.
+
+    Returns:
+        An array with a label for each photograph, or None if nobody is known.
+    """
     return np.array([photo.who for photo in photos]) if any(photo.person for photo in photos) else None
 
 
@@ -56,7 +90,15 @@ def _interval(values, people, draws):
 
 
 def score_table(measured, means):
-    """A row a metric, a column a method."""
+    """Make the table of scores, with a row for each metric and a column for each method.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        means: The result of `intervals`.
+
+    Returns:
+        The `Table`.
+    """
     rows = []
     for name in dict.fromkeys(name for columns in means.values() for name in columns):
         metric = metric_of(name)
@@ -83,7 +125,14 @@ def _with_interval(found, metric):
 
 
 def metric_words(means):
-    """Table of what the columns mean."""
+    """Make the table that explains the metrics.
+
+    Args:
+        means: {method: {metric: ...}}, of which the names of the metrics are used.
+
+    Returns:
+        The `Table`.
+    """
     names = dict.fromkeys(name for columns in means.values() for name in columns)
     metrics = [metric_of(name) for name in names]
     rows = [(_head(m), f"{m.range[0]:g} to {m.range[1]:g}".replace("inf", "∞"), m.words) for m in metrics]
@@ -91,7 +140,19 @@ def metric_words(means):
 
 
 def verification(measured, photos, draws):
-    """{encoder: `Comparison`} of all conditions. Raises: UserError where nobody has two photographs."""
+    """Compare all conditions by face verification.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        photos: List of `Photo`.
+        draws: The `Draws`.
+
+    Returns:
+        {encoder: `Comparison`}.
+
+    Raises:
+        UserError: When nobody has two photographs.
+    """
     found = {}
     for encoder, codes in measured.codes.items():
         _, people, conditions = _seen(codes, photos)
@@ -102,14 +163,22 @@ def verification(measured, photos, draws):
 
 
 def _seen(codes, photos):
-    """Which photographs show a face, who is on them, and their encodings under each condition."""
+    """Return which photographs show a face, who is on them, and their encodings under each condition."""
     seen = codes[ITSELF].any(axis=1)
     people = np.array([photo.who for photo in photos])[seen]
     return seen, people, {label: vectors[seen] for label, vectors in codes.items()}
 
 
 def verification_table(encoder, comparison):
-    """How well the recogniser tells people apart under each condition."""
+    """Make the table of how well the recognizer tells people apart under each condition.
+
+    Args:
+        encoder: Name of the encoder.
+        comparison: Its `Comparison`.
+
+    Returns:
+        The `Table`.
+    """
     first = next(iter(comparison.conditions.values())).verification
     rows = []
     for label, seen in comparison.conditions.items():
@@ -135,7 +204,18 @@ def _signed(found):
 
 
 def answers(measured, comparisons, photos, draws):
-    """Does restoring help a recogniser, or harm it? A sentence for each method and encoder, or on identity alone."""
+    """Say whether restoring helps a recognizer or harms it.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        comparisons: {encoder: Comparison}, empty if verification was not measured.
+        photos: List of `Photo`.
+        draws: The `Draws`.
+
+    Returns:
+        A sentence for each method and encoder. Without comparisons, a sentence for each method on its identity alone.
+            The list is empty where identity was not measured.
+    """
     methods = [name for name in measured.scores if name != BASELINE]
     if comparisons:
         return [
@@ -159,7 +239,16 @@ def _identity_sentence(measured, method, photos, draws):
 
 
 def group_tables(measured, photos, draws):
-    """Scores and, where people are known, verification of each group. Nothing where no labels exist."""
+    """Make the tables of scores by group and, where people are known, of verification by group.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        photos: List of `Photo`.
+        draws: The `Draws`.
+
+    Yields:
+        A `Table` each, or nothing where no photograph has a group.
+    """
     labels = sorted({photo.group for photo in photos if photo.group})
     if not labels:
         return
@@ -202,7 +291,15 @@ def _group_verification(measured, photos, groups, draws):
 
 
 def table_ii(measured, photos):
-    """Paper 003's Table II in its own form for each encoder: L2 distances to a person's untouched base photograph."""
+    """Make paper 003's Table II in its own form for each encoder: L2 distances to a person's untouched base photograph.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        photos: List of `Photo`.
+
+    Yields:
+        A `Table` for each encoder, or nothing where nobody has enough photographs.
+    """
     people = {}
     for index, photo in enumerate(photos):
         people.setdefault(photo.person, []).append(index)
@@ -226,7 +323,16 @@ def table_ii(measured, photos):
 
 
 def invention_table(measured):
-    """What each method made up, as far as that shows without the truth, and whether it tells where the method errs."""
+    """Make the table of what each method invented, and of whether that predicts where the method errs.
+
+    Invention is measured as far as it shows without the truth.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+
+    Returns:
+        The `Table`, or None if bicubic is the only method.
+    """
     rows = []
     for method, columns in measured.scores.items():
         if method == BASELINE:
@@ -249,7 +355,7 @@ def invention_table(measured):
 
 
 def _moved(measured, method):
-    """1 less the cosine between the faces of a method and of bicubic, by the first encoder; nan without a face."""
+    """Return 1 minus the cosine of the faces of a method and of bicubic, by the first encoder; NaN without a face."""
     codes = next(iter(measured.codes.values()))
     cosines = np.sum(codes[method] * codes[BASELINE], axis=1)
     return np.where(codes[ITSELF].any(axis=1), 1 - cosines, np.nan)

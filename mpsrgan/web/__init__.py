@@ -1,1 +1,1 @@
-"""A web page that enlarges photographs, on the user's own machine: ``mpsrgan serve``. Needs the extra ``web``."""
+"""The web page that upscales photographs on the user's own machine: `mpsrgan serve`. It needs the extra `web`."""

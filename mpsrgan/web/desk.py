@@ -1,4 +1,7 @@
-"""What the page does with photographs, without the page: within limits, one after the other, each with its note."""
+"""The work behind the web page, without Gradio.
+
+It upscales photographs one after the other, within limits, and writes each result with its provenance note.
+"""
 
 import functools
 import shutil
@@ -27,18 +30,22 @@ from mpsrgan.upscale.resize import check_pixels, target_size
 
 MEGABYTE = 2**20
 VIEW, THUMBNAIL = 1600, 240
-"""Longer sides in pixels of the pictures that the page shows; what is downloaded is whole."""
+"""Longer sides in pixels of the pictures that the page shows. Downloads keep their full size."""
 KEPT_UPSCALERS = 3
 KEPT_SECONDS = 3600
-"""For which uploads and results stay; all go when the server ends."""
+"""Seconds for which uploads and results are kept. All are deleted when the server ends."""
 _CLOSE = "above 50 dB: on average less than 1 of 255 levels apart"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one press of the button may ask for.
+    """Limits of what one press of the button may ask for.
 
-    Args: pixels: of each result. seconds: for all files together. megabytes: of each file. files: how many.
+    Attributes:
+        pixels: Largest number of pixels of each result.
+        seconds: Longest time for all files together.
+        megabytes: Largest size of each file.
+        files: Largest number of files.
     """
 
     pixels: int = 50_000_000
@@ -48,6 +55,7 @@ class Limits:
 
     @property
     def words(self):
+        """The limits in words."""
         return (
             f"Up to {self.files} photographs of {self.megabytes:g} MB at once, results of up to "
             f"{self.pixels / 1e6:g} million pixels, {self.seconds:g} seconds of work"
@@ -56,8 +64,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Wish:
-    """What to do. weights: a name or path. realism: 0..1 or None. scale: a number. faces: None, or one of
-    `mpsrgan.upscale.faces.BACKGROUNDS`."""
+    """What the user asks for.
+
+    Attributes:
+        weights: A name or a path.
+        realism: 0 to 1, or None.
+        faithful: As in `mpsrgan.Upscaler`.
+        scale: Scale factor, a number.
+        faces: None, or one of `mpsrgan.upscale.faces.BACKGROUNDS`.
+    """
 
     weights: object
     realism: float | None = None
@@ -68,8 +83,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Result:
-    """Paths of the file with its note, and of what the page shows: before (by the bicubic filter) and after, of one
-    size, and a thumbnail. facts: {what: text}."""
+    """One upscaled photograph.
+
+    Attributes:
+        file: Path of the file with its note.
+        before: Path of the input that the page shows, upscaled by the bicubic filter.
+        after: Path of the result that the page shows, at the size of `before`.
+        thumbnail: Path of the thumbnail.
+        facts: {what: text}.
+    """
 
     file: Path
     before: Path
@@ -79,13 +101,18 @@ class Result:
 
 
 class Stopped(UserError):
-    """Asked for by whoever waits, or by the limit of time."""
+    """Raised when the work is stopped, by the person who waits, by the end of the server, or by the time limit."""
 
 
 class Desk:
-    """Enlarges files into `folder`. Upscalers are loaded at their first use; the last few are kept.
+    """Upscales files into a folder.
 
-    Args: folder: of the results. limits: Limits. backend: as of `mpsrgan.Upscaler`.
+    An upscaler is loaded at its first use, and the last few are kept.
+
+    Args:
+        folder: Folder of the results.
+        limits: `Limits`.
+        backend: As in `mpsrgan.Upscaler`.
     """
 
     def __init__(self, folder, limits=Limits(), backend="auto"):
@@ -97,9 +124,16 @@ class Desk:
         return Upscaler(weights, realism=realism, faithful=faithful, backend=self.backend)
 
     def enlarge_all(self, files, wish, progress=lambda done, text: None, stopped=lambda: False):
-        """Enlarge (path, name) pairs -> iterator of `Result`, and of text for each file of which nothing came.
+        """Upscale files, one after the other.
 
-        Args: progress: called with the share that is done, 0..1, and words. stopped: function -> should it end?
+        Args:
+            files: List of (path, name).
+            wish: The `Wish`.
+            progress: Function of the share that is done, 0 to 1, and a text.
+            stopped: Function that returns whether to stop.
+
+        Yields:
+            A `Result` for each file, or a text for each file that failed or was not started.
         """
         began, folder, ended = time.monotonic(), self.folder / uuid.uuid4().hex, False
         _delete_later(folder)
@@ -123,7 +157,10 @@ class Desk:
                 yield f"{name}: {_reason(error)}"
 
     def close(self):
-        """End what is being done and wait for it: a network that still computes would take the process down."""
+        """Stop the current work and wait for its end.
+
+        A network that still computes would take the process down.
+        """
         self.closed = True
         with self._work:
             pass
@@ -157,16 +194,26 @@ class Desk:
         return Result(file, *shown, facts)
 
     def _restored(self, upscaler, image, wish, tick):
-        """-> (Restored, FaceReport or None)."""
+        """Return `Restored`, and `FaceReport` or None."""
         if wish.faces is None:
             return upscaler.restore(image, scale=wish.scale, progress=tick), None
         return restore_with_faces(upscaler, image, scale=wish.scale, background=wish.faces, progress=tick)
 
 
 def weights_to_choose(given=None):
-    """Names of the color generators that ship, and first what is `given` or else "auto" -> list.
+    """List the weights that the page offers.
 
-    Those that are some GAN's partner are left out: they are its realism 0. Raises: UserError for no such file or name.
+    They are the color generators that ship. `given` comes first, or else "auto". Partners of a GAN are left out,
+    because they are its realism 0.
+
+    Args:
+        given: Path of a file or name of weights, or None.
+
+    Returns:
+        A list of names and paths.
+
+    Raises:
+        UserError: When `given` is neither a file nor a name, or no weights are installed.
     """
     generators = [one for one in entries().values() if one.kind == "generator" and one.channels == 3]
     partners = {one.fidelity for one in generators}
@@ -183,7 +230,14 @@ def weights_to_choose(given=None):
 
 
 def about(weights):
-    """(words on the weights, can realism be chosen?, do they undo the bicubic reduction?)."""
+    """Describe weights for the page.
+
+    Args:
+        weights: A name or a path.
+
+    Returns:
+        Words on the weights, whether realism can be chosen, and whether they undo bicubic downscaling alone.
+    """
     if weights == AUTO:
         return f"{CLEAN} for clean photographs, {REAL} for blurred, noisy or compressed ones", True, True
     one = entries().get(weights) if is_name(weights) else None
@@ -194,7 +248,7 @@ def about(weights):
 
 
 def _reason(error):
-    """Why nothing came of a file, in words; of a mistake of ours the terminal gets the rest."""
+    """Say why a file failed. For an internal error, print the traceback to the terminal."""
     if isinstance(error, UserError):
         return " ".join(str(getattr(error, "reason", error)).split())
     if isinstance(error, MemoryError):
@@ -204,7 +258,7 @@ def _reason(error):
 
 
 def _stem(name):
-    """What a download is called, but for its suffix: letters that every system takes, and not too many."""
+    """Make the stem of a download's name: characters that every system accepts, and not too many."""
     return "".join(c for c in Path(name).stem if c.isprintable() and c not in '\\/:*?"<>|')[:60] or "photograph"
 
 
@@ -215,7 +269,7 @@ def _delete_later(folder):
 
 
 def _write_shown(picture, made, file, note):
-    """Paths of before, after and the thumbnail, beside `file`."""
+    """Write before, after, and the thumbnail beside `file`, and return their paths."""
     sr, size = viewable(made.image), tuple(note.output_size)
     seen = tuple(max(1, round(side * min(1, VIEW / max(size)))) for side in size)
     before = file.with_name(f"{file.stem}-before.png")
@@ -236,7 +290,7 @@ def _write_reduced(sr, size, path, note):
 
 
 def _facts(note, made, choice, faces, seconds):
-    """{what: text}."""
+    """Return {what: text}, the facts that the page shows."""
     realism = "" if note.realism is None else f", realism {note.realism:g}"
     consistency = "the very same" if note.lr_consistency == 100 else f"{note.lr_consistency:.1f} dB"
     facts = {

@@ -1,4 +1,4 @@
-"""What is added to Gradio's answers, so that visitors' browsers talk to nobody else, and the server neither."""
+"""ASGI middleware around Gradio, so that neither the browsers of visitors nor the server contact another host."""
 
 import re
 
@@ -6,18 +6,24 @@ POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'self'"
 )
-"""Browsers load nothing from another host, whatever Gradio's own page may ask for."""
+"""Content security policy: browsers load nothing from another host, whatever Gradio's own page asks for."""
 HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
 OUTSIDE = re.compile(
     rb"""<link[^>]*rel=["']?(?:preconnect|dns-prefetch)[^>]*>|<script[^>]*src=["']?https?:[^>]*>\s*</script>"""
 )
-"""What a policy does not prevent, or with an error: older Gradios have it, for their fonts and for frames."""
+"""Tags that the policy does not block, or blocks only with an error. Older versions of Gradio have them, for their
+fonts and for frames.
+"""
 FETCHING = ("=http", "proxy=")
-"""In paths by which Gradio fetches for a visitor from another host."""
+"""Parts of the paths through which Gradio fetches from another host for a visitor."""
 
 
 class Guard:
-    """ASGI around an application: see above."""
+    """ASGI middleware that does what the module docstring says.
+
+    Args:
+        app: The ASGI application.
+    """
 
     def __init__(self, app):
         self.app = app
@@ -33,7 +39,13 @@ class Guard:
 
 
 class Answer:
-    """Takes the messages of one answer, and sends them on; those of a page when it is whole."""
+    """Receives the messages of one answer and sends them on.
+
+    The messages of a page are sent when the page is complete.
+
+    Args:
+        send: The `send` of ASGI.
+    """
 
     def __init__(self, send):
         self.send, self.page, self.body = send, None, b""

@@ -1,4 +1,7 @@
-"""The page itself: what is on it and what follows when something is pressed. Imports Gradio."""
+"""The web page: its components, and what happens when one is pressed.
+
+It is built on Gradio, which this module imports.
+"""
 
 import html
 import threading
@@ -17,9 +20,9 @@ FACES = (
     ("alone: around them nothing is made up", "lanczos"),
 )
 SUFFIXES = [".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".tga", ".tif", ".tiff"]
-"""Of images that not every browser knows as such."""
+"""Suffixes of image files that not every browser recognizes as images."""
 WAITING = 8
-"""Presses that may wait for the one being done."""
+"""Number of presses that may wait for the current one."""
 HEAD = """
 <h1>Enlarge photographs of faces</h1>
 <p>Larger, and with the detail that faces usually have.</p>
@@ -27,24 +30,40 @@ HEAD = """
 have, not what this face had. Do not use it to tell who someone is.</div>
 """
 TO_RESULT = "() => { if (innerWidth < 700) document.querySelector('#result').scrollIntoView({behavior: 'smooth'}) }"
-"""On a phone it lies below what was pressed."""
+"""Scrolls to the result, because on a phone it lies below the button."""
 ENDS = "<div><span>faithful, soft</span><span>sharp, partly made up</span></div>"
 
 
 def names_and_paths(payload):
-    """What Gradio knows of uploaded files -> list of (path, name as it was)."""
+    """Read what Gradio knows of uploaded files.
+
+    Args:
+        payload: Gradio's list of files, or None.
+
+    Returns:
+        A list of (path, original name).
+    """
     return [(Path(one.path), one.orig_name or Path(one.path).name) for one in getattr(payload, "root", payload) or []]
 
 
 class Page:
-    """Builds the page around a `Desk`. Args: desk: that. weights: list of names and paths, the first is chosen."""
+    """Builds the page around a `Desk`.
+
+    Args:
+        desk: The `Desk`.
+        weights: List of names and paths. The first is selected.
+    """
 
     def __init__(self, desk, weights):
         self.desk, self.weights = desk, weights
         self._stops = {}
 
     def build(self):
-        """-> gradio.Blocks, to be launched with what `look` gives."""
+        """Build the page.
+
+        Returns:
+            `gradio.Blocks`, to be launched with what `look` returns.
+        """
         limits = self.desk.limits
         with gr.Blocks(title="mpsrgan", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as blocks:
             gr.HTML(HEAD, elem_id="head")
@@ -80,7 +99,7 @@ class Page:
         return blocks.queue(max_size=WAITING, default_concurrency_limit=1)
 
     def _wishes(self):
-        """What the user chooses -> components, in the order of `enlarge`'s arguments."""
+        """Build what the user chooses and return the components in the order of `enlarge`'s arguments."""
         words, has_realism, bicubic = about(self.weights[0])
         photographs = gr.File(
             label="Photographs",
@@ -89,7 +108,7 @@ class Page:
             height=170,
             elem_id="photographs",
         )
-        photographs.preprocess = names_and_paths  # Gradio's own ends it all for one file of another kind
+        photographs.preprocess = names_and_paths  # Gradio's own fails as a whole for one file of another type
         with gr.Group():
             scale = gr.Radio([(f"x{s}", s) for s in SCALES], value=4, label="Enlarge", elem_id="scale")
             with gr.Column(visible=has_realism, elem_id="realism-box") as box:
@@ -120,7 +139,7 @@ class Page:
         return [photographs, weights, realism, faithful, scale, faces]
 
     def _shown(self):
-        """What the user gets -> components, in the order of `_view`."""
+        """Build what the user gets and return the components in the order of `_view`."""
         problems = gr.HTML(visible=False, elem_id="problems")
         slider = gr.ImageSlider(
             label="Before and after: move the line",
@@ -155,7 +174,21 @@ class Page:
     def enlarge(
         self, photographs, weights, realism, faithful, scale, faces, request: gr.Request, progress=gr.Progress()
     ):
-        """The button: yields what to show, after each photograph."""
+        """Run what the button asks for.
+
+        Args:
+            photographs: List of (path, name).
+            weights: A name or a path.
+            realism: 0 to 1.
+            faithful: As in `mpsrgan.Upscaler`.
+            scale: Scale factor.
+            faces: A value of `FACES`.
+            request: Gradio's request.
+            progress: Gradio's progress bar.
+
+        Yields:
+            What to show, after each photograph.
+        """
         if not photographs:
             yield self._view([], ["Choose a photograph first."])
             return
@@ -176,17 +209,29 @@ class Page:
         yield self._view(done, problems)
 
     def stop(self, request: gr.Request):
-        """End what this visitor waits for."""
+        """Stop the work that this visitor waits for.
+
+        Args:
+            request: Gradio's request.
+        """
         if event := self._stops.get(request.session_hash):
             event.set()
 
     def choose(self, results, event: gr.SelectData):
-        """Show another result."""
+        """Show another result.
+
+        Args:
+            results: List of `Result`.
+            event: Gradio's event, which holds the index of the thumbnail.
+
+        Returns:
+            The pair (before, after) and the table of facts.
+        """
         chosen = results[event.index]
         return (chosen.before, chosen.after), facts_table(chosen.facts)
 
     def _view(self, results, problems, busy=False):
-        """Values of everything on the right, and of the two buttons; the newest result is shown."""
+        """Return the values of everything on the right and of the two buttons. The newest result is shown."""
         last = results[-1] if results else None
         return (
             list(results),
@@ -201,7 +246,14 @@ class Page:
 
 
 def facts_table(facts):
-    """{what: text} -> HTML."""
+    """Make the table of facts.
+
+    Args:
+        facts: {what: text}.
+
+    Returns:
+        HTML.
+    """
     rows = "".join(
         f"<tr><th scope=row>{html.escape(what)}</th><td>{html.escape(text)}</td></tr>" for what, text in facts.items()
     )
@@ -209,13 +261,24 @@ def facts_table(facts):
 
 
 def problem_list(problems):
-    """Texts -> HTML, empty for none."""
+    """Make the list of problems.
+
+    Args:
+        problems: List of texts.
+
+    Returns:
+        HTML, empty for no problems.
+    """
     items = "".join(f"<li>{html.escape(text)}</li>" for text in problems)
     return f'<div class="problems" role="alert"><ul>{items}</ul></div>' if items else ""
 
 
 def look():
-    """Keyword arguments of ``Blocks.launch``."""
+    """Return the theme and the style sheet of the page.
+
+    Returns:
+        Keyword arguments of `Blocks.launch`.
+    """
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     theme = gr.themes.Default(
         primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]

@@ -1,4 +1,8 @@
-"""Serving the page: before Gradio is imported it is told to report nothing; after it ended nothing of it is left."""
+"""The server of the web page.
+
+Before it imports Gradio, it sets the environment so that Gradio reports nothing. After it ends, no file of the session
+is left.
+"""
 
 import errno
 import os
@@ -13,7 +17,7 @@ from mpsrgan.web.desk import MEGABYTE, Desk
 from mpsrgan.web.guard import Guard
 
 PORT, PORTS = 7860, 100
-"""The first port that is tried, and how many after it, where none is named."""
+"""The first port to try where none is named, and the number of ports to try."""
 SETTINGS = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",
@@ -21,11 +25,18 @@ SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
-"""Of the environment."""
+"""Environment variables that are set before Gradio is imported."""
 
 
 def import_gradio():
-    """Imports Gradio. Raises: UserError where it is missing."""
+    """Import Gradio.
+
+    Returns:
+        The module.
+
+    Raises:
+        UserError: When Gradio is not installed.
+    """
     os.environ.update(SETTINGS)
     try:
         import gradio
@@ -36,7 +47,13 @@ def import_gradio():
 
 @contextmanager
 def workspace():
-    """A folder for all that is uploaded and made, which goes when this ends. Gradio is to be imported within."""
+    """Open a temporary folder for all uploads and results, which is deleted at the end.
+
+    Gradio must be imported within this context.
+
+    Yields:
+        The path of the folder.
+    """
     before = os.environ.get("GRADIO_TEMP_DIR")
     with tempfile.TemporaryDirectory(prefix="mpsrgan-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
@@ -48,11 +65,20 @@ def workspace():
 
 @contextmanager
 def served(weights, limits, *, host="127.0.0.1", port=None, backend="auto"):
-    """With it, the page's address, while it is served.
+    """Serve the page while the context is open.
 
-    Args: weights: list of those to choose from, the first is chosen. limits: `mpsrgan.web.desk.Limits`. port: None
-        takes the first free one from PORT on. backend: as of `mpsrgan.Upscaler`.
-    Raises: UserError for a port in use and a host that is none of this machine's.
+    Args:
+        weights: List of weights to choose from. The first is selected.
+        limits: `mpsrgan.web.desk.Limits`.
+        host: Address to serve at.
+        port: Port, or None for the first free one from `PORT` on.
+        backend: As in `mpsrgan.Upscaler`.
+
+    Yields:
+        The address of the page.
+
+    Raises:
+        UserError: When Gradio is not installed, the port is in use, or the host is not an address of this machine.
     """
     port = free_port(host, port)
     with workspace() as folder:
@@ -86,13 +112,24 @@ def served(weights, limits, *, host="127.0.0.1", port=None, backend="auto"):
 
 
 def wait():
-    """Until Ctrl-C."""
+    """Wait until Ctrl-C."""
     while True:
-        threading.Event().wait(1)  # without a limit Windows would not notice
+        threading.Event().wait(1)  # without a timeout, Windows would not notice Ctrl-C
 
 
 def free_port(host, port=None):
-    """The port that is asked for, else the first free one from PORT on. Raises: UserError as `served`."""
+    """Find a port to serve at.
+
+    Args:
+        host: Address to serve at.
+        port: Port, or None for the first free one from `PORT` on.
+
+    Returns:
+        The port.
+
+    Raises:
+        UserError: When the port is in use or not allowed, or the host is not an address of this machine.
+    """
     for one in [port] if port is not None else range(PORT, PORT + PORTS):
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, one, type=socket.SOCK_STREAM)[0]

@@ -1,4 +1,4 @@
-"""How the page looks. Nothing in it comes from another host: fonts are those of the visitor's system."""
+"""The style sheet of the page. It loads nothing from another host: the fonts are those of the visitor's system."""
 
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }

@@ -100,7 +100,7 @@ def test_a_known_data_set_is_divided_by_person(tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, told",
     [
-        (["--hr-size", "-4"], "expected one argument"),
+        (["--hr-size", "-4"], "argument --hr-size: '-4': expected a side"),
         (["--hr-size", "112x"], "argument --hr-size: '112x': expected a side"),
         (["--hr-size", "2x1x3"], "'2x1x3': expected a side such as 256, or WIDTHxHEIGHT"),
         (["--fit", "squash"], "argument --fit: invalid choice"),

@@ -360,7 +360,7 @@ def change_header(key, value=None):
         (r"header \('hr'", change_header("hr")),
         (r"header \(size 32", change_header("hr", 32.5)),
         (r"header \(hr 33 with lr 8", change_header("hr", [33, 33])),
-        (r"header \(hr 32x16 with lr 8", change_header("hr", [32, 16])),
+        (r"header \(hr 16x32 with lr 8", change_header("hr", [32, 16])),
         (r"header \('fit'", change_header("fit")),
         (r"header \(unknown fit", change_header("fit", "none")),
         (r"header \(zoom 2", change_header("zoom", 2)),

@@ -45,7 +45,8 @@ def test_a_run_keeps_the_precision_that_auto_meant(photos, tmp_path, monkeypatch
         experiment_script("mpsrgan_idoc").EXPERIMENT, [*map(str, words), "--out", str(tmp_path / "run")]
     )
     monkeypatch.setattr("mpsrgan.io.machine.choose_precision", lambda: ("mixed_bfloat16", "because"))
-    tiny = "--warm-start 0 --blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 8 --batch 2 --pixel-weight 1 --vgg-weight 0"
+    tiny = "--blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 8 --batch 2"
+    tiny += " --pixel-weight 1 --vgg-weight 0 --warm-start 0"
     assert run("--data", photos, *tiny.split(), "--steps", 1, "--precision", "auto") == 0
     assert "precision mixed_bfloat16: because" in capsys.readouterr().err
     assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["precision"] == "mixed_bfloat16"

@@ -72,7 +72,14 @@ def test_other_colour_models_are_converted(mode):
 
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
         flat = ImageCms.profileToProfile(flat, srgb, lab, outputMode="LAB")
-    got = reopened(flat if mode == "LAB" else flat.convert(mode), "TIFF")
+    flat = flat if mode == "LAB" else flat.convert(mode)
+    file = io.BytesIO()
+    flat.save(file, "TIFF")
+    try:
+        Image.open(file).load()
+    except OSError as error:
+        pytest.skip(f"this Pillow cannot read its own TIFF of mode {mode}: {error}")
+    got = reopened(flat, "TIFF")
     assert np.abs(got.astype(int) - (200, 100, 50)).max() <= 3
 
 
