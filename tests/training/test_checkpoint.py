@@ -141,7 +141,7 @@ def test_a_checkpoint_of_another_network_is_an_error(trained, tmp_path):
 
 def test_an_unwritable_folder_is_one_line_and_leaves_nothing(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="could not be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         Checkpoints(tmp_path / "file").save(trained, 1)
 
 
