@@ -36,7 +36,7 @@ class VideoReport:
         rate: Frames per second, a Fraction. It is the mean where the rate varies.
         width: Width in pixels.
         height: Height in pixels.
-        audio: "copied", "none", or "left out: " and the reason.
+        audio: "copied", "none", or what was left out and why, such as "left out: " and the reason.
         skipped: Number of packets of the input that could not be decoded.
         stopped: Why the input could not be read to its end, or None.
     """

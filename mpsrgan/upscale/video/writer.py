@@ -29,7 +29,7 @@ class Audio:
         end: Time in seconds from which packets are left out, or None.
 
     Attributes:
-        words: "copied", "none", or "left out: " and the reason.
+        words: "copied", "none", or what was left out and why, such as "left out: " and the reason.
     """
 
     def __init__(self, path, output, first, end):
