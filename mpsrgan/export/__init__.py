@@ -1,4 +1,7 @@
-"""Generators as files for other runtimes: ONNX, LiteRT, TensorFlow's SavedModel and OpenVINO."""
+"""Export of generators to files for other runtimes: ONNX, LiteRT, SavedModel of TensorFlow, and OpenVINO.
+
+The formats are in `mpsrgan.export.formats`. Every file is checked with `mpsrgan.export.check` before it appears.
+"""
 
 import os
 import tempfile
@@ -12,13 +15,19 @@ from mpsrgan.io.reading import list_images
 
 SIZE = (64, 64)
 LARGEST_DIFFERENCE = 1.0
-"""In gray levels, that a file may differ from Keras unless it is quantised."""
+"""Largest difference from Keras in gray levels that a file may have unless it is quantized."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export_generator` made: format (a key of FORMATS), megabytes, difference (`check.Difference` from Keras),
-    sizes (of the pictures it was taken on), and photos (how many, dB of Keras, dB of the file), or None.
+    """What `export_generator` wrote.
+
+    Attributes:
+        format: A key of `mpsrgan.export.formats.FORMATS`.
+        megabytes: Size of the export.
+        difference: Difference from Keras, a `mpsrgan.export.check.Difference`.
+        sizes: (height, width) of the pictures on which the difference was measured.
+        photos: (number of photographs, PSNR in dB of Keras, PSNR in dB of the file), or None.
     """
 
     format: str
@@ -29,20 +38,27 @@ class Exported:
 
 
 def export_generator(source, out, format=None, *, size=SIZE, quantise=None, photos=None):
-    """Write a generator for another runtime, run it there, and only then let it appear -> Exported.
+    """Write a generator for another runtime, run it there, and only then let the file appear.
 
-    What is written maps float32 images (batch, height, width, channels) in [-1, 1] to (batch, scale height, scale
-    width, channels); LiteRT takes one image of one size.
+    The file maps float32 images (batch, height, width, channels) in [-1, 1] to (batch, scale height, scale width,
+    channels). A LiteRT file takes one image of one size. What already lies at `out` is replaced only if it has the same
+    format.
 
     Args:
-        source: .h5 file or name, as in ``load_generator``.
-        out: path of the file, or of a folder for "saved_model". OpenVINO's weights go beside it, in a .bin file.
-        format: a key of ``mpsrgan.export.formats.FORMATS``; None: what the suffix of `out` says.
-        size: side or (height, width) in pixels: what LiteRT takes, and what every file is tried on.
+        source: Path of a .h5 file or a name, as in `mpsrgan.load_generator`.
+        out: Path of the file, or of a folder for "saved_model". The weights of OpenVINO go into a .bin file beside it.
+        format: A key of `mpsrgan.export.formats.FORMATS`. None takes the format that the suffix of `out` tells.
+        size: Side or (height, width) in pixels. LiteRT takes images of this size, and every file is checked on it.
         quantise: "float16" or "dynamic" (8-bit weights), for LiteRT.
-        photos: folder of photographs to measure Keras and the file on (`check.against_truth`).
-    Raises: UserError for what cannot be exported, and if a file that is not quantised differs from Keras by more than
-        a gray level. What lies at `out` is replaced only if it is of the same format.
+        photos: Folder of photographs on which Keras and the file are measured with
+            `mpsrgan.export.check.against_truth`.
+
+    Returns:
+        The `Exported` file.
+
+    Raises:
+        UserError: When the generator cannot be exported, when a file that is not quantized differs from Keras by more
+            than a gray level, or when `out` exists and does not have the same format.
     """
     from mpsrgan.export.formats import FORMATS
     from mpsrgan.hub.h5 import weights_file
@@ -85,7 +101,7 @@ def _write_and_try(format, generator, made, size, quantise, photos):
                 photos = against_truth((generator, run), photos, size, generator.scale, generator.channels)
         except (UserError, OSError):
             raise
-        except Exception as error:  # each library has its own
+        except Exception as error:  # each library raises its own types
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise UserError(f"{generator.path}: cannot be exported to {format} ({reason})") from None
     bytes = sum(file.stat().st_size for file in made.parent.rglob("*") if file.is_file())
@@ -94,9 +110,9 @@ def _write_and_try(format, generator, made, size, quantise, photos):
 
 @contextmanager
 def _appearing(out):
-    """Gives a path in a folder of its own; everything in that folder goes to where `out` is, unless there is an error.
+    """Yield a path in a temporary folder, and move all files of that folder to where `out` is unless an error occurs.
 
-    An earlier folder at `out` goes away.
+    An earlier folder at `out` is deleted.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -106,14 +122,18 @@ def _appearing(out):
             yield made
             if out.is_dir():
                 os.replace(out, Path(folder, "earlier"))
-            for file in sorted(made.parent.iterdir()):  # OpenVINO's .bin before its .xml
+            for file in sorted(made.parent.iterdir()):  # OpenVINO's .bin comes before its .xml
                 os.replace(file, out.parent / file.name)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
 def _format(out, format, formats):
-    """The format that is meant. Raises: UserError for one that is unknown, or does not go with the name of `out`."""
+    """Return the requested format.
+
+    Raises:
+        UserError: When the format is unknown, or does not fit the name of `out`.
+    """
     by_suffix = {kind.suffix: name for name, kind in formats.items()}
     if format is None and out.suffix not in by_suffix:
         raise UserError(
@@ -129,7 +149,11 @@ def _format(out, format, formats):
 
 
 def _check_place(out, kind):
-    """Raises: UserError if something else than an earlier export lies where this one goes."""
+    """Check that nothing but an earlier export lies where this one goes.
+
+    Raises:
+        UserError: When something else lies there.
+    """
     beside = out.with_suffix(".bin")
     if kind.suffix == ".xml" and beside.exists() and not out.exists():
         raise UserError(f"{beside}: exists and would be overwritten; name another output")
@@ -146,4 +170,4 @@ def _check_place(out, kind):
 def _begins(path, bytes):
     with open(path, "rb") as file:
         head = file.read(8)
-    return head.startswith(bytes) or head[4:] == bytes  # LiteRT's lies behind an offset
+    return head.startswith(bytes) or head[4:] == bytes  # LiteRT has its mark behind an offset

@@ -1,4 +1,4 @@
-"""Is what was exported the same network? Measured by running it in its own runtime."""
+"""A check that an exported file is the same network, which runs the file in its own runtime."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,18 @@ from mpsrgan.io.reading import ImageError, list_images, open_image
 from mpsrgan.metrics.images import psnr
 
 ODD = (37, 50)
-"""(height, width) of a second picture, for formats that take any."""
+"""(height, width) in pixels of a second picture, for formats that take any size."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Between two outputs, in gray levels of 0..255 before rounding. psnr: in dB with a peak of 255, inf if equal."""
+    """The difference between two outputs, in gray levels of 0..255 before rounding.
+
+    Attributes:
+        largest: Largest absolute difference.
+        mean: Mean absolute difference.
+        psnr: PSNR in dB with a peak of 255, inf for equal outputs.
+    """
 
     largest: float
     mean: float
@@ -25,10 +31,19 @@ class Difference:
 
 
 def compare(ours, theirs, sizes, channels):
-    """How far two functions (1, H, W, C) -> (1, sH, sW, C) in [-1, 1] are apart on a face -> Difference.
+    """Measure how far two functions are apart on a face.
 
-    Args: sizes: (height, width) of the inputs, over all of which is measured. channels: C.
-    Raises: UserError if one of them gives NaN, or they disagree about the shape.
+    Args:
+        ours: Function that maps float32 (1, H, W, C) to (1, sH, sW, C), both in [-1, 1].
+        theirs: Another such function.
+        sizes: (height, width) of the inputs, in pixels. The result covers all of them.
+        channels: C.
+
+    Returns:
+        The `Difference`.
+
+    Raises:
+        UserError: When one of the functions returns NaN or infinity, or their outputs differ in shape.
     """
     apart = []
     for size in sizes:
@@ -46,18 +61,40 @@ def compare(ours, theirs, sizes, channels):
 
 
 def face(size, channels):
-    """uint8 (height, width, channels): a face of NASA's (public domain), which comes with scikit-image."""
+    """Return a face at any size.
+
+    It comes from a photograph by NASA (public domain) that is part of scikit-image.
+
+    Args:
+        size: (height, width) in pixels.
+        channels: 3 for RGB, 1 for gray.
+
+    Returns:
+        uint8 array (height, width, channels).
+    """
     from skimage.data import astronaut
 
     return as_channels(resize(astronaut()[40:180, 155:295], size), channels)
 
 
 def against_truth(functions, folder, size, scale, channels):
-    """Mean PSNR in dB of each function's results against photographs -> (how many, dB, dB, ...).
+    """Measure the mean PSNR of the results of functions against photographs.
 
-    The largest window of size's shape in the middle of each photograph becomes a truth of `scale` times `size`, and
-    that, reduced by antialiased bicubic, the input. Args: functions: as in `compare`. size: (height, width).
-    Raises: UserError if there is no photograph in `folder`.
+    The largest centered window with the shape of `size` is cropped from each photograph. It is resized to `scale` times
+    `size` as the truth, and the truth is downscaled by the antialiased bicubic filter as the input.
+
+    Args:
+        functions: Functions as in `compare`.
+        folder: Folder of photographs.
+        size: (height, width) of the inputs, in pixels.
+        scale: Scale factor of the functions.
+        channels: 3 for RGB, 1 for gray.
+
+    Returns:
+        The number of photographs, followed by the mean PSNR in dB of each function.
+
+    Raises:
+        UserError: When the folder holds no photograph that can be read.
     """
     scores = []
     for path in list_images(folder):

@@ -1,4 +1,7 @@
-"""What a generator can be exported to: how each format is written, and how its own runtime runs it."""
+"""The formats that a generator can be exported to.
+
+For each format there is a function that writes it and a function that runs it in its own runtime.
+"""
 
 import importlib.util
 import os
@@ -20,13 +23,19 @@ QUANTISE = ("float16", "dynamic")
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """One export format.
 
-    suffix: of its file; "" for a folder. extra: of pip, which brings packages; packages: what is imported.
-    write: function (KerasGenerator, target, size, quantise). load: function target -> function that maps a float32
-    array (1, H, W, C) to (1, sH, sW, C), in the format's own runtime. begins: how a file of it does, for telling what
-    may be replaced; of a folder, what lies in it. fixed: it takes images of one size alone. tensorflow: Keras has to
-    run on it.
+    Attributes:
+        suffix: Suffix of its files, "" for a folder.
+        extra: Extra of pip that installs its packages.
+        packages: Names of the packages that it imports.
+        write: Function of (KerasGenerator, target, size, quantise) that writes the file.
+        load: Function of a target that loads the file into the runtime of the format. It returns a function that maps
+            float32 (1, H, W, C) to (1, sH, sW, C).
+        begins: First bytes of its files, or the name of a file in its folders. They tell whether a file may be
+            replaced.
+        fixed: Whether it takes images of one size only.
+        tensorflow: Whether Keras has to run on TensorFlow to write it.
     """
 
     suffix: str
@@ -39,14 +48,28 @@ class Format:
     tensorflow: bool = False
 
     def check_packages(self, name):
-        """Raises: UserError unless the packages of the format called `name` are installed."""
+        """Check that the packages of the format are installed.
+
+        Args:
+            name: Name of the format.
+
+        Raises:
+            UserError: When one is missing.
+        """
         if missing := [package for package in self.packages if not importlib.util.find_spec(package)]:
             raise UserError(
                 f'{name} needs {" and ".join(missing)}, not installed here; pip install "mpsrgan[{self.extra}]"'
             )
 
     def check_backend(self, name):
-        """Raises: UserError unless Keras runs on a backend that can write the format called `name`."""
+        """Check that Keras runs on a backend that can write the format.
+
+        Args:
+            name: Name of the format.
+
+        Raises:
+            UserError: When it runs on another backend.
+        """
         import keras
 
         if self.tensorflow and keras.backend.backend() != "tensorflow":
@@ -72,7 +95,7 @@ def _load_saved_model(target):
 
 
 def _write_litert(generator, target, size, quantise):
-    """Images of any size would need operations of TensorFlow's, which LiteRT's plain interpreter has not."""
+    """Write one image size, because any size would need TensorFlow operations that LiteRT's plain interpreter lacks."""
     import keras
     import tensorflow
 
@@ -93,14 +116,14 @@ def _load_litert(target):
 
 
 def _write_openvino(generator, target, size, quantise):
-    """By way of ONNX, because that keeps any height and width on every backend and needs no TensorFlow."""
+    """Convert by way of ONNX, which keeps any height and width on every backend and needs no TensorFlow."""
     openvino = _import_openvino()
     model = openvino.Core().read_model(model=generator.to_onnx().SerializeToString())
     openvino.save_model(model, str(target), compress_to_fp16=False)
 
 
 def _load_openvino(target):
-    """In float32: by itself OpenVINO computes in bfloat16 where the processor can, some gray levels off."""
+    """Load in float32, because OpenVINO's default is bfloat16 where the processor has it, some gray levels off."""
     openvino = _import_openvino()
     precision = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(target), "CPU", precision)
@@ -108,7 +131,7 @@ def _load_openvino(target):
 
 
 def _import_openvino():
-    """Without openvino_telemetry, which reports every import to OpenVINO's makers; it does without."""
+    """Import OpenVINO without openvino_telemetry, which is optional and reports every import to OpenVINO's makers."""
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
 
@@ -127,7 +150,7 @@ FORMATS = {
 
 @contextmanager
 def silence():
-    """Holds back what libraries write to stdout and stderr, from Python and from C++."""
+    """Hold back what libraries write to stdout and stderr, from Python and from C++."""
     real = os.dup(1), os.dup(2)
     with tempfile.TemporaryFile() as held, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         for place in (1, 2):

@@ -1,7 +1,9 @@
-"""Which part of a photograph a face encoder sees: found once, in the true image, and then cut from all its versions.
+"""Views: the part of a photograph that a face encoder sees.
 
-`faces.find(hr)` gives a view or None, and `view(image)` that part of any version of the same photograph, whatever its
-size: the versions differ in their pixels alone, never in where the face is taken to be. Images are uint8 (H, W, 3) RGB.
+A view is found once, in the true image, and then cut from all versions of the photograph. `faces.find(hr)` returns a
+view or None. `view(image)` returns that part of any version of the same photograph, whatever its size. So the versions
+differ in their pixels alone, never in where the face is. Images are uint8 RGB arrays (H, W, 3). The detector is YuNet,
+by OpenCV.
 """
 
 from dataclasses import dataclass
@@ -27,13 +29,21 @@ CONFIDENCE = 0.5
 TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
 )
-"""(x, y) of the eyes, the nose and the corners of the mouth, left to right, in a face of 112x112: what SFace and most
-encoders were trained on (ArcFace, Deng et al. 2019; the same numbers as in cv2.FaceRecognizerSF.alignCrop)."""
+"""(x, y) of the eyes, the nose, and the corners of the mouth, from left to right, in a face of 112x112 pixels. SFace
+and most other encoders were trained on faces aligned to these points. Source: ArcFace (Deng et al. 2019);
+`cv2.FaceRecognizerSF.alignCrop` has the same numbers."""
 
 
 @dataclass(frozen=True)
 class Central:
-    """The middle `share` of each side, 0..1, of every photograph: for sets in which all faces lie alike."""
+    """The center of every photograph, for data sets in which all faces lie at the same place.
+
+    Attributes:
+        share: Share of each side that the views keep, above 0 and at most 1.
+
+    Raises:
+        UserError: When the share is outside this range.
+    """
 
     share: float
 
@@ -43,23 +53,43 @@ class Central:
 
     @property
     def words(self):
+        """The choice of the part in words."""
         return f"the middle {self.share:.0%} of each side"
 
     def find(self, hr):
-        """The view of the middle, never None."""
+        """Find the view of the center.
+
+        Args:
+            hr: The true image, uint8 (H, W, 3).
+
+        Returns:
+            A `CentralView`, never None.
+        """
         height, width = np.shape(hr)[:2]
         return CentralView((height, width), tuple(max(1, round(self.share * side)) for side in (height, width)))
 
 
 @dataclass(frozen=True)
 class CentralView:
-    """size: (height, width) of the true image. part: of its middle."""
+    """A view of the center of a photograph.
+
+    Attributes:
+        size: (height, width) of the true image, in pixels.
+        part: (height, width) of the center that the view keeps, in pixels.
+    """
 
     size: tuple
     part: tuple
 
     def __call__(self, image):
-        """uint8 (H, W, 3), brought to the true image's size if it has another -> uint8 (*part, 3)."""
+        """Crop the center of one version of the photograph.
+
+        Args:
+            image: uint8 (H, W, 3). It is resized to the size of the true image if it has another.
+
+        Returns:
+            uint8 array (*part, 3).
+        """
         top, left = ((side - part) // 2 for side, part in zip(self.size, self.part))
         return _brought_to(image, self.size)[top : top + self.part[0], left : left + self.part[1]]
 
@@ -69,7 +99,16 @@ def _brought_to(image, size):
 
 
 class YuNet:
-    """A face detector (Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector"), from the OpenCV zoo, MIT."""
+    """A face detector from the OpenCV zoo, under the MIT license.
+
+    Attributes:
+        source: File that the weights were read from, in words.
+
+    Raises:
+        UserError: When the weights are not available, or the file is not YuNet.
+
+    Source: Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector".
+    """
 
     def __init__(self):
         path = WEIGHTS.path()
@@ -84,17 +123,35 @@ class YuNet:
         self.source = describe(path)
 
     def __call__(self, image):
-        """uint8 (H, W, 3) RGB -> float (N, 15): a face a row, its box (x, y, width, height), five points (x, y) as in
-        TEMPLATE, and the confidence; in pixels of the image, the first one's centre being 0."""
+        """Detect the faces of an image.
+
+        Args:
+            image: uint8 RGB array (H, W, 3).
+
+        Returns:
+            float array (N, 15) with one row for each face. A row holds the box (x, y, width, height), five points (x,
+                y) in the order of `TEMPLATE`, and the confidence. The unit is pixels of the image, and 0 is the center
+                of the first pixel.
+        """
         self._net.setInputSize(image.shape[1::-1])
         _, faces = self._net.detect(np.ascontiguousarray(image[..., ::-1]))
         return np.zeros((0, 15)) if faces is None else faces.astype(float)
 
 
 class Aligned:
-    """The face turned, moved and scaled so that eyes, nose and mouth lie where encoders expect them.
+    """Views of the face, rotated, moved, and scaled so that eyes, nose, and mouth lie where encoders expect them.
 
-    side: of the square views. detector: function as YuNet's, which is taken (and downloaded, if need be) if None.
+    Args:
+        side: Side of the square views, in pixels.
+        detector: Function like `YuNet`. None takes `YuNet`, whose weights are downloaded if needed.
+
+    Attributes:
+        side: Side of the square views, in pixels.
+        detector: The face detector.
+        words: The choice of the part in words.
+
+    Raises:
+        UserError: When the weights of `YuNet` are not available.
     """
 
     def __init__(self, side=112, detector=None):
@@ -103,9 +160,15 @@ class Aligned:
         self.words = f"the face turned and scaled to {side}x{side} pixels by its landmarks"
 
     def find(self, hr):
-        """The view of the largest and most central face, or None if no face is found.
+        """Find the view of the largest and most central face.
 
-        It is looked for at 320 pixels on the longer side: YuNet sees faces of about 10 to 300 pixels.
+        The image is searched at 320 pixels on its longer side, because YuNet sees faces of about 10 to 300 pixels.
+
+        Args:
+            hr: The true image, uint8 (H, W, 3).
+
+        Returns:
+            An `AlignedView`, or None when no face is found.
         """
         height, width = size = np.shape(hr)[:2]
         zoom = DETECTION_SIDE / max(size)
@@ -115,7 +178,7 @@ class Aligned:
             return None
         boxes, points = faces[:, :4], faces[:, 4:14].reshape(-1, 5, 2)
         middle = np.array(looked_at[::-1]) / 2
-        off = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - middle, axis=1) / np.linalg.norm(middle)  # corners: 1
+        off = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - middle, axis=1) / np.linalg.norm(middle)  # 1 at a corner
         best = np.argmax(boxes[:, 2:].prod(1) * (1 - off))
         ratio = np.array([width / looked_at[1], height / looked_at[0]])
         target = (TEMPLATE + 0.5) * self.side / 112 - 0.5
@@ -124,17 +187,29 @@ class Aligned:
 
 @dataclass(frozen=True)
 class AlignedView:
-    """size: (height, width) of the true image. side: of the view. matrix: (2, 3), from its pixels to the view's."""
+    """A view of an aligned face.
+
+    Attributes:
+        size: (height, width) of the true image, in pixels.
+        side: Side of the view, in pixels.
+        matrix: float array (2, 3), which maps pixels of the true image to pixels of the view.
+    """
 
     size: tuple
     side: int
     matrix: np.ndarray
 
     def __call__(self, image):
-        """uint8 (H, W, 3) -> uint8 (side, side, 3); what lies outside the image repeats its edge.
+        """Cut the aligned face from one version of the photograph.
 
-        First the image is brought to the true image's size, or to the view's scale where that is smaller: warping does
-        not smooth before it reduces, `resize` does.
+        The image is first resized to the size of the true image, or to the scale of the view where that is smaller.
+        Warping does not smooth before it downscales, but `mpsrgan.io.images.resize` does.
+
+        Args:
+            image: uint8 (H, W, 3).
+
+        Returns:
+            uint8 array (side, side, 3). Outside of the image, the pixels of its edge are repeated.
         """
         zoom = min(1.0, np.hypot(*self.matrix[:, 0]))
         size = tuple(max(1, round(zoom * side)) for side in self.size)
@@ -151,9 +226,18 @@ class AlignedView:
 
 
 def similarity(points, target):
-    """The turn, scale and shift that bring points (N, 2) closest to target (N, 2), in squares -> float (2, 3).
+    """Compute the rotation, scale, and shift that bring points closest to their targets, in the sense of least squares.
 
-    Umeyama 1991 for the plane, without mirroring: with points as complex numbers it is one division.
+    Mirroring is left out. With points as complex numbers the solution is one division.
+
+    Args:
+        points: float (N, 2), each (x, y).
+        target: float (N, 2), where the points should lie.
+
+    Returns:
+        float array (2, 3), a matrix that maps the points.
+
+    Source: Umeyama 1991, for the plane.
     """
     points, target = (np.asarray(each, float) @ (1, 1j) for each in (points, target))
     from_middle = points - points.mean()

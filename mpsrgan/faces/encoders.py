@@ -1,6 +1,6 @@
-"""Does a restored face still belong to its person? Encoders of identity, and paper 003's Table II.
+"""Face encoders, which measure whether a restored face still shows the same person, and Table II of paper 003.
 
-Importing this package imports neither Keras nor OpenCV.
+Importing this module imports neither Keras nor OpenCV.
 """
 
 from typing import Protocol
@@ -11,10 +11,15 @@ from mpsrgan.errors import UserError
 
 
 class Encoder(Protocol):
-    """A network that turns a face into a vector: the closer two vectors, the more alike the faces.
+    """A network that turns a face into a vector.
 
-    name: as in ENCODERS. size: of a vector. terms: licence of the weights, in a line. source: the file they were read
-    from, for results.
+    The closer two vectors are, the more alike the faces are.
+
+    Attributes:
+        name: Name of the encoder, a key of `ENCODERS`.
+        size: Length of a vector.
+        terms: License of the weights, in one line.
+        source: File that the weights were read from, for reports.
     """
 
     name: str
@@ -23,7 +28,14 @@ class Encoder(Protocol):
     source: str
 
     def encode(self, images):
-        """uint8 (N, H, W, 3) RGB faces, already cropped and aligned, any H and W -> float32 (N, size), of length 1."""
+        """Encode faces.
+
+        Args:
+            images: uint8 RGB faces (N, H, W, 3), already cropped and aligned, of any H and W.
+
+        Returns:
+            float32 array (N, size), whose rows have length 1.
+        """
 
 
 def _sface():
@@ -39,35 +51,61 @@ def _facenet():
 
 
 ENCODERS = {"sface": _sface, "facenet": _facenet}
-"""Name -> function that finds the weights and returns an Encoder. FaceNet is paper 003's; SFace can be downloaded."""
+"""Functions by name, each of which finds the weights and returns an `Encoder`. Paper 003 uses FaceNet. SFace can be
+downloaded."""
 
 
 def load_encoder(name):
-    """The Encoder of that name, ready to use. Raises: UserError for another name, or if its weights cannot be had."""
+    """Load a face encoder.
+
+    Args:
+        name: A key of `ENCODERS`.
+
+    Returns:
+        The `Encoder`, ready to use.
+
+    Raises:
+        UserError: When the name is unknown, or the weights are not available.
+    """
     if name not in ENCODERS:
         raise UserError(f"unknown face encoder {name!r}: use one of {', '.join(ENCODERS)}")
     return ENCODERS[name]()
 
 
 def distances(encoder, base, others):
-    """L2 distances, 0..2, from the encoding of `base` (H, W, 3) to those of `others` (N, H, W, 3) -> float32 (N,).
+    """Measure how far the encodings of faces are from the encoding of one face.
 
-    Paper 003, section IV.B: "we measured L2 distance between the encoded images". All images are uint8 RGB; base and
-    others may differ in size.
+    Args:
+        encoder: An `Encoder`.
+        base: uint8 RGB image (H, W, 3).
+        others: uint8 RGB images (N, H, W, 3), which may differ in size from `base`.
+
+    Returns:
+        float32 array (N,) of L2 distances, each in 0..2.
+
+    Source: paper 003, section IV.B: "we measured L2 distance between the encoded images".
     """
     return np.linalg.norm(encoder.encode(others) - encoder.encode(np.asarray(base)[None]), axis=1)
 
 
 def verification_table(encoder, people, networks, degrade=None):
-    """Paper 003's Table II: how far restored photos of a person lie from that person's untouched photo.
+    """Compute Table II of paper 003, the distances of restored photographs from an untouched one.
+
+    Every photograph of a person is compared with that person's first photograph.
 
     Args:
-        people: {person: [base, photo, ...]}, uint8 (H, W, 3). The first stays as it is. The others, all of one size,
-            are what the networks take, unless `degrade` makes it of them.
-        networks: {name: function uint8 (N, h, w, 3) -> uint8 (N, H, W, 3)}.
-        degrade: function uint8 (N, H, W, 3) -> uint8 (N, h, w, 3), or None if the others are low resolution already.
-    Returns: {person: {network's name: [distance of image 1, of image 2, ...]}}.
-    Raises: UserError for a person with fewer than two photos.
+        encoder: An `Encoder`.
+        people: {person: [base, photo, ...]}, each a uint8 array (H, W, 3). The base stays as it is. The others all have
+            one size. They are the lr images that the networks take, unless `degrade` makes these from them.
+        networks: {name: function}. Each function maps uint8 (N, h, w, 3) to uint8 (N, H, W, 3).
+        degrade: Function that maps uint8 (N, H, W, 3) to uint8 (N, h, w, 3), or None if the others are lr images
+            already.
+
+    Returns:
+        {person: {name of the network: [distance of image 1, distance of image 2, ...]}}.
+
+    Raises:
+        UserError: When a person has fewer than two photographs.
     """
     rows = {}
     for person, (base, *others) in people.items():
@@ -80,6 +118,17 @@ def verification_table(encoder, people, networks, degrade=None):
 
 
 def relative_change(rows, before, after):
-    """Change of the mean distance from network `before` to network `after`; paper 003 reports -0.22 for 1 -> 4."""
+    """Compute the relative change of the mean distance from one network to another.
+
+    Paper 003 reports -0.22 from its network 1 to its network 4.
+
+    Args:
+        rows: What `verification_table` returns.
+        before: Name of the first network.
+        after: Name of the second network.
+
+    Returns:
+        The change, as a share of the mean distance of the first network. Below 0 means closer to the person.
+    """
     mean = lambda name: np.mean([distance for row in rows.values() for distance in row[name]])
     return float(mean(after) / mean(before) - 1)

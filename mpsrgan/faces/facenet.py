@@ -1,4 +1,4 @@
-"""FaceNet, 128-d (Schroff et al. 2015), as an encoder of faces; the network is `mpsrgan.models.facenet`."""
+"""FaceNet with 128 dimensions (Schroff et al. 2015) as a face encoder, built on `mpsrgan.models.facenet`."""
 
 import numpy as np
 
@@ -8,7 +8,17 @@ from mpsrgan.models.facenet import SIDE, WEIGHTS, build_facenet, load_weights, w
 
 
 class FaceNet:
-    """An Encoder."""
+    """The face encoder of paper 003, an `mpsrgan.faces.encoders.Encoder`.
+
+    Attributes:
+        name: "facenet".
+        size: 128, the length of a vector.
+        terms: License of the weights, in one line.
+        source: File that the weights were read from, in words.
+
+    Raises:
+        UserError: When the weights are not available.
+    """
 
     name = "facenet"
     size = 128
@@ -24,7 +34,14 @@ class FaceNet:
         self.source = describe(path)
 
     def encode(self, images):
-        """uint8 (N, H, W, 3) RGB faces -> float32 (N, 128), each of length 1."""
-        # One by one: a batch of another size is compiled anew (6 s in JAX), and on a CPU it is hardly faster.
+        """Encode faces.
+
+        Args:
+            images: uint8 RGB faces (N, H, W, 3), of any H and W.
+
+        Returns:
+            float32 array (N, 128), whose rows have length 1.
+        """
+        # One by one, because each new batch size is compiled again (6 s in JAX), and on a CPU a batch is hardly faster.
         vectors = [self._model.predict_on_batch(whiten(face[None])) for face in prepare(images, SIDE)]
         return unit(np.reshape(vectors, (-1, self.size)))

@@ -1,7 +1,10 @@
-"""SFace (Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition"), by OpenCV.
+"""SFace as a face encoder, built on OpenCV.
 
-A MobileFaceNet of 128 outputs, from the OpenCV zoo. It was trained on faces of 112x112 whose eyes, nose and mouth
-were moved to fixed points; here the caller aligns, so images of one sort are to be compared with their like.
+The network is a MobileFaceNet with 128 outputs from the OpenCV zoo. It was trained on faces of 112x112 pixels whose
+eyes, nose, and mouth were moved to fixed points. Here the caller aligns the faces, so compare only images that were
+aligned in the same way.
+
+Source: Zhong et al. 2021, "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition".
 """
 
 import cv2
@@ -24,7 +27,20 @@ WEIGHTS = opencv_zoo(
 
 
 class SFace:
-    """An Encoder. The same vectors as cv2.FaceRecognizerSF.feature, which also warns about targets on every start."""
+    """The face encoder of the OpenCV zoo, an `mpsrgan.faces.encoders.Encoder`.
+
+    It computes the same vectors as `cv2.FaceRecognizerSF.feature`, which also prints warnings about targets at every
+    start.
+
+    Attributes:
+        name: "sface".
+        size: 128, the length of a vector.
+        terms: License of the weights, in one line.
+        source: File that the weights were read from, in words.
+
+    Raises:
+        UserError: When the weights are not available, or the file is not SFace.
+    """
 
     name = "sface"
     size = 128
@@ -42,11 +58,18 @@ class SFace:
         self.source = describe(path)
 
     def encode(self, images):
-        """uint8 (N, H, W, 3) RGB faces -> float32 (N, 128), each of length 1."""
+        """Encode faces.
+
+        Args:
+            images: uint8 RGB faces (N, H, W, 3), of any H and W.
+
+        Returns:
+            float32 array (N, 128), whose rows have length 1.
+        """
         vectors = [self._forward(face) for face in prepare(images, SIDE)]
         return unit(np.reshape(vectors, (-1, self.size)))
 
     def _forward(self, face):
-        # RGB as it is: FaceRecognizerSF takes BGR and swaps it, because the network was trained on RGB, 0..255.
+        # No swap here. FaceRecognizerSF takes BGR and swaps it, because the network was trained on RGB in 0..255.
         self._net.setInput(cv2.dnn.blobFromImage(face, 1.0, (SIDE, SIDE), (0, 0, 0), swapRB=False, crop=False))
         return self._net.forward()[0].copy()

@@ -1,4 +1,4 @@
-"""What every encoder does before and after its network."""
+"""The steps that every encoder takes before and after its network."""
 
 import numpy as np
 
@@ -6,7 +6,21 @@ from mpsrgan.io.images import resize
 
 
 def prepare(images, side):
-    """uint8 (N, H, W, 3) -> uint8 (N, side, side, 3), bicubic and antialiased. What every encoder does first."""
+    """Resize faces for the network of an encoder, with Pillow's antialiased bicubic filter.
+
+    Every encoder does this first.
+
+    Args:
+        images: uint8 faces (N, H, W, 3).
+        side: Height and width that the network takes, in pixels.
+
+    Returns:
+        uint8 array (N, side, side, 3).
+
+    Raises:
+        TypeError: When the images are not uint8.
+        ValueError: When they are not a batch (N, H, W, 3).
+    """
     images = np.asarray(images)
     if images.dtype != np.uint8:
         raise TypeError(f"an encoder takes uint8 in 0..255, not {images.dtype}; use to_uint8 first")
@@ -16,6 +30,15 @@ def prepare(images, side):
 
 
 def unit(vectors):
-    """Rows scaled to length 1, float32. What every encoder does last."""
+    """Scale the rows of an array to length 1.
+
+    Every encoder does this last.
+
+    Args:
+        vectors: Array (N, D).
+
+    Returns:
+        float32 array (N, D).
+    """
     vectors = np.asarray(vectors, "float32")
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

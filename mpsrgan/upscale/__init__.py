@@ -1,4 +1,7 @@
-"""Any image in, a larger one out. Keras is imported when an Upscaler needs it, not with this package."""
+"""Upscaling of any image with a generator.
+
+Keras is imported when an `Upscaler` needs it, not with this package.
+"""
 
 from mpsrgan.upscale.upscaler import Restored, Upscaler
 

@@ -1,4 +1,7 @@
-"""What computes a generator: Keras, or onnxruntime, which needs no Keras and so starts in a fraction of the time."""
+"""Generators on Keras or on onnxruntime.
+
+onnxruntime does not need Keras, so it starts in a fraction of the time.
+"""
 
 import importlib.util
 import json
@@ -16,19 +19,35 @@ from mpsrgan.models.onnx import FORMAT, METADATA, import_onnx, to_onnx
 
 BACKENDS = ("auto", "keras", "onnx")
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
-"""What a generator tells of itself, in a .onnx file too."""
+"""What a generator tells about itself, also in a .onnx file."""
 CACHED_FILES = 20
-"""Converted generators that the cache keeps; the oldest go first."""
+"""Number of converted generators that the cache keeps. The oldest are deleted first."""
 GPUS = ("nvidia[0-9]*", "dxg", "kfd")
-"""In /dev, of NVIDIA, of Windows under its Linux and of AMD: there Keras may have a GPU, which onnxruntime has not."""
+"""Files in /dev that show a GPU: of NVIDIA, of Windows under its Linux, and of AMD. Where one exists, Keras may have a
+GPU that onnxruntime does not have."""
 
 
 class KerasGenerator:
-    """A Keras model (B, H, W, C) -> (B, sH, sW, C) in [-1, 1], of any H and W; C is 3 (RGB) or 1 (gray).
+    """A generator that is a Keras model.
 
-    Args: model: that one. path: of the .h5 file it came from, if any.
-    Attributes, as of every generator: backend (its name and whose), scale (s), channels (C), align and radius (see
-    ``mpsrgan.models.graph``), parameters (their number). Raises: UserError for a model that is no such generator.
+    It maps (B, H, W, C) to (B, sH, sW, C) in [-1, 1], for any H and W. C is 3 (RGB) or 1 (gray).
+
+    Args:
+        model: The Keras model.
+        path: Path of the .h5 file that it was loaded from, or None.
+
+    Attributes:
+        model: The Keras model.
+        path: Path of the .h5 file, or None.
+        backend: Name of the backend, with Keras's own backend in parentheses.
+        scale: s.
+        channels: C.
+        align: See `mpsrgan.models.graph.alignment`.
+        radius: See `mpsrgan.models.graph.receptive_radius`.
+        parameters: Number of parameters.
+
+    Raises:
+        UserError: When the model is not such a generator.
     """
 
     def __init__(self, model, path=None):
@@ -48,18 +67,30 @@ class KerasGenerator:
 
     @property
     def radius(self):
+        """Receptive radius in lr pixels, see `mpsrgan.models.graph.receptive_radius`."""
         from mpsrgan.models.graph import receptive_radius
 
         return receptive_radius(self.model)
 
     def __call__(self, lr):
-        """float32 array (B, H, W, C) -> (B, sH, sW, C)."""
+        """Upscale a batch.
+
+        Args:
+            lr: float32 array (B, H, W, C) in [-1, 1].
+
+        Returns:
+            Array (B, sH, sW, C).
+        """
         return self.model.predict_on_batch(lr)
 
     def to_onnx(self):
-        """The ``onnx.ModelProto`` that `OnnxGenerator` reads, with a note of its numbers and of the .h5 file.
+        """Convert the model to ONNX, with a note of its numbers and of the .h5 file.
 
-        Raises: UserError as ``mpsrgan.models.onnx.to_onnx``.
+        Returns:
+            The `onnx.ModelProto` that `OnnxGenerator` reads.
+
+        Raises:
+            UserError: As in `mpsrgan.models.onnx.to_onnx`.
         """
         note = {"format": FORMAT, "package": __version__, **{name: getattr(self, name) for name in NUMBERS}}
         if self.path:
@@ -68,10 +99,22 @@ class KerasGenerator:
 
 
 class OnnxGenerator:
-    """A generator that `KerasGenerator.to_onnx` made, in onnxruntime. Attributes as there, and note: what it says.
+    """A generator that `KerasGenerator.to_onnx` made, in onnxruntime.
 
-    Args: source: path of a .onnx file, or its bytes.
-    Raises: UserError if it is no such file, or onnxruntime is missing.
+    Args:
+        source: Path of a .onnx file, or its bytes.
+
+    Attributes:
+        note: The note in the file, a dict.
+        backend: Name of the backend, with the version of onnxruntime in parentheses.
+        scale: As in `KerasGenerator`.
+        channels: As in `KerasGenerator`.
+        align: As in `KerasGenerator`.
+        radius: As in `KerasGenerator`.
+        parameters: As in `KerasGenerator`.
+
+    Raises:
+        UserError: When it is not such a file, or onnxruntime is not installed.
     """
 
     def __init__(self, source):
@@ -82,7 +125,7 @@ class OnnxGenerator:
         try:
             self._session = onnxruntime.InferenceSession(source, session_options(onnxruntime), _providers(onnxruntime))
             text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
-        except Exception as error:  # onnxruntime's own have no common base but this
+        except Exception as error:  # the errors of onnxruntime have no other common base
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"{name}: cannot be read as an ONNX graph; export or download it again ({reason})"
@@ -92,17 +135,31 @@ class OnnxGenerator:
         self.backend = f"onnx (onnxruntime {onnxruntime.__version__})"
 
     def __call__(self, lr):
-        """float32 array (B, H, W, C) -> (B, sH, sW, C)."""
+        """Upscale a batch.
+
+        Args:
+            lr: float32 array (B, H, W, C) in [-1, 1].
+
+        Returns:
+            Array (B, sH, sW, C).
+        """
         return self._session.run(["sr"], {"lr": lr})[0]
 
 
 def open_generator(source, backend="auto"):
-    """A source of ``Upscaler``, or a ``mpsrgan.hub.interpolation.Mixture`` -> KerasGenerator or OnnxGenerator.
+    """Open a generator on one of the backends.
 
-    Args: backend: "keras"; "onnx", which converts a .h5 file once into <cache folder>/onnx and mixes what it finds
-        there; "auto": onnx for a .onnx file and, where onnxruntime is installed and no GPU is in sight, for .h5 files;
-        keras for the rest.
-    Raises: UserError for sources that cannot be loaded, and for a .onnx file with "keras".
+    Args:
+        source: A source of `mpsrgan.upscale.Upscaler`, or a `mpsrgan.hub.interpolation.Mixture`.
+        backend: "keras", "onnx", or "auto". "onnx" converts a .h5 file once into <cache folder>/onnx, and interpolates
+            weights between the files it finds there. "auto" takes onnx for a .onnx file, and for .h5 files if
+            onnxruntime is installed and no GPU is found. Otherwise it takes keras.
+
+    Returns:
+        A `KerasGenerator` or an `OnnxGenerator`.
+
+    Raises:
+        UserError: When the source cannot be loaded, the backend is unknown, or a .onnx file is combined with "keras".
     """
     if backend not in BACKENDS:
         raise UserError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
@@ -125,12 +182,12 @@ def open_generator(source, backend="auto"):
 
 
 def _cached(path):
-    """Where the converted .h5 file lies or will lie."""
+    """Return the path in the cache of the converted .h5 file, whether it exists or not."""
     return cache_folder() / "onnx" / f"{hexdigest(path)}-{__version__}-{FORMAT}.onnx"
 
 
 def _onnx_is_better(cached=None):
-    """Are onnxruntime and what it reads to be had, and would Keras compute the same on the CPU?"""
+    """Check that onnxruntime and what it needs are installed, and that Keras would compute the same on the CPU."""
     found = importlib.util.find_spec
     if not found("onnxruntime") or not ((cached and cached.is_file()) or found("onnx")):
         return False
@@ -141,18 +198,18 @@ def _onnx_is_better(cached=None):
 
 
 def _converted(path):
-    """OnnxGenerator of a .h5 file: what is in the cache, else converted into it, or past it if it is read-only."""
+    """Return the `OnnxGenerator` of a .h5 file from the cache, or convert it, even if the cache is read-only."""
     import_onnxruntime()
     if (cached := _cached(path)).is_file():
         try:
             return OnnxGenerator(cached)
-        except UserError:  # damaged
+        except UserError:  # the file is corrupt
             pass
     return OnnxGenerator(_convert(path, cached))
 
 
 def _convert(path, cached):
-    """A .h5 file -> the bytes of its .onnx file, also written to `cached` where that can be."""
+    """Convert a .h5 file, return the bytes of its .onnx file, and write them to `cached` if possible."""
     import_onnx()
     made = load_keras(path, "float32").to_onnx().SerializeToString()
     try:
@@ -167,9 +224,10 @@ def _convert(path, cached):
 
 
 def _mixed_graphs(mixture):
-    """OnnxGenerator between two .h5 files, mixed from their two graphs; nothing of it is kept in the cache.
+    """Return an `OnnxGenerator` interpolated between the graphs of two .h5 files. It is not kept in the cache.
 
-    A network with batch norm is mixed and converted in Keras each time: in its graph the weights are folded.
+    A network with batch norm is interpolated and converted in Keras each time, because its graph contains folded
+    weights.
     """
     import_onnxruntime()
     onnx = import_onnx()
@@ -180,24 +238,28 @@ def _mixed_graphs(mixture):
     for place, array in zip(gan.graph.initializer, mixed(*arrays, mixture.share)):
         place.CopyFrom(onnx.numpy_helper.from_array(array, place.name))
     generator = OnnxGenerator(gan.SerializeToString())
-    for about in ("sha256", "description"):  # of the GAN's file alone
+    for about in ("sha256", "description"):  # they describe the file of the GAN alone
         generator.note.pop(about, None)
     return generator
 
 
 def _graph(onnx, path):
-    """The ``onnx.ModelProto`` of a .h5 file, from the cache or converted into it."""
+    """Return the `onnx.ModelProto` of a .h5 file from the cache, or convert the file into the cache."""
     cached = _cached(path)
     try:
         made = cached.read_bytes()
         onnx.checker.check_model(made)
-    except (OSError, ValueError, onnx.checker.ValidationError):  # not there, or damaged
+    except (OSError, ValueError, onnx.checker.ValidationError):  # missing or corrupt
         made = _convert(path, cached)
     return onnx.load_model_from_string(made)
 
 
 def _checked(name, text):
-    """The note in a .onnx file -> dict. Raises: UserError unless it is one that this package writes and reads."""
+    """Return the note in a .onnx file as a dict.
+
+    Raises:
+        UserError: When it is not a note that this package writes and reads.
+    """
     try:
         note = json.loads(text)
     except ValueError:
@@ -213,7 +275,14 @@ def _checked(name, text):
 
 
 def description_of(path):
-    """What a .h5 file says of itself -> dict, or None for a plain Keras file."""
+    """Return the description in a .h5 file.
+
+    Args:
+        path: Path of the .h5 file.
+
+    Returns:
+        A dict, or None for a plain Keras file.
+    """
     from mpsrgan.hub.h5 import describe
 
     try:
@@ -223,14 +292,22 @@ def description_of(path):
 
 
 def load_keras(source, policy=None):
-    """KerasGenerator of a .h5 file, name or Mixture, without the backend's chatter. Raises: UserError as they do.
+    """Load a generator into Keras, without the messages of its backend.
 
-    Args: policy: of its precision, such as "float32"; None: Keras's current one.
+    Args:
+        source: Path of a .h5 file, name of shipped weights, or `mpsrgan.hub.interpolation.Mixture`.
+        policy: Precision policy, such as "float32". None takes the current one of Keras.
+
+    Returns:
+        A `KerasGenerator`.
+
+    Raises:
+        UserError: As in `mpsrgan.load_generator` or `mpsrgan.hub.interpolation.Mixture.load`.
     """
     from mpsrgan.hub.h5 import load_generator, weights_file
     from mpsrgan.io.console import import_keras
 
-    path = None if isinstance(source, Mixture) else weights_file(source)  # before Keras's long start
+    path = None if isinstance(source, Mixture) else weights_file(source)  # fails before Keras starts, which is slow
     import_keras()
     import keras
 
@@ -243,8 +320,15 @@ def load_keras(source, policy=None):
 
 
 def import_onnxruntime():
-    """The package onnxruntime, told not to report to its maker. Raises: UserError where it is missing."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when it is imported
+    """Import onnxruntime with its telemetry switched off.
+
+    Returns:
+        The package.
+
+    Raises:
+        UserError: When it is not installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at import
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
@@ -253,20 +337,27 @@ def import_onnxruntime():
 
 
 def session_options(onnxruntime):
-    """Errors alone are printed, idle threads sleep, there are no more of them than `cores`, and no memory is planned.
+    """Return options for a session of onnxruntime.
 
-    (Planning took half as much again, without being faster.)
+    Only errors are printed, idle threads sleep, and there are at most `cores` threads. Memory planning is off, because
+    it took half as much memory again and was not faster.
+
+    Args:
+        onnxruntime: The package.
+
+    Returns:
+        Its `SessionOptions`.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if cores() < (os.cpu_count() or 1):  # onnxruntime's own number is that of the machine's physical cores
+    if cores() < (os.cpu_count() or 1):  # the default is the machine's physical cores
         options.intra_op_num_threads = cores()
     return options
 
 
 def _providers(onnxruntime):
-    """CUDA where the package onnxruntime-gpu is installed, else and as well the CPU."""
+    """Return CUDA, if the package onnxruntime-gpu is installed, and the CPU."""
     there = onnxruntime.get_available_providers()
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]

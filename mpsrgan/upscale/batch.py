@@ -1,4 +1,7 @@
-"""Doing what was planned, file by file: read, enlarge, write with its note, and tell what came of it."""
+"""Execution of the jobs that `mpsrgan.upscale.plan` made, file by file.
+
+It reads and upscales each file, writes the result with its provenance note, and reports what was done.
+"""
 
 import functools
 import sys
@@ -26,13 +29,22 @@ from mpsrgan.upscale.upscaler import Upscaler
 from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_provenance, video_size
 
 PATIENCE = 2
-"""Seconds before one picture gets a bar of its tiles."""
+"""Seconds before a single picture gets a progress bar of its tiles."""
 
 
 class Work:
-    """The files of one call of the command, with the arguments of `mpsrgan.cli.upscale`.
+    """The work of one call of `mpsrgan upscale`.
 
-    Raises: UserError for weights and settings that do not do.
+    Args:
+        args: The parsed arguments of `mpsrgan.cli.upscale`.
+
+    Attributes:
+        args: The arguments.
+        upscaler: The `mpsrgan.upscale.Upscaler`.
+        choices: Number of files for each of the weights that were chosen automatically, a Counter.
+
+    Raises:
+        UserError: When the weights or settings are invalid.
     """
 
     def __init__(self, args):
@@ -50,10 +62,19 @@ class Work:
         if args.faces:
             from mpsrgan.upscale.face_mode import yunet
 
-            yunet()  # before any work, if its file cannot be had
+            yunet()  # fails before any work if its file is not available
 
     def run(self, jobs):
-        """-> exit code: 0 if all is done, 1 if something failed. The counts go to stdout, reasons to stderr."""
+        """Do all jobs.
+
+        The counts go to stdout, or to stderr when a result goes to stdout. Reasons for failures go to stderr.
+
+        Args:
+            jobs: List of `mpsrgan.upscale.plan.Job`.
+
+        Returns:
+            The exit code, 0 if everything succeeded and 1 if something failed.
+        """
         from tqdm import tqdm
 
         counts = dict.fromkeys(("done", "already there", "failed", "skipped"), 0)
@@ -101,7 +122,7 @@ class Work:
         return "done"
 
     def _chosen(self, image):
-        """The Upscaler for a picture; where it was chosen for it, a line or a count tells which and why."""
+        """Return the `Upscaler` for a picture, and report or count the weights if they were chosen for it."""
         upscaler, choice = self.upscaler.chosen(image)
         if choice:
             self.choices[choice.weights] += 1
@@ -110,7 +131,7 @@ class Work:
         return upscaler
 
     def _restored(self, job, upscaler, image):
-        """-> (Restored, FaceReport or None)."""
+        """Return the `Restored` image, and the `FaceReport` or None."""
         asked = {"scale": self.args.scale, "size": self.args.size}
         with _bar("tile", job.source, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
             if not self.args.faces:
@@ -122,7 +143,7 @@ class Work:
             return restore_with_faces(upscaler, image, background=background, progress=progress, **asked)
 
     def _is_there(self, job, expected):
-        """Is the output what this call would write? Told by its note; its pixels are not looked at."""
+        """Check by its note whether the output is what this call would write, without looking at its pixels."""
         if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
             return False
         found = _note_in(job.target)
@@ -134,7 +155,11 @@ class Work:
         return found == replace(expected, **made)
 
     def _check_free(self, job):
-        """Raises: UserError if a file is in the way that carries no note of mpsrgan, as it may be a photograph."""
+        """Check that no file is in the way that lacks a note of mpsrgan, because it may be a photograph.
+
+        Raises:
+            UserError: When there is such a file.
+        """
         for path in filter(None, (job.target, job.explanation, job.comparison)):
             if path == STREAM or self.args.overwrite or not path.exists() or _note_in(path):
                 continue
@@ -212,9 +237,16 @@ class Work:
 
 
 def note_of(picture, size, upscaler, background="network"):
-    """The Provenance of a `Picture` that `upscaler` makes (width, height) = size; what was done is still to be added.
+    """Return the provenance note of an upscaled picture, before it is known how it was made.
 
-    Args: background: of faces; what Lanczos made of it is not bound to the input.
+    Args:
+        picture: The `mpsrgan.upscale.files.Picture`.
+        size: (width, height) of the result, in pixels.
+        upscaler: The `mpsrgan.upscale.Upscaler`.
+        background: The background of faces. What Lanczos made of it is not bound to the input.
+
+    Returns:
+        A `mpsrgan.io.provenance.Provenance`, to be finished by `completed`.
     """
     sizes = {"input_size": list(picture.size), "output_size": list(size)}
     scale = round(size[0] / picture.size[0], 6)
@@ -223,12 +255,21 @@ def note_of(picture, size, upscaler, background="network"):
 
 
 def completed(note, made, faces):
-    """A note of `note_of` with what was done. Args: made: Restored. faces: FaceReport or None."""
+    """Add how the result was made to a note.
+
+    Args:
+        note: What `note_of` returned.
+        made: The `mpsrgan.upscale.Restored` picture.
+        faces: The `mpsrgan.upscale.faces.FaceReport`, or None.
+
+    Returns:
+        A new `mpsrgan.io.provenance.Provenance`.
+    """
     return replace(note, steps=made.steps, lr_consistency=made.lr_consistency, faces=faces and faces.counts)
 
 
 def _note(upscaler, input_digest, keeps, **more):
-    """Provenance with the file of the weights by its name, without the folder."""
+    """Return a `Provenance` that names the file of the weights without its folder."""
     digests = {"weights_sha256": _digest_of(upscaler.weights), "input_sha256": input_digest}
     bound = {"faithful": keeps == PIXELS, "keeps": keeps}
     return Provenance(model=Path(upscaler.weights).name, realism=upscaler.realism, **digests, **bound, **more)
@@ -236,7 +277,7 @@ def _note(upscaler, input_digest, keeps, **more):
 
 @functools.lru_cache(8)
 def _digest_of(weights):
-    """sha256 of the file of weights, as given to --weights."""
+    """Return the SHA-256 of the file of weights that --weights names."""
     return hexdigest(file_of(weights))
 
 
@@ -248,7 +289,7 @@ def _shift(made, upscaler):
 
 
 def _note_in(path):
-    """The Provenance of a picture or video; None if it carries none, or cannot be read."""
+    """Return the `Provenance` of a picture or video, or None if it has none or cannot be read."""
     try:
         return (video_provenance if is_video(path) else read_provenance)(path)
     except UserError:
@@ -257,7 +298,7 @@ def _note_in(path):
 
 @contextmanager
 def _bar(unit, name, **settings):
-    """Yields progress(done, expected), which draws a bar on stderr."""
+    """Yield a function progress(done, expected), which draws a bar on stderr."""
     from tqdm import tqdm
 
     with tqdm(unit=unit, desc=str(name), file=sys.stderr, **settings) as bar:
@@ -270,14 +311,24 @@ def _bar(unit, name, **settings):
 
 
 def _say(line):
-    """A line on stderr, past the progress bar."""
+    """Print a line on stderr without breaking the progress bar."""
     from tqdm import tqdm
 
     tqdm.write(line, file=sys.stderr)
 
 
 def file_of(weights):
-    """Path of the .h5 or .onnx file that --weights means. Raises: UserError as `mpsrgan.hub.h5.weights_file`."""
+    """Return the path of the file that --weights names.
+
+    Args:
+        weights: Name of shipped weights, or path of a .h5 or .onnx file.
+
+    Returns:
+        The path of the .h5 or .onnx file.
+
+    Raises:
+        UserError: As in `mpsrgan.hub.h5.weights_file`.
+    """
     if Path(weights).suffix == ".onnx":
         return weights
     from mpsrgan.hub.h5 import weights_file

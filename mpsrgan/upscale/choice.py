@@ -1,8 +1,8 @@
-"""Which of the weights that ship suits a picture: those for clean inputs, or those for real photographs.
+"""Choice of the shipped weights that suit a picture: those for clean inputs, or those for real photographs.
 
-The test is a network for real photographs. It removes blur, noise and JPEG blocks; so when its result is downscaled
-again, a clean picture comes back nearly as it was, and a degraded one does not. That difference, in gray levels,
-decides. It needs no file format and no metadata: a screenshot of a bad JPEG counts as what it shows.
+The test uses a network for real photographs, which removes blur, noise, and JPEG blocks. When its result is downscaled
+again, a clean picture comes back nearly unchanged, and a degraded one does not. The difference in gray levels decides.
+The test needs no file format and no metadata, so a screenshot of a bad JPEG counts as what it shows.
 """
 
 import functools
@@ -15,17 +15,19 @@ from mpsrgan.io.images import resize, to_float
 from mpsrgan.upscale.defaults import CLEAN, REAL
 
 DEGRADED = 4.0
-"""Levels of 0..255 from which on a picture counts as degraded."""
+"""Difference in levels of 0..255 from which a picture counts as degraded."""
 SIDE = 64
-"""Input pixels of each window that is looked at; there are up to 2x2 of them."""
+"""Side in input pixels of each window that is tested. There are up to 2x2 windows."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for a picture, and why.
+    """The weights that were chosen for a picture, and why.
 
-    Attributes: weights: name of the weights. realism: 0 to 1. levels: by how much the picture differs from what a clean
-        one would be, root mean square in levels of 0..255, or None where that was not measured.
+    Attributes:
+        weights: Name of the weights.
+        realism: 0 to 1.
+        levels: Root mean square difference from a clean picture, in levels of 0..255, or None if it was not measured.
     """
 
     weights: str
@@ -34,7 +36,10 @@ class Choice:
 
     @property
     def words(self):
-        """Such as "mpsrgan-real at realism 0.5: blurred, noisy or compressed by 7.3 levels"."""
+        """The choice in words.
+
+        An example is "mpsrgan-real at realism 0.5: blurred, noisy or compressed, 7.3 levels from a clean picture".
+        """
         why = "made for clean pictures"
         if self.levels is not None:
             state = "blurred, noisy or compressed" if self.weights == REAL else "clean"
@@ -43,15 +48,30 @@ class Choice:
 
 
 class Automatic:
-    """Callable: uint8 or uint16 (H, W, C) -> (the Upscaler that suits it, `Choice`).
+    """A function that chooses the `mpsrgan.upscale.Upscaler` for each picture.
 
-    Args: make: function (weights, realism) -> Upscaler; each is made once, when it is needed. realism: of both.
+    Args:
+        make: Function of (weights, realism) that returns an `Upscaler`. It is called once for each pair of arguments,
+            when that `Upscaler` is needed.
+        realism: Realism of both weights, 0 to 1.
+
+    Attributes:
+        make: The same function, whose results are cached.
+        realism: Realism of both weights.
     """
 
     def __init__(self, make, realism):
         self.make, self.realism = functools.cache(make), realism
 
     def __call__(self, colors):
+        """Choose the weights for one picture.
+
+        Args:
+            colors: uint8 or uint16 array (H, W, C).
+
+        Returns:
+            The `Upscaler` that suits the picture, and the `Choice`.
+        """
         levels = None
         if one := registry.entries().get(REAL):
             levels = degraded_levels(colors, self.make(one.fidelity, None))
@@ -60,10 +80,15 @@ class Automatic:
 
 
 def degraded_levels(colors, upscaler):
-    """By how much a picture differs from its own restoration, downscaled again -> float in levels of 0..255.
+    """Measure how much a picture differs from its own restoration, downscaled again.
 
-    Args: colors: uint8 or uint16 (H, W, 1|3). upscaler: of weights that remove blur, noise and compression, whose
-        result is left as the network made it.
+    Args:
+        colors: uint8 or uint16 array (H, W, 1) or (H, W, 3).
+        upscaler: `mpsrgan.upscale.Upscaler` with weights that remove blur, noise, and compression. It must leave the
+            result as the network made it.
+
+    Returns:
+        The root mean square difference, a float in levels of 0..255.
     """
     squares = []
     for rows in _windows(colors.shape[0]):
@@ -76,7 +101,7 @@ def degraded_levels(colors, upscaler):
 
 
 def _windows(length):
-    """Slices along one axis: all of it where it is short, else two windows about its thirds."""
+    """Split one axis into slices: the whole axis if it is short, else two windows centered at its thirds."""
     if length <= 1.5 * SIDE:
         return [slice(0, length)]
     return [slice(start, start + SIDE) for start in (round(length * part - SIDE / 2) for part in (1 / 3, 2 / 3))]

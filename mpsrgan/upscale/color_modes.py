@@ -1,4 +1,7 @@
-"""What a picture is made of, whatever its kind: colours, perhaps transparency, and how to make the same kind again."""
+"""Pictures of any kind as arrays of colors and transparency, and back to the same kind.
+
+It is built on Pillow.
+"""
 
 import io
 from dataclasses import dataclass, replace
@@ -16,8 +19,13 @@ _16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 @dataclass(frozen=True)
 class Pixels:
-    """colours: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16, 0 to the type's highest. alpha: (H, W) of the same
-    type, or None. kind: "pillow" or the number of dimensions that came. profile: ICC profile of the colours, or None.
+    """The colors and the transparency of a picture.
+
+    Attributes:
+        colours: uint8 or uint16 array (H, W, 1) gray or (H, W, 3) RGB, from 0 to the maximum of the type.
+        alpha: Array (H, W) of the same type, or None.
+        kind: "pillow", or the number of dimensions of the array that the picture was.
+        profile: ICC profile of the colors, or None.
     """
 
     colours: np.ndarray
@@ -27,13 +35,20 @@ class Pixels:
 
     @property
     def size(self):
+        """(width, height) in pixels."""
         return self.colours.shape[1], self.colours.shape[0]
 
     def remade(self, colours):
-        """The kind that came, of other colours: a Pillow image (L, LA, RGB, RGBA or I;16) or an array.
+        """Make a picture of the original kind from other colors.
 
-        Alpha is brought to their size by the bicubic filter. As Pillow has no colour of 16 bits, `Pixels` of those that
-        came as an array go back as an array.
+        Alpha is resized to them by the bicubic filter. Pillow has no color of 16 bits, so 16-bit colors that came as an
+        array are returned as an array.
+
+        Args:
+            colours: Array like `colours`, of any size.
+
+        Returns:
+            A Pillow image (L, LA, RGB, RGBA, or I;16) or an array.
         """
         arrays = colours
         if self.alpha is not None:
@@ -48,13 +63,19 @@ class Pixels:
 
 
 def pixels_of(image):
-    """A Pillow image of any mode with 8 or 16 bits, or an array -> Pixels.
+    """Split a picture into colors and transparency.
 
-    Args: image: Pillow image, of which EXIF's orientation is applied; palettes become RGB, CMYK, LAB, YCbCr and HSV
-        sRGB (by the ICC profile, where one is embedded), black and white becomes gray; or an array, uint8 or uint16, of
-        shape (H, W), (H, W, 1) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB or (H, W, 4) RGBA. The type alone decides
-        what white is: 255 or 65535.
-    Raises: UserError for anything else, and for pictures without a pixel.
+    Args:
+        image: A Pillow image of any mode with 8 or 16 bits, or an array. The EXIF orientation of a Pillow image is
+            applied. Palettes become RGB. CMYK, LAB, YCbCr, and HSV become sRGB, by the ICC profile if one is embedded.
+            Black and white becomes gray. An array is uint8 or uint16 of shape (H, W) or (H, W, 1) gray, (H, W, 2) gray
+            and alpha, (H, W, 3) RGB, or (H, W, 4) RGBA. The type alone decides whether white is 255 or 65535.
+
+    Returns:
+        The `Pixels`.
+
+    Raises:
+        UserError: When the image is anything else, or has no pixels.
     """
     if isinstance(image, Image.Image):
         return _of_pillow(image)
@@ -73,10 +94,16 @@ def pixels_of(image):
 
 
 def visible(pixels):
-    """The same with the colours of wholly transparent pixels replaced by those of the nearest visible ones.
+    """Replace the colors of fully transparent pixels by those of the nearest visible pixels.
 
-    What lies hidden there would otherwise be seen at the edges of what is not hidden, once a network has mixed
-    neighbours; black would leave a dark rim.
+    A network mixes neighboring pixels, so hidden colors would otherwise show at the edges of the visible part. Black
+    would leave a dark rim.
+
+    Args:
+        pixels: The `Pixels`.
+
+    Returns:
+        `Pixels` with the same alpha.
     """
     if pixels.alpha is None or pixels.alpha.all() or not pixels.alpha.any():
         return pixels
@@ -87,7 +114,14 @@ def visible(pixels):
 
 
 def viewable(image):
-    """What `pixels_of` takes -> uint8 RGB (H, W, 3) to look at: 8 bits, transparency on black."""
+    """Convert a picture to 8-bit RGB for viewing, with transparency on black.
+
+    Args:
+        image: Anything that `pixels_of` takes.
+
+    Returns:
+        uint8 RGB array (H, W, 3).
+    """
     pixels = pixels_of(image)
     colours = pixels.colours >> 8 if pixels.colours.dtype == np.uint16 else pixels.colours
     if pixels.alpha is not None:
@@ -122,7 +156,7 @@ def _of_pillow(image):
 
 
 def _to_srgb(image, profile):
-    """Pillow's image of another colour space -> RGB, by its ICC profile if that can be read and fits."""
+    """Convert a Pillow image of another color space to RGB, by its ICC profile if that is readable and fits."""
     if profile and image.mode in ("CMYK", "LAB"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -1,4 +1,4 @@
-"""Before and after in one picture."""
+"""Pictures that show an input and its result side by side."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -8,9 +8,16 @@ from mpsrgan.upscale.invention import NARROWEST
 
 
 def side_by_side(lr, sr):
-    """The input enlarged by the bicubic filter, left, and the result -> uint8 (H + caption, 2 W + gap, 3).
+    """Draw the input, upscaled by the bicubic filter, on the left and the result on the right.
 
-    Args: lr: uint8 (h, w, 3). sr: uint8 (H, W, 3). There is no caption where it would not fit.
+    The caption is left out where it would not fit.
+
+    Args:
+        lr: The input, uint8 (h, w, 3).
+        sr: The result, uint8 (H, W, 3).
+
+    Returns:
+        uint8 array (H + caption, 2 W + gap, 3).
     """
     height, width = sr.shape[:2]
     gap = np.full((height, max(2, width // 100), 3), 255, np.uint8)

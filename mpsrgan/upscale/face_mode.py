@@ -1,4 +1,7 @@
-"""A picture of any kind whose faces are found and restored apart: `mpsrgan.upscale.faces` takes arrays of RGB alone."""
+"""Upscaling of a picture of any kind, with its faces found and restored separately.
+
+It is built on `mpsrgan.upscale.faces`, which takes RGB arrays only.
+"""
 
 import functools
 
@@ -13,11 +16,24 @@ from mpsrgan.upscale.windows import Faithfulness
 
 
 def restore_with_faces(upscaler, image, *, background="network", scale=None, size=None, progress=None, detector=None):
-    """One picture -> (Restored, FaceReport). Its ``colour_shift`` is None: what the network alone made is not kept.
+    """Upscale one picture and restore its faces.
 
-    Args: upscaler: an `Upscaler`. image, scale, size: of its call. progress: of its ``restore``, begun anew for each
-        face. background, detector: of `restore_faces`; YuNet is loaded once.
-    Raises: UserError for 16 bits, of which the finder of faces knows nothing, and as the two.
+    Args:
+        upscaler: A `mpsrgan.upscale.Upscaler`.
+        image: One image, as in a call of the `Upscaler`.
+        background: What surrounds the faces, as in `mpsrgan.upscale.faces.restore_faces`.
+        scale: Scale factor, as in a call of the `Upscaler`.
+        size: (width, height) of the result in pixels, as in a call of the `Upscaler`.
+        progress: Function as in `mpsrgan.upscale.Upscaler.restore`. It starts again for each face.
+        detector: As in `mpsrgan.upscale.faces.restore_faces`. None takes `yunet`, which is loaded once.
+
+    Returns:
+        The `mpsrgan.upscale.Restored` picture and the `mpsrgan.upscale.faces.FaceReport`. The `colour_shift` is None,
+            because the image that the network alone made is not kept.
+
+    Raises:
+        UserError: When the picture has 16 bits, which the face detector does not support, and as in
+            `mpsrgan.upscale.Upscaler` and `mpsrgan.upscale.faces.restore_faces`.
     """
     pixels = visible(pixels_of(image))
     if pixels.colours.dtype != np.uint8:
@@ -46,7 +62,14 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
 
 @functools.cache
 def yunet():
-    """The finder of faces, loaded at the first call. Raises: UserError if its file cannot be had."""
+    """Return the face detector, which is loaded at the first call.
+
+    Returns:
+        A `mpsrgan.faces.detect.YuNet`.
+
+    Raises:
+        UserError: When its weights are not available.
+    """
     from mpsrgan.faces.detect import YuNet
 
     return YuNet()

@@ -1,17 +1,20 @@
-"""The faces of a photograph restored apart from what lies around them: found, turned upright, restored, pasted back.
+"""Restoration of the faces of a photograph, separately from what surrounds them.
 
-The networks here are fully convolutional: they treat a face in a photograph as they treat it alone. What doing it apart
-is good for is therefore this, and no more:
-- `background="lanczos"`, or an enlargement by something else: only faces get the network. That costs less where faces
-  are few, and nothing is made up around them.
-- Faces that lie on their side or upside down are turned by quarters, which moves pixels and changes none. On 12
-  photographs (64 -> 256 px, `mpsrgan-plus-fidelity`) that gained 0.70 dB at 90 degrees and 0.81 dB at 180 degrees;
-  `mpsrgan-plus`: 0.25 and 0.42 dB. With `background="network"` these are the only faces done apart.
-What it does not do, because it lost (PSNR, the same networks in this order):
-- Turning the rest of the way until the eyes are level: resampling by Lanczos' filter cost 1.2 and 0.8 dB at 30 degrees,
-  1.3 and 0.8 dB at 45; by the bicubic one more.
-- Bringing every head to the 64 pixels that the networks were trained on: that cost 3.6 and 2.7 dB for heads of 128 px,
-  2.4 and 0.9 dB for those of 32 px. Each is restored at the size that it has.
+Faces are found, rotated upright, restored, and pasted back. The networks are fully convolutional, so they treat a face
+in a photograph as they treat a single face. Restoring faces separately therefore helps in two cases only:
+
+- With `background="lanczos"`, or a background that another method upscaled, only the faces pass through the network.
+  That costs less where faces are few, and nothing is made up around them.
+- Faces that lie on their side or upside down are rotated by rot90, which moves pixels without changing them. On 12
+  photographs (64 -> 256 px) that gained 0.70 dB at 90 degrees and 0.81 dB at 180 degrees with `mpsrgan-plus-fidelity`,
+  and 0.25 and 0.42 dB with `mpsrgan-plus`. With `background="network"` only these faces are restored separately.
+
+Two other steps are left out because they lowered the PSNR (of the same two networks, in this order):
+
+- Rotating the rest of the way until the eyes are level. Resampling by the Lanczos filter cost 1.2 and 0.8 dB at 30
+  degrees, and 1.3 and 0.8 dB at 45 degrees. The bicubic filter cost more.
+- Resizing every head to the 64 pixels that the networks were trained on. That cost 3.6 and 2.7 dB for heads of 128 px,
+  and 2.4 and 0.9 dB for heads of 32 px. Each head is restored at its own size.
 """
 
 from collections import Counter
@@ -24,31 +27,40 @@ from mpsrgan.io.images import resize
 
 BACKGROUNDS = ("network", "lanczos")
 MIN_SIZE = 12
-"""The smallest that was measured: there the networks still gain 1.6 and 0.2 dB over the bicubic filter."""
+"""Smallest face that was measured, in pixels. At this size the networks still gain 1.6 dB (`mpsrgan-plus-fidelity`) and
+0.2 dB (`mpsrgan-plus`) over the bicubic filter."""
 MIN_CONFIDENCE = 0.7
-"""YuNet's. Of its 10 findings from 0.6 to 0.7 in 100 photographs of BSDS500, 2 were faces. Above, some are animals."""
+"""Confidence of YuNet. Of its 10 findings from 0.6 to 0.7 in 100 photographs of BSDS500, 2 were faces. Some findings
+above this value are animals."""
 LOOKS = ((3000, 1), (1000, 4), (320, 4))
-"""Longer sides in pixels to which a photograph is reduced to be searched, and in how many quarter turns: YuNet sees
-faces of about 10 to 300 pixels. Only to 320 it is enlarged."""
+"""Longer sides in pixels to which a photograph is downscaled for the search, each with the number of rot90 positions to
+search. YuNet sees faces of about 10 to 300 pixels. A photograph is upscaled only to reach 320."""
 UPRIGHT = 0.02
-"""By how much surer a face has to be turned than as it lies, to be turned. Of 24 photographs at two sizes all were told
-right at 0 and 90 degrees and 47 of 48 at 180. At 45 either neighbour does; without this 3 of 48 were upside down."""
+"""How much higher the confidence of a face must be after rot90 than as it lies for the face to be rotated. Of 24
+photographs at two sizes, all were judged correctly at 0 and 90 degrees, and 47 of 48 at 180 degrees. At 45 degrees
+either neighbor is fine. Without this margin 3 of 48 were upside down."""
 SAME = 0.5
-"""Share of the smaller of two boxes that lies in the other, above which both are one face."""
+"""Share of the smaller of two boxes that lies in the other. If it is higher, both boxes count as one face."""
 HEAD = 1.0
-"""Radius of the head with hair, ears and chin, in sizes of the face: YuNet's box ends at brow and chin."""
+"""Radius of the head with hair, ears, and chin, in sizes of the face. The box of YuNet ends at the brow and the
+chin."""
 RAISED = 0.1
-"""How far the head's middle lies above the face's, in sizes of the face."""
+"""How far the center of the head lies above that of the face, in sizes of the face."""
 FEATHER = 0.25
-"""Share of the head's radius, from its edge inwards, in which the face passes into the background."""
+"""Share of the head's radius, from its edge inwards, over which the face fades into the background."""
 CONTEXT = 16
-"""Pixels around the head that the network sees as well."""
+"""Width in pixels of the border around the head that the network sees as well."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """box: (x, y, width, height) in pixels, float. confidence: 0..1. quarters: how often np.rot90 turns the photograph
-    until the face is upright, 0..3."""
+    """A face that was found in a photograph.
+
+    Attributes:
+        box: (x, y, width, height) in pixels of the photograph, float.
+        confidence: 0 to 1.
+        quarters: How many times `np.rot90` has to be applied to the photograph until the face is upright, 0 to 3.
+    """
 
     box: tuple
     confidence: float
@@ -56,23 +68,25 @@ class Face:
 
     @property
     def size(self):
-        """The longer side of the box, which is the height of a face that is not tilted."""
+        """Longer side of the box in pixels, which is the height of a face that is not tilted."""
         return max(self.box[2:])
 
     @property
     def head(self):
-        """(x, y) of the middle of the head, and its radius."""
+        """Center (x, y) of the head, and its radius, in pixels."""
         x, y = self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
-        right, down = ((0, -1), (1, 0), (0, 1), (-1, 0))[self.quarters]  # which way the hair lies
+        right, down = ((0, -1), (1, 0), (0, 1), (-1, 0))[self.quarters]  # the direction of the hair
         return (x + RAISED * self.size * right, y + RAISED * self.size * down), HEAD * self.size
 
 
 @dataclass(frozen=True)
 class FaceReport:
-    """What became of the faces.
+    """What was done with the faces of a photograph.
 
-    boxes: (x, y, width, height) of those restored, in pixels of the input. turned: how many of them were turned upright
-    for it. skipped: (box, reason) of the others; a reason begins with "small:" or "unsure:".
+    Attributes:
+        boxes: (x, y, width, height) of each restored face, in pixels of the input.
+        turned: How many of them were rotated upright to restore them.
+        skipped: (box, reason) of each other face. A reason begins with "small:" or "unsure:".
     """
 
     boxes: tuple
@@ -81,15 +95,17 @@ class FaceReport:
 
     @property
     def restored(self):
+        """Number of restored faces."""
         return len(self.boxes)
 
     @property
     def found(self):
+        """Number of faces that were found."""
         return self.restored + len(self.skipped)
 
     @property
     def counts(self):
-        """{"found", "restored", "turned", "skipped", "small", "unsure"} -> int."""
+        """Numbers of faces, with the keys "found", "restored", "turned", "skipped", "small", and "unsure"."""
         why = Counter(reason.split(":")[0] for _, reason in self.skipped)
         return {
             "found": self.found,
@@ -102,7 +118,7 @@ class FaceReport:
 
     @property
     def words(self):
-        """ "3 faces found, 2 restored (1 turned upright), 1 skipped (1 small)"."""
+        """The report in words, such as "3 faces found, 2 restored (1 turned upright), 1 skipped (1 small)"."""
         if not self.found:
             return "no face found"
         turned = f" ({self.turned} turned upright)" if self.turned else ""
@@ -123,18 +139,25 @@ def restore_faces(
     min_size=MIN_SIZE,
     min_confidence=MIN_CONFIDENCE,
 ):
-    """Enlarge a photograph and restore its faces -> (uint8 (sH, sW, 3), FaceReport).
+    """Upscale a photograph and restore its faces.
 
     Args:
-        image: uint8 (H, W, 3) RGB.
-        upscale: function uint8 (h, w, 3) -> (s h, s w, 3) for any h and w, such as an `mpsrgan.Upscaler`.
+        image: uint8 RGB array (H, W, 3).
+        upscale: Function that maps uint8 (h, w, 3) to (s h, s w, 3) for any h and w, such as a `mpsrgan.Upscaler`.
         scale: s, a whole number.
-        background: what the faces are pasted into: "network" (by `upscale` too), "lanczos", another function like
-            `upscale`, or the enlarged photograph, uint8 (sH, sW, 3), which is not changed.
-        detector: function as `mpsrgan.faces.detect.YuNet`, which is taken (and downloaded, if need be) if None.
-        min_size: longer side of a face's box in pixels, below which it stays as the background has it.
-        min_confidence: the detector's, 0..1, below which likewise. YuNet tells of none below 0.5.
-    Raises: UserError for another kind of image, background or scale.
+        background: What the faces are pasted into: "network" (the photograph upscaled by `upscale` too), "lanczos",
+            another function like `upscale`, or the upscaled photograph, uint8 (sH, sW, 3), which is not modified.
+        detector: Function like `mpsrgan.faces.detect.YuNet`. None takes `YuNet`, whose weights are downloaded if
+            needed.
+        min_size: Smallest longer side of the box of a face, in pixels. Smaller faces stay as the background shows them.
+        min_confidence: Smallest confidence of the detector, 0 to 1. Other faces stay as the background shows them.
+            YuNet reports no face below 0.5.
+
+    Returns:
+        The result, uint8 (sH, sW, 3), and the `FaceReport`.
+
+    Raises:
+        UserError: When the image, the background, or the scale is not supported.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
         raise UserError(f"got {_kind(image)}; a uint8 array (H, W, 3) RGB was expected")
@@ -145,7 +168,7 @@ def restore_faces(
     for face in find_faces(image, detector):
         reason = _why_not(face, min_size, min_confidence)
         (skipped if reason else taken).append((face, reason))
-    faces = sorted((face for face, _ in taken), key=lambda face: -face.size)  # small ones over the edges of large ones
+    faces = sorted((face for face, _ in taken), key=lambda face: -face.size)  # small ones go over edges of large ones
     apart = not (isinstance(background, str) and background == "network")
     for face in faces:
         if face.quarters or apart:
@@ -159,20 +182,26 @@ def restore_faces(
 
 
 def find_faces(image, detector=None):
-    """Every face of a photograph, whichever quarter turn makes it upright, surest first -> list of Face.
+    """Find every face of a photograph, whichever rot90 makes it upright.
 
-    The photograph is searched at several sizes and turns (see LOOKS). Of a face found more than once the surest finding
-    counts, so that its turn is the one in which it looks most like a face (see UPRIGHT). YuNet's points do not tell the
-    turn: it places those of a face that lies on its side as if it stood.
+    The photograph is searched at several sizes and in several rot90 positions (see `LOOKS`). If a face is found more
+    than once, the finding with the highest confidence counts. So the position is the one in which it looks most like a
+    face (see `UPRIGHT`). The landmarks of YuNet do not tell the position, because it places those of a face that lies
+    on its side as if the face were upright.
 
-    Args: image: uint8 (H, W, 3) RGB. detector: as of `restore_faces`.
+    Args:
+        image: uint8 RGB array (H, W, 3).
+        detector: As in `restore_faces`.
+
+    Returns:
+        A list of `Face`, the most certain first.
     """
     if detector is None:
         from mpsrgan.faces.detect import YuNet
 
         detector = YuNet()
     longer = max(image.shape[:2])
-    looks = {min(side, max(longer, LOOKS[-1][0])): turns for side, turns in LOOKS}  # of one side the last counts
+    looks = {min(side, max(longer, LOOKS[-1][0])): turns for side, turns in LOOKS}  # of equal sides the last one counts
     found = []
     for side, turns in looks.items():
         looked_at = resize(image, tuple(max(1, round(side * each / longer)) for each in image.shape[:2]))
@@ -186,7 +215,7 @@ def find_faces(image, detector=None):
 
 
 def _found(looked_at, size, quarters, detector):
-    """What the detector finds in a version of the photograph, turned -> list of Face in pixels of the photograph."""
+    """Return what the detector finds in a resized photograph after rot90, a list of `Face` in its pixels."""
     height, width = looked_at.shape[:2]
     faces = []
     for row in detector(np.ascontiguousarray(np.rot90(looked_at, quarters))):
@@ -198,7 +227,7 @@ def _found(looked_at, size, quarters, detector):
 
 
 def _turned_back(box, size, quarters):
-    """A box (x, y, width, height) of np.rot90(photograph, quarters) -> the same in the photograph of size (H, W)."""
+    """Map a box (x, y, width, height) of `np.rot90(photograph, quarters)` to the photograph of size (H, W)."""
     (height, width), (x, y, w, h) = size, box
     return ((x, y, w, h), (width - y - h, x, h, w), (width - x - w, height - y - h, w, h), (y, height - x - w, h, w))[
         quarters
@@ -206,7 +235,7 @@ def _turned_back(box, size, quarters):
 
 
 def _shared(a, b):
-    """Area that two boxes share, in those of the smaller."""
+    """Return the area that two boxes share, relative to the area of the smaller one."""
     sides = [min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]) for i in (0, 1)]
     return max(sides[0], 0) * max(sides[1], 0) / min(a[2] * a[3], b[2] * b[3])
 
@@ -220,7 +249,7 @@ def _why_not(face, min_size, min_confidence):
 
 
 def _background(image, upscale, scale, background):
-    """The enlarged photograph without a thought of faces, writeable."""
+    """Return the upscaled photograph, in which faces are not treated separately, as a writable array."""
     size = tuple(scale * side for side in image.shape[:2])
     if isinstance(background, np.ndarray):
         if background.shape != (*size, 3) or background.dtype != np.uint8:
@@ -246,7 +275,7 @@ def _kind(image):
 
 
 def _paste(result, image, face, upscale, scale):
-    """Restore the head of `face`, upright, and lay it over `result` with a soft edge; a head may leave the picture."""
+    """Restore the head of `face` upright and paste it into `result` with a soft edge, cropped to the picture."""
     (x, y), radius = face.head
     height, width = image.shape[:2]
     left, right = (int(np.clip(each, 0, width)) for each in (np.floor(x - radius), np.ceil(x + radius)))
@@ -266,7 +295,7 @@ def _paste(result, image, face, upscale, scale):
 
 
 def _feathered(size, middle, radius):
-    """A disc: 1 inside, 0 from its edge on, and between them a smooth slope without a corner -> float32 (H, W)."""
+    """Return a disc, float32 (H, W), that is 1 inside and falls smoothly to 0 at its edge."""
     rows, columns = np.ogrid[: size[0], : size[1]]
     distance = np.hypot(rows + 0.5 - middle[1], columns + 0.5 - middle[0])
     share = np.clip((1 - distance / radius) / FEATHER, 0, 1).astype(np.float32)

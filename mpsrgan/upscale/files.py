@@ -1,4 +1,7 @@
-"""Pictures as files: read as they are, with all their bits, and written with the note of what they have become."""
+"""Picture files, read with all their bits and written with their provenance note.
+
+It is built on Pillow, and on `mpsrgan.io.sixteen_bit` for 16-bit color.
+"""
 
 import hashlib
 import io
@@ -15,13 +18,19 @@ from mpsrgan.io.provenance import SUFFIXES, check_kind, pixels_digest, save_opti
 from mpsrgan.io.reading import open_picture, orientation, upright_size
 
 LONGEST = {"JPEG": 65_500, "WEBP": 16_383}
-"""Pixels a side that a format holds, in Pillow's encoders."""
+"""Largest number of pixels a side that Pillow's encoder of a format can write."""
 STREAM = "-"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """image: what `Upscaler` takes, a Pillow image or, of 16-bit colour, an array. digest: sha256 of the file."""
+    """A picture that was read from a file.
+
+    Attributes:
+        image: What `mpsrgan.upscale.Upscaler` takes, a Pillow image, or an array for 16-bit color.
+        digest: SHA-256 of the file, as hex digits.
+        profile: ICC profile, or None.
+    """
 
     image: object
     digest: str
@@ -29,12 +38,22 @@ class Picture:
 
     @property
     def size(self):
-        """(width, height), upright."""
+        """(width, height) of the upright picture, in pixels."""
         return self.image.shape[1::-1] if isinstance(self.image, np.ndarray) else upright_size(self.image)
 
 
 def read_picture(source):
-    """A path, or the bytes of a file -> Picture. Raises: UserError (ImageError) as ``io.reading.open_picture``."""
+    """Read a picture.
+
+    Args:
+        source: Path, or the bytes of a file.
+
+    Returns:
+        The `Picture`.
+
+    Raises:
+        ImageError: A `UserError`, as in `mpsrgan.io.reading.open_picture`.
+    """
     if isinstance(source, bytes):
         data, file = source, io.BytesIO(source)
         file.name = "standard input"
@@ -50,12 +69,23 @@ def read_picture(source):
 
 
 def write_picture(image, target, provenance, profile=None):
-    """Write a result with its note to a path, whole or not at all, or as PNG to a binary stream -> Provenance.
+    """Write a result with its provenance note.
 
-    Args: image: Pillow image, or array (H, W, C) uint16. provenance: without ``pixels_sha256``, which is added where
-        the format is lossless. profile: ICC, of an array; a Pillow image brings its own.
-    Raises: UserError if the suffix names a format that cannot hold the picture or its note, and for a place that
-        cannot be written.
+    A file appears whole or not at all. A binary stream gets a PNG.
+
+    Args:
+        image: Pillow image, or uint16 array (H, W, C).
+        target: Path, or binary stream.
+        provenance: The `mpsrgan.io.provenance.Provenance` without `pixels_sha256`, which is added if the format is
+            lossless.
+        profile: ICC profile of an array, or None. A Pillow image brings its own.
+
+    Returns:
+        The `Provenance` that was written.
+
+    Raises:
+        UserError: When the suffix names a format that cannot hold the picture or its note, or the target cannot be
+            written.
     """
     stream = not isinstance(target, str | Path)
     suffix = ".png" if stream else Path(target).suffix.lower()
@@ -78,21 +108,40 @@ def write_picture(image, target, provenance, profile=None):
 
 
 def check_sides(target, size):
-    """Raises: UserError if the format that a path names cannot hold a picture of (width, height) = size."""
+    """Check that a format can hold a picture of this size.
+
+    Args:
+        target: Path, whose suffix names the format.
+        size: (width, height) in pixels.
+
+    Raises:
+        UserError: When the picture is too large for the format.
+    """
     kind = WRITE_FORMATS[Path(target).suffix.lower()][0]
     if max(size) > LONGEST.get(kind, max(size)):
         raise UserError(f"{target}: {kind} holds {LONGEST[kind]} pixels a side, not {max(size)}; use .png or .tif")
 
 
 def check_suffix(suffix):
-    """Raises: UserError unless files of this suffix are written and can carry the note."""
+    """Check that files with a suffix can be written and can carry the note.
+
+    Args:
+        suffix: Suffix in lower case, such as ".png".
+
+    Raises:
+        UserError: When they cannot.
+    """
     if suffix not in WRITE_FORMATS:
         raise UserError(f"cannot write {suffix or 'a file without a suffix'}, use one of {', '.join(SUFFIXES)}")
     check_kind(WRITE_FORMATS[suffix][0])
 
 
 def _fitting(image, kind, name):
-    """The picture as this format can hold it. Raises: UserError where something would be lost."""
+    """Return the picture as this format can hold it.
+
+    Raises:
+        UserError: When something would be lost.
+    """
     if (isinstance(image, np.ndarray) or image.mode.startswith("I")) and kind not in sixteen_bit.KINDS:
         raise UserError(f"{name}: {kind} holds 8 bits and the picture has 16; use .png or .tif")
     if kind == "JPEG" and image.mode in ("LA", "RGBA"):

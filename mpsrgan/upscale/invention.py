@@ -1,9 +1,11 @@
-"""How much of a restored face its input does not determine, told without the truth.
+"""Invention: how much of a restored face its input does not determine, measured without the truth.
 
-What an input determines stays the same when the input is turned or mirrored. So the network restores it in all 8 ways
-of turning and mirroring, and the 7 other answers, turned back, are compared with the one that is shown: where they
-differ, the network decided and not the input. The 8 ways are those of Timofte et al. 2016, "Seven ways to improve
-example-based single image super resolution", who average the answers.
+What an input determines stays the same when the input is rotated by rot90 or mirrored. So the network restores the
+input in all 8 orientations. The 7 other answers are rotated back and compared with the one that is shown. Where they
+differ, the network decided and not the input.
+
+Source: the 8 orientations are those of Timofte et al. 2016, "Seven ways to improve example-based single image super
+resolution", who average the answers.
 """
 
 import numpy as np
@@ -12,27 +14,32 @@ from PIL import Image, ImageDraw, ImageFont
 from mpsrgan.errors import UserError
 
 OTHER_WAYS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)][1:]
-"""Quarter turns, and whether mirrored then: all but leaving the picture as it is."""
+"""Number of rot90 steps, and whether the picture is then mirrored: all orientations except the original."""
 FULL = 32
-"""Gray levels from which on ``overlay`` shows its last colour."""
+"""Gray levels from which `overlay` shows its last color."""
 NARROWEST = 64
-"""Pixels of width below which there is no room for a legend."""
+"""Width in pixels below which there is no room for a legend."""
 
 
 def invention_map(lr, upscale, sr=None):
-    """How far the 7 other answers lie from the one shown, pixel by pixel -> float32 (sH, sW), in levels of 0..255.
+    """Measure for each pixel how far the 7 other answers are from the one that is shown.
 
-    Root mean square over the 7 answers and the channels: 0 where all agree, at most 255.
+    The map shows only what the answers disagree on. It cannot show what the network gets wrong in the same way in all
+    orientations, such as a lost scar or glasses, so low numbers prove nothing. A method that treats all directions
+    alike (nearest neighbor, bicubic, the mean of the 8 answers) gets 0 apart from rounding, however poor it is.
 
     Args:
-        lr: uint8 (H, W, 3) or (H, W), or a Pillow image of mode RGB or L: what the network was given.
-        upscale: function uint8 (H, W[, 3]) -> (sH, sW[, 3]) in levels of 0..255 for any H and W, such as an Upscaler.
-        sr: upscale(lr), the picture shown, if it is there already; else it is made.
-    Raises: UserError when the answers differ in size.
+        lr: What the network was given, uint8 (H, W, 3) or (H, W), or a Pillow image of mode RGB or L.
+        upscale: Function that maps uint8 (H, W[, 3]) to (sH, sW[, 3]) in levels of 0..255 for any H and W, such as an
+            `Upscaler`.
+        sr: The picture that is shown, upscale(lr), or None to compute it.
 
-    It sees only what the answers disagree on. What the network gets wrong the same way however the picture is held,
-    such as a lost scar or glasses, it cannot see: low numbers prove nothing. A method that treats all directions alike
-    (nearest neighbour, bicubic, the mean of the 8 answers) gets 0 but for rounding, however poor it is.
+    Returns:
+        float32 array (sH, sW) in levels of 0..255, the root mean square over the 7 answers and the channels. It is 0
+            where all agree and at most 255.
+
+    Raises:
+        UserError: When the answers differ in size.
     """
     lr = np.asarray(lr)
     sr = np.atleast_3d(upscale(lr) if sr is None else sr)
@@ -44,34 +51,53 @@ def invention_map(lr, upscale, sr=None):
                 f"the network made {sr.shape} of the picture, but {answer.shape} of it when turned; one that enlarges "
                 "both sides of any picture by the same factor was expected"
             )
-        for channel in range(sr.shape[2]):  # one at a time, for the memory of large pictures
+        for channel in range(sr.shape[2]):  # one at a time, to save memory on large pictures
             squares += np.square(answer[..., channel] - sr[..., channel].astype(np.float32))
     return np.sqrt(squares / (len(OTHER_WAYS) * sr.shape[2]))
 
 
 def invention(levels):
-    """The root mean square of an ``invention_map`` -> float, in levels of 0..255. What it cannot see: see there."""
+    """Compute the root mean square of an `invention_map`, which has the same limits.
+
+    Args:
+        levels: float (H, W), what `invention_map` returned.
+
+    Returns:
+        A float in levels of 0..255.
+    """
     return float(np.sqrt(np.mean(np.square(levels, dtype=np.float64))))
 
 
 def overlay(sr, levels):
-    """The picture in darkened gray with its ``invention_map`` in colour over it -> uint8 (H, W, 3).
+    """Draw an `invention_map` in color over the picture in darkened gray.
 
-    The scale is fixed, so that pictures can be compared: no colour at 0, through red and orange to a pale yellow from
-    FULL levels on.
+    The scale is fixed, so that pictures can be compared. It goes from no color at 0 through red and orange to a pale
+    yellow from `FULL` levels on.
 
-    Args: sr: uint8 (H, W, 3) or (H, W), or a Pillow image. levels: (H, W).
+    Args:
+        sr: uint8 (H, W, 3) or (H, W), or a Pillow image.
+        levels: float (H, W), in levels of 0..255.
+
+    Returns:
+        uint8 array (H, W, 3).
     """
     sr = Image.fromarray(np.asarray(sr)).convert("L")
     result = np.empty((sr.height, sr.width, 3), np.uint8)
-    for top in range(0, sr.height, 256):  # in strips, for the memory of large pictures
+    for top in range(0, sr.height, 256):  # in strips, to save memory on large pictures
         gray = np.asarray(sr.crop((0, top, sr.width, min(top + 256, sr.height))), np.float32)
         result[top : top + 256] = _coloured(gray, levels[top : top + 256])
     return result
 
 
 def legend(width):
-    """What the colours of ``overlay`` mean, to put below it -> uint8 (h, width, 3); h is 0 below NARROWEST pixels."""
+    """Draw what the colors of `overlay` mean, to be put below it.
+
+    Args:
+        width: Width in pixels.
+
+    Returns:
+        uint8 array (h, width, 3), where h is 0 for a width below `NARROWEST`.
+    """
     if width < NARROWEST:
         return np.zeros((0, width, 3), np.uint8)
     size = min(max(10, width // 24), 64)

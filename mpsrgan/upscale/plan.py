@@ -1,4 +1,7 @@
-"""What ``mpsrgan upscale`` turns into what: decided by names alone, before anything is loaded."""
+"""Plan of which file `mpsrgan upscale` writes for which input.
+
+It is decided by names alone, before anything is loaded.
+"""
 
 import glob
 import os
@@ -14,17 +17,27 @@ from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video
 
 Job = namedtuple("Job", "source target named explanation comparison", defaults=[None, None])
-"""One file to enlarge; ``named`` tells that the user gave it by name, not by its folder. ``explanation`` and
-``comparison``: where the pictures of what was invented and of before and after go, or None."""
+"""One file to upscale. `named` tells whether the user named the file itself, and not its folder. `explanation` and
+`comparison` are the paths of the pictures of what was invented and of before and after, or None."""
 
 
 def plan(inputs, output, *, explain=False, compare=False):
-    """Decide what becomes what -> list of Job. Reads the names of files, not their content; writes nothing.
+    """Decide which file is written for which input.
 
-    Args: inputs: names of files and folders, patterns such as "*.jpg" where no file has that very name, or "-".
-        output: name of the one file, of the folder, or "-". explain, compare: name these pictures?
-    Raises: UserError as in ``run``. Files below ``output`` are left out when it lies inside a folder of the inputs:
-    they are what an earlier run wrote, and one line on stderr counts them.
+    Only the names of files are read, not their content, and nothing is written. If `output` lies inside a folder of the
+    inputs, the files below it are left out, because an earlier run wrote them. One line on stderr counts them.
+
+    Args:
+        inputs: Names of files and folders, patterns such as "*.jpg" where no file has exactly that name, or "-".
+        output: Name of the file or the folder, or "-".
+        explain: Whether to plan the pictures of what was invented.
+        compare: Whether to plan the pictures of before and after.
+
+    Returns:
+        A list of `Job`.
+
+    Raises:
+        UserError: As in `mpsrgan.cli.upscale.run`.
     """
     if STREAM in inputs or output == STREAM:
         return [_stream(inputs, output, explain, compare)]
@@ -53,7 +66,7 @@ def plan(inputs, output, *, explain=False, compare=False):
 
 
 def _stream(inputs, output, explain, compare):
-    """The one job that reads standard input or writes standard output."""
+    """Return the one job that reads standard input or writes standard output."""
     inputs = [path for name in inputs for path in ([name] if name == STREAM else _matching(name))]
     if len(inputs) != 1:
         raise UserError(f'"{STREAM}" is one image in or out; give one input')
@@ -72,7 +85,11 @@ def _stream(inputs, output, explain, compare):
 
 
 def _matching(name):
-    """The path of that name, or those that match it as a pattern. Raises: UserError for none."""
+    """Return the path of that name, or the paths that match it as a pattern.
+
+    Raises:
+        UserError: When there is none.
+    """
     if os.path.exists(name):
         return [Path(name)]
     if not glob.has_magic(name):
@@ -96,7 +113,7 @@ def _jobs_of(path, output):
 
 
 def _suffix(path):
-    """Of what a file in a folder becomes: videos stay what they are where that can be written."""
+    """Return the suffix of the output for a file in a folder. Videos keep theirs if it can be written."""
     if not is_video(path):
         return ".png"
     return path.suffix if path.suffix.lower() in WRITTEN else ".mp4"
@@ -112,7 +129,11 @@ def _with_pictures(job, explain, compare):
 
 
 def _without_conflicts(jobs):
-    """The jobs. Raises: UserError if an input would be overwritten, or two outputs are one file."""
+    """Return the jobs unchanged.
+
+    Raises:
+        UserError: When an input would be overwritten, or two outputs are the same file.
+    """
     sources = {_identity(job.source) for job in jobs}
     taken = {}
     for job in jobs:
@@ -126,6 +147,6 @@ def _without_conflicts(jobs):
 
 
 def _identity(path):
-    """Equal for two names of one file, whatever links or letter case lie between."""
+    """Return what is equal for two names of one file, even with links or a different letter case."""
     status = path.stat()
     return status.st_dev, status.st_ino

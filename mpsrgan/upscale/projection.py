@@ -1,13 +1,13 @@
-"""Faithful back-projection: the nearest image that, reduced again, is the input.
+"""Faithful back-projection, which finds the nearest image that gives back the input when it is downscaled.
 
-Iterative back-projection (Irani & Peleg 1991) adds what is missing after the reduction until nothing is. Reducing by
-Pillow's bicubic filter is a small matrix for each axis, so its pseudo-inverse does that in one step: of all images that
-reduce to the input, the result is the one nearest to what the network made. What is clipped to the range is why there
-are a few steps and not one.
+Iterative back-projection (Irani & Peleg 1991) adds the difference that remains after downscaling until there is none.
+Downscaling by Pillow's bicubic filter is a small matrix for each axis, so its pseudo-inverse does this in one step. Of
+all images that downscale to the input, the result is the one nearest to what the network made. Values are clipped to
+the range, so a few steps are needed instead of one.
 
-An input that is noisy, blurred or compressed must not be reproduced pixel by pixel: that would put noise and blocks
-back. What it does tell is what a camera keeps, its colors and coarse shapes. `keep_colors` binds a result to these:
-after downscaling, result and input are the same but for what is finer than about `COARSE` input pixels.
+An input that is noisy, blurred, or compressed must not be reproduced pixel by pixel, because that would bring noise and
+blocks back. It still tells what a camera keeps, which is its colors and coarse shapes. `keep_colors` binds a result to
+these. After downscaling, the result and the input then differ only in what is finer than about `COARSE` input pixels.
 """
 
 import functools
@@ -20,24 +20,31 @@ from mpsrgan.io.images import resize
 from mpsrgan.upscale.backends import description_of
 
 PIXELS, COLORS, NOTHING = "pixels", "colors", "nothing"
-"""What of the input a result is bound to."""
+"""What a result keeps of the input."""
 COARSE = 4.0
-"""Standard deviation, in input pixels, of the Gaussian filter that tells coarse from fine. It averages about 200 of
-them, so that noise of 20 levels comes back as 1.4."""
+"""Standard deviation in input pixels of the Gaussian filter that separates coarse from fine. It averages about 200
+pixels, so noise of 20 levels comes back as 1.4 levels."""
 STEPS = 2
 REACH = 8
-"""Lr pixels around a window's kept part beyond which the projection moves nothing by a tenth of a level: its
-pseudo-inverse falls to 0.31 of itself with each lr pixel (measured, factors 2 to 8)."""
+"""Distance in lr pixels from the kept part of a window beyond which the projection moves nothing by a tenth of a level.
+The pseudo-inverse falls to 0.31 of its value with each lr pixel (measured, factors 2 to 8)."""
 REACHES = {PIXELS: REACH, COLORS: round(3 * COARSE), NOTHING: 0}
-"""The same for each of the three."""
+"""The same distance for each of the three."""
 
 
 @functools.lru_cache(maxsize=16)
 def pseudo_inverse(length, scale):
-    """Of Pillow's antialiased bicubic reduction of one axis to `length` pixels -> float32 (scale length, length).
+    """Compute the pseudo-inverse of Pillow's antialiased bicubic downscaling of one axis.
 
-    Args: length: 1 or more. scale: the factor. What it enlarges is the same again when reduced; the condition is about
-        2 whatever the length, so little grows.
+    An axis that this matrix upscales is the same again after downscaling. The condition number is about 2 for every
+    length, so little is amplified.
+
+    Args:
+        length: Length after downscaling, in pixels, 1 or more.
+        scale: Scale factor, a whole number.
+
+    Returns:
+        float32 array (scale length, length).
     """
     unit = np.eye(scale * length, dtype=np.float32)[..., None]
     matrix = resize(unit, (length, scale * length))[..., 0].astype(np.float64)
@@ -45,11 +52,19 @@ def pseudo_inverse(length, scale):
 
 
 def project(sr, lr, drift, low=-1.0, high=1.0):
-    """The image nearest to `sr` that lies in low..high and, reduced, is `lr` -> float32 (sH, sW, C).
+    """Find the image nearest to `sr` that lies in low..high and gives `lr` when it is downscaled.
 
-    Args: sr: float32 (sH, sW, C). lr: float32 (H, W, C), in the same range. drift: `sr` reduced to that size by the
-        bicubic filter, less `lr`.
-    Where both cannot be had at once (the input is brighter than any such image), the range wins.
+    If no image satisfies both (the input is brighter than any such image), the range wins.
+
+    Args:
+        sr: float32 (sH, sW, C).
+        lr: float32 (H, W, C), in the same range.
+        drift: float32 (H, W, C), `sr` downscaled by the bicubic filter, minus `lr`.
+        low: Lower end of the range.
+        high: Upper end of the range.
+
+    Returns:
+        float32 array (sH, sW, C).
     """
     scale = sr.shape[0] // lr.shape[0]
     rows, columns = (pseudo_inverse(side, scale) for side in lr.shape[:2])
@@ -61,9 +76,16 @@ def project(sr, lr, drift, low=-1.0, high=1.0):
 
 
 def keep_colors(sr, drift, low=-1.0, high=1.0):
-    """`sr` with its coarse difference from the input taken out -> float32 (sH, sW, C).
+    """Remove the coarse difference from the input.
 
-    Args: sr: float32 (sH, sW, C). drift: `sr` downscaled by the bicubic filter, less the input: float32 (H, W, C).
+    Args:
+        sr: float32 (sH, sW, C).
+        drift: float32 (H, W, C), `sr` downscaled by the bicubic filter, minus the input.
+        low: Lower end of the range.
+        high: Upper end of the range.
+
+    Returns:
+        float32 array (sH, sW, C).
     """
     import cv2  # here, because importing this package must stay cheap
 
@@ -74,14 +96,21 @@ def keep_colors(sr, drift, low=-1.0, high=1.0):
 
 
 def undoes_bicubic(source, generator=None):
-    """Do these weights undo Pillow's bicubic reduction alone, no blur and no noise? -> bool
+    """Check whether weights undo Pillow's bicubic downscaling alone, without blur or noise.
 
-    The registry knows of those that ship; a .h5 file that a run wrote says it, and a .onnx file made of it, once it is
-    open as `generator`. Of others it is assumed.
+    The registry knows this of the weights that ship. A .h5 file that a run wrote contains it, and so does a .onnx file
+    made from it. Other weights are assumed to do so.
+
+    Args:
+        source: Name or path of the weights, or a Keras model.
+        generator: The open generator, which is needed for a .onnx file.
+
+    Returns:
+        True if they undo bicubic downscaling alone.
     """
     if not isinstance(source, str | os.PathLike):
         return True
-    if Path(source).suffix == ".onnx":  # h5py is not needed for it
+    if Path(source).suffix == ".onnx":  # avoids importing h5py
         description = generator and generator.note.get("description")
     else:
         from mpsrgan.hub.h5 import is_name

@@ -1,4 +1,4 @@
-"""Sizes that the networks do not make themselves."""
+"""Sizes that the networks do not produce themselves: how they are computed and checked, and the resizing to them."""
 
 from numbers import Real
 
@@ -9,15 +9,23 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.images import FILTERS
 
 REST = "the rest by Lanczos"
-"""In the steps of a picture in which nothing but faces was restored."""
+"""Part of the steps of a picture in which only the faces were restored."""
 
 
 def target_size(size, own, scale=None, wanted=None):
-    """Which (width, height) the result has -> two ints, at least 1.
+    """Compute the size of a result.
 
-    Args: size: (width, height) of the input. own: the network's factor. scale: another factor, or None. wanted: the
-        (width, height) asked for; None for one of them keeps the proportions.
-    Raises: UserError if scale or wanted cannot be, or both are given.
+    Args:
+        size: (width, height) of the input, in pixels.
+        own: Scale factor of the network.
+        scale: Another scale factor, or None.
+        wanted: Requested (width, height) in pixels, or None. None for one of the two keeps the proportions.
+
+    Returns:
+        (width, height), two ints of at least 1.
+
+    Raises:
+        UserError: When `scale` or `wanted` is invalid, or both are given.
     """
     if scale is not None and wanted is not None:
         raise UserError("give a scale or a size, not both")
@@ -35,7 +43,16 @@ def target_size(size, own, scale=None, wanted=None):
 
 
 def check_pixels(what, size, limit):
-    """Raises: UserError if `what` would get more pixels than `limit` by a size of (width, height)."""
+    """Check that a picture does not get too many pixels.
+
+    Args:
+        what: Name of the picture, for the message.
+        size: (width, height) that it would get, in pixels.
+        limit: Largest number of pixels.
+
+    Raises:
+        UserError: When it would get more.
+    """
     width, height = size
     if width * height > limit:
         raise UserError(
@@ -45,9 +62,15 @@ def check_pixels(what, size, limit):
 
 
 def resized(image, size, filter):
-    """(H, W, C) uint8 or uint16 -> (height, width, C) of the same type, by one of `mpsrgan.io.images.FILTERS`.
+    """Resize an image.
 
-    Args: size: (width, height).
+    Args:
+        image: uint8 or uint16 array (H, W, C).
+        size: (width, height) of the result, in pixels.
+        filter: A key of `mpsrgan.io.images.FILTERS`.
+
+    Returns:
+        An array (height, width, C) of the same type.
     """
     if image.dtype == np.uint8:
         planes = [Image.fromarray(image[..., i]).resize(size, FILTERS[filter]) for i in range(image.shape[2])]

@@ -1,4 +1,8 @@
-"""Any image in, a larger one out. Keras is imported when an Upscaler needs it, not with this package."""
+"""The `Upscaler`, which upscales any image with a generator.
+
+It is built on `mpsrgan.upscale.windows` for tiles and `mpsrgan.upscale.backends` for the arithmetic. Keras is imported
+when an `Upscaler` needs it, not with this module.
+"""
 
 import math
 import os
@@ -20,13 +24,18 @@ from mpsrgan.upscale.windows import Windows
 
 @dataclass(frozen=True)
 class Restored:
-    """A result and what is to be said of it.
+    """An upscaled image, and how it was made.
 
-    image: of the kind that came. steps: what was done, in words. lr_consistency: PSNR in dB of the input against the
-    result, reduced by Pillow's bicubic filter. colour_shift: what the network alone added to the mean colour, levels of
-    0..255, or None; a faithful result has it no more. levels: where detail was made up, float32 (H, W) of the result's
-    size, as of `mpsrgan.upscale.invention.invention_map`, or None. choice: which weights made it and why, where they
-    were chosen for it, or None.
+    Attributes:
+        image: The result, of the same kind as the input.
+        steps: What was done, in words.
+        lr_consistency: PSNR in dB of the input against the result downscaled by Pillow's bicubic filter.
+        colour_shift: Change of the mean color by the network alone, in levels of 0..255, or None. A faithful result no
+            longer has this change.
+        levels: Where detail was made up, float32 (H, W) at the size of the result, as
+            `mpsrgan.upscale.invention.invention_map` returns it, or None.
+        choice: Which weights were chosen for the image and why, a `mpsrgan.upscale.choice.Choice`, or None if they were
+            not chosen for it.
     """
 
     image: object
@@ -38,40 +47,55 @@ class Restored:
 
 
 class Upscaler:
-    """Enlarges images with a generator, in tiles, so that memory does not grow with the image.
+    """Upscale images with a generator in tiles, so that memory use does not grow with the image.
+
+    On TensorFlow and onnxruntime one graph serves all sizes. JAX compiles once for each window size. That is once for
+    all images larger than tile + 2 overlap (up to align x align times, because windows are adapted to the remainder of
+    the image), and once for each smaller size.
 
     Args:
-        source: "auto" (default): for each picture the weights that suit it, `mpsrgan-plus` or `mpsrgan-real`, see
-            ``mpsrgan.upscale.choice``. Else path of a .h5 file or name of shipped weights (see ``load_generator``),
-            path of a .onnx file that ``mpsrgan export`` wrote, or a Keras generator (B, H, W, C) -> (B, sH, sW, C) in
-            [-1, 1] for any H and W; C is 3 (RGB) or 1 (gray).
-        realism: for weights of a GAN that have a partner trained on content alone: 0 (the partner's weights) to 1
-            (the GAN's), or those between; of `mpsrgan-plus` 0.5 shows half of what the GAN changes. None: the weights
-            as they are. See ``mpsrgan.hub.interpolation``.
-        fidelity: name or path of that partner; None: the one that ships with the weights.
-        faithful: True: minimally adjust the network's result so that downscaling it by Pillow's bicubic filter gives
-            back the input. False: leave it as the network made it. None: as True, unless the weights undo blur, noise
-            or compression too, as those that ship and files that a run wrote say of themselves; then a projection
-            onto the input would put these back, so only its colors and coarse shapes are kept
-            (``mpsrgan.upscale.projection``).
-        backend: "keras", "onnx" (onnxruntime; a .h5 file is converted once, after that no Keras is imported) or
-            "auto". See ``mpsrgan.upscale.backends.open_generator``. The results differ by rounding, at most one level.
-        tile: largest side of the piece kept from the middle of each window, in lr pixels, at least 1. "auto": 192,
-            which needs about 1 GB with the default srgan, or what fits half of the free memory; halved if it gives out.
-            Smaller ones are taken where they need no more windows, but not on JAX.
-        overlap: lr pixels around each tile that the network sees as well. None: the network's receptive radius (and 8
-            pixels for a faithful result, 12 for one that keeps colors), which makes tiles invisible (the result is the
-            untiled one, but for rounding). Less is faster and may show seams.
+        source: "auto" (default) takes for each picture the weights that suit it, `mpsrgan-plus` or `mpsrgan-real`; see
+            `mpsrgan.upscale.choice`. Otherwise the path of a .h5 file or the name of shipped weights (see
+            `mpsrgan.load_generator`), the path of a .onnx file that `mpsrgan export` wrote, or a Keras generator. A
+            generator maps (B, H, W, C) to (B, sH, sW, C) in [-1, 1] for any H and W, where C is 3 (RGB) or 1 (gray).
+        realism: For weights of a GAN that have a partner trained on content alone, a number from 0 (the weights of the
+            partner) to 1 (those of the GAN). Numbers between them take weights between the two. For `mpsrgan-plus`, 0.5
+            shows half of what the GAN changes. None takes the weights as they are. See `mpsrgan.hub.interpolation`.
+        fidelity: Name or path of that partner. None takes the one that ships with the weights.
+        faithful: True minimally adjusts the result of the network so that downscaling it by Pillow's bicubic filter
+            gives back the input. False leaves the result as the network made it. None means True, unless the weights
+            also undo blur, noise, or compression. Shipped weights and files that a run wrote tell whether they do. A
+            projection onto the input would then bring these degradations back, so only the colors and coarse shapes of
+            the input are kept (see `mpsrgan.upscale.projection`).
+        backend: "keras", "onnx" (onnxruntime), or "auto". With "onnx" a .h5 file is converted once, and Keras is not
+            imported after that. See `mpsrgan.upscale.backends.open_generator`. The results differ by rounding, by one
+            level at most.
+        tile: Largest side of the part that is kept from the center of each window, in lr pixels, at least 1. "auto"
+            takes 192, which needs about 1 GB with the default srgan, or less if the window would not fit in half of the
+            free memory. The tile is halved when memory runs out. Smaller tiles are used where they need no more
+            windows, but not on JAX.
+        overlap: Width in lr pixels of the border around each tile that the network sees as well. None takes the
+            receptive radius of the network, plus 8 pixels for a faithful result or 12 pixels for one that keeps colors.
+            Tiles are then invisible, because the result is the untiled one apart from rounding. A smaller overlap is
+            faster and may show seams.
 
-    Attributes: ``scale`` (sr side / lr side), ``channels``, ``parameters`` (their number), ``backend`` (which it is),
-    ``tile``, ``overlap``, ``align`` (windows begin at its multiples: see ``mpsrgan.models.graph.alignment``),
-    ``realism`` (float or None), ``faithful`` (bool), ``keeps`` (what of the input the result is bound to: "pixels",
-    "colors" or "nothing"), ``weights`` (the source). With "auto" they are those for clean pictures.
-    Raises: UserError for weights that cannot be loaded or mixed, or a model that is no such generator.
+    Attributes:
+        scale: sr side / lr side.
+        channels: 3 for RGB, 1 for gray.
+        parameters: Number of parameters.
+        backend: Name of the backend in use.
+        tile: Side of the tiles, in lr pixels.
+        overlap: Overlap, in lr pixels.
+        align: Windows begin at multiples of this number of lr pixels, see `mpsrgan.models.graph.alignment`.
+        realism: float or None.
+        faithful: Whether downscaling a result gives back the input.
+        keeps: What a result keeps of the input: "pixels", "colors", or "nothing".
+        weights: The source.
 
-    On TensorFlow and onnxruntime one graph serves all sizes; JAX compiles once for each window size, so once for all
-    images larger than tile + 2 overlap (up to align x align times, as windows fit the image's remainder) and once for
-    each smaller size.
+    With "auto" these attributes are those of the weights for clean pictures.
+
+    Raises:
+        UserError: When weights cannot be loaded or interpolated, or a model is not such a generator.
     """
 
     def __init__(
@@ -99,7 +123,7 @@ class Upscaler:
         self.overlap = self._windows.overlap
 
     def _become_automatic(self, realism, fidelity, *, faithful, **options):
-        """Takes the attributes of the Upscaler for clean pictures, and chooses for each picture."""
+        """Take the attributes of the `Upscaler` for clean pictures, and choose weights for each picture."""
         if fidelity is not None:
             raise UserError('fidelity names a partner of weights that you name; leave it out with "auto"')
 
@@ -110,17 +134,29 @@ class Upscaler:
         vars(self).update(vars(make(CLEAN, automatic.realism)), _automatic=automatic)
 
     def chosen(self, image):
-        """The Upscaler of fixed weights for an image, as of a call -> (Upscaler, Choice); (self, None) if they are."""
+        """Return the `Upscaler` with fixed weights for an image.
+
+        Args:
+            image: One image, as in a call.
+
+        Returns:
+            The `Upscaler` and its `mpsrgan.upscale.choice.Choice`. If the weights are fixed already, these are this
+                `Upscaler` and None.
+        """
         return (self, None) if self._automatic is None else self._automatic(visible(pixels_of(image)).colours)
 
     @property
     def tile(self):
-        """Side of the tiles: what was asked for, or less once the memory gave out."""
+        """Side of the tiles in lr pixels: the requested one, or a smaller one once memory has run out."""
         return self._windows.tile
 
     @property
     def model(self):
-        """The Keras model, loaded at the first use if another backend computes. Raises: UserError for a .onnx file."""
+        """The Keras model, which is loaded at the first use if another backend computes.
+
+        Raises:
+            UserError: When the source is a .onnx file.
+        """
         if isinstance(self._generator, KerasGenerator):
             return self._generator.model
         if not isinstance(self._source, str | os.PathLike | Mixture):
@@ -130,21 +166,29 @@ class Upscaler:
         return self._model
 
     def __call__(self, image, *, scale=None, size=None, explain=False):
-        """Enlarge one image, or several one after the other; the kind that came goes back.
+        """Upscale one image, or several images one after the other.
+
+        Gray passes through an RGB network as three equal channels, and the luma of the result (ITU-R 601) is returned.
+        RGB passes through a gray network as its luma. The color differences are upscaled by the bicubic filter, and so
+        is alpha.
 
         Args:
-            image: Pillow image of any mode with 8 or 16 bits, or array uint8 or uint16 of shape (H, W) gray, (H, W, 3)
-                RGB or (H, W, 4) RGBA, from 1x1 up (``mpsrgan.upscale.color_modes.pixels_of`` tells which becomes
-                what); a list of those, or an array (N, H, W, C).
-            scale: how many times larger, any number above 0; None: the network's own. Others are had by applying the
-                network as often as needed and reducing by Lanczos: before its last pass to what that needs, and after.
-            size: (width, height) of the result in its place; None for one of the two keeps the proportions.
-            explain: also tell where detail was made up.
-        Returns: Pillow image, or array of the same number of dimensions and type; a list for a list. Gray goes through
-            an RGB network as three equal channels and comes back as their luma (ITU-R 601). RGB goes through a gray
-            network as its luma; the colour differences are enlarged by the bicubic filter, as alpha is.
-            With ``explain`` (image, levels) of `Restored`.
-        Raises: UserError for another mode, type or shape, and for a scale or size that cannot be.
+            image: A Pillow image of any mode with 8 or 16 bits, or a uint8 or uint16 array (H, W) gray, (H, W, 3) RGB,
+                or (H, W, 4) RGBA, from 1x1 up. `mpsrgan.upscale.color_modes.pixels_of` says how each mode is treated.
+                Also a list of these, or an array (N, H, W, C).
+            scale: Scale factor, any number above 0. None takes that of the network. For another factor the network is
+                applied as often as needed. Before each further pass, Lanczos downscales the image to the size that the
+                remaining passes need. After the last pass it downscales the result to its final size.
+            size: (width, height) of the result in pixels, instead of `scale`. None for one of the two keeps the
+                proportions.
+            explain: Whether to return where detail was made up as well.
+
+        Returns:
+            A Pillow image, or an array with the same type and number of dimensions as the input. A list for a list.
+                With `explain` a pair (image, levels) as in `Restored`.
+
+        Raises:
+            UserError: When the mode, type, or shape is not supported, or the scale or size is invalid.
         """
         if isinstance(image, list | tuple):
             return [self(one, scale=scale, size=size, explain=explain) for one in image]
@@ -155,7 +199,21 @@ class Upscaler:
         return (done.image, done.levels) if explain else done.image
 
     def restore(self, image, *, scale=None, size=None, explain=False, progress=None):
-        """As a call with one image -> `Restored`. progress: called with (windows done, windows in all)."""
+        """Upscale one image, as a call does, and tell how it was made.
+
+        Args:
+            image: One image, as in a call.
+            scale: Scale factor, as in a call.
+            size: (width, height) of the result in pixels, as in a call.
+            explain: Whether to find where detail was made up.
+            progress: Function that is called with (windows done, windows in all), or None.
+
+        Returns:
+            The `Restored` image.
+
+        Raises:
+            UserError: As in a call.
+        """
         if self._automatic:
             upscaler, choice = self.chosen(image)
             done = upscaler.restore(image, scale=scale, size=size, explain=explain, progress=progress)
@@ -173,7 +231,7 @@ class Upscaler:
         return Restored(pixels.remade(colours), steps, found.lr_consistency, found.colour_shift, levels)
 
     def _enlarged(self, colours, target, progress):
-        """(H, W, C) -> ((H', W', C) of the size target, Faithfulness, what was done in words)."""
+        """Upscale (H, W, C) to the size target, and return the result, its `Faithfulness`, and the steps in words."""
         factor = max(target[0] / colours.shape[1], target[1] / colours.shape[0])
         passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
         result, found = self._windows(colours, progress)
@@ -190,12 +248,12 @@ class Upscaler:
 
 
 def _reduced(image, size):
-    """(H, W, C) -> (the image of that (width, height), what was done in words, "" for nothing)."""
+    """Downscale (H, W, C) to (width, height), and return the image and the step in words, "" if it has that size."""
     if image.shape[1::-1] == tuple(size):
         return image, ""
     return resized(image, size, "lanczos"), f", reduced to {size[0]}x{size[1]} by Lanczos"
 
 
 def _as_lies(target, image, colours):
-    """The size target for `image`, which may be `colours` turned by a quarter."""
+    """Return the size target for `image`, which may be `colours` after rot90."""
     return target if image.shape == colours.shape else target[::-1]

@@ -1,4 +1,7 @@
-"""A generator over pictures of any size: window by window, faithful to the input, within the memory there is."""
+"""A generator applied to pictures of any size, window by window.
+
+The results keep what `mpsrgan.upscale.projection` binds them to. The size of the windows follows the free memory.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,47 +14,75 @@ from mpsrgan.upscale.projection import COLORS, PIXELS, REACHES, keep_colors, pro
 
 TILE, SMALLEST_TILE = 192, 16
 BYTES_PER_PIXEL = 14_000
-"""Memory of a window for each of its lr pixels, with the default srgan (measured: 1 GB for 270x270 of them)."""
+"""Memory in bytes that a window needs for each lr pixel with the default srgan (measured: 1 GB for 270x270 pixels)."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""ITU-R 601."""
+"""Weights of R, G, and B (ITU-R 601)."""
 
 
 @dataclass
 class Faithfulness:
-    """Sums over the kept lr pixels: what the network made of the input's colours, and how far the result is from it."""
+    """Sums over the kept lr pixels, which tell how far the network and the result are from the input.
+
+    Attributes:
+        shift: Sum of the color changes by the network alone, for each channel, in units of -1..1.
+        squares: Sum of the squared differences between the downscaled result and the input, each the mean over the
+            channels.
+        pixels: Number of pixels.
+    """
 
     shift: np.ndarray | float = 0.0
     squares: float = 0.0
     pixels: int = 0
 
     def add(self, shift, difference):
-        """Both (h, w, C), in -1..1: what the network alone, and the result, differ from the input when reduced."""
+        """Add the pixels of one window.
+
+        Args:
+            shift: (h, w, C) in units of -1..1, the difference from the input of what the network alone made,
+                downscaled.
+            difference: (h, w, C) in units of -1..1, the difference from the input of the result, downscaled.
+        """
         self.shift = self.shift + shift.sum(axis=(0, 1))
         self.squares += float(np.square(difference, dtype=np.float64).mean(axis=-1).sum())
         self.pixels += difference.shape[0] * difference.shape[1]
 
     def compare(self, lr, reduced):
-        """Another result than the network's own, reduced to the size of `lr`; both uint8 or uint16 (H, W, C)."""
+        """Take the squared differences of another result than that of the network.
+
+        Args:
+            lr: The input, uint8 or uint16 (H, W, C).
+            reduced: The other result, downscaled to the size of `lr`, uint8 or uint16 (H, W, C).
+        """
         self.squares = float(np.square(to_float(lr) - to_float(reduced), dtype=np.float64).mean(axis=-1).sum())
 
     @property
     def colour_shift(self):
-        """By how much the network alone changed the picture's mean colour, in the worst channel; levels of 0..255."""
+        """Change of the mean color of the picture by the network alone, in the worst channel, in levels of 0..255."""
         return float(np.abs(self.shift / self.pixels).max() * 127.5)
 
     @property
     def lr_consistency(self):
-        """PSNR in dB of the input and the result, rounded to its levels, when reduced; inf for equal ones."""
+        """PSNR in dB of the input against the rounded result, downscaled. It is inf if they are equal."""
         return float(10 * np.log10(4 * self.pixels / self.squares)) if self.squares else float("inf")
 
 
 class Windows:
-    """Callable: (H, W, 1|3) uint8 or uint16 -> ((sH, sW, 1|3) of the same type, Faithfulness).
+    """A function that upscales pictures window by window, with smaller tiles after memory has run out.
 
-    Args: generator: of `mpsrgan.upscale.backends`. keeps: what of the input the result is bound to, a key of
-        `mpsrgan.upscale.projection.REACHES`. tile: "auto" or
-        pixels; overlap: lr pixels or None, see `mpsrgan.upscale.Upscaler`. After the memory gave out, ``tile`` is
-        what it gave out for no more.
+    Args:
+        generator: A generator of `mpsrgan.upscale.backends`.
+        keeps: What a result keeps of the input, a key of `mpsrgan.upscale.projection.REACHES`.
+        tile: "auto" or a number of lr pixels, see `mpsrgan.upscale.Upscaler`.
+        overlap: Number of lr pixels or None, see `mpsrgan.upscale.Upscaler`.
+
+    Attributes:
+        generator: The generator.
+        keeps: What a result keeps of the input.
+        tile: Side of the tiles in lr pixels. After memory has run out, it is the largest tile that fitted in memory.
+        overlap: Overlap in lr pixels.
+
+    Raises:
+        UserError: When the tile or the overlap is invalid.
     """
 
     def __init__(self, generator, keeps, tile, overlap):
@@ -62,10 +93,22 @@ class Windows:
             raise UserError(f'tile {tile} and overlap {overlap}: tile must be "auto", or 1 or more, overlap 0 or more')
 
     def __call__(self, image, progress=None):
+        """Upscale one picture.
+
+        Args:
+            image: uint8 or uint16 array (H, W, 1) or (H, W, 3).
+            progress: Function that is called with (windows done, windows in all), or None.
+
+        Returns:
+            An array (sH, sW, 1) or (sH, sW, 3) of the same type, and its `Faithfulness`.
+
+        Raises:
+            UserError: When memory runs out even with the smallest tiles.
+        """
         while True:
             try:
                 return self._enlarged(image, progress)
-            except Exception as error:  # each backend has its own for this, and no common base
+            except Exception as error:  # each backend raises its own type, and they have no common base
                 if not out_of_memory(error):
                     raise
                 if self.tile <= SMALLEST_TILE:
@@ -93,11 +136,11 @@ class Windows:
         return result, found
 
     def _side(self, length):
-        """Of the tiles along so many pixels; on JAX always the same, because each window size is compiled."""
+        """Return the side of the tiles along an axis. JAX compiles each window size, so there it never varies."""
         return self.tile if "jax" in self.generator.backend else evened(length, self.tile, self.overlap)
 
     def _restored(self, lr, dtype, kept, found):
-        """float32 (h, w, C) in -1..1 -> (sh, sw, C) of `dtype`; what it tells of the kept lr pixels is added up."""
+        """Upscale float32 (h, w, C) in -1..1 to (sh, sw, C) of `dtype`, and add the kept lr pixels to `found`."""
         sr = np.clip(self._by_network(lr), -1, 1)
         drift = resize(sr, lr.shape[:2]) - lr
         if self.keeps == PIXELS:
@@ -109,7 +152,7 @@ class Windows:
         return levels
 
     def _by_network(self, lr):
-        """float32 (h, w, C) -> (sh, sw, C), whether C is the network's own number of channels or not."""
+        """Upscale float32 (h, w, C) to (sh, sw, C), also if C is not the network's own number of channels."""
         run = lambda image: self.generator(np.ascontiguousarray(image)[None])[0]
         if lr.shape[2] == self.generator.channels:
             return run(lr)
@@ -120,38 +163,55 @@ class Windows:
 
 
 def out_of_memory(error):
-    """Is it what a backend raises when memory gives out? -> bool."""
+    """Check whether an error is what a backend raises when memory runs out.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        True if memory ran out.
+    """
     text = f"{type(error).__name__} {error}".lower()
     signs = ("resource_exhausted", "resourceexhausted", "out of memory", "bad_alloc", "failed to allocate", "oom when")
     return isinstance(error, MemoryError) or any(sign in text for sign in signs)
 
 
 def _affordable(overlap):
-    """The largest tile, up to TILE, whose window takes no more than half of the memory that is free -> int."""
+    """Return the largest tile, up to `TILE`, whose window takes at most half of the free memory."""
     side = int((_free_memory() / 2 / BYTES_PER_PIXEL) ** 0.5) - 2 * overlap
     return min(TILE, max(SMALLEST_TILE, side))
 
 
 def _free_memory():
-    """Bytes that this process may still take, where Linux tells; else as if there were enough."""
+    """Return the bytes that this process may still take where Linux tells them, and infinity otherwise."""
     free = float("inf")
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         free = 1024 * int(lines["MemAvailable"].split()[0])
         group = Path("/sys/fs/cgroup")
         free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    except (OSError, KeyError, ValueError):  # no such files, or no limit: "max"
+    except (OSError, KeyError, ValueError):  # there are no such files, or the limit is "max"
         pass
     return free
 
 
 def spans(length, tile, halo, align=1):
-    """Split one axis of ``length`` pixels into windows -> list of (low, high, start, stop).
+    """Split one axis into windows.
 
-    Pixels low..high go into the network, start..stop of them are kept; the kept ones join without gap or overlap.
-    ``low`` is a multiple of ``align``. Every window has the same size: tile + 2 * halo, enlarged by less than ``align``
-    so that the last one fits, or length if that is less. Kept pixels are at least ``halo`` away from a window's edge
-    unless that edge is the image's own, so windows at the border are shifted inwards, never extended beyond it.
+    Pixels low..high of a window go into the network, and pixels start..stop of them are kept. The kept parts join
+    without gap or overlap. All windows have the same size. It is tile + 2 * halo, extended by less than `align` so that
+    the last window fits, or `length` if that is less. Kept pixels are at least `halo` away from the edge of their
+    window unless that edge is the edge of the image. Windows at the border are therefore shifted inwards and never
+    extend beyond it.
+
+    Args:
+        length: Length of the axis, in lr pixels.
+        tile: Number of pixels to keep from a window.
+        halo: Number of pixels around them that the network sees as well.
+        align: Each `low` is a multiple of this number.
+
+    Returns:
+        A list of (low, high, start, stop).
     """
     window = max(tile, align) + 2 * halo
     window = min(length, window + (length - window) % align)
@@ -166,9 +226,18 @@ def spans(length, tile, halo, align=1):
 
 
 def evened(length, tile, halo):
-    """The smallest tile that needs no more windows along ``length`` pixels than ``tile`` does -> int.
+    """Compute the smallest tile that needs no more windows than a given tile.
 
-    256 pixels in tiles of 192 with a halo of 20 are two windows of 232; two of 148 do, with 0.41 of the work.
+    For example, 256 pixels in tiles of 192 with a halo of 20 need two windows of 232. Two windows of 148 suffice, with
+    0.41 of the work.
+
+    Args:
+        length: Length of the axis, in lr pixels.
+        tile: The given tile, in lr pixels.
+        halo: Number of pixels around each tile that the network sees as well.
+
+    Returns:
+        The smallest tile, in lr pixels.
     """
     windows = max(1, -(-(length - 2 * halo) // tile))
     return max(1, min(tile, -(-(length - 2 * halo) // windows)))

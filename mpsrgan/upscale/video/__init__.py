@@ -1,4 +1,7 @@
-"""Videos in, larger ones out, frame by frame, so that memory does not grow with their length. Needs PyAV."""
+"""Upscaling of videos frame by frame, so that memory use does not grow with their length.
+
+It needs PyAV.
+"""
 
 import os
 import re
@@ -16,19 +19,26 @@ from mpsrgan.upscale.resize import check_pixels
 from mpsrgan.upscale.video.flicker import Smoother
 
 WRITTEN = (".mp4", ".m4v", ".mov", ".mkv")
+"""Suffixes of the videos that can be written."""
 VIDEO_FORMATS = (*WRITTEN, ".avi", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".flv", ".ogv")
-"""Suffixes of what is read as a video, and of what can be written."""
+"""Suffixes of the videos that can be read."""
 INSTALL = 'pip install "mpsrgan[video]"'
 _NOTE_IN = ("comment", "description")
 
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What became of a video.
+    """What was done with a video.
 
-    ``frames`` written, ``seconds`` they last, ``rate``: frames a second (Fraction), on average where it varies;
-    ``width`` and ``height`` in pixels; ``audio``: "copied", "none", or "left out: " and why; ``skipped``: packets of
-    the input that could not be decoded; ``stopped``: why the input could not be read to its end, or None.
+    Attributes:
+        frames: Number of frames written.
+        seconds: How long they last.
+        rate: Frames per second, a Fraction. It is the mean where the rate varies.
+        width: Width in pixels.
+        height: Height in pixels.
+        audio: "copied", "none", or what was left out and why, such as "left out: " and the reason.
+        skipped: Number of packets of the input that could not be decoded.
+        stopped: Why the input could not be read to its end, or None.
     """
 
     frames: int
@@ -42,12 +52,29 @@ class VideoReport:
 
 
 def is_video(path):
-    """Does a file's name end like a video's?"""
+    """Check whether the name of a file has the suffix of a video.
+
+    Args:
+        path: Path of the file, which need not exist.
+
+    Returns:
+        True if the suffix is in `VIDEO_FORMATS`.
+    """
     return Path(path).suffix.lower() in VIDEO_FORMATS
 
 
 def first_frame(source):
-    """The first frame of a video -> uint8 RGB (H, W, 3). Raises: UserError if it cannot be read, or without PyAV."""
+    """Read the first frame of a video.
+
+    Args:
+        source: Path of the video.
+
+    Returns:
+        uint8 RGB array (H, W, 3).
+
+    Raises:
+        UserError: When it cannot be read, or PyAV is not installed.
+    """
     video_input, _ = _pyav()
     with closing(video_input.Reader(Path(source), Fraction(0), None)) as reader:
         for frame, *_ in reader.frames():
@@ -56,7 +83,17 @@ def first_frame(source):
 
 
 def seconds_of(time):
-    """A number of seconds, or text such as "90", "1:30" or "0:01:30.5" -> Fraction. Raises: UserError for others."""
+    """Parse a time.
+
+    Args:
+        time: Number of seconds, or text such as "90", "1:30", or "0:01:30.5".
+
+    Returns:
+        The seconds as a Fraction.
+
+    Raises:
+        UserError: When the time is anything else.
+    """
     if match := re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", str(time).strip(), re.ASCII):
         hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
         if (match[2] is None or seconds < 60) and (match[1] is None or minutes < 60):
@@ -78,29 +115,41 @@ def upscale_video(
     progress=None,
     note=None,
 ):
-    """Enlarge every frame of the video ``source`` into ``target`` -> VideoReport.
+    """Upscale every frame of a video.
+
+    Frames are rotated upright where the display matrix of a phone asks for it. The output is H.264, yuv420p, crf 16. An
+    odd side (odd input, odd scale) gets its last row or column twice. The time stamps are those of the input, tick for
+    tick, also where the rate varies (.mkv rounds them to 1/1000 s). The meaning of the colors and the shape of the
+    pixels stay the same. Audio packets are copied, or left out where the format cannot hold them. Subtitles and
+    chapters are left out. Interlaced fields are taken as frames.
+
+    The target appears when it is finished. After Ctrl-C or SIGTERM (KeyboardInterrupt, SystemExit) the finished part is
+    kept as a playable STEM.partial.SUFFIX beside it, a line on stderr says so, and the exception is raised again. Any
+    other error leaves no file.
 
     Args:
-        source: path, of a suffix in VIDEO_FORMATS. target: another path, of a suffix in WRITTEN.
-        upscale: function uint8 RGB (H, W, 3) -> (scale H, scale W, 3), called once a frame, in order.
-        every: restore each N-th frame, from the first. Only these are in the output, at their own times, each shown
-            until the next: the rate falls to 1/N, the duration stays.
-        start, end: what `seconds_of` takes; frames that appear in start <= t < end. The first of them becomes 0.
-        smooth: 0 (off) to 1, against flicker; see ``flicker.Smoother``.
-        max_pixels: largest frame to write.
-        progress: function of the frames done and the frames expected (None if not known), after each frame.
-        note: text for the metadata, as comment and description.
+        source: Path with a suffix in `VIDEO_FORMATS`.
+        target: Another path, with a suffix in `WRITTEN`.
+        upscale: Function that maps uint8 RGB (H, W, 3) to (scale H, scale W, 3). It is called once for each frame, in
+            order.
+        scale: Scale factor of `upscale`.
+        every: Restore each N-th frame, beginning with the first. Only these frames are in the output, at their own
+            times, and each is shown until the next. The rate falls to 1/N, and the duration stays.
+        start: Time that `seconds_of` takes, or None. Frames with start <= t < end are used, and the first of them gets
+            time 0.
+        end: Time that `seconds_of` takes, or None.
+        smooth: 0 (off) to 1, against flicker, see `mpsrgan.upscale.video.flicker.Smoother`.
+        max_pixels: Largest frame to write, in pixels.
+        progress: Function that is called after each frame with the frames done and the frames expected (None if
+            unknown), or None.
+        note: Text for the metadata, as comment and description, or None.
 
-    Frames are turned upright where a phone asks for it. H.264, yuv420p, crf 16; an odd side (odd input, odd scale)
-    gets its last row or column twice. Time stamps are the input's, tick for tick, also where the rate varies (.mkv
-    rounds them to 1/1000 s), and so are the colours' meaning and the shape of the pixels. Audio packets are copied, or
-    left out where the format cannot hold them; subtitles and chapters are left out. Interlaced fields are taken as
-    frames.
+    Returns:
+        The `VideoReport`.
 
-    ``target`` appears in the end. After Ctrl-C or SIGTERM (KeyboardInterrupt, SystemExit) what is done plays as
-    STEM.partial.SUFFIX beside it, a line on stderr says so, and the exception goes on. Any other error leaves nothing.
-    Raises: UserError for paths, times and numbers that do not do, files that cannot be read or written, frames that
-    would be too large, no frames, and without PyAV.
+    Raises:
+        UserError: When a path, time, or number is invalid, a file cannot be read or written, frames would be too large,
+            there are no frames, or PyAV is not installed.
     """
     source, target = Path(source), Path(target)
     kept = target.with_name(f"{target.stem}.partial{target.suffix}")
@@ -138,7 +187,7 @@ def upscale_video(
 
 
 class _Work:
-    """The frames of one video on their way. ``create``: function of a Look, (height, width) and a tick -> Writer."""
+    """The upscaling of one video. `create` is a function of (Look, (height, width), tick) that returns a `Writer`."""
 
     def __init__(self, source, reader, upscale, scale, smoother, max_pixels, create):
         self.source, self.reader, self.create = source, reader, create
@@ -166,7 +215,7 @@ class _Work:
         return self._report((self.writer.until - begin) * self.reader.tick, size)
 
     def rescue(self):
-        """Close what is written after an interruption -> is there any?"""
+        """Close the file after an interruption, and return whether it has any frames."""
         if self.writer is None:
             return False
         self.writer.finish(whole=False)
@@ -203,18 +252,37 @@ class _Work:
 
 
 def video_provenance(path):
-    """The Provenance of a video, from the comment in its metadata, else its description; None if it carries none.
+    """Read the provenance note of a video from its metadata, without decoding frames.
 
-    Decodes no frames. Raises: UserError for what is no video, a damaged note, and without PyAV.
+    The comment comes first, then the description.
+
+    Args:
+        path: Path of the video.
+
+    Returns:
+        The `mpsrgan.io.provenance.Provenance`, or None if the video carries none.
+
+    Raises:
+        UserError: When the file is not a video, the note is corrupt, or PyAV is not installed.
     """
     with _opened(path) as (container, _):
-        texts = {name.lower(): text for name, text in container.metadata.items()}  # in .mkv capitals
+        texts = {name.lower(): text for name, text in container.metadata.items()}  # .mkv has them in capitals
     note = next((texts[name] for name in _NOTE_IN if OURS.match(texts.get(name, ""))), None)
     return None if note is None else Provenance.from_json(note, os.fspath(path))
 
 
 def video_size(path):
-    """[width, height] in pixels of a video's frames, upright. Raises: UserError as `video_provenance`."""
+    """Read the size of the upright frames of a video.
+
+    Args:
+        path: Path of the video.
+
+    Returns:
+        [width, height] in pixels.
+
+    Raises:
+        UserError: When the file is not a video, or PyAV is not installed.
+    """
     with _opened(path) as (container, stream):
         from av import FFmpegError
 
@@ -223,14 +291,14 @@ def video_size(path):
         size = [stream.codec_context.width, stream.codec_context.height]
         try:
             frame = next(container.decode(stream), None)
-        except FFmpegError:  # told where the frames are wanted
+        except FFmpegError:  # reported later, where the frames are needed
             frame = None
         return size[::-1] if frame and Look.of(frame).transpose else size
 
 
 @contextmanager
 def _opened(path):
-    """With it, (PyAV's InputContainer, its stream of moving pictures)."""
+    """Yield the `InputContainer` of PyAV and its stream of moving pictures."""
     path = Path(path)
     _check_source(path)
     readers, _ = _pyav()
@@ -239,7 +307,7 @@ def _opened(path):
 
 
 def _pyav():
-    """The modules that need PyAV."""
+    """Return the modules that need PyAV."""
     try:
         from mpsrgan.upscale.video import reader, writer
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Less flicker between the frames of a video: what the network adds is averaged where the input stands still."""
+"""Reduction of flicker in videos, by averaging the detail that the network adds where the input is still."""
 
 import numpy as np
 
@@ -6,21 +6,30 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize
 
 STILL, CHANGED = 4.0, 10.0
-"""Levels of 0..255 by which a place of the input may differ and count as still, and from which it counts as changed."""
+"""Difference in levels of 0..255 up to which a place of the input counts as still, and difference from which it counts
+as changed."""
 
 
 class Smoother:
-    """Blends the detail of each frame, sr - bicubic(lr), with that of the frames before.
+    """Average the detail of each frame, sr - bicubic(lr), with the detail of the frames before it.
 
-    Args: strength: weight of what was there before, from 0 (nothing changes) to 1 (the first detail stays for as long
-        as the place stands still); a frame's share then fades as strength ** n. Raises: UserError for another number.
+    Nothing is moved along with the picture. Where lr differs from the lr that the kept detail belongs to, the detail of
+    the new frame alone is used, so that nothing trails behind moving objects. The difference is the mean over the
+    channels and 3x3 pixels, and then the maximum within 2 pixels, because the network looks around each pixel. The kept
+    lr is averaged with the same weights, so that a slow drift is noticed when it has added up and is not hidden in
+    small steps.
 
-    Nothing is moved along with the picture: where lr differs from what the kept detail belongs to, the detail is the
-    new frame's alone, so that nothing trails behind what moves. Difference: mean over the channels and 3x3 pixels,
-    then the largest within 2 pixels, because the network looks around each pixel. The kept lr is averaged with the same
-    weights, so that a slow drift is noticed when it has added up, not hidden in small steps.
+    Only the detail is averaged. Flicker of the input itself stays, as bicubic upscaling would show it.
 
-    Only the detail is averaged: what flickers in the input itself stays, as bicubic enlargement would show it.
+    Args:
+        strength: Weight of the detail before, from 0 (no change) to 1 (the first detail stays as long as the place is
+            still). The weight of a frame fades as strength ** n.
+
+    Attributes:
+        strength: The same weight.
+
+    Raises:
+        UserError: When the strength is not in this range.
     """
 
     def __init__(self, strength):
@@ -30,7 +39,15 @@ class Smoother:
         self._lr = self._detail = None
 
     def __call__(self, lr, sr):
-        """uint8 (h, w, 3) and its enlarged (H, W, 3), the next in time -> uint8 (H, W, 3)."""
+        """Smooth the next frame.
+
+        Args:
+            lr: The input frame, uint8 (h, w, 3).
+            sr: The upscaled frame, uint8 (H, W, 3).
+
+        Returns:
+            uint8 array (H, W, 3).
+        """
         if not self.strength:
             return sr
         base = resize(lr, sr.shape[:2])
@@ -43,7 +60,7 @@ class Smoother:
         return np.rint(np.clip(base + detail, 0, 255)).astype(np.uint8)
 
     def _still(self, lr):
-        """float (h, w, 3) -> float (h, w), 1 where it is as the kept one, 0 where it has changed."""
+        """Return float (h, w) for lr (h, w, 3), 1 where it equals the kept lr and 0 where it has changed."""
         from scipy.ndimage import maximum_filter, uniform_filter
 
         change = np.abs(lr - self._lr).mean(axis=2)

@@ -1,4 +1,7 @@
-"""Between decoded frames and arrays: colours, orientation, even sides. Needs PyAV."""
+"""Conversion between decoded frames and arrays, with their colors, orientation, and even sides.
+
+It needs PyAV.
+"""
 
 from dataclasses import dataclass
 
@@ -7,25 +10,37 @@ from av import VideoFrame
 from av.video.reformatter import Interpolation
 
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
-"""Matrices by their number in ITU-T H.273 (1: BT.709; 5, 6: BT.601; 9: BT.2020) -> libswscale's numbers for them."""
+"""Numbers of libswscale by the number of the matrix in ITU-T H.273 (1 is BT.709, 5 and 6 are BT.601, 9 is BT.2020)."""
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVColorRange
 _EXACT = int(
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-"""libswscale's default takes a level or two from the colours."""
+"""The default of libswscale changes the colors by a level or two."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Size, colours and orientation of a video's frames. Colours are numbers of ITU-T H.273 and AVColorRange.
+    """Size, colors, and orientation of the frames of a video.
 
-    Where a video does not name its matrix, players go by the size: BT.709 from 1280 pixels of width or 577 of height,
-    else BT.601. So do we with the input, and write the answer into the output, for which they would find another. A
-    range that is not named is the limited one, but for FFmpeg's yuvj formats. Primaries and transfer are passed on as
-    they are. More than 8 bits become 8; an alpha channel is left out.
+    If a video does not name its matrix, players choose by the size: BT.709 from a width of 1280 or a height of 577
+    pixels, and BT.601 below. This class does the same with the input and writes the choice into the output, for which
+    players would choose differently. An unnamed range is the limited range, except in FFmpeg's yuvj formats. Primaries
+    and transfer are passed on unchanged. More than 8 bits become 8, and an alpha channel is left out. Frames that
+    change their size within the video are resized.
 
-    ``transpose``, then ``left_right`` and ``top_bottom``: how a stored frame becomes upright, from the display matrix
-    that phones write (right angles; others to the nearest). Frames that change their size in mid-video are resized.
+    A stored frame becomes upright by `transpose`, and then by `left_right` and `top_bottom`. These come from the
+    display matrix that phones write. Right angles are exact, and other angles go to the nearest one.
+
+    Attributes:
+        width: Width of the stored frames, in pixels.
+        height: Height of the stored frames, in pixels.
+        matrix: Number in ITU-T H.273.
+        range: Number in AVColorRange.
+        primaries: Number in ITU-T H.273.
+        transfer: Number in ITU-T H.273.
+        transpose: Whether to swap rows and columns.
+        left_right: Whether to mirror left and right.
+        top_bottom: Whether to mirror top and bottom.
     """
 
     width: int
@@ -40,9 +55,16 @@ class Look:
 
     @classmethod
     def of(cls, frame):
-        """The Look of a decoded frame."""
+        """Return the look of a decoded frame.
+
+        Args:
+            frame: `av.VideoFrame`.
+
+        Returns:
+            The `Look`.
+        """
         matrix, range = int(frame.colorspace), int(frame.color_range)
-        if matrix not in _MATRICES:  # not named, or that of RGB
+        if matrix not in _MATRICES:  # there is none, or it is that of RGB
             matrix = 1 if frame.width >= 1280 or frame.height > 576 else 5
         if frame.format.is_rgb or range not in (_LIMITED, _FULL):
             range = _FULL if frame.format.name.startswith("yuvj") else _LIMITED
@@ -50,7 +72,14 @@ class Look:
         return cls(frame.width, frame.height, *colours, *_orientation(frame))
 
     def to_array(self, frame):
-        """A decoded frame -> uint8 RGB (H, W, 3), upright."""
+        """Convert a decoded frame to an upright array.
+
+        Args:
+            frame: `av.VideoFrame`.
+
+        Returns:
+            uint8 RGB array (H, W, 3).
+        """
         size = {"width": self.width, "height": self.height}
         named = {} if frame.format.is_rgb else {"src_colorspace": _MATRICES[self.matrix], "src_color_range": self.range}
         image = frame.to_ndarray(format="rgb24", interpolation=_EXACT, **size, **named)
@@ -60,21 +89,38 @@ class Look:
         return np.ascontiguousarray(image)
 
     def to_frame(self, image):
-        """uint8 RGB (H, W, 3) with even H and W -> frame of yuv420p."""
+        """Convert an array to a frame.
+
+        Args:
+            image: uint8 RGB array (H, W, 3) with even H and W.
+
+        Returns:
+            An `av.VideoFrame` in yuv420p.
+        """
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         colours = {"dst_colorspace": _MATRICES[self.matrix], "dst_color_range": self.range}
         return frame.reformat(format="yuv420p", interpolation=_EXACT, **colours)
 
     def tag(self, codec):
-        """Write the colours into the context of an encoder."""
+        """Write the colors into an encoder.
+
+        Args:
+            codec: Codec context of the encoder.
+        """
         codec.colorspace, codec.color_range = self.matrix, self.range
         codec.color_primaries, codec.color_trc = self.primaries, self.transfer
 
 
 def evened(image):
-    """Array (H, W, 3) -> the same with its last row and column repeated where they are odd; yuv420p needs even sides.
+    """Repeat the last row and column of an array where the sides are odd, because yuv420p needs even sides.
 
-    Not cut off, so that nothing of the picture is lost. Enlarged by 2 or 4, sides are even anyhow.
+    They are not cut off, so that no part of the picture is lost. Sides upscaled by 2 or 4 are always even.
+
+    Args:
+        image: Array (H, W, 3).
+
+    Returns:
+        An array with even sides.
     """
     height, width = image.shape[:2]
     if height % 2 or width % 2:
@@ -83,7 +129,7 @@ def evened(image):
 
 
 def _orientation(frame):
-    """(transpose, left_right, top_bottom) of a decoded frame."""
+    """Return (transpose, left_right, top_bottom) of a decoded frame."""
     matrices = [data for data in frame.side_data if getattr(data, "type", data).name == "DISPLAYMATRIX"]
     if not matrices:
         return False, False, False

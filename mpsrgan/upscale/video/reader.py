@@ -1,7 +1,7 @@
-"""Reading a video frame by frame. Needs PyAV.
+"""Reading of a video frame by frame. It needs PyAV.
 
-Times are counted from the beginning of the file, as players show them: in seconds, as Fractions, or in ticks, the unit
-of the video's time stamps.
+Times are counted from the beginning of the file, as players show them. They are in seconds, as Fractions, or in ticks,
+the unit of the time stamps of the video.
 """
 
 from fractions import Fraction
@@ -11,20 +11,28 @@ import av
 from mpsrgan.errors import UserError
 
 FFmpegError = av.error.FFmpegError
-_LOCAL = {"protocol_whitelist": "file"}  # a playlist under a video's name asks nothing of the network
+_LOCAL = {"protocol_whitelist": "file"}  # a playlist with the name of a video cannot use the network
 _COVER = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
-_EARLIER = 1  # seconds: seeking goes by the time of decoding, which is before the time of showing
+_EARLIER = 1  # seconds, because seeking uses the decoding time, which is before the presentation time
 
 
 class Reader:
-    """The frames of the first video stream that is no cover picture, one after the other.
+    """The frames of the first video stream that is not a cover picture, one after the other.
 
-    Args: path: a Path. start: Fraction, frames that appear earlier are left out. end: Fraction or None, frames that
-        appear then or later are.
-    Attributes: ``tick`` in seconds (Fraction), ``rate``: frames a second (Fraction or None), ``skipped``: packets that
-    could not be decoded, ``stopped``: why the reading ended before the file did, or None.
-    Raises: UserError for a file that is no video.
+    Args:
+        path: A Path.
+        start: Fraction. Frames that appear earlier are left out.
+        end: Fraction, or None. Frames that appear at this time or later are left out.
+
+    Attributes:
+        tick: Duration of a tick in seconds, a Fraction.
+        rate: Frames per second, a Fraction or None.
+        skipped: Number of packets that could not be decoded.
+        stopped: Why the reading ended before the file did, or None.
+
+    Raises:
+        UserError: When the file is not a video.
     """
 
     def __init__(self, path, start=Fraction(0), end=None):
@@ -43,23 +51,27 @@ class Reader:
 
     @property
     def aspect(self):
-        """Width / height of a pixel as a Fraction; 1 where the file says nothing."""
+        """Width / height of a pixel, a Fraction. It is 1 if the file does not tell."""
         return self._stream.sample_aspect_ratio or Fraction(1)
 
     @property
     def metadata(self):
-        """Title, date and the like, without what belongs to the file format."""
+        """Title, date, and similar entries, without those that belong to the file format."""
         return {name: text for name, text in self._container.metadata.items() if name not in _OF_THE_FILE}
 
     @property
     def seconds(self):
-        """How long the file lasts -> Fraction, or None where it does not say."""
+        """Duration of the file, a Fraction, or None if the file does not tell."""
         if self._stream.duration:
             return self._stream.duration * self.tick
         return Fraction(self._container.duration, av.time_base) if self._container.duration else None
 
     def expected(self):
-        """How many frames there are to come, as far as the file tells -> int or None."""
+        """Estimate the number of frames to come.
+
+        Returns:
+            An int, or None if the file does not tell.
+        """
         if not self._start and self._end is None and self._stream.frames:
             return self._stream.frames
         if not self.seconds or not self.rate:
@@ -68,7 +80,11 @@ class Reader:
         return max(0, round((end - self._start) * self.rate))
 
     def frames(self):
-        """Generator of (frame, first, last): PyAV's VideoFrame, the tick when it appears and the one when it ends."""
+        """Read the frames one after the other.
+
+        Yields:
+            (frame, first, last), the `av.VideoFrame`, the tick at which it appears, and the tick at which it ends.
+        """
         seek(self._container, self._start, self._stream)
         last = 0
         for frame in self._decoded():
@@ -81,7 +97,14 @@ class Reader:
                 yield frame, first, last
 
     def ending(self, last):
-        """When the video ends whose frames end at tick ``last``: as the file says, if that is within a frame of it."""
+        """Return the end of the video.
+
+        Args:
+            last: Tick at which the last frame ends.
+
+        Returns:
+            The tick that the file states, if it is within a frame of `last`, and `last` otherwise.
+        """
         if self._stream.duration:
             stated = (self._stream.start_time or 0) + self._stream.duration - self._zero
             return stated if abs(stated - last) < self._usual else last
@@ -105,11 +128,22 @@ class Reader:
                 yield from frames
 
     def close(self):
+        """Close the file."""
         self._container.close()
 
 
 def open_input(path):
-    """Path -> PyAV's InputContainer. Raises: UserError for a file that is no video or audio."""
+    """Open a video or audio file.
+
+    Args:
+        path: A Path.
+
+    Returns:
+        The `InputContainer` of PyAV.
+
+    Raises:
+        UserError: When the file is neither video nor audio.
+    """
     try:
         return av.open(str(path.absolute()), options=_LOCAL, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
@@ -117,7 +151,18 @@ def open_input(path):
 
 
 def moving(container, path):
-    """The first video stream of a container that is no cover picture. Raises: UserError, with `path`, without one."""
+    """Return the first video stream that is not a cover picture.
+
+    Args:
+        container: An `InputContainer` of PyAV.
+        path: Its path, for the message.
+
+    Returns:
+        The stream.
+
+    Raises:
+        UserError: When there is none.
+    """
     stream = next((stream for stream in container.streams.video if not stream.disposition & _COVER), None)
     if stream is None:
         raise UserError(f"{path}: holds no video stream; a file with moving pictures was expected")
@@ -125,12 +170,25 @@ def moving(container, path):
 
 
 def beginning(container):
-    """When a file's first stream begins -> Fraction, 0 or more: audio before 0 only fills its decoder."""
+    """Return the time at which the first stream of a file begins.
+
+    Args:
+        container: An `InputContainer` of PyAV.
+
+    Returns:
+        A Fraction of 0 or more, because audio before 0 only fills its decoder.
+    """
     return max(Fraction(container.start_time or 0, av.time_base), Fraction(0))
 
 
 def seek(container, start, stream=None):
-    """Go to a key frame before the time ``start``; where the file has no index, it is read from its beginning."""
+    """Go to a key frame before a time. A file without an index is read from its beginning.
+
+    Args:
+        container: An `InputContainer` of PyAV.
+        start: Time in seconds.
+        stream: Stream to seek in, or None.
+    """
     if start > _EARLIER:
         time = start - _EARLIER + beginning(container)
         try:
@@ -140,5 +198,12 @@ def seek(container, start, stream=None):
 
 
 def reason(error):
-    """What FFmpeg says of an error, without file names and numbers."""
+    """Return FFmpeg's description of an error, without file names and numbers.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        The description.
+    """
     return str(getattr(error, "strerror", None) or error)

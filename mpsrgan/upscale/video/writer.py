@@ -1,4 +1,4 @@
-"""Writing a video, with the audio of another. Needs PyAV."""
+"""Writing of a video, with the audio of another file. It needs PyAV."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -11,19 +11,25 @@ from mpsrgan.upscale.video.frames import evened
 from mpsrgan.upscale.video.reader import FFmpegError, beginning, open_input, reason, seek
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""Suffix -> FFmpeg's name of the file format. Not AVI, which has no time stamps, nor WebM, which may not hold H.264."""
+"""FFmpeg's names of the file formats, by suffix. AVI is left out because it has no time stamps, and WebM because it may
+not hold H.264."""
 ENCODER = "libx264"
 OPTIONS = {"crf": "16", "preset": "medium", "tune": "zerolatency"}
-"""x264 keeps no frame back: memory stays small, and what is written ends where the work ended."""
+"""With these, x264 holds back no frame. So memory use stays small, and the file ends where the work ended."""
 
 
 class Audio:
-    """Copies the audio packets of a file, without decoding them, in step with the frames that are written.
+    """Copy the audio packets of a file without decoding them, in step with the frames that are written.
 
-    Args: path: of the input; opened once more, so that it does not matter how far its audio lies from its frames.
-        output: PyAV's OutputContainer. first: time that becomes 0; packets before it are left out unless it is 0.
-        end: time from which packets are left out, or None.
-    Attributes: ``words``: "copied", "none", or "left out: " and why.
+    Args:
+        path: Path of the input. It is opened a second time, so that the distance between its audio and its frames does
+            not matter.
+        output: `OutputContainer` of PyAV.
+        first: Time in seconds that becomes 0. Packets before it are left out unless it is 0.
+        end: Time in seconds from which packets are left out, or None.
+
+    Attributes:
+        words: "copied", "none", or what was left out and why, such as "left out: " and the reason.
     """
 
     def __init__(self, path, output, first, end):
@@ -44,7 +50,11 @@ class Audio:
         self._next = next(self._packets, None)
 
     def copy(self, until=None):
-        """Write the packets that begin before the time ``until``, or all that are left."""
+        """Write packets.
+
+        Args:
+            until: Time in seconds. Packets that begin before it are written. None writes all that are left.
+        """
         while self._next and (until is None or self._time(self._next) < until):
             packet, shift = self._next, round((self._first + self._zero) / self._next.time_base)
             packet.stream = self._copies[packet.stream]
@@ -57,13 +67,14 @@ class Audio:
                 self._next = None
 
     def close(self):
+        """Close the input."""
         self._container.close()
 
     def _time(self, packet):
         return packet.dts * packet.time_base - self._zero
 
     def _wanted(self):
-        """The packets between the first time and the end; none twice, as damaged files have them."""
+        """Yield the packets from the first time to the end, each once, because corrupt files repeat some."""
         if not self._copies:
             return
         seek(self._container, self._first)
@@ -79,7 +90,7 @@ class Audio:
 
 
 def _problem(stream, format):
-    """Why a stream cannot be copied into a file of a format, or None."""
+    """Return why a stream cannot be copied into a file of a format, or None."""
     if _holds(format, stream):
         return None
     others = [suffix for suffix, other in FORMATS.items() if _holds(other, stream)]
@@ -88,7 +99,7 @@ def _problem(stream, format):
 
 
 def _holds(format, stream):
-    """Can a file of a format hold a stream? Tried out in memory, because the tables of FFmpeg do not tell all."""
+    """Test in memory whether a format can hold a stream, because the tables of FFmpeg are incomplete."""
     try:
         with av.open(io.BytesIO(), "w", format=format) as trial:
             trial.add_stream_from_template(stream)
@@ -99,21 +110,34 @@ def _holds(format, stream):
 
 
 def _timescale(tick):
-    """Parts of a second in which an MP4 says when a stream begins: whole ticks, at least 10,000."""
+    """Return the units per second in which an MP4 states when a stream begins, whole ticks and at least 10,000."""
     return tick.denominator * -(-10_000 // tick.denominator)
 
 
 class Writer:
-    """Encodes frames as H.264 (yuv420p) into a file, in a thread of its own, with the audio beside them.
+    """Encode frames as H.264 (yuv420p) in a separate thread, and write them with their audio.
 
-    Ctrl-C and SIGTERM reach the main thread alone, so no packet is half written; and the next frame is computed while
-    one is encoded. A frame is written when the next one is there, which tells how long it is shown.
+    Ctrl-C and SIGTERM reach the main thread only, so no packet is half written. The next frame is computed while one is
+    encoded. A frame is written when the next one arrives, because that tells how long it is shown.
 
-    Args: path: of the file. target: its name in the end, whose suffix decides the format. reader: a Reader. size:
-        (height, width) of the frames to come. look: their Look. every: which of the reader's frames they are. first:
-        tick that becomes 0. note: text for the metadata, or None. audio: function of an OutputContainer -> Audio.
-    Attributes: ``frames``: how many are written, ``until``: tick when the last one ends, to be kept up to date,
-    ``audio``: the Audio. Raises: UserError, also later, for what cannot be written.
+    Args:
+        path: Path of the file.
+        target: Final name of the file, whose suffix decides the format.
+        reader: The `mpsrgan.upscale.video.reader.Reader`.
+        size: (height, width) of the frames to come, in pixels.
+        look: Their `mpsrgan.upscale.video.frames.Look`.
+        every: N, where each N-th frame of the reader is written.
+        first: Tick that becomes 0.
+        note: Text for the metadata, or None.
+        audio: Function that maps an `OutputContainer` to an `Audio`.
+
+    Attributes:
+        frames: Number of frames written.
+        until: Tick at which the last frame ends. The caller keeps it up to date.
+        audio: The `Audio`.
+
+    Raises:
+        UserError: When something cannot be written, also later.
     """
 
     def __init__(self, path, target, reader, size, look, *, every, first, note, audio):
@@ -140,18 +164,27 @@ class Writer:
             raise UserError(f"{target}: cannot be written as {words}") from None
 
     def put(self, image, stamp):
-        """Take the next frame, uint8 RGB of the size, that appears at tick ``stamp``; encoding it goes on beside."""
+        """Take the next frame. It is encoded in the background.
+
+        Args:
+            image: uint8 RGB array of the size.
+            stamp: Tick at which the frame appears.
+        """
         self._wait()
         self._job = self._thread.submit(self._encode, image, stamp)
 
     def finish(self, whole):
-        """Write what is left, of the audio too if the video is ``whole``, and close the file; once is enough."""
+        """Write what is left and close the file. Further calls do nothing.
+
+        Args:
+            whole: Whether the video is complete. If so, the rest of the audio is written too.
+        """
         self._wait()
         self._job = self._thread.submit(self._finish, whole)
         self._wait()
 
     def discard(self):
-        """End the thread, and close the file if an error left it open, whatever becomes of it."""
+        """End the thread, and close the file if an error left it open. Further errors are ignored."""
         self._thread.shutdown()
         for file in (self.audio, getattr(self, "_container", None)):
             try:
@@ -183,7 +216,7 @@ class Writer:
     def _encode(self, image, stamp):
         frame = self._look.to_frame(evened(image))
         if self._held:
-            stamp = max(stamp, self._held[1] + 1)  # a damaged file goes back in time
+            stamp = max(stamp, self._held[1] + 1)  # the time stamps of a corrupt file can go back
             self._release(stamp)
         self._held = frame, stamp
 
@@ -195,7 +228,7 @@ class Writer:
         self.audio.copy(until * self._tick)
 
     def _finish(self, whole):
-        if self._closed:  # by the call that Ctrl-C interrupted
+        if self._closed:  # already closed by the call that Ctrl-C interrupted
             return
         self._closed = True
         if self._held:
