@@ -178,8 +178,8 @@ def out_of_memory(error):
 
 def _affordable(overlap):
     """Return the largest tile, up to `TILE`, whose window takes at most half of the free memory."""
-    side = int((_free_memory() / 2 / BYTES_PER_PIXEL) ** 0.5) - 2 * overlap
-    return min(TILE, max(SMALLEST_TILE, side))
+    side = (_free_memory() / 2 / BYTES_PER_PIXEL) ** 0.5 - 2 * overlap
+    return int(min(TILE, max(SMALLEST_TILE, side)))
 
 
 def _free_memory():

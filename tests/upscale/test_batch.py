@@ -193,7 +193,12 @@ def test_no_memory_at_all_and_other_errors(model):
 
 
 def test_the_tile_follows_the_memory_that_is_free(model, monkeypatch):
-    for free, tile in [(1e12, 192), (2 * 14_000 * 150**2, 150 - 2 * Upscaler(model).overlap), (1e6, 16)]:
+    for free, tile in [
+        (float("inf"), 192),
+        (1e12, 192),
+        (2 * 14_000 * 150**2, 150 - 2 * Upscaler(model).overlap),
+        (1e6, 16),
+    ]:
         monkeypatch.setattr(windows, "_free_memory", lambda: free)
         assert Upscaler(model).tile == tile
     assert Upscaler(model, tile=77).tile == 77
