@@ -148,7 +148,7 @@ def test_the_command_tells_size_and_difference(weights, tmp_path, capfd):
     told, err = capfd.readouterr()
     first, second = told.splitlines()
     assert first == f"{out}: onnx, {out.stat().st_size / 1e6:.2f} MB, images of any size" and err == ""
-    assert second.startswith("from Keras: at most ") and "20x12 and 37x50 px" in second
+    assert second.startswith("from Keras: at most ") and "20x12 and 50x37 px" in second
     assert [path.name for path in out.parent.iterdir()] == ["a.onnx"]
 
 
@@ -257,9 +257,9 @@ def needs(package):
 @needs("ai_edge_litert")
 def test_litert_takes_one_size_and_shrinks(weights, tmp_path, capfd):
     out = tmp_path / "a.tflite"
-    assert main(["export", str(weights), "-o", str(out), "--size", "12x10"]) == 0
+    assert main(["export", str(weights), "-o", str(out), "--size", "10x12"]) == 0
     told, err = capfd.readouterr()
-    assert "images of 12x10 px" in told and "(a face of 12x10 px)" in told and err == ""
+    assert "images of 10x12 px" in told and "(a face of 10x12 px)" in told and err == ""
     large = out.stat().st_size
     run = formats.FORMATS["litert"].load(out)
     assert run(np.zeros((1, 12, 10, 3), "float32")).shape == (1, 48, 40, 3)
