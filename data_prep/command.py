@@ -4,11 +4,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from data_prep.arguments import Parser, not_negative, positive, size
 from data_prep.degrade import PRESETS, Degradation
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.errors import UserError
+from mpsrgan.io.arguments import Parser, not_negative, positive, size
 from mpsrgan.io.console import exit_code
 from mpsrgan.io.images import FILTERS
 from mpsrgan.io.reading import MANIFEST_NAME

@@ -1,8 +1,10 @@
-"""Draw the picture of a card (free photographs, downscaled and restored), or the curve of a run.
+r"""Draw the picture of a card (free photographs, downscaled and restored), or the curve of a run.
 
     python tools/pictures.py weights/mpsrgan-lite.png mpsrgan-lite
     python tools/pictures.py weights/mpsrgan-plus.png mpsrgan-plus@0 mpsrgan-plus@0.5 mpsrgan-plus
-    python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 112x92
+    python tools/pictures.py weights/mpsrgan-real.png mpsrgan-plus@0.5 mpsrgan-real@0 mpsrgan-real@0.5 mpsrgan-real \
+        --degradation real-mild
+    python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 92x112
     python tools/pictures.py weights/mpsrgan-lite-curve.png --run runs/mpsrgan_lite
 
 NAME@R is NAME with realism R. The faces are scikit-image's astronaut (NASA, public domain), scans from
@@ -17,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.arguments import size
-from data_prep.degrade import Degradation
+from data_prep.degrade import PRESETS, Degradation
 from data_prep.pairs import as_size, make_pair, size_words
 from data_prep.samples import orl_faces, yearbook_portraits
+from mpsrgan.io.arguments import size
 from mpsrgan.io.console import exit_code, say
 from mpsrgan.io.images import save_image
 from mpsrgan.io.reading import open_image
@@ -38,6 +40,7 @@ def main(argv=None):
     add("--hr-size", type=size, default=256, help="of the truth (default 256)")
     add("--blur", nargs=2, type=float, default=(0, 0), metavar=("KERNEL", "SIGMA"))
     add("--lr-noise", type=float, default=0.0)
+    add("--degradation", choices=PRESETS, default="none", help="in place of blur and noise")
     add("--run", type=Path, help="a finished run, whose validation PSNR is drawn")
     args = parser.parse_args(argv)
     (curve if args.run else examples)(args)
@@ -45,10 +48,14 @@ def main(argv=None):
     return 0
 
 
-def portraits():
+def astronaut_face():
     from skimage.data import astronaut
 
     yield Image.fromarray(astronaut()[:256, 96:352]), 1
+
+
+def portraits():
+    yield from astronaut_face()
     for name in ("00001aa.pgm", "00020ab.pgm"):
         yield open_image(yearbook_portraits() / name), 2  # soft scans: at their full size there is nothing to restore
 
@@ -64,7 +71,7 @@ def whole_astronaut():
     yield Image.fromarray(astronaut()), 1
 
 
-FACES = {"portraits": portraits, "orl": orl, "astronaut": whole_astronaut}
+FACES = {"portraits": portraits, "face": astronaut_face, "orl": orl, "astronaut": whole_astronaut}
 """Name -> generator of (Pillow image, factor by which its truth is smaller than --hr-size)."""
 
 
@@ -81,7 +88,7 @@ def examples(args):
         n: Upscaler(w, faithful=False, **({"realism": float(r)} if r else {})) for n, (w, _, r) in named.items()
     }
     (scale,) = {upscaler.scale for upscaler in upscalers.values()}
-    degradation = Degradation(kernel=int(args.blur[0]), sigma=args.blur[1], noise=args.lr_noise)
+    degradation = Degradation("bicubic", int(args.blur[0]), args.blur[1], args.lr_noise, args.degradation)
     columns = {title: [] for title in ("input", "bicubic", *upscalers, "truth")}
     captions = []
     for face, smaller in FACES[args.faces]():

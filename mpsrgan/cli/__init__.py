@@ -6,8 +6,8 @@ A command is a module with `add_arguments(parser)` and `run(args)`, which return
 import importlib
 import sys
 
-from data_prep.arguments import Parser
 from mpsrgan import __version__
+from mpsrgan.io.arguments import Parser
 from mpsrgan.io.console import exit_code
 
 COMMANDS = {

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.arguments import size
 from data_prep.command import add_picture_arguments, degradation_of
 from data_prep.pairs import as_size, size_words
 from data_prep.prepare import check_out
@@ -21,6 +20,7 @@ from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
 from mpsrgan.evaluate.photos import open_photos
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.faces.encoders import load_encoder
+from mpsrgan.io.arguments import size
 from mpsrgan.io.console import import_keras, say
 
 ENCODERS = ("sface", "facenet", "none")

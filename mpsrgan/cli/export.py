@@ -3,10 +3,10 @@
 It is built on `mpsrgan.export`.
 """
 
-from data_prep.arguments import size
 from data_prep.pairs import size_words
 from mpsrgan.export import SIZE, export_generator
 from mpsrgan.export.formats import FORMATS, QUANTISE
+from mpsrgan.io.arguments import size
 
 
 def add_arguments(parser):

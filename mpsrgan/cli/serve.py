@@ -5,7 +5,7 @@ It is built on `mpsrgan.web`.
 
 from argparse import ArgumentTypeError
 
-from data_prep.arguments import positive
+from mpsrgan.io.arguments import positive
 from mpsrgan.io.console import say
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, NOTE, REAL, REALISM

@@ -6,8 +6,8 @@ It is built on `mpsrgan.upscale`.
 import sys
 from pathlib import Path
 
-from data_prep.arguments import bounds, positive
 from mpsrgan.errors import UserError
+from mpsrgan.io.arguments import bounds, positive
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, NOTE, REAL, REALISM

@@ -2,8 +2,8 @@
 
 import argparse
 
-from data_prep.arguments import Parser, size
 from data_prep.degrade import PRESETS
+from mpsrgan.io.arguments import Parser, size
 from mpsrgan.runner.settings import OPTIMIZERS, PRECISIONS, WEIGHTS, flag
 
 ALL = "all"
@@ -17,7 +17,7 @@ def make_parser(experiment):
         experiment: The `Experiment` of the script.
 
     Returns:
-        The `data_prep.arguments.Parser`.
+        The `mpsrgan.io.arguments.Parser`.
     """
     parser = Parser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
     add = parser.add_argument
