@@ -5,18 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from helpers import experiment_script
+from helpers import ROOT, known_options, options
 
-from mpsrgan import cli
-
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(DOCS.glob("**/*.md"))
-EXPERIMENTS = ("mpsrgan_idoc", "enhance_yale", "pixelshuffle_ffhq", "inception_celeba", "adabelief_ffhq")
 TOOLS = {"--licence", "--logdir"}
 """Options of tools/ship.py and of TensorBoard that the pages name."""
 
@@ -78,21 +73,6 @@ def test_nothing_comes_from_another_host():
     for page in PAGES:
         assert not re.search(r"```mermaid|<script|!\[[^]]*\]\(http", page.read_text()), page
     assert re.findall(r'https?://[^"]*', (DOCS / "how.svg").read_text()) == ["http://www.w3.org/2000/svg"]
-
-
-def options(text):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
-
-
-def known_options(capsys):
-    """Options of every command and script, as --help tells them; nothing heavy is imported for that."""
-    from mpsrgan.runner.options import make_parser
-
-    for command in cli.COMMANDS:
-        with pytest.raises(SystemExit, match="0"):
-            cli.main([command, "--help"])
-    scripts = [make_parser(experiment_script(name).EXPERIMENT).format_help() for name in EXPERIMENTS]
-    return options(capsys.readouterr().out) | options("\n".join(scripts))
 
 
 def test_only_options_that_exist_are_named(capsys):
