@@ -275,10 +275,17 @@ def _note(upscaler, input_digest, keeps, **more):
     return Provenance(model=Path(upscaler.weights).name, realism=upscaler.realism, **digests, **bound, **more)
 
 
-@functools.lru_cache(8)
 def _digest_of(weights):
     """Return the SHA-256 of the file of weights that --weights names."""
-    return hexdigest(file_of(weights))
+    path = Path(file_of(weights))
+    state = path.stat()
+    return _digest(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(8)
+def _digest(path, modified, size):
+    """Hash a file once, and again when it was written since."""
+    return hexdigest(path)
 
 
 def _shift(made, upscaler):

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 SEVERAL = """
-from mpsrgan.quiet import import_keras
+from mpsrgan.io.console import import_keras
 import_keras()
 import keras, numpy as np
 for side in range(4, 13):

@@ -350,7 +350,6 @@ def test_every_optimizer_of_the_command_line_can_be_made():
 @pytest.mark.parametrize(
     "name, arguments, expected",
     [
-        ("inception_celeba", ("--lr-size", 0), "sides of at least 1 pixel"),
         ("pixelshuffle_ffhq", ("--dropout", 1.5), "--dropout is 1.5"),
         ("enhance_yale", ("--decay-factor", -1), "--decay-factor is -1"),
         ("mpsrgan_plus", ("--relativistic", "--adversarial-weight", 0), "leave it out by --no-relativistic"),

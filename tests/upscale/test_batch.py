@@ -13,6 +13,7 @@ from mpsrgan.cli import main
 from mpsrgan.cli.verify import block
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.download import hexdigest
 from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.provenance import Provenance, read_provenance
 from mpsrgan.models.srgan import build_generator
@@ -434,3 +435,19 @@ def test_videos_of_the_command(upscale, weights, tmp_path, capsys):
     assert "videos are enlarged by the network's own factor" in capsys.readouterr().err
     assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.avi") == 2
     assert "can be read but not written" in capsys.readouterr().err
+
+
+def test_the_note_names_the_weights_as_they_were_when_the_picture_was_made(upscale, weights, tmp_path, model):
+    """Also in one process, such as a notebook, that trains on between two pictures."""
+    save_image(photo(6, 5), tmp_path / "small.png")
+    kept = weights.read_bytes()
+    digests = []
+    try:
+        for strength in (0.4, 0.2):
+            save_generator(strong(build_generator(**SMALL), strength), weights, arguments=SMALL)
+            assert upscale(tmp_path / "small.png", "-o", tmp_path / f"{strength}.png") == 0
+            assert read_provenance(tmp_path / f"{strength}.png").weights_sha256 == hexdigest(weights)
+            digests.append(hexdigest(weights))
+    finally:
+        weights.write_bytes(kept)
+    assert digests[0] != digests[1]
