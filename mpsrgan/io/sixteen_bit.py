@@ -59,7 +59,7 @@ def decode(data, name):
     except cv2.error:
         image = None
     if image is None or image.dtype != np.uint16 or image.ndim != 3:
-        raise ImageError(name, "damaged or not supported: 16-bit colour that OpenCV cannot read")
+        raise ImageError(name, "damaged or not supported: 16-bit color that OpenCV cannot read")
     return image[..., {2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2]]]
 
 

@@ -177,7 +177,7 @@ class Work:
             from mpsrgan.upscale.invention import invention, legend, overlay
 
             shown = overlay(viewable(made.image), made.levels)
-            write(np.concatenate([shown, legend(shown.shape[1])]), job.explanation, "what was made up is coloured")
+            write(np.concatenate([shown, legend(shown.shape[1])]), job.explanation, "what was made up is colored")
             print(f"{job.source}: invention {invention(made.levels):.1f} levels")
 
     def _tell(self, job, upscaler, picture, made, size, seconds):
@@ -289,10 +289,10 @@ def _digest(path, modified, size):
 
 
 def _shift(made, upscaler):
-    if made.colour_shift is None:
+    if made.color_shift is None:
         return ""
     undone = " (undone)" if upscaler.keeps != NOTHING else ""
-    return f", color shift of the network {made.colour_shift:.2f} levels{undone}"
+    return f", color shift of the network {made.color_shift:.2f} levels{undone}"
 
 
 def _note_in(path):

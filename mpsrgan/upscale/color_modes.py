@@ -22,13 +22,13 @@ class Pixels:
     """The colors and the transparency of a picture.
 
     Attributes:
-        colours: uint8 or uint16 array (H, W, 1) gray or (H, W, 3) RGB, from 0 to the maximum of the type.
+        colors: uint8 or uint16 array (H, W, 1) gray or (H, W, 3) RGB, from 0 to the maximum of the type.
         alpha: Array (H, W) of the same type, or None.
         kind: "pillow", or the number of dimensions of the array that the picture was.
         profile: ICC profile of the colors, or None.
     """
 
-    colours: np.ndarray
+    colors: np.ndarray
     alpha: np.ndarray | None
     kind: object
     profile: bytes | None = None
@@ -36,24 +36,24 @@ class Pixels:
     @property
     def size(self):
         """(width, height) in pixels."""
-        return self.colours.shape[1], self.colours.shape[0]
+        return self.colors.shape[1], self.colors.shape[0]
 
-    def remade(self, colours):
+    def remade(self, colors):
         """Make a picture of the original kind from other colors.
 
         Alpha is resized to them by the bicubic filter. Pillow has no color of 16 bits, so 16-bit colors that came as an
         array are returned as an array.
 
         Args:
-            colours: Array like `colours`, of any size.
+            colors: Array like `colors`, of any size.
 
         Returns:
             A Pillow image (L, LA, RGB, RGBA, or I;16) or an array.
         """
-        arrays = colours
+        arrays = colors
         if self.alpha is not None:
-            alpha = resized(self.alpha[..., None], colours.shape[1::-1], "bicubic")
-            arrays = np.concatenate([colours, alpha], axis=-1)
+            alpha = resized(self.alpha[..., None], colors.shape[1::-1], "bicubic")
+            arrays = np.concatenate([colors, alpha], axis=-1)
         if self.kind != "pillow":
             return arrays[..., 0] if self.kind == 2 else arrays
         image = Image.fromarray(arrays[..., 0] if arrays.shape[2] == 1 else arrays)
@@ -110,7 +110,7 @@ def visible(pixels):
     from scipy.ndimage import distance_transform_edt
 
     nearest = distance_transform_edt(pixels.alpha == 0, return_distances=False, return_indices=True)
-    return replace(pixels, colours=pixels.colours[tuple(nearest)])
+    return replace(pixels, colors=pixels.colors[tuple(nearest)])
 
 
 def viewable(image):
@@ -123,11 +123,11 @@ def viewable(image):
         uint8 RGB array (H, W, 3).
     """
     pixels = pixels_of(image)
-    colours = pixels.colours >> 8 if pixels.colours.dtype == np.uint16 else pixels.colours
+    colors = pixels.colors >> 8 if pixels.colors.dtype == np.uint16 else pixels.colors
     if pixels.alpha is not None:
         opacity = pixels.alpha[..., None] / np.float32(np.iinfo(pixels.alpha.dtype).max)
-        colours = np.rint(colours * opacity)
-    return np.ascontiguousarray(np.broadcast_to(colours.astype(np.uint8), (*colours.shape[:2], 3)))
+        colors = np.rint(colors * opacity)
+    return np.ascontiguousarray(np.broadcast_to(colors.astype(np.uint8), (*colors.shape[:2], 3)))
 
 
 def _of_pillow(image):

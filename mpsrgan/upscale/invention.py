@@ -85,7 +85,7 @@ def overlay(sr, levels):
     result = np.empty((sr.height, sr.width, 3), np.uint8)
     for top in range(0, sr.height, 256):  # in strips, to save memory on large pictures
         gray = np.asarray(sr.crop((0, top, sr.width, min(top + 256, sr.height))), np.float32)
-        result[top : top + 256] = _coloured(gray, levels[top : top + 256])
+        result[top : top + 256] = _colored(gray, levels[top : top + 256])
     return result
 
 
@@ -114,13 +114,13 @@ def legend(width):
     return np.array(image)
 
 
-def _coloured(gray, levels):
+def _colored(gray, levels):
     from matplotlib import colormaps
 
     gray, share = 0.65 * gray[..., None], np.clip(levels / FULL, 0, 1)
-    colour = 255 * colormaps["inferno"](0.4 + 0.6 * share)[..., :3]
+    color = 255 * colormaps["inferno"](0.4 + 0.6 * share)[..., :3]
     opacity = 0.9 * np.minimum(1, 1.5 * share)[..., None]
-    return np.rint(gray + opacity * (colour - gray)).astype(np.uint8)
+    return np.rint(gray + opacity * (color - gray)).astype(np.uint8)
 
 
 def _turned(image, turns, mirrored):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub.interpolation import Mixture, mixture
+from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
 from mpsrgan.upscale.color_modes import pixels_of, visible
@@ -30,7 +30,7 @@ class Restored:
         image: The result, of the same kind as the input.
         steps: What was done, in words.
         lr_consistency: PSNR in dB of the input against the result downscaled by Pillow's bicubic filter.
-        colour_shift: Change of the mean color by the network alone, in levels of 0..255, or None. A faithful result no
+        color_shift: Change of the mean color by the network alone, in levels of 0..255, or None. A faithful result no
             longer has this change.
         levels: Where detail was made up, float32 (H, W) at the size of the result, as
             `mpsrgan.upscale.invention.invention_map` returns it, or None.
@@ -41,7 +41,7 @@ class Restored:
     image: object
     steps: str
     lr_consistency: float
-    colour_shift: float | None
+    color_shift: float | None
     levels: np.ndarray | None = None
     choice: Choice | None = None
 
@@ -102,14 +102,14 @@ class Upscaler:
         self, source=AUTO, *, realism=None, fidelity=None, faithful=None, backend="auto", tile="auto", overlap=None
     ):
         if fidelity is not None and realism is None:
-            raise UserError("fidelity names a partner to mix with; pass realism too, from 0 to 1")
+            raise UserError("fidelity names a partner for weight interpolation; pass realism too, from 0 to 1")
         self._automatic, self.weights, self.realism = None, source, realism
         if isinstance(source, str) and source == AUTO:
             self._become_automatic(realism, fidelity, faithful=faithful, backend=backend, tile=tile, overlap=overlap)
             return
         if realism is not None:
-            mix = mixture(source, realism, fidelity)
-            self.realism, source = mix.realism, mix.end or mix
+            pair = WeightInterpolation.of(source, realism, fidelity)
+            self.realism, source = pair.realism, pair.end or pair
         self._source, self._generator = source, open_generator(source, backend)
         if faithful is None:
             self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
@@ -143,7 +143,7 @@ class Upscaler:
             The `Upscaler` and its `mpsrgan.upscale.choice.Choice`. If the weights are fixed already, these are this
                 `Upscaler` and None.
         """
-        return (self, None) if self._automatic is None else self._automatic(visible(pixels_of(image)).colours)
+        return (self, None) if self._automatic is None else self._automatic(visible(pixels_of(image)).colors)
 
     @property
     def tile(self):
@@ -159,7 +159,7 @@ class Upscaler:
         """
         if isinstance(self._generator, KerasGenerator):
             return self._generator.model
-        if not isinstance(self._source, str | os.PathLike | Mixture):
+        if not isinstance(self._source, str | os.PathLike | WeightInterpolation):
             return self._source
         if not hasattr(self, "_model"):
             self._model = load_keras(self._source).model
@@ -222,19 +222,19 @@ class Upscaler:
         target = target_size(pixels.size, self.scale, scale, size)
         if explain and pixels.size[0] == pixels.size[1] and target[0] != target[1]:
             raise UserError("a square picture turned is the same square; explain it at a size that is square too")
-        colours, found, steps = self._enlarged(pixels.colours, target, progress)
+        colors, found, steps = self._enlarged(pixels.colors, target, progress)
         levels = None
         if explain:
-            turned = lambda image: self._enlarged(image, _as_lies(target, image, pixels.colours), None)[0]
-            levels = invention_map(pixels.colours, turned, colours)
-            levels *= np.float32(255 / np.iinfo(colours.dtype).max)
-        return Restored(pixels.remade(colours), steps, found.lr_consistency, found.colour_shift, levels)
+            turned = lambda image: self._enlarged(image, _as_lies(target, image, pixels.colors), None)[0]
+            levels = invention_map(pixels.colors, turned, colors)
+            levels *= np.float32(255 / np.iinfo(colors.dtype).max)
+        return Restored(pixels.remade(colors), steps, found.lr_consistency, found.color_shift, levels)
 
-    def _enlarged(self, colours, target, progress):
+    def _enlarged(self, colors, target, progress):
         """Upscale (H, W, C) to the size target, and return the result, its `Faithfulness`, and the steps in words."""
-        factor = max(target[0] / colours.shape[1], target[1] / colours.shape[0])
+        factor = max(target[0] / colors.shape[1], target[1] / colors.shape[0])
         passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
-        result, found = self._windows(colours, progress)
+        result, found = self._windows(colors, progress)
         steps = f"x{self.scale} network"
         for left in range(passes - 1, 0, -1):
             result, reduced = _reduced(result, [math.ceil(side / self.scale**left) for side in target])
@@ -243,7 +243,7 @@ class Upscaler:
         result, reduced = _reduced(result, target)
         steps += reduced
         if passes > 1 or reduced:
-            found.compare(colours, resized(result, colours.shape[1::-1], "bicubic"))
+            found.compare(colors, resized(result, colors.shape[1::-1], "bicubic"))
         return result, found, steps
 
 
@@ -254,6 +254,6 @@ def _reduced(image, size):
     return resized(image, size, "lanczos"), f", reduced to {size[0]}x{size[1]} by Lanczos"
 
 
-def _as_lies(target, image, colours):
-    """Return the size target for `image`, which may be `colours` after rot90."""
-    return target if image.shape == colours.shape else target[::-1]
+def _as_lies(target, image, colors):
+    """Return the size target for `image`, which may be `colors` after rot90."""
+    return target if image.shape == colors.shape else target[::-1]

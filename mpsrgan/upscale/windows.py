@@ -56,7 +56,7 @@ class Faithfulness:
         self.squares = float(np.square(to_float(lr) - to_float(reduced), dtype=np.float64).mean(axis=-1).sum())
 
     @property
-    def colour_shift(self):
+    def color_shift(self):
         """Change of the mean color of the picture by the network alone, in the worst channel, in levels of 0..255."""
         return float(np.abs(self.shift / self.pixels).max() * 127.5)
 

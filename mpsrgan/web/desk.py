@@ -300,9 +300,9 @@ def _facts(note, made, choice, faces, seconds):
     }
     if choice:
         facts["Network"] = choice.words
-    if made.colour_shift is not None:
+    if made.color_shift is not None:
         undone = ", undone" if note.keeps != "nothing" else ""
-        facts["Colors shifted by the network"] = f"{made.colour_shift:.2f} of 255 levels{undone}"
+        facts["Colors shifted by the network"] = f"{made.color_shift:.2f} of 255 levels{undone}"
     if faces is not None:
         facts["Faces"] = faces.words
     return facts | {"Time": f"{seconds:.1f} s"}

@@ -130,7 +130,7 @@ def test_the_chunks_are_those_that_pillow_writes(tmp_path):
     assert chunks_of(insert_png_chunks(plain.read_bytes(), png_chunks(FULL)))[1:-2] == expected[1:]
 
 
-def test_16_bit_colour(tmp_path):
+def test_16_bit_color(tmp_path):
     png, tif = tmp_path / "deep.png", tmp_path / "deep.tif"
     encoded = cv2.imencode(".png", DEEP[..., ::-1])[1].tobytes()
     png.write_bytes(insert_png_chunks(encoded, png_chunks(FULL, PROFILE)))
@@ -451,7 +451,7 @@ def test_edited_pixels(tmp_path, capsys):
 
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("bit, code", [(0, 0), (1, 1)])
-def test_the_low_bits_of_16_bit_colour(tmp_path, alpha, bit, code):
+def test_the_low_bits_of_16_bit_color(tmp_path, alpha, bit, code):
     pixels = np.dstack([DEEP, DEEP[..., 0]]) if alpha else DEEP
     written, edited = of_image(pixels), pixels.copy()
     edited[0, 0, 0] ^= bit
@@ -462,14 +462,14 @@ def test_the_low_bits_of_16_bit_colour(tmp_path, alpha, bit, code):
     assert verify(tmp_path / "a.png") == verify(tmp_path / "a.tif") == code
 
 
-def test_a_palette_of_the_same_colours_is_no_change(tmp_path):
+def test_a_palette_of_the_same_colors_is_no_change(tmp_path):
     image = Image.fromarray(np.indices((6, 8)).sum(0).astype(np.uint8) * 9).convert("RGB")
     small = image.quantize(256)
     assert np.array_equal(small.convert("RGB"), image)
     assert verify(save(tmp_path / "file.png", "PNG", small, of_image(image))) == 0
 
 
-def test_transparency_named_by_a_colour_is_no_change(tmp_path):
+def test_transparency_named_by_a_color_is_no_change(tmp_path):
     image = IMAGES["RGB"].copy()
     image.putalpha(Image.fromarray(np.where(np.indices((6, 8)).sum(0), 255, 0).astype(np.uint8)))
     clear = image.getpixel((0, 0))[:3]

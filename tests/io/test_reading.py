@@ -1,4 +1,4 @@
-"""Image files found and read: colour modes, orientation, limits, damage."""
+"""Image files found and read: color modes, orientation, limits, damage."""
 
 import io
 import os
@@ -65,7 +65,7 @@ def test_palette_with_and_without_transparency():
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB"])
-def test_other_colour_models_are_converted(mode):
+def test_other_color_models_are_converted(mode):
     flat = Image.new("RGB", (16, 16), (200, 100, 50))
     if mode == "LAB":
         from PIL import ImageCms
@@ -166,7 +166,7 @@ def test_broken_exif_is_no_reason_to_refuse_a_photo():
 
 
 def test_animation_gives_its_first_frame():
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     got = reopened(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert (got == (255, 0, 0)).all()
 

@@ -240,7 +240,7 @@ def test_patterns_compare_and_size(upscale, tmp_path, capsys):
 def test_pictures_beside_the_result_say_what_they_are(upscale, tmp_path):
     save_image(photo(6, 8), tmp_path / "a.png")
     assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--compare", "--explain") == 0
-    for name, what in (("b-compared.png", "beside the input"), ("b-invention.png", "coloured")):
+    for name, what in (("b-compared.png", "beside the input"), ("b-invention.png", "colored")):
         note = read_provenance(tmp_path / name)
         assert what in note.steps and note.output_size == list(Image.open(tmp_path / name).size)
         assert "as they were written" in "".join(block(tmp_path / name)[1])
@@ -372,7 +372,7 @@ def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
     words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--faces", "--scale", 2]
     assert upscale(*words, "--background", "lanczos") == 0
     err = capsys.readouterr().err
-    assert "1 face found, 1 restored (1 turned upright)" in err and "colour shift" not in err
+    assert "1 face found, 1 restored (1 turned upright)" in err and "color shift" not in err
     note = read_provenance(tmp_path / "out.png")
     assert note.faces["restored"] == 1 and note.output_size == [200, 240]
     assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, 400x480 resized to 200x240")
@@ -392,7 +392,7 @@ def test_faces_of_other_kinds_of_pictures(upscaler, detector):
     image = photograph(((30, 40, 30, 40), 0, SURE), size=(120, 100))
     rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
     done, report = restore_with_faces(upscaler, Image.fromarray(rgba), detector=detector)
-    assert done.image.mode == "RGBA" and report.restored == 1 and done.colour_shift is None
+    assert done.image.mode == "RGBA" and report.restored == 1 and done.color_shift is None
     assert differ(np.asarray(done.image)[..., :3], upscaler(image)) == 0, "upright: as without --faces"
     gray, report = restore_with_faces(upscaler, image[..., 0], detector=detector)
     assert gray.image.shape == (480, 400) and report.found == 0

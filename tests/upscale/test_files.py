@@ -25,7 +25,7 @@ def deep(channels):
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_16_bit_colour_is_read_and_written_whole(tmp_path, suffix, channels):
+def test_16_bit_color_is_read_and_written_whole(tmp_path, suffix, channels):
     image, path = deep(channels), tmp_path / f"a{suffix}"
     order = [2, 1, 0, 3][:channels]
     cv2.imwrite(str(path), image[..., order])
@@ -55,7 +55,7 @@ def test_16_bit_gray_is_pillows(tmp_path):
         assert found.mode == "I;16" and np.array_equal(found, image)
 
 
-def test_orientation_of_16_bit_colour(tmp_path):
+def test_orientation_of_16_bit_color(tmp_path):
     image = deep(3)
     for turn, expected in [(3, image[::-1, ::-1]), (6, np.rot90(image, -1)), (8, np.rot90(image))]:
         tags = [(274, 3, 1, turn, True)]
@@ -78,7 +78,7 @@ def test_8_bits_with_profile_and_note(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
-def test_colours_that_alpha_hides_stay(tmp_path, suffix):
+def test_colors_that_alpha_hides_stay(tmp_path, suffix):
     image = RNG.integers(1, 256, (6, 5, 4), np.uint8)
     image[:3, :, 3] = 0
     write_picture(Image.fromarray(image), tmp_path / f"a{suffix}", NOTE)
@@ -96,7 +96,7 @@ def test_damaged_exif_turns_nothing(kind, exif):
         assert read_picture(stream.getvalue()).size == (5, 6)
 
 
-def test_damaged_exif_of_16_bit_colour(tmp_path):
+def test_damaged_exif_of_16_bit_color(tmp_path):
     image = deep(3)
     chunk = b"eXIfnonsense"
     chunk = len(chunk[4:]).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
@@ -134,7 +134,7 @@ def test_opaque_pictures_become_jpeg(tmp_path):
     assert Image.open(tmp_path / "a.jpg").mode == "RGB"
 
 
-def test_16_bit_colour_that_is_damaged(tmp_path):
+def test_16_bit_color_that_is_damaged(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), deep(3))
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
@@ -156,4 +156,4 @@ def test_gray_tiffs_that_pillow_takes_for_16_bits_are_refused(tmp_path, tag, val
 def test_a_pgm_of_16_bits_is_gray_of_16_bits(tmp_path):
     values = RNG.integers(0, 65536, (6, 5)).astype(np.uint16)
     (tmp_path / "a.pgm").write_bytes(b"P5 5 6 65535\n" + values.astype(">u2").tobytes())
-    assert np.array_equal(pixels_of(read_picture(tmp_path / "a.pgm").image).colours[..., 0], values)
+    assert np.array_equal(pixels_of(read_picture(tmp_path / "a.pgm").image).colors[..., 0], values)

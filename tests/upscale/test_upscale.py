@@ -8,7 +8,7 @@ from PIL import Image
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import load_generator, save_generator
-from mpsrgan.hub.interpolation import blend, load_blend
+from mpsrgan.hub.interpolation import WeightInterpolation, interpolate_models
 from mpsrgan.io.images import save_image, to_float, to_uint8
 from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
@@ -67,8 +67,8 @@ def test_the_kind_that_came_goes_back(model):
 def test_gray_is_three_equal_channels(model):
     upscaler, gray = Upscaler(model, faithful=False), photo(6, 5)[..., 0]
     result = upscaler(gray)
-    colour = upscaler(np.stack([gray] * 3, axis=-1))
-    assert result.shape == (24, 20) and differ(result, colour @ [0.299, 0.587, 0.114]) <= 1
+    color = upscaler(np.stack([gray] * 3, axis=-1))
+    assert result.shape == (24, 20) and differ(result, color @ [0.299, 0.587, 0.114]) <= 1
     pillow = upscaler(Image.fromarray(gray))
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
@@ -83,14 +83,14 @@ def test_a_gray_generator_takes_gray_as_it_is(gray_model):
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
 
-def test_a_gray_generator_enlarges_the_luma_of_colours(gray_model):
+def test_a_gray_generator_enlarges_the_luma_of_colors(gray_model):
     image = photo(1, 1) // 2 + np.linspace(0, 120, 8 * 9 * 3).reshape(8, 9, 3).astype(np.uint8)
     upscaler = Upscaler(gray_model, faithful=False)
     result = upscaler(Image.fromarray(image))
     y, cb, cr = result.convert("YCbCr").split()
     before = Image.fromarray(image).convert("YCbCr").split()
     assert result.mode == "RGB" and result.size == (18, 16)
-    assert np.abs(np.int_(y) - upscaler(np.asarray(before[0]))).mean() < 6, "but for colours out of range"
+    assert np.abs(np.int_(y) - upscaler(np.asarray(before[0]))).mean() < 6, "but for colors out of range"
     for after, plane in [(cb, before[1]), (cr, before[2])]:
         assert np.abs(np.int_(after) - plane.resize((18, 16), Image.Resampling.BICUBIC)).mean() < 6
     assert np.array_equal(upscaler(image), result)
@@ -106,7 +106,7 @@ def test_models_and_tiles_that_do_not_do(model):
 
 @pytest.fixture(scope="module")
 def softer(tmp_path_factory):
-    """A partner of `weights`, to mix them with."""
+    """A partner of `weights`, to interpolate with."""
     path = tmp_path_factory.mktemp("softer") / "soft.h5"
     save_generator(strong(build_generator(**SMALL), 0.7), path, arguments=SMALL)
     return path
@@ -121,9 +121,13 @@ def test_realism_goes_from_one_network_to_the_other(model, weights, softer):
         assert np.array_equal(at(realism)(image), end(image)) and at(realism).realism == realism
     half = at(0.5)
     assert half.realism == 0.5 and ends[1].realism is None
-    assert np.array_equal(half(image), Upscaler(blend(load_generator(softer), model, 0.5), backend="keras")(image))
+    assert np.array_equal(
+        half(image), Upscaler(interpolate_models(load_generator(softer), model, 0.5), backend="keras")(image)
+    )
     assert min(differ(half(image), end(image)) for end in ends) > 2
-    assert np.array_equal(half.model.get_weights()[0], load_blend(weights, 0.5, softer).get_weights()[0])
+    assert np.array_equal(
+        half.model.get_weights()[0], WeightInterpolation.of(weights, 0.5, softer).load().get_weights()[0]
+    )
 
 
 def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
@@ -143,7 +147,7 @@ def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
         ({"realism": 0.5, "fidelity": "none.h5"}, "none.h5: no such file"),
     ],
 )
-def test_mixtures_that_do_not_do(weights, options, message):
+def test_invalid_interpolations(weights, options, message):
     with pytest.raises(UserError, match=message):
         Upscaler(weights, **options)
 

@@ -1,4 +1,4 @@
-"""Videos: times, colours, orientation, audio, interruption and damage, with an upscaler that repeats pixels."""
+"""Videos: times, colors, orientation, audio, interruption and damage, with an upscaler that repeats pixels."""
 
 import hashlib
 import signal
@@ -149,7 +149,7 @@ BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)
         (2, BT709, 0, (1280, 16)),
     ],
 )
-def test_colours_do_not_shift(tmp_path, tag, weights, range, size, codec):
+def test_colors_do_not_shift(tmp_path, tag, weights, range, size, codec):
     rgb, seen = (200, 70, 40), []
     levels = yuv_of(rgb, *weights, full=range == 2)
 
