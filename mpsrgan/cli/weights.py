@@ -17,13 +17,11 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     add = parser.add_argument
-    add(
-        "name", nargs="?", metavar="NAME", help="name of shipped weights: print everything the registry says about them"
-    )
+    add("name", nargs="?", metavar="NAME", help="shipped weights: print everything about these")
     add(
         "--check",
         action="store_true",
-        help="check that each file is the one that shipped, and that its network still works",
+        help="check that the files are the ones that shipped and still work",
     )
 
 

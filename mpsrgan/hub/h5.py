@@ -220,9 +220,7 @@ def weights_file(source):
     if path.suffix != ".h5" or not h5py.is_hdf5(path):
         raise UserError(f"{path}: not a .h5 file of Keras weights")
     if path.name.endswith(".weights.h5"):
-        raise UserError(
-            f"{path}: .weights.h5 files have another layout; load it with Keras and write it with save_generator"
-        )
+        raise UserError(f"{path}: .weights.h5 is another layout; load it with Keras, then use save_generator")
     return path
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import upright
+from mpsrgan.io.reading import orientation, upright
 from mpsrgan.upscale.resize import resized
 
 TYPES = (np.uint8, np.uint16)
@@ -70,15 +70,18 @@ def pixels_of(image):
             applied. Palettes become RGB. CMYK, LAB, YCbCr, and HSV become sRGB, by the ICC profile if one is embedded.
             Black and white becomes gray. An array is uint8 or uint16 of shape (H, W) or (H, W, 1) gray, (H, W, 2) gray
             and alpha, (H, W, 3) RGB, or (H, W, 4) RGBA. The type alone decides whether white is 255 or 65535.
+            `Pixels` are returned as they are.
 
     Returns:
-        The `Pixels`.
+        The `Pixels`. The colors of fully transparent pixels are those of the nearest visible pixels.
 
     Raises:
         UserError: When the image is anything else, or has no pixels.
     """
+    if isinstance(image, Pixels):
+        return image
     if isinstance(image, Image.Image):
-        return _of_pillow(image)
+        return _fill_hidden(_of_pillow(image))
     if not isinstance(image, np.ndarray) or image.dtype not in TYPES:
         what = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise UserError(f"got {what}; a uint8 (0..255) or uint16 (0..65535) array or a Pillow image was expected")
@@ -89,21 +92,15 @@ def pixels_of(image):
         )
     planes = image[..., None] if image.ndim == 2 else image
     if planes.shape[2] in (2, 4):
-        return Pixels(planes[..., :-1], planes[..., -1], image.ndim)
+        return _fill_hidden(Pixels(planes[..., :-1], planes[..., -1], image.ndim))
     return Pixels(planes, None, image.ndim)
 
 
-def visible(pixels):
+def _fill_hidden(pixels):
     """Replace the colors of fully transparent pixels by those of the nearest visible pixels.
 
-    A network mixes neighboring pixels, so hidden colors would otherwise show at the edges of the visible part. Black
+    The network also sees the neighbors of a pixel, so hidden colors would show at the edges of the visible part. Black
     would leave a dark rim.
-
-    Args:
-        pixels: The `Pixels`.
-
-    Returns:
-        `Pixels` with the same alpha.
     """
     if pixels.alpha is None or pixels.alpha.all() or not pixels.alpha.any():
         return pixels
@@ -131,15 +128,13 @@ def viewable(image):
 
 
 def _of_pillow(image):
-    image = upright(image)
+    image = upright(image, orientation(image))
     profile = image.info.get("icc_profile")
     if image.mode in _16_BIT:
         values = np.asarray(image)
         return Pixels(values.astype(np.uint16)[..., None], None, "pillow", profile)
     if image.mode in ("I", "F"):
-        raise UserError(
-            f"the Pillow image has mode {image.mode}, pixels without a defined white; save it with 8 or 16 bits"
-        )
+        raise UserError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
     if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
         image, profile = _to_srgb(image, profile), None
     gray = image.mode in ("1", "L", "LA", "La")

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.color_modes import pixels_of, visible
+from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.faces import restore_faces
 from mpsrgan.upscale.resize import REST, resized, target_size
 from mpsrgan.upscale.upscaler import Restored
@@ -35,10 +35,10 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
         UserError: When the picture has 16 bits, which the face detector does not support, and as in
             `mpsrgan.upscale.Upscaler` and `mpsrgan.upscale.faces.restore_faces`.
     """
-    pixels = visible(pixels_of(image))
+    pixels = pixels_of(image)
     if pixels.colors.dtype != np.uint8:
         raise UserError(
-            "faces are found in pictures of 8 bits; this one has 16: save it with 8 bits, or leave the faces out"
+            "the face detector needs 8 bits and the picture has 16; save it with 8 bits, or restore without --faces"
         )
     gray = pixels.colors.shape[2] == 1
 

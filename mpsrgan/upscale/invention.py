@@ -45,11 +45,11 @@ def invention_map(lr, upscale, sr=None):
     sr = np.atleast_3d(upscale(lr) if sr is None else sr)
     squares = np.zeros(sr.shape[:2], np.float32)
     for turns, mirrored in OTHER_WAYS:
-        answer = np.atleast_3d(_turned_back(upscale(_turned(lr, turns, mirrored)), turns, mirrored))
+        answer = np.atleast_3d(_oriented_back(upscale(_oriented(lr, turns, mirrored)), turns, mirrored))
         if answer.shape != sr.shape:
             raise UserError(
-                f"the network made {sr.shape} of the picture, but {answer.shape} of it when turned; one that enlarges "
-                "both sides of any picture by the same factor was expected"
+                f"the network made {sr.shape} from the picture, but {answer.shape} from the rotated picture; one that "
+                "upscales both sides of any picture by the same factor was expected"
             )
         for channel in range(sr.shape[2]):  # one at a time, to save memory on large pictures
             squares += np.square(answer[..., channel] - sr[..., channel].astype(np.float32))
@@ -123,10 +123,10 @@ def _colored(gray, levels):
     return np.rint(gray + opacity * (color - gray)).astype(np.uint8)
 
 
-def _turned(image, turns, mirrored):
+def _oriented(image, turns, mirrored):
     image = np.rot90(image, turns)
     return np.ascontiguousarray(image[:, ::-1] if mirrored else image)
 
 
-def _turned_back(image, turns, mirrored):
+def _oriented_back(image, turns, mirrored):
     return np.rot90(image[:, ::-1] if mirrored else image, -turns)
