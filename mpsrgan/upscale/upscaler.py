@@ -230,7 +230,7 @@ class Upscaler:
         pixels = pixels_of(image)
         target = target_size(pixels.size, self.scale, scale, size)
         if explain and pixels.size[0] == pixels.size[1] and target[0] != target[1]:
-            raise UserError("to explain a square picture, choose a square size: a rotated square has the same size")
+            raise UserError("the invention of a square picture can be shown at a square size only")
         colors, found, steps = self._upscaled(pixels.colors, target, progress)
         levels = None
         if explain:

@@ -223,7 +223,7 @@ def test_a_folder_of_that_name_is_not_what_a_name_means(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", entries())
-def test_what_ships_enlarges_and_has_a_card(name):
+def test_what_ships_upscales_and_has_a_card(name):
     one = entry(name)
     card = one.card.read_text(encoding="utf-8")
     assert f"{one.parameters:,} parameters" in card and one.sha256 in card
@@ -235,7 +235,7 @@ def test_what_ships_enlarges_and_has_a_card(name):
     assert note["notes"].get("bicubic", True) == one.bicubic
     lr = np.linspace(-1, 1, 8 * 8 * one.channels, dtype="float32").reshape(1, 8, 8, one.channels)
     sr = np.asarray(model.predict_on_batch(lr))
-    assert np.abs(sr[:, :: one.scale, :: one.scale] - lr).mean() < 0.3  # it enlarges, it does not make noise
+    assert np.abs(sr[:, :: one.scale, :: one.scale] - lr).mean() < 0.3  # it upscales and does not make noise
 
 
 def test_discriminators_are_files_of_their_own_kind(saved, tmp_path):

@@ -87,12 +87,12 @@ def test_files_are_interpolated_under_the_current_precision(files):
 
 @pytest.mark.parametrize("realism", [-0.01, 1.01, float("nan"), "0.5", None])
 def test_realism_out_of_range(models, files, realism):
-    for mix in (
+    for attempt in (
         lambda: interpolate_models(*models, realism),
         lambda: between_files(files[1], realism, files[0]),
     ):
         with pytest.raises(UserError, match=f"realism is {realism}; expected a number from 0 .*to 1"):
-            mix()
+            attempt()
 
 
 def test_networks_that_do_not_fit(models, files, tmp_path):

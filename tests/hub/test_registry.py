@@ -98,7 +98,7 @@ def test_reading_the_registry_imports_nothing_heavy():
 # --- files that are not what they were
 
 
-def damage(path, how):
+def corrupt(path, how):
     data = path.read_bytes()
     other = data[:-1] + bytes([data[-1] ^ 1])
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
@@ -111,7 +111,7 @@ def damage(path, how):
 def test_a_file_that_is_not_the_one_that_shipped(ship, run, shelf, how, message):
     ship("mine", run / "generator.h5", shelf)
     assert weights_file("mine") == shelf / "mine.h5"
-    damage(shelf / "mine.h5", how)
+    corrupt(shelf / "mine.h5", how)
     for use in (load_generator, weights_file, check_probe):
         with pytest.raises(UserError, match=f"mine.h5: corrupt or replaced.*{message}.*git checkout") as caught:
             use("mine")
@@ -141,7 +141,7 @@ def test_check_names_what_is_wrong_and_ends_with_1(ship, run, shelf, capsys):
     ship("whole", run / "generator.h5", shelf)
     ship("cut", run / "generator.h5", shelf)
     assert cli.main(["weights", "--check"]) == 0
-    damage(shelf / "cut.h5", "truncated")
+    corrupt(shelf / "cut.h5", "truncated")
     capsys.readouterr()
     assert cli.main(["weights", "--check"]) == 1
     cut, whole = capsys.readouterr().out.splitlines()
@@ -155,7 +155,7 @@ def test_check_names_what_is_wrong_and_ends_with_1(ship, run, shelf, capsys):
     assert "its probe differs by 0.01" in capsys.readouterr().out
 
 
-def test_an_unknown_name_and_no_weights_are_mistakes_of_the_user(shelf, monkeypatch, capsys):
+def test_an_unknown_name_and_no_weights_are_user_errors(shelf, monkeypatch, capsys):
     monkeypatch.setattr(registry, "FOLDER", None)
     assert cli.main(["weights"]) == cli.main(["weights", "mine"]) == 2
     assert capsys.readouterr().err.splitlines() == [

@@ -77,7 +77,7 @@ def test_files_are_converted_once_and_again_if_they_change(model, weights, cache
     assert differ(Upscaler(tmp_path / weights.name, backend="onnx")(image), expected) > 1
     assert len(list(cache.iterdir())) == 2
     converted.write_bytes(converted.read_bytes()[:5000])
-    assert np.array_equal(Upscaler(weights, backend="onnx")(image), expected), "a damaged one is made again"
+    assert np.array_equal(Upscaler(weights, backend="onnx")(image), expected), "a corrupt one is converted again"
     monkeypatch.setattr(backends, "FORMAT", 0)
     with pytest.raises(AssertionError, match="Keras was asked"):
         monkeypatch.setattr(backends, "load_keras", never)

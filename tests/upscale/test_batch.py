@@ -269,7 +269,7 @@ def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
         ("b.gif", "cannot write .gif files with the mpsrgan note; use one of .png, .jpg, .jpeg, .webp, .tif, .tiff"),
         ("b.xyz", "cannot write .xyz"),
         ("b.bmp", "cannot write .bmp files"),
-        ("a.jpg/x/b.png", "a folder of its path is a file"),
+        ("a.jpg/x/b.png", "part of its path is a file"),
     ],
 )
 def test_outputs_that_cannot_be(upscale, tmp_path, capsys, output, message):
@@ -337,7 +337,7 @@ def test_words_that_do_not_go_together(upscale, tmp_path, monkeypatch, capsys, w
     "words, message",
     [
         (["b.webp", "--size", "16384x1"], "WEBP allows sides of 16383 pixels, not 16384"),
-        (["b.png", "--size", "30x20", "--explain"], "choose a square size"),
+        (["b.png", "--size", "30x20", "--explain"], "at a square size only"),
     ],
 )
 def test_results_that_cannot_be_are_told_before_the_work(upscale, tmp_path, capsys, words, message):

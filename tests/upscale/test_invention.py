@@ -24,7 +24,7 @@ def noisy(strength):
 
 
 def corner(lr):
-    """2x nearest neighbour that darkens the red of the upper left pixel by 70, or the gray."""
+    """2x nearest neighbor that darkens the red of the upper left pixel by 70, or the gray."""
     sr = nearest(lr, 2)
     sr[0, 0, ...] -= np.uint8(70) * (np.arange(3) == 0).astype(np.uint8) if lr.ndim == 3 else np.uint8(70)
     return sr

@@ -40,7 +40,7 @@ def test_the_pseudo_inverse_is_that_of_pillows_reduction(length, scale):
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (16, 21)])
-def test_reduced_again_the_result_is_the_input(size, scale):
+def test_downscaled_again_the_result_is_the_input(size, scale):
     lr = to_float(picture(*size))
     sr = to_float(picture(size[0] * scale, size[1] * scale))
     found = projected(sr, lr)

@@ -83,7 +83,7 @@ def test_a_gray_generator_takes_gray_as_it_is(gray_model):
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
 
-def test_a_gray_generator_enlarges_the_luma_of_colors(gray_model):
+def test_a_gray_generator_upscales_the_luma_of_colors(gray_model):
     image = photo(1, 1) // 2 + np.linspace(0, 120, 8 * 9 * 3).reshape(8, 9, 3).astype(np.uint8)
     upscaler = Upscaler(gray_model, faithful=False)
     result = upscaler(Image.fromarray(image))

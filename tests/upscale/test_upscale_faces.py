@@ -20,8 +20,8 @@ def repeated(image):
 
 def bicubic(image):
     """Rounded once, at the end: Pillow rounds between the axes too, so that a turned picture differs by more."""
-    enlarged = resize(image.astype(np.float32), [S * side for side in image.shape[:2]])
-    return np.rint(np.clip(enlarged, 0, 255)).astype(np.uint8)
+    upscaled = resize(image.astype(np.float32), [S * side for side in image.shape[:2]])
+    return np.rint(np.clip(upscaled, 0, 255)).astype(np.uint8)
 
 
 def flat(level):

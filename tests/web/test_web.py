@@ -1,6 +1,5 @@
 """The web page: what it does with files, its limits, and itself in a real server and, where there is one, a browser."""
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -30,7 +29,6 @@ from mpsrgan.upscale.single import UpscaleOptions
 from mpsrgan.web import desk as desks
 from mpsrgan.web import server
 from mpsrgan.web.desk import Desk, Limits, Result, about, weights_to_choose
-from mpsrgan.web.guard import Guard
 
 GRADIO = importlib.util.find_spec("gradio")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -345,7 +343,7 @@ def test_nothing_chosen_and_stopping(page, tmp_path):
 def site(gradio):
     """The address of a page that is really served, with the upscaler `Fake`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desks, "Upscaler", Fake)
+        patch.setattr("mpsrgan.upscale.single.Upscaler", Fake)
         closed = []
         patch.setattr(desks.Desk, "close", lambda desk: closed.append(desk))
         limits = Limits(megabytes=1, files=5)
@@ -372,29 +370,6 @@ def test_the_page_comes_from_this_machine_alone(site):
     config = json.loads(re.search(r"window\.gradio_config = (\{.*?\});</script>", text)[1])
     assert config["analytics_enabled"] is False and config.get("run_history", False) is False
     assert not re.findall(r"fonts\.g\w+\.com", text)
-
-
-def test_the_guard_leaves_out_what_makes_browsers_connect_elsewhere():
-    html, sent = (
-        b'<a><link rel="preconnect" href="https://x"><script\n src="https://x"></script><link rel="icon" href="y"></a>',
-        [],
-    )
-
-    async def page(scope, receive, send):
-        kind = b"text/html; charset=utf-8" if scope["path"] == "/" else b"image/png"
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(html))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": html[:9], "more_body": True})
-        await send({"type": "http.response.body", "body": html[9:]})
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(Guard(page)({"type": "http", "path": "/"}, None, send))
-    start, body = sent
-    assert body["body"] == b'<a><link rel="icon" href="y"></a>' and dict(start["headers"])[b"content-length"] == b"33"
-    asyncio.run(Guard(page)({"type": "http", "path": "/picture"}, None, send))
-    assert b"".join(message["body"] for message in sent[3:]) == html and len(sent) == 5
 
 
 def test_the_server_gives_nothing_else_away(site):
@@ -444,7 +419,7 @@ def test_from_start_to_interrupt(tmp_path):
         watchdog = threading.Timer(240, process.kill)
         watchdog.start()
         line = process.stdout.readline()
-        assert re.fullmatch(r"open http://127\.0\.0\.1:\d+/ in a browser; Ctrl-C ends it\n", line), (
+        assert re.fullmatch(r"open http://127\.0\.0\.1:\d+/ in a browser; press Ctrl-C to stop\n", line), (
             process.stderr.read()
         )
         assert status(line.split()[1]) == 200 and list(tmp_path.iterdir())
