@@ -21,7 +21,7 @@ def add_arguments(parser):
     """
     add = parser.add_argument
     add("--host", default=HOST, help="address to serve at (default %(default)s: only this machine can open the page)")
-    add("--port", type=_port, metavar="N", help="(default: the first free one from 7860 on)")
+    add("--port", type=_port, metavar="N", help="port to serve at (default: the first free one from 7860 on)")
     add(
         "--weights",
         metavar="FILE|NAME",

@@ -36,6 +36,7 @@ def add_arguments(parser):
     )
     _add_weights(parser.add_argument_group("the network"))
     _add_result(parser.add_argument_group("the result"))
+    _add_files(parser.add_argument_group("files"))
     _add_video(parser.add_argument_group("videos"))
 
 
@@ -44,7 +45,7 @@ def _add_weights(group):
         "--weights",
         default=AUTO,
         metavar="FILE|NAME",
-        help=f"the generator. {AUTO} (default): {CLEAN} for clean pictures and {REAL} for blurred, noisy or compressed "
+        help=f"the weights. {AUTO} (default): {CLEAN} for clean pictures and {REAL} for blurred, noisy or compressed "
         f"ones, at realism {REALISM}; a line says which and why. Otherwise the name of shipped weights (see `mpsrgan "
         "weights`), a .h5 file, a .onnx file that `mpsrgan export` wrote, or "
         f"{LATEST} for the newest runs/*/generator.h5 in the current folder",
@@ -108,6 +109,9 @@ def _add_result(group):
         default="network",
         help="with --faces, what upscales the rest: the network (default), or Lanczos, which invents nothing",
     )
+
+
+def _add_files(group):
     group.add_argument(
         "--compare",
         action="store_true",

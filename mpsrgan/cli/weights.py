@@ -17,7 +17,7 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     add = parser.add_argument
-    add("name", nargs="?", metavar="NAME", help="shipped weights: print everything about these")
+    add("name", nargs="?", metavar="NAME", help="name of shipped weights; prints everything about them")
     add(
         "--check",
         action="store_true",

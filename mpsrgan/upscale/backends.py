@@ -23,8 +23,7 @@ NUMBERS = ("scale", "channels", "align", "radius", "parameters")
 CACHED_FILES = 20
 """Number of converted generators that the cache keeps. The oldest are deleted first."""
 GPUS = ("nvidia[0-9]*", "dxg", "kfd")
-"""Files in /dev that show a GPU: of NVIDIA, of Windows under its Linux, and of AMD. Where one exists, Keras may have a
-GPU that onnxruntime does not have."""
+"""Files in /dev that show a GPU (NVIDIA, WSL, AMD), which Keras may be able to use and onnxruntime not."""
 
 
 class KerasGenerator:
