@@ -68,7 +68,9 @@ def test_the_picture_shown_may_be_given():
 
 
 def test_a_network_of_one_size():
-    with pytest.raises(UserError, match=r"made \(8, 12, 1\) of the picture, but \(12, 8, 1\) of it when turned"):
+    with pytest.raises(
+        UserError, match=r"made \(8, 12, 1\) from the picture, but \(12, 8, 1\) from the rotated picture"
+    ):
         invention_map(photo(2, 3)[..., 0], lambda lr: np.zeros((8, 12)))
 
 

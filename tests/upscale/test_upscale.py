@@ -100,7 +100,7 @@ def test_models_and_tiles_that_do_not_do(model):
     with pytest.raises(UserError, match="maps 2 channels to 2; an RGB generator .*3 to 3.* or a gray one"):
         Upscaler(build_generator(channels=2, **SMALL))
     for options in ({"tile": 0}, {"overlap": -1}):
-        with pytest.raises(UserError, match='tile must be "auto", or 1 or more'):
+        with pytest.raises(UserError, match='expected "auto" or at least 1'):
             Upscaler(model, **options)
 
 
@@ -141,7 +141,7 @@ def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"realism": 0.5}, "no partner of it is known"),
+        ({"realism": 0.5}, "realism needs weights with a fidelity partner"),
         ({"realism": 1.5, "fidelity": "soft.h5"}, "realism is 1.5; expected a number from 0"),
         ({"fidelity": "soft.h5"}, "pass realism too"),
         ({"realism": 0.5, "fidelity": "none.h5"}, "none.h5: no such file"),
@@ -186,7 +186,7 @@ def test_one_file_to_one_file(upscale, tmp_path, capsys, weights):
     assert np.array_equal(Image.open(tmp_path / "new" / "out.png"), upscaler(image))
     out, err = capsys.readouterr()
     assert out == "done 1, failed 0\n" and err.startswith(f"{NOTE}\nbackend: {upscaler.backend}\n")
-    assert err.count("\n") == 3 and "in.png: 7x5 to 28x20 by x4 network; LR consistency" in err
+    assert err.count("\n") == 3 and "in.png: 7x5 to 28x20: x4 network; LR consistency" in err
 
 
 def test_one_file_to_a_folder(upscale, folder, tmp_path):
@@ -241,7 +241,7 @@ def test_an_input_is_never_overwritten(upscale, tmp_path, capsys):
 
 def test_two_inputs_with_one_output(upscale, folder, tmp_path, capsys):
     save_image(photo(3, 3), folder / "a.bmp")
-    assert "would both become" in user_error(capsys, upscale(folder, "-o", tmp_path / "out"))
+    assert "would both be written to" in user_error(capsys, upscale(folder, "-o", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -257,8 +257,8 @@ def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
     for words, message in [
         ((tmp_path / "none", "-o", "out"), "no such file"),
         ((tmp_path / "empty", "-o", "out"), "no files in"),
-        ((folder, "-o", "out.png"), "names one file"),
-        ((folder, "-o", tmp_path / "file.txt"), "is a file"),
+        ((folder, "-o", "out.png"), "is one file"),
+        ((folder, "-o", tmp_path / "file.txt"), "exists and is not an image"),
     ]:
         assert message in user_error(capsys, upscale(*words))
 
@@ -266,7 +266,7 @@ def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
 def test_the_limit_on_output_pixels(upscale, folder, tmp_path, capsys):
     assert upscale(folder, "-o", tmp_path / "out", "--max-pixels", 16 * 5 * 7 - 1) == 1
     assert pngs(tmp_path / "out") == ["deep/b.png"]
-    assert "28x20, 560 pixels, over the limit of 559" in capsys.readouterr().err
+    assert "28x20 = 560 pixels, over the limit of 559" in capsys.readouterr().err
 
 
 def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
@@ -282,9 +282,9 @@ def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
         (run / "generator.h5").write_bytes(weights.read_bytes())
         os.utime(run / "generator.h5", (time, time))
     assert main([*words, "--weights", "latest"]) == 0
-    assert "runs/a_new/generator.h5, the newest run" in capsys.readouterr().err
+    assert "runs/a_new/generator.h5 (the newest run)" in capsys.readouterr().err
     assert main(words) == 0
-    assert "weights: mpsrgan-plus at realism 0.5: made for clean pictures (" in capsys.readouterr().err
+    assert "weights: mpsrgan-plus at realism 0.5: the weights for clean pictures (" in capsys.readouterr().err
     expected = Upscaler(weights, realism=0.5, fidelity=softer)(Image.open(folder / "a.jpg"))
     assert np.array_equal(Image.open("out.png"), expected)
 
@@ -303,7 +303,7 @@ def test_realism_of_the_command(upscale, weights, softer, tmp_path, backend):
 def test_realism_that_cannot_be(upscale, folder, softer, tmp_path, capsys):
     for words, message in [
         (["--realism", 2, "--fidelity", softer], "realism is 2.0; expected"),
-        (["--realism", 0.5], "no partner of it is known"),
+        (["--realism", 0.5], "realism needs weights with a fidelity partner"),
         (["--fidelity", softer], "pass realism too"),
     ]:
         assert message in user_error(capsys, upscale(folder, "-o", tmp_path / "out", *words))
@@ -349,7 +349,7 @@ def test_explanations_in_the_way(upscale, tmp_path, capsys):
     for name in ("a.png", "a-invention.png"):
         save_image(photo(5, 7), photos / name)
     message = user_error(capsys, upscale(photos, "-o", out, "--explain"))
-    assert "would both become" in message and "a-invention.png" in message and not out.exists()
+    assert "would both be written to" in message and "a-invention.png" in message and not out.exists()
     message = user_error(capsys, upscale(photos / "a-invention.png", "-o", photos / "a.webp", "--explain"))
     assert "a-invention.png: is an input" in message and pngs(photos) == ["a-invention.png", "a.png"]
     assert upscale(photos, "-o", out) == 0, "nothing in the way without --explain"
