@@ -275,7 +275,7 @@ def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
     monkeypatch.chdir(tmp_path)
     ship(monkeypatch, {"soft": (softer, None), "mpsrgan-plus": (weights, "soft")})
     words = ["upscale", str(folder / "a.jpg"), "-o", "out.png"]
-    assert "there is no runs/*/generator.h5" in user_error(capsys, main([*words, "--weights", "latest"]))
+    assert "no runs/*/generator.h5 found" in user_error(capsys, main([*words, "--weights", "latest"]))
     for name, time in [("b_old", 1000), ("a_new", 2000)]:
         run = tmp_path / "runs" / name
         run.mkdir(parents=True)
