@@ -32,7 +32,7 @@ from data_prep.shards import KINDS, rows_per_shard, write_shards
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import save_image
-from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_reduced
+from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_downscaled
 
 
 def prepare(
@@ -182,7 +182,7 @@ class _Reader:
         try:
             with open(path, "rb") as file:
                 entry = replace(entry, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-                image, size = open_reduced(file, self._factor, max_pixels=self.max_pixels)
+                image, size = open_downscaled(file, self._factor, max_pixels=self.max_pixels)
         except ImageError as error:
             return replace(entry, skipped=error.reason), None
         except OSError as error:

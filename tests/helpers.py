@@ -126,9 +126,9 @@ def photograph(*drawn, size=(300, 420)):
     from mpsrgan.io.images import resize
 
     image = resize(np.random.default_rng(1).integers(130, 210, (size[0] // 8, size[1] // 8, 3), np.uint8), size).copy()
-    for (x, y, w, h), quarters, colour in drawn:
+    for (x, y, w, h), quarters, color in drawn:
         part = np.rot90(image[y : y + h, x : x + w], quarters)
-        part[:], part[: len(part) // 3] = colour, HAIR
+        part[:], part[: len(part) // 3] = color, HAIR
     return image
 
 

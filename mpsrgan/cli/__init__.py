@@ -13,11 +13,11 @@ from mpsrgan.io.console import exit_code
 COMMANDS = {
     "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
     "evaluate": ("mpsrgan.cli.evaluate", "measure networks and results, and whether a face stays the same person"),
-    "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
-    "upscale": ("mpsrgan.cli.upscale", "enlarge images, videos and folders of them"),
-    "weights": ("mpsrgan.cli.weights", "show the weights that ship, or check them"),
-    "serve": ("mpsrgan.cli.serve", "open a page in the browser that enlarges photographs, on this machine"),
-    "verify": ("mpsrgan.cli.verify", "read what upscaled files say of themselves, and whether it is so"),
+    "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and test it"),
+    "upscale": ("mpsrgan.cli.upscale", "upscale images, videos and folders of them"),
+    "weights": ("mpsrgan.cli.weights", "show the shipped weights, or check them"),
+    "serve": ("mpsrgan.cli.serve", "serve a web page on this machine that upscales photographs"),
+    "verify": ("mpsrgan.cli.verify", "read the note in upscaled files, and check it"),
 }
 """Name -> (module, one line of help). Only the module of the chosen command is imported."""
 
@@ -29,7 +29,7 @@ def main(argv=None):
         argv: The arguments after the program's name. None takes those of the process.
 
     Returns:
-        The exit code: 0 for done, 1 for some work failed, 2 for a mistake of the user, 130 for interrupted.
+        The exit code: 0 for done, 1 for some work failed, 2 for a mistake by the user, 130 for interrupted.
 
     Raises:
         SystemExit: When the options are wrong or contain `--help` or `--version`, as argparse does. Also when there are

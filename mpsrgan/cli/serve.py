@@ -20,21 +20,38 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     add = parser.add_argument
-    add("--host", default=HOST, help="address to serve at (default %(default)s: this machine alone can open the page)")
-    add("--port", type=_port, metavar="N", help="(default: the first free one from 7860 on)")
+    add("--host", default=HOST, help="address to serve at (default %(default)s: only this machine can open the page)")
+    add("--port", type=_port, metavar="N", help="port to serve at (default: the first free one from 7860 on)")
     add(
         "--weights",
         metavar="FILE|NAME",
-        help=f"the network that is chosen at first (default {AUTO}: {CLEAN} or {REAL} at realism {REALISM}, whichever "
-        "suits the picture); those that ship can be chosen too",
+        help=f"the weights selected at first (default {AUTO}: {CLEAN} or {REAL} at realism {REALISM}, whichever suits "
+        "the picture); the visitor can choose other shipped weights",
     )
-    add("--backend", choices=BACKENDS, default="auto", help="what computes, as of `mpsrgan upscale` (default: auto)")
+    add(
+        "--backend",
+        choices=BACKENDS,
+        default="auto",
+        help="as in `mpsrgan upscale` (default: auto)",
+    )
     limits = parser.add_argument_group("limits")
     add = limits.add_argument
-    add("--max-pixels", type=positive, default=50_000_000, metavar="N", help="of a result (default %(default)s)")
-    add("--max-seconds", type=_positive, default=300, metavar="S", help="for one press of the button (default 300)")
-    add("--max-mb", type=_positive, default=25, metavar="MB", help="of a file that is uploaded (default 25)")
-    add("--max-files", type=positive, default=20, metavar="N", help="photographs at once (default %(default)s)")
+    add(
+        "--max-pixels",
+        type=positive,
+        default=50_000_000,
+        metavar="N",
+        help="largest result, in pixels (default %(default)s)",
+    )
+    add("--max-seconds", type=_positive, default=300, metavar="S", help="time for one request (default 300)")
+    add("--max-mb", type=_positive, default=25, metavar="MB", help="size of an uploaded file (default 25)")
+    add(
+        "--max-files",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="photographs in one request (default %(default)s)",
+    )
 
 
 def run(args):
@@ -54,8 +71,8 @@ def run(args):
     with served(weights, limits, host=args.host, port=args.port, backend=args.backend) as url:
         say(NOTE)
         if args.host not in (HOST, "localhost", "::1"):
-            say(f"note: whoever can reach {args.host} can use this page; it asks for no password")
-        print(f"open {url} in a browser; Ctrl-C ends it", flush=True)
+            say(f"note: everyone who can reach {args.host} can use this page without a password")
+        print(f"open {url} in a browser; press Ctrl-C to stop", flush=True)
         wait()
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.download import hexdigest
-from mpsrgan.io.images import MAX_WRITTEN
-from mpsrgan.io.provenance import WARNING, pixels_digest, read_provenance
+from mpsrgan.io.images import MAX_WRITTEN, pixels_digest
+from mpsrgan.io.provenance import WARNING, read_provenance
 from mpsrgan.io.reading import ImageError, list_images, named_like_image, open_header
-from mpsrgan.io.sixteen_bit import HEAD, decode, is_deep
+from mpsrgan.io.sixteen_bit import load
 from mpsrgan.upscale.video import is_video, video_provenance, video_size
 
-NO_NOTE = "carries no note of mpsrgan: that proves nothing, metadata is easily lost"
+NO_NOTE = "no mpsrgan note found; this proves nothing, because metadata is easily lost"
 
 
 def add_arguments(parser):
@@ -27,16 +27,14 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     parser.description = (
-        "Print what `mpsrgan upscale` noted in its files (weights, realism, input and more), and compare that with the "
-        "weights that ship, the pixels and the input. Metadata documents, it does not prove: anyone can remove or "
-        "forge it. Exit code 0: every file carries the note and nothing contradicts it; 1: one carries none, or "
-        "something does; 2: a file cannot be read."
+        "Print the note that `mpsrgan upscale` wrote into its files (weights, realism, input and more), and compare it "
+        "with the shipped weights, the pixels and the input. Metadata documents, it does not prove: anyone can remove "
+        "or forge it. Exit code 0: every file has a note and nothing contradicts it; 1: a note is missing or "
+        "contradicted; 2: a file cannot be read."
     )
-    words = (
-        "images and videos that were upscaled, or folders of them, of which only what is not in order is told at length"
-    )
+    words = "upscaled images and videos, or folders of them; for a folder, details are printed only where a check fails"
     parser.add_argument("files", nargs="+", metavar="FILE", help=words)
-    parser.add_argument("--input", metavar="FILE", help="tell whether this is the file that they were made from")
+    parser.add_argument("--input", metavar="FILE", help="check whether the files were made from this file")
     parser.add_argument(
         "--max-pixels",
         type=int,
@@ -56,7 +54,7 @@ def run(args):
         args: The parsed arguments.
 
     Returns:
-        The exit code, which is the worst of all: 0 for in order, 1 for no note or contradicted, 2 for not readable.
+        The largest exit code of all files: 0 for confirmed, 1 for no note or contradicted, 2 for unreadable.
 
     Raises:
         UserError: When --input cannot be read.
@@ -76,7 +74,7 @@ def run(args):
 
 
 def _folder(folder, given, max_pixels):
-    """Print what `run` says about a folder, and return its exit code."""
+    """Print the lines of `run` for a folder, and return its exit code."""
     counts = [0, 0, 0]
     for path in list_images(folder):
         if not is_video(path) and not named_like_image(path):
@@ -86,9 +84,9 @@ def _folder(folder, given, max_pixels):
             print("\n".join([f"{'!' if code else 'ok':4}{path}", *lines * code]), flush=True)
         counts[code] += 1
     if not any(counts):
-        print(f"error: {folder}: holds no images or videos; name a folder with some", file=sys.stderr, flush=True)
+        print(f"error: {folder}: contains no images or videos; name another folder", file=sys.stderr, flush=True)
         return 2
-    words = "in order", "without a note or contradicted", "not readable"
+    words = "ok", "without a note or contradicted", "unreadable"
     print(f"{folder}: " + ", ".join(f"{count} {what}" for count, what in zip(counts, words)), flush=True)
     return max(code for code, count in enumerate(counts) if count)
 
@@ -129,16 +127,20 @@ def block(path, given=None, max_pixels=MAX_WRITTEN):
     rows = [
         ("made by", note.software, True),
         ("model", *_weights(note)),
-        ("enlarged", f"{_sizes(note)}x{note.scale:g}: {note.steps}", True),
+        ("upscaled", f"{_sizes(note)}x{note.scale:g}: {note.steps}", True),
         ("realism", _realism(note.realism), True),
         ("faithful", _faithful(note), True),
-        ("faces", ", ".join(f"{count} {what}" for what, count in (note.faces or {}).items()) or "not looked at", True),
+        (
+            "faces",
+            ", ".join(f"{count} {what}" for what, count in (note.faces or {}).items()) or "not treated separately",
+            True,
+        ),
         ("input", *_input(note, given)),
         ("pixels", *(_frames(note, path) if is_video(path) else _pixels(note, path, max_pixels))),
     ]
     lines = [f"{' ' if fits else '!'} {label:10}{text}" for label, text, fits in rows]
     wrong = not all(fits for *_, fits in rows)
-    return int(wrong), [*lines, f"  {WARNING}", *["! marks what does not agree with the note"] * wrong]
+    return int(wrong), [*lines, f"  {WARNING}", *["! marks what contradicts the note"] * wrong]
 
 
 def _sizes(note):
@@ -156,49 +158,50 @@ def _weights(note):
     """Return a text, and whether nothing contradicts the note. `_input`, `_frames`, and `_pixels` do the same."""
     digest, shipped = note.weights_sha256, entries()
     if digest is None:
-        return f"{note.model}; the note has no hash of its weights", True
+        return f"{note.model}; the note has no hash of the weights", True
     name = next((name for name, one in shipped.items() if one.sha256 == digest), None)
     may_be_architecture = note.model in {one.architecture for one in shipped.values()}
     if note.model in shipped and name != note.model and not may_be_architecture:
         what = f"{name}'s" if name else f"sha256 {digest}"
-        return f"{note.model}, but its weights are {what}, not those that ship as it with this version", False
+        return f"{note.model}, but its weights are {what}, not the ones shipped under this name", False
     if name is None:
         return f"{note.model}, weights that do not ship with this version (sha256 {digest})", True
-    return (
-        f"{note.model}, the weights that ship{'' if name == note.model else f' as {name}'} (sha256 {digest[:8]})",
-        True,
-    )
+    return f"{note.model}, shipped weights{'' if name == note.model else f' {name}'} (sha256 {digest[:8]})", True
 
 
 def _realism(realism):
     if realism is None:
-        return "of the weights as they are"
-    return f"{realism:g} (0: faithful and soft, 1: sharp and partly made up)"
+        return "weights as they are"
+    return f"{realism:g} (0: faithful and soft, 1: sharp and partly invented)"
+
+
+def _faces(counts):
+    return ", ".join(f"{count} {what}" for what, count in counts.items()) or "not treated separately"
 
 
 def _faithful(note):
     level = note.lr_consistency
     decibels = "not measured" if level is None else "100 dB or more" if level >= 100 else f"{level:.1f} dB"
-    bound = "yes" if note.faithful else "to colors and coarse shapes alone" if note.keeps == "colors" else "no"
+    bound = "yes" if note.faithful else "only to colors and coarse shapes" if note.keeps == "colors" else "no"
     return f"{bound}, LR consistency {decibels}"
 
 
 def _input(note, given):
     if note.input_sha256 is None:
-        return "came as an array; it cannot be told which file it was", True
+        return "unknown: an array, not a file", True
     if given is None:
-        return f"sha256 {note.input_sha256}; --input FILE compares it", True
+        return f"sha256 {note.input_sha256}; use --input FILE to compare", True
     name, digest = given
     if digest != note.input_sha256:
-        return f"is not {name}, but a file with sha256 {note.input_sha256}", False
-    return f"is {name}", True
+        return f"not {name}, but a file with sha256 {note.input_sha256}", False
+    return name, True
 
 
 def _frames(note, path):
     width, height = size = video_size(path)
     if note.output_size and size != [side + side % 2 for side in note.output_size]:  # videos have even sides
-        return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
-    return "cannot be told whether they are as written: videos are lossy", True
+        return f"changed: {width}x{height}, but written as {_pixels_of(note.output_size)}", False
+    return "cannot be compared, because videos are lossy", True
 
 
 def _pixels(note, path, max_pixels):
@@ -206,33 +209,30 @@ def _pixels(note, path, max_pixels):
         with open_header(path) as (file, image):
             width, height = image.size
             if note.output_size not in (None, [width, height]):
-                return f"changed: {width}x{height}, but {_pixels_of(note.output_size)} were written", False
+                return f"changed: {width}x{height}, but written as {_pixels_of(note.output_size)}", False
             if note.pixels_sha256 is None:
-                return f"cannot be told whether they are as written: {image.format} is lossy", True
+                return f"cannot be compared, because {image.format} is lossy", True
             if width * height > max_pixels:
-                return f"not compared: {width * height:,} are over the limit, raise --max-pixels", True
+                return f"not compared: {width * height:,} is over the limit of --max-pixels", True
             same = pixels_digest(stored_pixels(file, image)) == note.pixels_sha256
     except ImageError as error:
         return error.reason, False
-    return "as they were written" if same else "changed since they were written", same
+    return "unchanged" if same else "changed after they were written", same
 
 
 def stored_pixels(file, image):
     """Read the pixels as a file stores them, without applying its orientation.
 
     Args:
-        file: The open file, as `mpsrgan.io.reading.open_header` returns it.
-        image: The Pillow image, as `mpsrgan.io.reading.open_header` returns it.
+        file: The open file, as `mpsrgan.io.reading.open_header` yields it.
+        image: The Pillow image, as `mpsrgan.io.reading.open_header` yields it.
 
     Returns:
         uint8 or uint16 array (H, W) or (H, W, C).
     """
-    file.seek(0)
-    head = file.read(HEAD)
-    file.seek(0)
-    if is_deep(image, head):
-        return decode(file.read(), file.name)
-    image.load()
+    image = load(file, image)
+    if isinstance(image, np.ndarray):
+        return image
     if image.mode in ("1", "P", "PA") or "transparency" in image.info:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     return np.asarray(image)

@@ -1,4 +1,4 @@
-"""`mpsrgan weights`: lists the weights that ship, prints all that is known of one file, or checks the files.
+"""`mpsrgan weights`: lists the shipped weights, prints everything about one file, or checks the files.
 
 It is built on `mpsrgan.hub`. The check tests whether the files are complete and the networks still work.
 """
@@ -7,7 +7,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import FOLDER, entries, entry
 from mpsrgan.report.document import Table
 
-COLOURS = {1: "gray", 3: "colour"}
+COLORS = {1: "gray", 3: "color"}
 
 
 def add_arguments(parser):
@@ -17,8 +17,12 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     add = parser.add_argument
-    add("name", nargs="?", metavar="NAME", help="of weights that ship: print all that is known of them")
-    add("--check", action="store_true", help="compare the files with what shipped and run each network once")
+    add("name", nargs="?", metavar="NAME", help="name of shipped weights; prints everything about them")
+    add(
+        "--check",
+        action="store_true",
+        help="check that the files are the ones that shipped and still work",
+    )
 
 
 def run(args):
@@ -51,22 +55,22 @@ def overview(chosen):
     Yields:
         Lines of text.
     """
-    header = ("name", "what", "parameters", "scale", "pixels", "MB", "fidelity", "licence")
+    header = ("name", "what", "parameters", "scale", "pixels", "MB", "fidelity", "license")
     rows = [
         (
             one.name,
             one.architecture,
             one.parameters,
             one.scale and f"x{one.scale}",
-            COLOURS.get(one.channels, f"{one.channels} channels"),
+            COLORS.get(one.channels, f"{one.channels} channels"),
             f"{one.bytes / 1e6:.1f}",
             one.fidelity,
-            one.licence.split(":")[0],
+            one.license.split(":")[0],
         )
         for one in chosen
     ]
     yield from Table("Weights", header, rows).text()
-    yield f"\nThey are in {FOLDER}. `mpsrgan weights NAME` prints all that is known of one."
+    yield f"\nThey are in {FOLDER}. `mpsrgan weights NAME` prints everything about one of them."
 
 
 def details(one):
@@ -102,7 +106,7 @@ def check(chosen):
     failed = 0
     for one in chosen:
         try:
-            print(f"{one.name}: whole, its probe is {check_probe(one.name):.1g} off", flush=True)
+            print(f"{one.name}: complete, its probe differs by {check_probe(one.name):.1g}", flush=True)
         except UserError as error:
             failed += 1
             print(f"{one.name}: {error}", flush=True)

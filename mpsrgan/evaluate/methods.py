@@ -6,7 +6,7 @@ import numpy as np
 
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
-from mpsrgan.hub.interpolation import mixture, partner_of
+from mpsrgan.hub.interpolation import WeightInterpolation, partner_of
 from mpsrgan.io.download import describe
 from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.report.figures import BASELINES
@@ -73,7 +73,8 @@ class Network(Method):
         if source == AUTO:
             what = f"for each picture {CLEAN} or {REAL}"
         else:
-            what = describe(weights_file(source)) if realism is None else mixture(source, realism, fidelity).words
+            pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
+            what = pair.words if pair else describe(weights_file(source))
         self.words = f"{what}, {self._upscale.parameters:,} parameters" + (", projected onto the input" * faithful)
 
     def __call__(self, photo, lr, size):
@@ -163,7 +164,7 @@ def _mixtures(networks, realisms, fidelity):
             found.append((name, source, None, None))
             continue
         for realism in dict.fromkeys(realisms):
-            mixture(source, realism, partner)  # raises with the reason if interpolation fails
+            WeightInterpolation.of(source, realism, partner)  # raises with the reason if interpolation fails
             found.append((f"{name}@{realism:g}", source, realism, partner))
     return found
 

@@ -10,7 +10,6 @@ import inspect
 import json
 import logging
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -36,6 +35,8 @@ DISCRIMINATORS = {
     for paper in ("srgan", "enhance", "pixelshuffle", "inception")
 }
 """Name in the file -> "module:function" of the discriminator's builder."""
+# Keras advises against HDF5 at every save. We chose HDF5 because every Keras since 2015 reads it.
+logging.getLogger("absl").addFilter(lambda record: "HDF5" not in record.getMessage())
 
 
 def save_generator(model, path, architecture="srgan", arguments=None, notes=None):
@@ -60,10 +61,10 @@ def save_discriminator(model, path, architecture="srgan-discriminator", argument
 
     Args:
         model: Keras discriminator as built by ``architecture`` with ``arguments``, under any precision policy.
-        path: Path as in ``save_generator``.
+        path: As in ``save_generator``.
         architecture: A key of DISCRIMINATORS.
-        arguments: Dict of the builder's keyword arguments. Those left out are stored with their defaults.
-        notes: Dict of JSON values to store in the file.
+        arguments: As in ``save_generator``.
+        notes: As in ``save_generator``.
 
     Raises:
         UserError: As in ``save_generator``.
@@ -74,7 +75,7 @@ def save_discriminator(model, path, architecture="srgan-discriminator", argument
 def _save(model, path, architecture, arguments, notes, scale_of):
     path = Path(path)
     if path.suffix != ".h5" or path.name.endswith(".weights.h5"):
-        raise UserError(f"{path}: expected a name such as generator.h5 (and not .weights.h5, another layout)")
+        raise UserError(f"{path}: expected a name such as generator.h5, but not .weights.h5, which is another layout")
     arguments = complete(architecture, arguments or {})
     expected = [tuple(v.shape) for v in build(architecture, arguments).weights]
     if [tuple(v.shape) for v in model.weights] != expected:
@@ -93,8 +94,7 @@ def _save(model, path, architecture, arguments, notes, scale_of):
         needed = 8 * model.count_params()  # twice the size of the float32 weights
         if shutil.disk_usage(path.parent).free < needed:  # HDF5 may crash the process on a full disk
             raise OSError(errno.ENOSPC, f"{needed / 1e6:.0f} MB of free disk space are needed")
-        with _without_legacy_warning():
-            model.save(temporary, include_optimizer=False)
+        model.save(temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
             file.attrs[ATTRIBUTE] = text
 
@@ -149,12 +149,8 @@ def _load(source, table, architecture, overrides):
     note = _read_note(path) or {"architecture": next(iter(table)), "arguments": {}}
     architecture = architecture or note["architecture"]
     if architecture not in table and architecture in {**ARCHITECTURES, **DISCRIMINATORS}:
-        held, reader = (
-            ("discriminator, which makes no images", "load_discriminator")
-            if architecture in DISCRIMINATORS
-            else ("generator", "load_generator")
-        )
-        raise UserError(f"{path}: holds a {held} ({architecture}); read it with {reader}, or name another file")
+        kind = "discriminator" if architecture in DISCRIMINATORS else "generator"
+        raise UserError(f"{path}: holds a {kind} ({architecture}); read it with load_{kind}, or name another file")
     try:
         model = build(architecture, complete(architecture, {**note["arguments"], **overrides}))
     except UserError as error:
@@ -164,9 +160,8 @@ def _load(source, table, architecture, overrides):
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"{path}: the file holds {_count(path)} weight arrays, {architecture} as asked for has "
-            f"{len(model.weights)}, or their shapes differ; pass the arguments that the model was built "
-            f"with, such as blocks=16 ({reason})"
+            f"{path}: its weights do not fit {architecture}, which has {len(model.weights)} arrays; pass the arguments "
+            f"that the model was built with, such as blocks=16 ({reason})"
         ) from error
     return model
 
@@ -186,10 +181,9 @@ def describe(source):
         UserError: As in ``load_generator``, and when the file has no description (a plain Keras .h5 file).
     """
     path = weights_file(source)
-    note = _read_note(path)
-    if note is None:
-        raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
-    return note
+    if note := _read_note(path):
+        return note
+    raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
 
 
 def is_name(source):
@@ -224,9 +218,9 @@ def weights_file(source):
     if not path.exists():
         raise UserError(f"{path}: no such file; check the path of the .h5 file")
     if path.suffix != ".h5" or not h5py.is_hdf5(path):
-        raise UserError(f"{path}: a .h5 file of Keras weights was expected, this is not one")
+        raise UserError(f"{path}: not a .h5 file of Keras weights")
     if path.name.endswith(".weights.h5"):
-        raise UserError(f"{path}: .weights.h5 is another layout; load it with Keras and write it with save_generator")
+        raise UserError(f"{path}: .weights.h5 is another layout; load it with Keras, then use save_generator")
     return path
 
 
@@ -237,15 +231,12 @@ def _read_note(path):
             text = file.attrs.get(ATTRIBUTE)
         note = None if text is None else json.loads(text)
     except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"{path}: damaged, its description cannot be read ({error}); save or download the file again"
-        ) from error
+        raise UserError(f"{path}: corrupt: its description cannot be read ({error}); get the file again") from error
     if note is None:
         return None
-    if not (
-        isinstance(note, dict) and isinstance(note.get("architecture"), str) and isinstance(note.get("arguments"), dict)
-    ):
-        raise UserError(f"{path}: damaged, its description lacks architecture or arguments; save the file again")
+    kinds = {"architecture": str, "arguments": dict}
+    if not isinstance(note, dict) or not all(isinstance(note.get(key), kind) for key, kind in kinds.items()):
+        raise UserError(f"{path}: corrupt: its description lacks architecture or arguments; save the file again")
     if note.get("format") != FORMAT:
         raise UserError(f"{path}: format {note.get('format')}, this package reads {FORMAT}; update mpsrgan")
     return note
@@ -305,24 +296,3 @@ def build(architecture, arguments):
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{architecture} cannot be built with {arguments}: {reason}") from error
-
-
-def _count(path):
-    """Count the weight arrays in a .h5 file of a whole model or of weights alone."""
-    found = []
-    with h5py.File(path, "r") as file:
-        group = file.get("model_weights", file)
-        group.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-    return len(found)
-
-
-@contextmanager
-def _without_legacy_warning():
-    """Silence Keras's advice against HDF5 on every save; we chose HDF5 because every Keras since 2015 reads it."""
-    logger = logging.getLogger("absl")
-    keep = lambda record: "HDF5" not in record.getMessage()  # noqa: E731
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)

@@ -11,6 +11,7 @@ realism, chosen so that a realism of 0.5 gives half of the change. The constant 
 weights/registry.json. For files without it, the share of the weights is the realism itself.
 """
 
+import hashlib
 import math
 import os
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import describe
+from mpsrgan.io.download import describe, hexdigest
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """Two .h5 files of one architecture and the position between them. `mixture` makes it.
+class WeightInterpolation:
+    """Two .h5 files of one architecture, and the position between them. `of` makes it.
 
     Attributes:
         fidelity: Path of the file that was trained on content alone.
@@ -38,6 +39,45 @@ class Mixture:
     gan: Path
     realism: float
     halfway: float
+
+    @classmethod
+    def of(cls, source, realism, fidelity=None):
+        """Find the two files to interpolate between.
+
+        It reads their descriptions and loads nothing.
+
+        Args:
+            source: Name of weights that ship, or path of a .h5 file. These are the GAN's weights.
+            realism: Position between the two, from 0 (the fidelity weights) to 1 (the GAN's weights).
+            fidelity: Name or path of the partner that was trained on content alone. None means the partner that ships
+                with it.
+
+        Returns:
+            The `WeightInterpolation`.
+
+        Raises:
+            UserError: When realism is not in 0..1, there is no partner, a file cannot be read, or the two files
+                describe different networks.
+        """
+        from mpsrgan.hub.h5 import weights_file
+        from mpsrgan.hub.registry import entry
+
+        _check(realism)
+        if not isinstance(source, str | os.PathLike):
+            raise UserError(
+                "realism needs .h5 files; for two Keras models use mpsrgan.hub.interpolation.interpolate_models"
+            )
+        shipped = partner_of(source)
+        partner = fidelity or shipped
+        if partner is None:
+            raise UserError(
+                f"{source}: realism needs weights with a fidelity partner, and none is known; {_with_partners()}; "
+                "for your own weights, name the same network trained on content alone (--fidelity)"
+            )
+        share = entry(source).halfway if shipped and partner == shipped else None
+        found = cls(weights_file(partner), weights_file(source), float(realism), share or 0.5)
+        _check_descriptions(found)
+        return found
 
     @property
     def share(self):
@@ -54,6 +94,12 @@ class Mixture:
         """A text with both files, the beginnings of their digests, and the realism."""
         return f"realism {self.realism:g} from {describe(self.fidelity)} to {describe(self.gan)}"
 
+    @property
+    def digest(self):
+        """SHA-256 of both files and the share, as hex digits."""
+        parts = hexdigest(self.fidelity), hexdigest(self.gan), repr(self.share)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
     def load(self):
         """Load both files and interpolate their weights.
 
@@ -66,23 +112,8 @@ class Mixture:
         from mpsrgan.hub.h5 import load_generator
 
         fidelity, gan = load_generator(self.fidelity), load_generator(self.gan)
-        gan.set_weights(_mixed_models(fidelity, gan, self.share))
+        gan.set_weights(interpolated(fidelity, gan, self.share))
         return gan
-
-    def has_batch_norm(self):
-        """Tell whether the network has batch norm.
-
-        Its inference is not linear in the weights, so kernels with folded batch norm cannot be interpolated.
-
-        Returns:
-            True if the GAN's file holds the statistics of a batch norm layer.
-        """
-        import h5py
-
-        names = []
-        with h5py.File(self.gan) as file:
-            file.visit(names.append)
-        return any("moving_variance" in name for name in names)
 
 
 def halfway(fidelity_model, gan_model, lr):
@@ -103,15 +134,15 @@ def halfway(fidelity_model, gan_model, lr):
     """
     begin, end = (np.asarray(model.predict_on_batch(lr)) for model in (fidelity_model, gan_model))
     change = lambda made: np.sqrt(np.mean(np.square(made - begin)))  # noqa: E731
-    low, high, model = 0.0, 1.0, blend(fidelity_model, gan_model, 1)
+    low, high, model = 0.0, 1.0, interpolate_models(fidelity_model, gan_model, 1)
     for _ in range(8):
-        middle = (low + high) / 2
-        model.set_weights(_mixed_models(fidelity_model, gan_model, middle))
-        low, high = (middle, high) if change(model.predict_on_batch(lr)) < change(end) / 2 else (low, middle)
+        share = (low + high) / 2
+        model.set_weights(interpolated(fidelity_model, gan_model, share))
+        low, high = (share, high) if change(model.predict_on_batch(lr)) < change(end) / 2 else (low, share)
     return (low + high) / 2
 
 
-def blend(fidelity_model, gan_model, realism):
+def interpolate_models(fidelity_model, gan_model, realism):
     """Make a new Keras model with weights interpolated between two models.
 
     Its weights are (1 - realism) times those of the first plus realism times those of the second. At 0 and 1, the
@@ -130,64 +161,10 @@ def blend(fidelity_model, gan_model, realism):
     """
     import keras
 
-    weights = _mixed_models(fidelity_model, gan_model, realism)
+    weights = interpolated(fidelity_model, gan_model, realism)
     model = keras.models.clone_model(gan_model)
     model.set_weights(weights)
     return model
-
-
-def load_blend(source, realism, fidelity=None):
-    """Load a generator with weights interpolated between two files.
-
-    Args:
-        source: As in `mixture`.
-        realism: As in `mixture`.
-        fidelity: As in `mixture`.
-
-    Returns:
-        The Keras generator, as from `load_generator`.
-
-    Raises:
-        UserError: As in `mixture` and `Mixture.load`.
-    """
-    return mixture(source, realism, fidelity).load()
-
-
-def mixture(source, realism, fidelity=None):
-    """Find the two files to interpolate between.
-
-    It reads their descriptions and loads nothing.
-
-    Args:
-        source: Name of weights that ship, or path of a .h5 file. These are the GAN's weights.
-        realism: Position between the two, from 0 (the fidelity weights) to 1 (the GAN's weights).
-        fidelity: Name or path of the partner that was trained on content alone. None means the partner that ships with
-            it.
-
-    Returns:
-        A `Mixture`.
-
-    Raises:
-        UserError: When realism is not in 0..1, there is no partner, a file cannot be read, or the two files describe
-            different networks.
-    """
-    from mpsrgan.hub.h5 import weights_file
-    from mpsrgan.hub.registry import entry
-
-    _check(realism)
-    if not isinstance(source, str | os.PathLike):
-        raise UserError("realism mixes .h5 files; of two Keras models make one with mpsrgan.hub.interpolation.blend")
-    shipped = partner_of(source)
-    partner = fidelity or shipped
-    if partner is None:
-        raise UserError(
-            f"{source}: no partner of it is known, so realism cannot be chosen; {_with_partners()}; for others pass "
-            "the same network trained on content alone as fidelity (--fidelity)"
-        )
-    middle = entry(source).halfway if shipped and partner == shipped else None
-    found = Mixture(weights_file(partner), weights_file(source), float(realism), middle or 0.5)
-    _check_descriptions(found)
-    return found
 
 
 def partner_of(source):
@@ -208,42 +185,35 @@ def partner_of(source):
     return entry(source).fidelity if is_name(source) else None
 
 
-def mixed(fidelity, gan, realism):
-    """Interpolate between the arrays of two networks.
+def interpolated(fidelity_model, gan_model, realism):
+    """Interpolate between the weights of two models.
 
     Args:
-        fidelity: List of arrays of the first network.
-        gan: List of arrays of the second network.
-        realism: Share of the second network's arrays, 0..1.
+        fidelity_model: As in `interpolate_models`.
+        gan_model: As in `interpolate_models`.
+        realism: Share of the second model's weights, 0..1.
 
     Returns:
-        A list of arrays with the dtypes of the second network. Values that are equal in both networks stay the same.
+        A list of arrays with the dtypes of the second model. Values that are equal in both models stay the same.
 
     Raises:
-        UserError: When the number or the shapes of the arrays differ, or when realism is not in 0..1.
+        UserError: As in `interpolate_models`.
     """
     _check(realism)
-    fidelity, gan = ([np.asarray(array) for array in arrays] for arrays in (fidelity, gan))
-    if [array.shape for array in fidelity] != [array.shape for array in gan]:
-        counts = [f"{sum(array.size for array in arrays):,} in {len(arrays)} arrays" for arrays in (fidelity, gan)]
+    kinds = [[type(layer).__name__ for layer in model.layers] for model in (fidelity_model, gan_model)]
+    fidelity, gan = fidelity_model.get_weights(), gan_model.get_weights()
+    if kinds[0] != kinds[1] or [array.shape for array in fidelity] != [array.shape for array in gan]:
+        counts = [
+            f"{len(model.layers)} layers, {model.count_params():,} weights" for model in (fidelity_model, gan_model)
+        ]
         raise UserError(
-            f"the weights do not fit together, {counts[0]} and {counts[1]}, or their shapes differ; mix two trainings "
-            "of one network"
+            f"the two networks differ ({' and '.join(counts)}, or other shapes); two trainings of one network were "
+            "expected"
         )
     if realism in (0, 1):
         return gan if realism else fidelity
     between = [np.where(a == b, b, (1 - realism) * a + realism * b) for a, b in zip(fidelity, gan)]
     return [array.astype(b.dtype) for array, b in zip(between, gan)]
-
-
-def _mixed_models(fidelity, gan, realism):
-    kinds = [[type(layer).__name__ for layer in model.layers] for model in (fidelity, gan)]
-    if kinds[0] != kinds[1]:
-        raise UserError(
-            f"the models differ: {fidelity.name} of {len(kinds[0])} layers, {gan.name} of {len(kinds[1])}, or of other "
-            "kinds; mix two trainings of one network"
-        )
-    return mixed(fidelity.get_weights(), gan.get_weights(), realism)
 
 
 def _check(realism):
@@ -265,7 +235,8 @@ def _check_descriptions(found):
     if apart := [name for name in one if name in other and one[name] != other[name]]:
         told = ", ".join(f"{name} {one[name]} and {other[name]}" for name in apart)
         raise UserError(
-            f"{found.fidelity} and {found.gan} are different networks ({told}); mix two trainings of one network"
+            f"{found.fidelity} and {found.gan} are different networks ({told}); two trainings of one network were "
+            "expected"
         )
 
 
@@ -273,4 +244,4 @@ def _with_partners():
     from mpsrgan.hub.registry import entries
 
     names = [name for name, entry in entries().items() if entry.fidelity]
-    return f"these that ship have one: {', '.join(names)}" if names else "none that ship have one"
+    return f"shipped weights that have one: {', '.join(names)}" if names else "no shipped weights have one"

@@ -85,7 +85,7 @@ def check_probe(name):
         keras.config.set_dtype_policy(policy)
     if not found <= TOLERANCE:  # `not <=` also catches NaN
         raise UserError(
-            f"{entry.path}: on {keras.backend.backend()} its probe is {found:.2g} off, at most {TOLERANCE:g} was "
-            "expected; the file is whole, so look at this backend's version and settings"
+            f"{entry.path}: on {keras.backend.backend()} its probe differs by {found:.2g}; at most {TOLERANCE:g} was "
+            "expected; the file is complete, so check this backend's version and settings"
         )
     return found

@@ -34,7 +34,7 @@ class Entry:
         channels: 3 for RGB or 1 for gray.
         size: The sizes of input that it takes, in words.
         dtype: Dtype of the stored arrays, "float32" or "float16".
-        licence: What the license of the photographs allows, in words.
+        license: What the license of the photographs allows, in words. Its key in registry.json is "licence".
         fidelity: Name of the weights of the same architecture that were trained on content alone and can be
             interpolated with these, or None.
         halfway: Share of these weights in such an interpolation at realism 0.5, see `mpsrgan.hub.interpolation`. None
@@ -56,7 +56,7 @@ class Entry:
     channels: int
     size: str
     dtype: str
-    licence: str
+    license: str
     fidelity: str | None
     halfway: float | None
     discriminator: str | None
@@ -87,10 +87,10 @@ class Entry:
             raise UserError(f"weights named {self.name!r} are not at {self.path}; {again}")
         size = self.path.stat().st_size
         if size != self.bytes:
-            raise UserError(f"{self.path}: damaged or replaced, {size} bytes instead of {self.bytes}; {again}")
+            raise UserError(f"{self.path}: corrupt or replaced: {size} bytes instead of {self.bytes}; {again}")
         if (digest := hexdigest(self.path)) != self.sha256:
             raise UserError(
-                f"{self.path}: damaged or replaced, its sha256 is {digest[:8]}… instead of {self.sha256[:8]}…; {again}"
+                f"{self.path}: corrupt or replaced: its sha256 is {digest[:8]}… instead of {self.sha256[:8]}…; {again}"
             )
         return self.path
 
@@ -108,12 +108,15 @@ def entries():
     if FOLDER is None:
         return {}
     path = FOLDER / "registry.json"
-    names = {field.name for field in fields(Entry)} - {"name"}
+    keys = {field.name: field.name for field in fields(Entry) if field.name != "name"} | {"license": "licence"}
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Entry(name, **{key: value[key] for key in names}) for name, value in sorted(raw.items())}
+        return {
+            name: Entry(name, **{field: value[key] for field, key in keys.items()})
+            for name, value in sorted(raw.items())
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: damaged ({error}); get it again (git checkout, else reinstall)") from error
+        raise UserError(f"{path}: corrupt ({error}); get it again (git checkout, else reinstall)") from error
 
 
 def entry(name):
@@ -132,6 +135,6 @@ def entry(name):
         return entries()[name]
     shipped = f"these ship: {', '.join(entries())}" if entries() else "none are installed"
     raise UserError(
-        f"weights named {name!r} are unknown; {shipped}; train with `python experiments/mpsrgan_idoc.py`, or pass the "
+        f"no weights are named {name!r}; {shipped}; train some with `python experiments/mpsrgan_idoc.py`, or pass the "
         "path of a .h5 file"
     )

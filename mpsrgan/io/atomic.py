@@ -37,7 +37,7 @@ def whole_file(path, suffix=".tmp"):
         finally:
             temporary.unlink(missing_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{path}: cannot be written: a folder of its path is a file") from None
+        raise UserError(f"{path}: cannot be written: part of its path is a file, not a folder") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
 

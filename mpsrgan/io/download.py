@@ -22,7 +22,7 @@ TIMEOUT = 20
 LARGEST = 1_000_000_000
 """Size in bytes beyond which a download is aborted; the largest of these files has 80 million."""
 ZOO_COMMIT = "47534e27c9851bb1128ccc0102f1145e27f23f98"
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_CORRUPT = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def cache_folder():
@@ -93,7 +93,7 @@ class Asset:
                     try:
                         fetch(url, got)
                         if not self._is_pinned(got):
-                            raise DownloadError(f"a file with another {self.digest.partition(':')[0]} came")
+                            raise DownloadError(f"the {self.digest.partition(':')[0]} of the file is wrong")
                         os.replace(got, target)
                         return target
                     except DownloadError as error:
@@ -132,7 +132,7 @@ def fetch(url, path):
             while part := _part(answer):
                 bar.update(file.write(part))
                 if bar.n > LARGEST:
-                    raise DownloadError(f"more than {LARGEST:,} bytes came")
+                    raise DownloadError(f"the file is larger than {LARGEST:,} bytes")
     if size not in (None, bar.n):
         raise DownloadError(f"the connection ended after {bar.n:,} of {size:,} bytes")
 
@@ -205,7 +205,7 @@ def reading(path, expected):
         yield
     except UserError:
         raise
-    except _DAMAGE as error:
+    except _CORRUPT as error:
         raise UserError(f"{path} is not {expected}: {' '.join(str(error).split())}") from None
 
 

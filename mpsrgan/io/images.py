@@ -1,4 +1,4 @@
-"""Value ranges, resizing, and writing of images; `mpsrgan.io.reading` reads them.
+"""Value ranges, resizing, writing, and digests of images; `mpsrgan.io.reading` reads them.
 
 This is the only place where value ranges change. Everywhere else an image is a uint8 array (H, W, 3) in 0..255 or a
 float32 batch (N, H, W, 3) in -1..1.
@@ -6,6 +6,7 @@ float32 batch (N, H, W, 3) in -1..1.
 Source: paper 000 (MPSRGAN), section 5: "we normalized the pixels from (0, 255) to (-1, 1)".
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def to_levels(images, dtype):
     highest = np.iinfo(dtype).max
     levels = images.astype(np.float32) * np.float32(highest / 2) + np.float32(highest / 2)
     if np.isnan(levels).any():
-        raise UserError("the image holds NaN, numbers in -1..1 were expected; the model that made it has diverged")
+        raise UserError("the image contains NaN; numbers in -1..1 were expected; the model that made it has diverged")
     return np.rint(np.clip(levels, 0, highest, out=levels), out=levels).astype(dtype)
 
 
@@ -157,3 +158,32 @@ def save_image(image, path):
     image = _as_pillow(image)
     with whole_file(path) as temporary:
         image.save(temporary, format=kind, **options)
+
+
+def pixels_digest(array):
+    """Return a digest of an image's pixels, which tells whether they were changed later.
+
+    The digest covers shape, dtype, and bytes. An alpha channel that is opaque everywhere is left out first, and colors
+    that are all gray become one channel, because some formats store them so and some do not.
+
+    Args:
+        array: uint8 or uint16 array (H, W) or (H, W, C), where C is 1 (gray), 2 (gray and alpha), 3 (RGB), or 4 (RGBA).
+
+    Returns:
+        The SHA-256 in hexadecimal.
+
+    Raises:
+        TypeError: When the dtype or the shape is another one.
+    """
+    pixels = np.asarray(array)
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2 or pixels.ndim not in (2, 3):
+        raise TypeError(f"uint8 or uint16 pixels (H, W) or (H, W, C) were expected, not {pixels.dtype} {pixels.shape}")
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    if pixels.shape[2] in (2, 4) and (pixels[..., -1] == np.iinfo(pixels.dtype).max).all():
+        pixels = pixels[..., :-1]
+    if pixels.shape[2] in (3, 4) and all((pixels[..., 0] == pixels[..., other]).all() for other in (1, 2)):
+        pixels = pixels[..., [0, 3][: pixels.shape[2] - 2]]
+    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{pixels.shape} uint{8 * pixels.dtype.itemsize} ".encode())
+    digest.update(pixels)
+    return digest.hexdigest()

@@ -10,15 +10,13 @@ wrong, because it leaves the content unchanged, as sharpening does. Source: cv.i
 October 2024.
 """
 
-import hashlib
 import html
 import json
 import math
 import numbers
 import os
 import re
-import struct
-import zlib
+import warnings
 from dataclasses import MISSING, asdict, dataclass, fields
 from xml.sax.saxutils import escape
 
@@ -42,7 +40,6 @@ MAX_TEXT, MAX_NOTE = 300, 32_768
 OURS = re.compile(r'\s*\{\s*"software"\s*:\s*"mpsrgan ')
 """The start of our note, where other programs may write comments too."""
 _IN_XMP = re.compile(rb"<exif:UserComment>\s*<rdf:Alt>\s*<rdf:li[^>]*>([^<]*)</rdf:li>")
-_PNG_HEAD, _PNG_DATA = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 33
 _ASCII, _USER_COMMENT, _XMP = b"ASCII\0\0\0", ExifTags.Base.UserComment, 700
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -89,9 +86,9 @@ def _counts(value):
     return {_text(key): int(_number(count, 0, 1e9)) for key, count in value.items()}
 
 
-_DIGEST = (_digest, "a sha256 of 64 hexadecimal digits")
+_DIGEST = (_digest, "a SHA-256 of 64 hexadecimal digits")
 _CHECKS = {
-    **dict.fromkeys(("software", "model", "steps", "warning"), (_text, "text")),
+    **dict.fromkeys(("software", "model", "steps", "warning", "keeps"), (_text, "text")),
     **dict.fromkeys(("weights_sha256", "input_sha256", "pixels_sha256"), _DIGEST),
     **dict.fromkeys(("input_size", "output_size"), (_size, "a width and a height in pixels")),
     "scale": (lambda value: _number(value, 1e-6, 1e6), "a number above 0"),
@@ -99,7 +96,6 @@ _CHECKS = {
     "faithful": (_truth, "true or false"),
     "lr_consistency": (lambda value: min(_number(value, 0, math.inf), 100.0), "a number of dB"),
     "faces": (_counts, "names with counts"),
-    "keeps": (_text, "text"),
 }
 
 
@@ -116,7 +112,7 @@ class Provenance:
         input_sha256: SHA-256 of the input file's bytes. None if the input was an array.
         input_size: [width, height] of the upright input in pixels.
         scale: Scale of the file, such as 4 or 2.
-        steps: The processing steps in words, such as "x4 network, reduced to 12x10 by Lanczos".
+        steps: The processing steps in words, such as "x4 network, downscaled to 12x10 by Lanczos".
         realism: Weight interpolation in 0..1. None for weights as they are.
         faithful: Whether the result was bound to its input.
         lr_consistency: PSNR in dB between the input and the downscaled result. At most 100, which also stands for
@@ -194,22 +190,7 @@ class Provenance:
                 raise ValueError(f"it lacks {', '.join(missing)}")
             return cls(**{one.name: raw[one.name] for one in fields(cls) if one.name in raw})
         except (ValueError, TypeError, RecursionError) as error:
-            raise UserError(
-                f"{name}: its note of mpsrgan is damaged ({error}), so it tells nothing; upscale the original again"
-            ) from None
-
-
-def check_kind(kind):
-    """Check that a format can carry the note.
-
-    Args:
-        kind: Pillow's name of the format.
-
-    Raises:
-        UserError: When the format cannot carry the note.
-    """
-    if kind not in KINDS:
-        raise UserError(f"{kind} cannot carry the note that an upscaled image has to; use one of {', '.join(SUFFIXES)}")
+            raise UserError(f"{name}: its mpsrgan note is corrupt ({error}); upscale the original again") from None
 
 
 def save_options(kind, provenance):
@@ -223,52 +204,12 @@ def save_options(kind, provenance):
 
     Returns:
         A dict of keyword arguments.
-
-    Raises:
-        UserError: When the format cannot carry the note.
     """
-    check_kind(kind)
     if kind == "PNG":
         return {"exif": _exif(provenance), "pnginfo": _png_info(provenance)}
     if kind == "TIFF":  # Pillow accepts no xmp= here, and with compression it fails on a nested directory
         return {"exif": _exif(provenance, {_XMP: _packet(provenance)}, comment=False)}
     return {"exif": _exif(provenance), "xmp": _packet(provenance)}
-
-
-def png_chunks(provenance, icc_profile=None):
-    """Return the PNG chunks that ``save_options`` makes Pillow write, as bytes.
-
-    Args:
-        provenance: The note to write.
-        icc_profile: The bytes of an ICC profile, whose chunk comes first. None for no profile.
-
-    Returns:
-        The bytes of the chunks.
-    """
-    chunks = [(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))] if icc_profile else []
-    chunks += [chunk[:2] for chunk in _png_info(provenance).chunks]
-    chunks.append((b"eXIf", _exif(provenance).removeprefix(b"Exif\0\0")))
-    return b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
-
-
-def insert_png_chunks(png, chunks):
-    """Insert chunks into a PNG file, after its IHDR chunk.
-
-    Args:
-        png: The bytes of the PNG file.
-        chunks: The chunks as bytes, from `png_chunks`.
-
-    Returns:
-        The bytes of the new PNG file.
-
-    Raises:
-        ValueError: When ``png`` is not a PNG file.
-    """
-    if not png.startswith(_PNG_HEAD) or len(png) <= _PNG_DATA:
-        raise ValueError(f"the bytes of a PNG file were expected, not {bytes(png[:16])!r}")
-    return b"".join([png[:_PNG_DATA], chunks, png[_PNG_DATA:]])
 
 
 def tiff_tags(provenance):
@@ -330,7 +271,7 @@ def read_provenance(path):
     Raises:
         UserError: When the file is not an image (ImageError), or its metadata or its note is corrupt.
     """
-    with open_header(path) as (_, image):
+    with warnings.catch_warnings(action="ignore"), open_header(path) as (_, image):  # Pillow warns about corrupt EXIF
         note = next((note for note in _notes(image) if note is not None), None)
     return None if note is None else Provenance.from_json(note, os.fspath(path))
 
@@ -350,32 +291,3 @@ def _ours(comment):
     """Return the text of a comment, or None if another program wrote it."""
     text = comment.decode(errors="replace")
     return text if OURS.match(text) else None
-
-
-def pixels_digest(array):
-    """Return a digest of an image's pixels, which tells whether they were changed later.
-
-    The digest covers shape, dtype, and bytes. An alpha channel that is opaque everywhere is left out first, and colors
-    that are all gray become one channel, because some formats store them so and some do not.
-
-    Args:
-        array: uint8 or uint16 array (H, W) or (H, W, C), where C is 1 (gray), 2 (gray and alpha), 3 (RGB), or 4 (RGBA).
-
-    Returns:
-        The SHA-256 in hexadecimal.
-
-    Raises:
-        TypeError: When the dtype or the shape is another one.
-    """
-    pixels = np.asarray(array)
-    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2 or pixels.ndim not in (2, 3):
-        raise TypeError(f"uint8 or uint16 pixels (H, W) or (H, W, C) were expected, not {pixels.dtype} {pixels.shape}")
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    if pixels.shape[2] in (2, 4) and (pixels[..., -1] == np.iinfo(pixels.dtype).max).all():
-        pixels = pixels[..., :-1]
-    if pixels.shape[2] in (3, 4) and all((pixels[..., 0] == pixels[..., other]).all() for other in (1, 2)):
-        pixels = pixels[..., [0, 3][: pixels.shape[2] - 2]]
-    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{pixels.shape} uint{8 * pixels.dtype.itemsize} ".encode())
-    digest.update(pixels)
-    return digest.hexdigest()

@@ -1,15 +1,15 @@
 """Image files: listed in folders, and read into upright Pillow images.
 
-Whatever goes wrong becomes one ImageError that says what is wrong.
+Every error becomes an ImageError that says what is wrong with the file.
 
 Source: paper 000 (MPSRGAN), section 5: "converts it RGB mode".
 """
 
 import fnmatch
+import math
 import os
 import struct
-import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,9 @@ from mpsrgan.errors import UserError
 
 MAX_PIXELS = 100_000_000
 MANIFEST_NAME = "manifest.jsonl"
-# Raster formats that Pillow decodes itself. EPS, PS, PDF, and WMF are excluded, because they run external programs.
+# Formats that Pillow decodes itself. EPS, PS, PDF, and WMF are excluded, because they run external programs.
 READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA")
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -31,19 +31,10 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 # What Pillow's parsers raise on corrupt files. OSError includes UnidentifiedImageError, ValueError includes UserError.
-_DAMAGE = (
+_CORRUPT = (
     OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    AttributeError,
-    RuntimeError,
-    AssertionError,
-    struct.error,
-    Image.DecompressionBombError,
+    *(SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, RuntimeError),
+    *(AssertionError, struct.error, Image.DecompressionBombError),
 )
 
 
@@ -82,10 +73,10 @@ def open_image(source, *, max_pixels=MAX_PIXELS):
         ImageError: When the file is missing, foreign, corrupt, larger than ``max_pixels``, or of a mode without a
             defined white (float, 32-bit integer). It is a UserError and names the file.
     """
-    return open_reduced(source, lambda width, height: 1, max_pixels=max_pixels)[0]
+    return open_downscaled(source, lambda width, height: 1, max_pixels=max_pixels)[0]
 
 
-def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
+def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
     """Read an image like ``open_image``, but decode a JPEG at a fraction of its size where allowed.
 
     Other formats are decoded at full size.
@@ -102,62 +93,75 @@ def open_reduced(source, factor, *, max_pixels=MAX_PIXELS):
     Raises:
         ImageError: As in ``open_image``.
     """
-    with _header(source, max_pixels) as image:
+    with open_header(source, max_pixels=max_pixels) as (_, image):
         whole = None
         if image.format == "JPEG":  # some other formats know their orientation only after loading
-            whole = upright_size(image)
+            whole = image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
         image.load()
-        turn = _TURNS.get(orientation(image))
-        image = _to_rgb(image)
-        image = image if turn is None else image.transpose(turn)
-        return image, whole or image.size
-
-
-def open_picture(source, *, max_pixels=MAX_PIXELS):
-    """Read an image file into a Pillow image in its own mode and depth, before its orientation is applied.
-
-    ``upright`` applies the orientation. 16-bit color is returned in 8 bits, which is all that Pillow reads.
-
-    Args:
-        source: A path or a seekable binary file.
-        max_pixels: Largest image to read, in pixels.
-
-    Returns:
-        The Pillow image as stored in the file.
-
-    Raises:
-        ImageError: When the file is missing, foreign, corrupt, or larger than ``max_pixels``.
-    """
-    with _header(source, max_pixels) as image:
-        image.load()
-        return image.convert("I;16") if is_gray16(image) and image.mode == "I" else image
+        rgb = upright(_to_rgb(image), orientation(image))
+        return rgb, whole or rgb.size
 
 
 @contextmanager
-def open_header(path):
+def open_file(source):
+    """Open a file for reading.
+
+    Args:
+        source: A path, or a binary file, which is yielded as it is and not closed.
+
+    Yields:
+        The binary file.
+
+    Raises:
+        ImageError: When the file cannot be read, here or in the ``with`` block.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        yield source
+        return
+    name = os.fspath(source)
+    try:
+        with open(source, "rb") as file:
+            yield file
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(name, "no such file; check the path") from None
+    except IsADirectoryError:
+        raise ImageError(name, "is a folder; an image file was expected") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(name, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+@contextmanager
+def open_header(source, *, max_pixels=math.inf):
     """Open an image file and read only its header.
 
     Args:
-        path: The image file.
+        source: A path or a seekable binary file.
+        max_pixels: Largest image to accept, in pixels.
 
     Yields:
         The open file and its Pillow image.
 
     Raises:
-        ImageError: When the file cannot be read, or reading fails inside the ``with`` block.
+        ImageError: When the file cannot be read, here or in the ``with`` block, or is larger than ``max_pixels``.
     """
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's warnings about corrupt EXIF
-            yield file, _read_header(file, name)
-    except UserError:
-        raise
-    except _DAMAGE as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(name, f"cannot be read: {reason}") from error
+    with open_file(source) as file:
+        name = os.fspath(source) if file is not source else getattr(source, "name", "image data")
+        try:
+            image = _read_header(file, name)
+            width, height = image.size
+            if width * height > max_pixels:
+                count = f"{width}x{height} is {width * height:,} pixels"
+                raise ImageError(name, f"{count}, over the limit of {max_pixels:,}; make the image smaller first")
+            yield file, image
+        except UserError:
+            raise
+        except _CORRUPT as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ImageError(name, f"corrupt or not supported: {reason}") from error
 
 
 def orientation(image):
@@ -173,69 +177,26 @@ def orientation(image):
     """
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGE:
+    except _CORRUPT:
         return None
 
 
-def upright(image):
-    """Rotate and mirror a Pillow image as its EXIF orientation says.
+def upright(image, orientation):
+    """Rotate and mirror an image as an EXIF orientation says.
 
     Args:
-        image: The Pillow image.
+        image: A Pillow image, or an array (H, W, C) of uint8 or uint16.
+        orientation: What the function `orientation` returned.
 
     Returns:
-        The upright image, or the same image if it has no orientation.
+        The upright image, or the same image if it is upright.
     """
-    turn = _TURNS.get(orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
-def upright_size(image):
-    """Return the size that `upright` gives a Pillow image.
-
-    Args:
-        image: The Pillow image. Its header is enough.
-
-    Returns:
-        (width, height) in pixels.
-    """
-    return image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
-
-
-@contextmanager
-def _header(source, max_pixels):
-    """Yield a Pillow image with only its header read; errors here and in the ``with`` block become ImageError."""
-    with _opened(source) as file:
-        name = os.fspath(source) if file is not source else getattr(source, "name", "image data")
-        try:
-            image = _read_header(file, name)
-            width, height = image.size
-            if width * height > max_pixels:
-                raise ImageError(
-                    name,
-                    f"{width}x{height} is {width * height:,} pixels, over the limit of "
-                    f"{max_pixels:,}; make the image smaller first",
-                )
-            yield image
-        except ImageError:
-            raise
-        except _DAMAGE as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(name, f"damaged or not supported: {reason}") from error
-
-
-def _opened(source):
-    if not isinstance(source, (str, os.PathLike)):
-        return nullcontext(source)
-    name = os.fspath(source)
-    try:
-        return open(source, "rb")
-    except FileNotFoundError:
-        raise ImageError(name, "no such file; check the path") from None
-    except IsADirectoryError:
-        raise ImageError(name, "is a folder, an image file was expected") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(name, f"cannot be opened: {getattr(error, 'strerror', None) or error}") from None
+    method = _TRANSPOSES.get(orientation)
+    if method is None:
+        return image
+    if isinstance(image, Image.Image):
+        return image.transpose(method)
+    return np.stack([Image.fromarray(plane).transpose(method) for plane in np.moveaxis(image, -1, 0)], axis=-1)
 
 
 def _read_header(file, name):
@@ -243,7 +204,7 @@ def _read_header(file, name):
     Image.init()
     file.seek(0)
     prefix = file.read(16)
-    reason = "the file is empty" if not prefix else "not an image that can be read"
+    reason = "not an image that can be read" if prefix else "the file is empty"
     for kind in READ_FORMATS:
         factory, accept = Image.OPEN.get(kind, (None, None))
         accepted = accept(prefix) if accept else factory is not None
@@ -275,24 +236,20 @@ def is_gray16(image):
     """
     if image.format == "TIFF" and image.mode.startswith("I;16"):
         if image.tag_v2.get(258) != (16,) or image.tag_v2.get(262) != 1:
-            raise ValueError("a gray TIFF of more than 8 bits must have 16 bits and black as zero")
+            raise ValueError("a gray TIFF with more than 8 bits needs 16 bits and black as zero")
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
 
 
 def _to_rgb(image):
     if is_gray16(image):
-        return _gray16_to_rgb(image)
+        values = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _gray16_to_rgb(image):
-    values = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
 
 
 def named_like_image(path):
@@ -326,8 +283,7 @@ def list_images(folder, pattern="*"):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        problem = "is a file, a folder was expected" if folder.exists() else "no such folder; check the path"
-        raise UserError(f"{folder}: {problem}")
+        raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; check the path")
     found = []
     for where, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

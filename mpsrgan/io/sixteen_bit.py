@@ -1,57 +1,52 @@
-"""16-bit color: OpenCV reads it, and OpenCV and tifffile write it, because Pillow handles only 8 bits of it.
+"""Images with all their bits: OpenCV reads 16-bit color, OpenCV and tifffile write it, and Pillow does the rest.
 
 Importing this module imports neither of them.
 """
 
-import numpy as np
+import io
 
-from mpsrgan.io.provenance import insert_png_chunks, png_chunks, tiff_tags
-from mpsrgan.io.reading import ImageError
+import numpy as np
+from PIL import Image
+
+from mpsrgan.io.provenance import save_options, tiff_tags
+from mpsrgan.io.reading import ImageError, is_gray16
 
 KINDS = ("PNG", "TIFF")
-HEAD = 26
-"""Number of bytes at the start of a file that tell its bit depth."""
-_TURNED = {
-    2: lambda image: image[:, ::-1],
-    3: lambda image: image[::-1, ::-1],
-    4: lambda image: image[::-1],
-    5: lambda image: image.swapaxes(0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
-    8: np.rot90,
-}
-"""Maps an EXIF orientation to the function that makes an image upright."""
+_PNG_HEAD = 33
+"""Number of bytes of a PNG file up to the end of its first chunk, IHDR."""
 
 
-def is_deep(image, head):
-    """Return whether a file has 16 bits in more than one channel.
+def load(file, image):
+    """Decode the pixels of an open image file with all their bits, without applying its orientation, except in TIFF.
 
     Args:
-        image: The Pillow image of the file. Its header is enough.
-        head: The first `HEAD` bytes of the file, or more.
+        file: The open file, as `mpsrgan.io.reading.open_header` yields it.
+        image: The Pillow image, as `mpsrgan.io.reading.open_header` yields it.
 
     Returns:
-        True for 16-bit color.
+        The Pillow image, or for 16-bit color a uint16 array (H, W, C) with 2 to 4 channels in RGB order.
+
+    Raises:
+        ImageError: When OpenCV cannot read 16-bit color. Pillow raises other errors, which `open_header` converts.
     """
+    position = file.tell()
+    file.seek(0)
+    if _is_16_bit_color(image, file.read(_PNG_HEAD)):
+        file.seek(0)
+        return _decode(file.read(), file.name)
+    file.seek(position)
+    image.load()
+    return image.convert("I;16") if is_gray16(image) and image.mode == "I" else image
+
+
+def _is_16_bit_color(image, head):
     if image.format == "PNG":
-        return head[24] == 16 and head[25] != 0
+        return head[24] == 16 and head[25] != 0  # the bit depth and the color type, which is 0 for gray
     bits = image.tag_v2.get(258, ()) if image.format == "TIFF" else ()
     return len(bits) > 1 and set(bits) == {16}
 
 
-def decode(data, name):
-    """Decode a 16-bit color file.
-
-    Args:
-        data: The bytes of the file.
-        name: The file's name, for the error message.
-
-    Returns:
-        A uint16 array (H, W, C) with 2 to 4 channels in RGB order. The EXIF orientation is not applied.
-
-    Raises:
-        ImageError: When OpenCV cannot read the file as 16-bit color.
-    """
+def _decode(data, name):
     import cv2
 
     try:
@@ -59,21 +54,8 @@ def decode(data, name):
     except cv2.error:
         image = None
     if image is None or image.dtype != np.uint16 or image.ndim != 3:
-        raise ImageError(name, "damaged or not supported: 16-bit colour that OpenCV cannot read")
+        raise ImageError(name, "corrupt or not supported: OpenCV cannot read this 16-bit color")
     return image[..., {2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2]]]
-
-
-def turned(image, orientation):
-    """Apply an EXIF orientation to an array.
-
-    Args:
-        image: Array (H, W, C).
-        orientation: EXIF orientation from 1 to 8, or None.
-
-    Returns:
-        The upright array, contiguous in memory.
-    """
-    return np.ascontiguousarray(_TURNED.get(orientation, lambda image: image)(image))
 
 
 def write(image, file, kind, provenance, profile=None):
@@ -99,4 +81,7 @@ def write(image, file, kind, provenance, profile=None):
         image = image[..., [0, 0, 0, 1]]
     order = [2, 1, 0] if image.shape[2] == 3 else [2, 1, 0, 3]
     made = cv2.imencode(".png", np.ascontiguousarray(image[..., order]))[1].tobytes()
-    file.write(insert_png_chunks(made, png_chunks(provenance, profile)))
+    noted = io.BytesIO()  # a small file, from which the chunks before the pixels are taken
+    Image.new("L", (1, 1)).save(noted, "PNG", icc_profile=profile, **save_options("PNG", provenance))
+    chunks = noted.getvalue()[_PNG_HEAD : noted.getvalue().rindex(b"IDAT") - 4]
+    file.write(made[:_PNG_HEAD] + chunks + made[_PNG_HEAD:])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
-from mpsrgan.hub.interpolation import Mixture, mixed
+from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.download import cache_folder, hexdigest
 from mpsrgan.io.machine import cores
@@ -19,12 +19,11 @@ from mpsrgan.models.onnx import FORMAT, METADATA, import_onnx, to_onnx
 
 BACKENDS = ("auto", "keras", "onnx")
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
-"""What a generator tells about itself, also in a .onnx file."""
+"""Attributes of a generator that a .onnx file stores too."""
 CACHED_FILES = 20
 """Number of converted generators that the cache keeps. The oldest are deleted first."""
 GPUS = ("nvidia[0-9]*", "dxg", "kfd")
-"""Files in /dev that show a GPU: of NVIDIA, of Windows under its Linux, and of AMD. Where one exists, Keras may have a
-GPU that onnxruntime does not have."""
+"""Files in /dev that show a GPU (NVIDIA, WSL, AMD), which Keras may be able to use and onnxruntime not."""
 
 
 class KerasGenerator:
@@ -107,42 +106,30 @@ class OnnxGenerator:
     Attributes:
         note: The note in the file, a dict.
         backend: Name of the backend, with the version of onnxruntime in parentheses.
-        scale: As in `KerasGenerator`.
-        channels: As in `KerasGenerator`.
-        align: As in `KerasGenerator`.
-        radius: As in `KerasGenerator`.
-        parameters: As in `KerasGenerator`.
+
+    The other attributes are those of `KerasGenerator`.
 
     Raises:
         UserError: When it is not such a file, or onnxruntime is not installed.
     """
 
     def __init__(self, source):
-        onnxruntime = import_onnxruntime()
+        onnxruntime = _import_onnxruntime()
         name = "the ONNX graph" if isinstance(source, bytes) else source
         if name is source and not Path(source).is_file():
             raise UserError(f"{source}: {'is a folder' if Path(source).is_dir() else 'no such file'}; check the path")
         try:
-            self._session = onnxruntime.InferenceSession(source, session_options(onnxruntime), _providers(onnxruntime))
+            self._session = onnxruntime.InferenceSession(source, _session_options(onnxruntime), _providers(onnxruntime))
             text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
         except Exception as error:  # the errors of onnxruntime have no other common base
             reason = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{name}: cannot be read as an ONNX graph; export or download it again ({reason})"
-            ) from None
+            raise UserError(f"{name}: not a readable ONNX graph; export or download it again ({reason})") from None
         self.note = _checked(name, text)
         self.scale, self.channels, self.align, self.radius, self.parameters = map(self.note.get, NUMBERS)
         self.backend = f"onnx (onnxruntime {onnxruntime.__version__})"
 
     def __call__(self, lr):
-        """Upscale a batch.
-
-        Args:
-            lr: float32 array (B, H, W, C) in [-1, 1].
-
-        Returns:
-            Array (B, sH, sW, C).
-        """
+        """Upscale a batch, as `KerasGenerator` does."""
         return self._session.run(["sr"], {"lr": lr})[0]
 
 
@@ -150,9 +137,9 @@ def open_generator(source, backend="auto"):
     """Open a generator on one of the backends.
 
     Args:
-        source: A source of `mpsrgan.upscale.Upscaler`, or a `mpsrgan.hub.interpolation.Mixture`.
-        backend: "keras", "onnx", or "auto". "onnx" converts a .h5 file once into <cache folder>/onnx, and interpolates
-            weights between the files it finds there. "auto" takes onnx for a .onnx file, and for .h5 files if
+        source: A source of `mpsrgan.upscale.Upscaler`, or a `mpsrgan.hub.interpolation.WeightInterpolation`.
+        backend: "keras", "onnx", or "auto". "onnx" converts a .h5 file or interpolated weights once with Keras, and
+            keeps the ONNX file in <cache folder>/onnx. "auto" takes onnx for a .onnx file, and for .h5 files if
             onnxruntime is installed and no GPU is found. Otherwise it takes keras.
 
     Returns:
@@ -163,33 +150,32 @@ def open_generator(source, backend="auto"):
     """
     if backend not in BACKENDS:
         raise UserError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
-    if isinstance(source, Mixture):
-        wanted = backend == "onnx" or (backend == "auto" and _onnx_is_better())
-        return _mixed_graphs(source) if wanted else load_keras(source)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike | WeightInterpolation):
         generator = KerasGenerator(source)
         return OnnxGenerator(generator.to_onnx().SerializeToString()) if backend == "onnx" else generator
-    if Path(source).suffix == ".onnx":
-        if backend == "keras":
-            raise UserError(f"{source}: runs in onnxruntime alone; give the .h5 file to use Keras, or backend onnx")
-        return OnnxGenerator(source)
-    from mpsrgan.hub.h5 import weights_file
+    if not isinstance(source, WeightInterpolation):
+        if Path(source).suffix == ".onnx":
+            if backend == "keras":
+                raise UserError(f"{source}: needs onnxruntime; give the .h5 file to use Keras, or use --backend onnx")
+            return OnnxGenerator(source)
+        from mpsrgan.hub.h5 import weights_file
 
-    path = weights_file(source)
-    if backend == "onnx" or (backend == "auto" and _onnx_is_better(_cached(path))):
-        return _converted(path)
-    return load_keras(path)
-
-
-def _cached(path):
-    """Return the path in the cache of the converted .h5 file, whether it exists or not."""
-    return cache_folder() / "onnx" / f"{hexdigest(path)}-{__version__}-{FORMAT}.onnx"
+        source = weights_file(source)
+    if backend == "onnx" or (backend == "auto" and _onnx_is_better(_cached(source))):
+        return _converted(source)
+    return load_keras(source)
 
 
-def _onnx_is_better(cached=None):
+def _cached(source):
+    """Return the path in the cache of the converted weights, whether it exists or not."""
+    digest = source.digest if isinstance(source, WeightInterpolation) else hexdigest(source)
+    return cache_folder() / "onnx" / f"{digest}-{__version__}-{FORMAT}.onnx"
+
+
+def _onnx_is_better(cached):
     """Check that onnxruntime and what it needs are installed, and that Keras would compute the same on the CPU."""
     found = importlib.util.find_spec
-    if not found("onnxruntime") or not ((cached and cached.is_file()) or found("onnx")):
+    if not found("onnxruntime") or not (cached.is_file() or found("onnx")):
         return False
     keras = sys.modules.get("keras")
     if keras and keras.config.dtype_policy().name != "float32":
@@ -197,21 +183,16 @@ def _onnx_is_better(cached=None):
     return not any(any(Path("/dev").glob(name)) for name in GPUS)
 
 
-def _converted(path):
-    """Return the `OnnxGenerator` of a .h5 file from the cache, or convert it, even if the cache is read-only."""
-    import_onnxruntime()
-    if (cached := _cached(path)).is_file():
+def _converted(source):
+    """Return the `OnnxGenerator` of weights from the cache, or convert them, even if the cache is read-only."""
+    _import_onnxruntime()
+    if (cached := _cached(source)).is_file():
         try:
             return OnnxGenerator(cached)
         except UserError:  # the file is corrupt
             pass
-    return OnnxGenerator(_convert(path, cached))
-
-
-def _convert(path, cached):
-    """Convert a .h5 file, return the bytes of its .onnx file, and write them to `cached` if possible."""
-    import_onnx()
-    made = load_keras(path, "float32").to_onnx().SerializeToString()
+    import_onnx()  # fails before Keras starts, which is slow
+    made = load_keras(source, "float32").to_onnx().SerializeToString()
     try:
         with whole_file(cached) as temporary:
             temporary.write_bytes(made)
@@ -220,38 +201,7 @@ def _convert(path, cached):
             file.unlink(missing_ok=True)
     except (OSError, UserError):
         pass
-    return made
-
-
-def _mixed_graphs(mixture):
-    """Return an `OnnxGenerator` interpolated between the graphs of two .h5 files. It is not kept in the cache.
-
-    A network with batch norm is interpolated and converted in Keras each time, because its graph contains folded
-    weights.
-    """
-    import_onnxruntime()
-    onnx = import_onnx()
-    if mixture.has_batch_norm():
-        return OnnxGenerator(load_keras(mixture, "float32").to_onnx().SerializeToString())
-    fidelity, gan = (_graph(onnx, path) for path in (mixture.fidelity, mixture.gan))
-    arrays = [[onnx.numpy_helper.to_array(a) for a in made.graph.initializer] for made in (fidelity, gan)]
-    for place, array in zip(gan.graph.initializer, mixed(*arrays, mixture.share)):
-        place.CopyFrom(onnx.numpy_helper.from_array(array, place.name))
-    generator = OnnxGenerator(gan.SerializeToString())
-    for about in ("sha256", "description"):  # they describe the file of the GAN alone
-        generator.note.pop(about, None)
-    return generator
-
-
-def _graph(onnx, path):
-    """Return the `onnx.ModelProto` of a .h5 file from the cache, or convert the file into the cache."""
-    cached = _cached(path)
-    try:
-        made = cached.read_bytes()
-        onnx.checker.check_model(made)
-    except (OSError, ValueError, onnx.checker.ValidationError):  # missing or corrupt
-        made = _convert(path, cached)
-    return onnx.load_model_from_string(made)
+    return OnnxGenerator(made)
 
 
 def _checked(name, text):
@@ -270,7 +220,7 @@ def _checked(name, text):
         raise UserError(f"{name}: format {note.get('format')}, this package reads {FORMAT}; export it again")
     numbers = [note.get(key) for key in NUMBERS]
     if not all(type(number) is int and number >= 0 for number in numbers) or not numbers[0] or numbers[1] not in (1, 3):
-        raise UserError(f"{name}: damaged, scale, channels, align, radius are {numbers[:4]}; export it again")
+        raise UserError(f"{name}: corrupt: scale, channels, align, radius are {numbers[:4]}; export it again")
     return note
 
 
@@ -295,19 +245,19 @@ def load_keras(source, policy=None):
     """Load a generator into Keras, without the messages of its backend.
 
     Args:
-        source: Path of a .h5 file, name of shipped weights, or `mpsrgan.hub.interpolation.Mixture`.
+        source: Path of a .h5 file, name of shipped weights, or `mpsrgan.hub.interpolation.WeightInterpolation`.
         policy: Precision policy, such as "float32". None takes the current one of Keras.
 
     Returns:
         A `KerasGenerator`.
 
     Raises:
-        UserError: As in `mpsrgan.load_generator` or `mpsrgan.hub.interpolation.Mixture.load`.
+        UserError: As in `mpsrgan.load_generator` or `mpsrgan.hub.interpolation.WeightInterpolation.load`.
     """
     from mpsrgan.hub.h5 import load_generator, weights_file
     from mpsrgan.io.console import import_keras
 
-    path = None if isinstance(source, Mixture) else weights_file(source)  # fails before Keras starts, which is slow
+    path = None if isinstance(source, WeightInterpolation) else weights_file(source)  # fails before Keras starts
     import_keras()
     import keras
 
@@ -319,15 +269,8 @@ def load_keras(source, policy=None):
         keras.config.set_dtype_policy(current)
 
 
-def import_onnxruntime():
-    """Import onnxruntime with its telemetry switched off.
-
-    Returns:
-        The package.
-
-    Raises:
-        UserError: When it is not installed.
-    """
+def _import_onnxruntime():
+    """Import onnxruntime with its telemetry switched off."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at import
     try:
         import onnxruntime
@@ -336,17 +279,10 @@ def import_onnxruntime():
     return onnxruntime
 
 
-def session_options(onnxruntime):
-    """Return options for a session of onnxruntime.
+def _session_options(onnxruntime):
+    """Return options: only errors are printed, idle threads sleep, and there are at most `cores` threads.
 
-    Only errors are printed, idle threads sleep, and there are at most `cores` threads. Memory planning is off, because
-    it took half as much memory again and was not faster.
-
-    Args:
-        onnxruntime: The package.
-
-    Returns:
-        Its `SessionOptions`.
+    Memory planning is off, because it took half as much memory again and was not faster.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -359,5 +295,5 @@ def session_options(onnxruntime):
 
 def _providers(onnxruntime):
     """Return CUDA, if the package onnxruntime-gpu is installed, and the CPU."""
-    there = onnxruntime.get_available_providers()
-    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
+    available = onnxruntime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]

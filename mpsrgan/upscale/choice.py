@@ -45,7 +45,7 @@ class Choice:
 
         An example is "mpsrgan-real at realism 0.5: blurred, noisy or compressed, 7.3 levels from a clean picture".
         """
-        why = "made for clean pictures"
+        why = "the weights for clean pictures"
         if self.levels is not None:
             state = "blurred, noisy or compressed" if self.weights == REAL else "clean"
             why = f"{state}, {self.levels:.1f} levels from a clean picture"

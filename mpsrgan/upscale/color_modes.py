@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import upright
+from mpsrgan.io.reading import orientation, upright
 from mpsrgan.upscale.resize import resized
 
 TYPES = (np.uint8, np.uint16)
@@ -22,13 +22,13 @@ class Pixels:
     """The colors and the transparency of a picture.
 
     Attributes:
-        colours: uint8 or uint16 array (H, W, 1) gray or (H, W, 3) RGB, from 0 to the maximum of the type.
+        colors: uint8 or uint16 array (H, W, 1) gray or (H, W, 3) RGB, from 0 to the maximum of the type.
         alpha: Array (H, W) of the same type, or None.
         kind: "pillow", or the number of dimensions of the array that the picture was.
         profile: ICC profile of the colors, or None.
     """
 
-    colours: np.ndarray
+    colors: np.ndarray
     alpha: np.ndarray | None
     kind: object
     profile: bytes | None = None
@@ -36,24 +36,24 @@ class Pixels:
     @property
     def size(self):
         """(width, height) in pixels."""
-        return self.colours.shape[1], self.colours.shape[0]
+        return self.colors.shape[1], self.colors.shape[0]
 
-    def remade(self, colours):
+    def remade(self, colors):
         """Make a picture of the original kind from other colors.
 
         Alpha is resized to them by the bicubic filter. Pillow has no color of 16 bits, so 16-bit colors that came as an
         array are returned as an array.
 
         Args:
-            colours: Array like `colours`, of any size.
+            colors: Array like `colors`, of any size.
 
         Returns:
             A Pillow image (L, LA, RGB, RGBA, or I;16) or an array.
         """
-        arrays = colours
+        arrays = colors
         if self.alpha is not None:
-            alpha = resized(self.alpha[..., None], colours.shape[1::-1], "bicubic")
-            arrays = np.concatenate([colours, alpha], axis=-1)
+            alpha = resized(self.alpha[..., None], colors.shape[1::-1], "bicubic")
+            arrays = np.concatenate([colors, alpha], axis=-1)
         if self.kind != "pillow":
             return arrays[..., 0] if self.kind == 2 else arrays
         image = Image.fromarray(arrays[..., 0] if arrays.shape[2] == 1 else arrays)
@@ -70,15 +70,18 @@ def pixels_of(image):
             applied. Palettes become RGB. CMYK, LAB, YCbCr, and HSV become sRGB, by the ICC profile if one is embedded.
             Black and white becomes gray. An array is uint8 or uint16 of shape (H, W) or (H, W, 1) gray, (H, W, 2) gray
             and alpha, (H, W, 3) RGB, or (H, W, 4) RGBA. The type alone decides whether white is 255 or 65535.
+            `Pixels` are returned as they are.
 
     Returns:
-        The `Pixels`.
+        The `Pixels`. The colors of fully transparent pixels are those of the nearest visible pixels.
 
     Raises:
         UserError: When the image is anything else, or has no pixels.
     """
+    if isinstance(image, Pixels):
+        return image
     if isinstance(image, Image.Image):
-        return _of_pillow(image)
+        return _fill_hidden(_of_pillow(image))
     if not isinstance(image, np.ndarray) or image.dtype not in TYPES:
         what = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise UserError(f"got {what}; a uint8 (0..255) or uint16 (0..65535) array or a Pillow image was expected")
@@ -89,28 +92,22 @@ def pixels_of(image):
         )
     planes = image[..., None] if image.ndim == 2 else image
     if planes.shape[2] in (2, 4):
-        return Pixels(planes[..., :-1], planes[..., -1], image.ndim)
+        return _fill_hidden(Pixels(planes[..., :-1], planes[..., -1], image.ndim))
     return Pixels(planes, None, image.ndim)
 
 
-def visible(pixels):
+def _fill_hidden(pixels):
     """Replace the colors of fully transparent pixels by those of the nearest visible pixels.
 
-    A network mixes neighboring pixels, so hidden colors would otherwise show at the edges of the visible part. Black
+    The network also sees the neighbors of a pixel, so hidden colors would show at the edges of the visible part. Black
     would leave a dark rim.
-
-    Args:
-        pixels: The `Pixels`.
-
-    Returns:
-        `Pixels` with the same alpha.
     """
     if pixels.alpha is None or pixels.alpha.all() or not pixels.alpha.any():
         return pixels
     from scipy.ndimage import distance_transform_edt
 
     nearest = distance_transform_edt(pixels.alpha == 0, return_distances=False, return_indices=True)
-    return replace(pixels, colours=pixels.colours[tuple(nearest)])
+    return replace(pixels, colors=pixels.colors[tuple(nearest)])
 
 
 def viewable(image):
@@ -123,23 +120,21 @@ def viewable(image):
         uint8 RGB array (H, W, 3).
     """
     pixels = pixels_of(image)
-    colours = pixels.colours >> 8 if pixels.colours.dtype == np.uint16 else pixels.colours
+    colors = pixels.colors >> 8 if pixels.colors.dtype == np.uint16 else pixels.colors
     if pixels.alpha is not None:
         opacity = pixels.alpha[..., None] / np.float32(np.iinfo(pixels.alpha.dtype).max)
-        colours = np.rint(colours * opacity)
-    return np.ascontiguousarray(np.broadcast_to(colours.astype(np.uint8), (*colours.shape[:2], 3)))
+        colors = np.rint(colors * opacity)
+    return np.ascontiguousarray(np.broadcast_to(colors.astype(np.uint8), (*colors.shape[:2], 3)))
 
 
 def _of_pillow(image):
-    image = upright(image)
+    image = upright(image, orientation(image))
     profile = image.info.get("icc_profile")
     if image.mode in _16_BIT:
         values = np.asarray(image)
         return Pixels(values.astype(np.uint16)[..., None], None, "pillow", profile)
     if image.mode in ("I", "F"):
-        raise UserError(
-            f"the Pillow image has mode {image.mode}, pixels without a defined white; save it with 8 or 16 bits"
-        )
+        raise UserError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
     if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
         image, profile = _to_srgb(image, profile), None
     gray = image.mode in ("1", "L", "LA", "La")

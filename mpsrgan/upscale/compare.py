@@ -27,7 +27,7 @@ def side_by_side(lr, sr):
     size = min(max(11, width // 24), 48)
     caption = Image.new("RGB", (pair.shape[1], 2 * size), "white")
     draw, font = ImageDraw.Draw(caption), ImageFont.load_default(size)
-    texts = f"input, {lr.shape[1]}x{lr.shape[0]}", "restored: detail is a guess"
+    texts = f"input, {lr.shape[1]}x{lr.shape[0]}", "result: detail is a guess"
     for left, text in zip((0, width + gap.shape[1]), texts):
         draw.text((left + width // 2, size), text, "black", font, anchor="mm")
     return np.concatenate([np.asarray(caption), pair])

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.color_modes import pixels_of, visible
+from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.faces import restore_faces
 from mpsrgan.upscale.resize import REST, resized, target_size
 from mpsrgan.upscale.upscaler import Restored
@@ -28,25 +28,25 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
         detector: As in `mpsrgan.upscale.faces.restore_faces`. None takes `yunet`, which is loaded once.
 
     Returns:
-        The `mpsrgan.upscale.Restored` picture and the `mpsrgan.upscale.faces.FaceReport`. The `colour_shift` is None,
+        The `mpsrgan.upscale.Restored` picture and the `mpsrgan.upscale.faces.FaceReport`. The `color_shift` is None,
             because the image that the network alone made is not kept.
 
     Raises:
         UserError: When the picture has 16 bits, which the face detector does not support, and as in
             `mpsrgan.upscale.Upscaler` and `mpsrgan.upscale.faces.restore_faces`.
     """
-    pixels = visible(pixels_of(image))
-    if pixels.colours.dtype != np.uint8:
+    pixels = pixels_of(image)
+    if pixels.colors.dtype != np.uint8:
         raise UserError(
-            "faces are found in pictures of 8 bits; this one has 16: save it with 8 bits, or leave the faces out"
+            "the face detector needs 8 bits and the picture has 16; save it with 8 bits, or restore without --faces"
         )
-    gray = pixels.colours.shape[2] == 1
+    gray = pixels.colors.shape[2] == 1
 
     def upscale(part):
         made = upscaler.restore(part[..., 0] if gray else part, scale=upscaler.scale, progress=progress).image
         return np.repeat(made[..., None], 3, axis=2) if gray else made
 
-    rgb = np.repeat(pixels.colours, 3, axis=2) if gray else np.ascontiguousarray(pixels.colours)
+    rgb = np.repeat(pixels.colors, 3, axis=2) if gray else np.ascontiguousarray(pixels.colors)
     sr, report = restore_faces(rgb, upscale, scale=upscaler.scale, background=background, detector=detector or yunet())
     target = target_size(pixels.size, upscaler.scale, scale, size)
     made, steps = sr.shape[1::-1], f"x{upscaler.scale} network"

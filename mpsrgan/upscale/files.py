@@ -5,6 +5,7 @@ It is built on Pillow, and on `mpsrgan.io.sixteen_bit` for 16-bit color.
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.io import sixteen_bit
 from mpsrgan.io.atomic import whole_file
-from mpsrgan.io.images import WRITE_FORMATS
-from mpsrgan.io.provenance import SUFFIXES, check_kind, pixels_digest, save_options
-from mpsrgan.io.reading import open_picture, orientation, upright_size
+from mpsrgan.io.images import WRITE_FORMATS, pixels_digest
+from mpsrgan.io.provenance import SUFFIXES, save_options
+from mpsrgan.io.reading import MAX_PIXELS, open_file, open_header, orientation, upright
+from mpsrgan.upscale.color_modes import Pixels, pixels_of
 
 LONGEST = {"JPEG": 65_500, "WEBP": 16_383}
-"""Largest number of pixels a side that Pillow's encoder of a format can write."""
+"""Longest side in pixels that Pillow's encoder of a format can write."""
 STREAM = "-"
 
 
@@ -27,19 +29,12 @@ class Picture:
     """A picture that was read from a file.
 
     Attributes:
-        image: What `mpsrgan.upscale.Upscaler` takes, a Pillow image, or an array for 16-bit color.
+        pixels: Its upright `mpsrgan.upscale.color_modes.Pixels`, which `mpsrgan.upscale.Upscaler` takes.
         digest: SHA-256 of the file, as hex digits.
-        profile: ICC profile, or None.
     """
 
-    image: object
+    pixels: Pixels
     digest: str
-    profile: bytes | None
-
-    @property
-    def size(self):
-        """(width, height) of the upright picture, in pixels."""
-        return self.image.shape[1::-1] if isinstance(self.image, np.ndarray) else upright_size(self.image)
 
 
 def read_picture(source):
@@ -52,26 +47,29 @@ def read_picture(source):
         The `Picture`.
 
     Raises:
-        ImageError: A `UserError`, as in `mpsrgan.io.reading.open_picture`.
+        UserError: When the picture cannot be read, an `ImageError`, or its mode is not supported.
     """
     if isinstance(source, bytes):
-        data, file = source, io.BytesIO(source)
-        file.name = "standard input"
+        data, name = source, "standard input"
     else:
-        data, file = None, source
-    image = open_picture(file)
-    if data is None:
-        data = Path(source).read_bytes()
-    digest, profile = hashlib.sha256(data).hexdigest(), image.info.get("icc_profile")
-    if sixteen_bit.is_deep(image, data):
-        image = sixteen_bit.turned(sixteen_bit.decode(data, getattr(file, "name", source)), orientation(image))
-    return Picture(image, digest, profile)
+        with open_file(source) as file:
+            data, name = file.read(), os.fspath(source)
+    file = io.BytesIO(data)
+    file.name = name
+    with open_header(file, max_pixels=MAX_PIXELS) as (_, header):
+        image = sixteen_bit.load(file, header)
+        if isinstance(image, np.ndarray) and header.format == "PNG":  # OpenCV applies the orientation of a TIFF itself
+            image = upright(image, orientation(header))
+    pixels = pixels_of(image)
+    if isinstance(image, np.ndarray):
+        pixels = replace(pixels, profile=header.info.get("icc_profile"))
+    return Picture(pixels, hashlib.sha256(data).hexdigest())
 
 
 def write_picture(image, target, provenance, profile=None):
     """Write a result with its provenance note.
 
-    A file appears whole or not at all. A binary stream gets a PNG.
+    A file appears complete or not at all. A binary stream gets a PNG.
 
     Args:
         image: Pillow image, or uint16 array (H, W, C).
@@ -119,7 +117,7 @@ def check_sides(target, size):
     """
     kind = WRITE_FORMATS[Path(target).suffix.lower()][0]
     if max(size) > LONGEST.get(kind, max(size)):
-        raise UserError(f"{target}: {kind} holds {LONGEST[kind]} pixels a side, not {max(size)}; use .png or .tif")
+        raise UserError(f"{target}: {kind} allows sides of {LONGEST[kind]} pixels, not {max(size)}; use .png or .tif")
 
 
 def check_suffix(suffix):
@@ -131,9 +129,9 @@ def check_suffix(suffix):
     Raises:
         UserError: When they cannot.
     """
-    if suffix not in WRITE_FORMATS:
-        raise UserError(f"cannot write {suffix or 'a file without a suffix'}, use one of {', '.join(SUFFIXES)}")
-    check_kind(WRITE_FORMATS[suffix][0])
+    if suffix not in SUFFIXES:
+        what = f"{suffix} files with the mpsrgan note" if suffix else "a file without a suffix"
+        raise UserError(f"cannot write {what}; use one of {', '.join(SUFFIXES)}")
 
 
 def _fitting(image, kind, name):
@@ -143,10 +141,10 @@ def _fitting(image, kind, name):
         UserError: When something would be lost.
     """
     if (isinstance(image, np.ndarray) or image.mode.startswith("I")) and kind not in sixteen_bit.KINDS:
-        raise UserError(f"{name}: {kind} holds 8 bits and the picture has 16; use .png or .tif")
+        raise UserError(f"{name}: {kind} stores 8 bits and the picture has 16; use .png or .tif")
     if kind == "JPEG" and image.mode in ("LA", "RGBA"):
         if image.getchannel("A").getextrema()[0] < 255:
-            raise UserError(f"{name}: JPEG holds no transparency and the picture has some; use .png, .webp or .tif")
+            raise UserError(f"{name}: JPEG cannot store the transparency of the picture; use .png, .webp or .tif")
         profile = image.info.get("icc_profile")
         image = image.convert(image.mode[:-1])
         image.info["icc_profile"] = profile

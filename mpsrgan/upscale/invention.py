@@ -45,11 +45,11 @@ def invention_map(lr, upscale, sr=None):
     sr = np.atleast_3d(upscale(lr) if sr is None else sr)
     squares = np.zeros(sr.shape[:2], np.float32)
     for turns, mirrored in OTHER_WAYS:
-        answer = np.atleast_3d(_turned_back(upscale(_turned(lr, turns, mirrored)), turns, mirrored))
+        answer = np.atleast_3d(_oriented_back(upscale(_oriented(lr, turns, mirrored)), turns, mirrored))
         if answer.shape != sr.shape:
             raise UserError(
-                f"the network made {sr.shape} of the picture, but {answer.shape} of it when turned; one that enlarges "
-                "both sides of any picture by the same factor was expected"
+                f"the network made {sr.shape} from the picture, but {answer.shape} from the rotated picture; one that "
+                "upscales both sides of any picture by the same factor was expected"
             )
         for channel in range(sr.shape[2]):  # one at a time, to save memory on large pictures
             squares += np.square(answer[..., channel] - sr[..., channel].astype(np.float32))
@@ -85,7 +85,7 @@ def overlay(sr, levels):
     result = np.empty((sr.height, sr.width, 3), np.uint8)
     for top in range(0, sr.height, 256):  # in strips, to save memory on large pictures
         gray = np.asarray(sr.crop((0, top, sr.width, min(top + 256, sr.height))), np.float32)
-        result[top : top + 256] = _coloured(gray, levels[top : top + 256])
+        result[top : top + 256] = _colored(gray, levels[top : top + 256])
     return result
 
 
@@ -114,19 +114,19 @@ def legend(width):
     return np.array(image)
 
 
-def _coloured(gray, levels):
+def _colored(gray, levels):
     from matplotlib import colormaps
 
     gray, share = 0.65 * gray[..., None], np.clip(levels / FULL, 0, 1)
-    colour = 255 * colormaps["inferno"](0.4 + 0.6 * share)[..., :3]
+    color = 255 * colormaps["inferno"](0.4 + 0.6 * share)[..., :3]
     opacity = 0.9 * np.minimum(1, 1.5 * share)[..., None]
-    return np.rint(gray + opacity * (colour - gray)).astype(np.uint8)
+    return np.rint(gray + opacity * (color - gray)).astype(np.uint8)
 
 
-def _turned(image, turns, mirrored):
+def _oriented(image, turns, mirrored):
     image = np.rot90(image, turns)
     return np.ascontiguousarray(image[:, ::-1] if mirrored else image)
 
 
-def _turned_back(image, turns, mirrored):
+def _oriented_back(image, turns, mirrored):
     return np.rot90(image[:, ::-1] if mirrored else image, -turns)

@@ -18,7 +18,7 @@ from mpsrgan.upscale.video import WRITTEN, is_video
 
 Job = namedtuple("Job", "source target named explanation comparison", defaults=[None, None])
 """One file to upscale. `named` tells whether the user named the file itself, and not its folder. `explanation` and
-`comparison` are the paths of the pictures of what was invented and of before and after, or None."""
+`comparison` are the paths of the pictures of invented detail and of before and after, or None."""
 
 
 def plan(inputs, output, *, explain=False, compare=False):
@@ -30,7 +30,7 @@ def plan(inputs, output, *, explain=False, compare=False):
     Args:
         inputs: Names of files and folders, patterns such as "*.jpg" where no file has exactly that name, or "-".
         output: Name of the file or the folder, or "-".
-        explain: Whether to plan the pictures of what was invented.
+        explain: Whether to plan the pictures of invented detail.
         compare: Whether to plan the pictures of before and after.
 
     Returns:
@@ -47,16 +47,16 @@ def plan(inputs, output, *, explain=False, compare=False):
     written = output.suffix.lower() in WRITE_FORMATS or is_video(output)
     one_name = (written or (one_file and output.suffix and not folder_named)) and not output.is_dir()
     if one_name and not one_file:
-        raise UserError(f"{output}: names one file, but there may be several to write; name a folder with -o")
+        raise UserError(f"{output}: is one file, but the inputs may give several results; name a folder with -o")
     if not one_name and output.exists() and not output.is_dir():
-        raise UserError(f"{output}: is a file but no image; name a folder, or one of {', '.join(SUFFIXES)}")
+        raise UserError(f"{output}: exists and is not an image; name a folder, or a file with {', '.join(SUFFIXES)}")
     if one_name:
         if not is_video(output):
             check_suffix(output.suffix.lower())
         if is_video(inputs[0]) != is_video(output):
-            raise UserError(f"{inputs[0]} cannot become {output}; images become images and videos videos")
+            raise UserError(f"{inputs[0]}: cannot be written as {output}; images stay images and videos stay videos")
         if is_video(output) and output.suffix.lower() not in WRITTEN:
-            raise UserError(f"{output}: such videos can be read but not written; use one of {', '.join(WRITTEN)}")
+            raise UserError(f"{output}: {output.suffix} cannot be written; use one of {', '.join(WRITTEN)}")
         jobs = [Job(inputs[0], output, True)]
     else:
         jobs = [job for path in inputs for job in _jobs_of(path, output)]
@@ -69,17 +69,17 @@ def _stream(inputs, output, explain, compare):
     """Return the one job that reads standard input or writes standard output."""
     inputs = [path for name in inputs for path in ([name] if name == STREAM else _matching(name))]
     if len(inputs) != 1:
-        raise UserError(f'"{STREAM}" is one image in or out; give one input')
+        raise UserError(f'"{STREAM}" stands for one image; give one input')
     if (explain or compare) and output == STREAM:
-        raise UserError("--explain and --compare write beside the output; name a file with -o")
+        raise UserError("--explain and --compare write files beside the output; name an output file with -o")
     source = inputs[0]
     if source != STREAM and (source.is_dir() or is_video(source)):
-        raise UserError(f"{source}: one image was expected, as -o is {STREAM}")
+        raise UserError(f"{source}: with -o {STREAM} the input must be one image")
     if output == STREAM:
         return Job(source, output, True)
     output = Path(output)
     if output.is_dir():
-        raise UserError(f"{output}: is a folder; name an image for what comes from standard input")
+        raise UserError(f"{output}: is a folder; for standard input, name an image file with -o")
     check_suffix(output.suffix.lower())
     return _with_pictures(Job(source, output, True), explain, compare)
 
@@ -96,7 +96,7 @@ def _matching(name):
         raise UserError(f"{name}: no such file or folder; check the path")
     found = [Path(one) for one in sorted(glob.glob(name, recursive=True))]
     if not found:
-        raise UserError(f"{name}: matches nothing; quote or check the pattern")
+        raise UserError(f"{name}: no file matches this pattern; check it, and put it in quotes")
     return found
 
 
@@ -107,7 +107,7 @@ def _jobs_of(path, output):
     if output.resolve() != path.resolve():
         earlier = [file for file in files if file.resolve().is_relative_to(output.resolve())]
         if earlier:
-            print(f"note: {len(earlier)} files of {path} are in the output folder and left out", file=sys.stderr)
+            print(f"note: skipped {len(earlier)} files of {path} in the output folder", file=sys.stderr)
             files = [file for file in files if file not in earlier]
     return [Job(file, output / file.relative_to(path).with_suffix(_suffix(file)), False) for file in files]
 
@@ -142,7 +142,7 @@ def _without_conflicts(jobs):
                 raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
             other = taken.setdefault(os.path.normcase(target.resolve()), job.source)
             if other is not job.source:
-                raise UserError(f"{other} and {job.source} would both become {target}; rename one, or run them apart")
+                raise UserError(f"{other} and {job.source} would both be written to {target}; rename one of them")
     return jobs
 
 

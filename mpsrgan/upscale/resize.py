@@ -1,4 +1,4 @@
-"""Sizes that the networks do not produce themselves: how they are computed and checked, and the resizing to them."""
+"""The size of a result: computed, checked, and reached by resizing."""
 
 from numbers import Real
 
@@ -43,10 +43,10 @@ def target_size(size, own, scale=None, wanted=None):
 
 
 def check_pixels(what, size, limit):
-    """Check that a picture does not get too many pixels.
+    """Check that a result does not get too many pixels.
 
     Args:
-        what: Name of the picture, for the message.
+        what: Name of the result, for the message.
         size: (width, height) that it would get, in pixels.
         limit: Largest number of pixels.
 
@@ -56,8 +56,8 @@ def check_pixels(what, size, limit):
     width, height = size
     if width * height > limit:
         raise UserError(
-            f"{what} would become {width}x{height}, {width * height:,} pixels, over the limit of {limit:,}; make it "
-            "smaller first, enlarge it less, or raise --max-pixels"
+            f"{what} would have {width}x{height} = {width * height:,} pixels, over the limit of {limit:,} "
+            "(--max-pixels); choose a smaller scale, or downscale the input first"
         )
 
 

@@ -4,17 +4,20 @@ It is built on `mpsrgan.upscale.windows` for tiles and `mpsrgan.upscale.backends
 when an `Upscaler` needs it, not with this module.
 """
 
+import functools
 import math
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub.interpolation import Mixture, mixture
+from mpsrgan.hub.interpolation import WeightInterpolation
+from mpsrgan.io.download import hexdigest
 from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
-from mpsrgan.upscale.color_modes import pixels_of, visible
+from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REALISM
 from mpsrgan.upscale.invention import invention_map
 from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS, undoes_bicubic
@@ -30,9 +33,9 @@ class Restored:
         image: The result, of the same kind as the input.
         steps: What was done, in words.
         lr_consistency: PSNR in dB of the input against the result downscaled by Pillow's bicubic filter.
-        colour_shift: Change of the mean color by the network alone, in levels of 0..255, or None. A faithful result no
+        color_shift: Change of the mean color by the network alone, in levels of 0..255, or None. A faithful result no
             longer has this change.
-        levels: Where detail was made up, float32 (H, W) at the size of the result, as
+        levels: Where detail was invented, float32 (H, W) at the size of the result, as
             `mpsrgan.upscale.invention.invention_map` returns it, or None.
         choice: Which weights were chosen for the image and why, a `mpsrgan.upscale.choice.Choice`, or None if they were
             not chosen for it.
@@ -41,7 +44,7 @@ class Restored:
     image: object
     steps: str
     lr_consistency: float
-    colour_shift: float | None
+    color_shift: float | None
     levels: np.ndarray | None = None
     choice: Choice | None = None
 
@@ -102,14 +105,14 @@ class Upscaler:
         self, source=AUTO, *, realism=None, fidelity=None, faithful=None, backend="auto", tile="auto", overlap=None
     ):
         if fidelity is not None and realism is None:
-            raise UserError("fidelity names a partner to mix with; pass realism too, from 0 to 1")
+            raise UserError("fidelity names a partner for weight interpolation; pass realism too, from 0 to 1")
         self._automatic, self.weights, self.realism = None, source, realism
         if isinstance(source, str) and source == AUTO:
             self._become_automatic(realism, fidelity, faithful=faithful, backend=backend, tile=tile, overlap=overlap)
             return
         if realism is not None:
-            mix = mixture(source, realism, fidelity)
-            self.realism, source = mix.realism, mix.end or mix
+            pair = WeightInterpolation.of(source, realism, fidelity)
+            self.realism, source = pair.realism, pair.end or pair
         self._source, self._generator = source, open_generator(source, backend)
         if faithful is None:
             self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
@@ -125,7 +128,7 @@ class Upscaler:
     def _become_automatic(self, realism, fidelity, *, faithful, **options):
         """Take the attributes of the `Upscaler` for clean pictures, and choose weights for each picture."""
         if fidelity is not None:
-            raise UserError('fidelity names a partner of weights that you name; leave it out with "auto"')
+            raise UserError('fidelity names the partner of named weights; omit it with "auto"')
 
         def make(weights, realism):
             return Upscaler(weights, realism=realism, faithful=False if realism is None else faithful, **options)
@@ -137,13 +140,18 @@ class Upscaler:
         """Return the `Upscaler` with fixed weights for an image.
 
         Args:
-            image: One image, as in a call.
+            image: One image, as in `restore`.
 
         Returns:
             The `Upscaler` and its `mpsrgan.upscale.choice.Choice`. If the weights are fixed already, these are this
                 `Upscaler` and None.
         """
-        return (self, None) if self._automatic is None else self._automatic(visible(pixels_of(image)).colours)
+        return (self, None) if self._automatic is None else self._automatic(pixels_of(image).colors)
+
+    @functools.cached_property
+    def weights_digest(self):
+        """SHA-256 of the file of the weights, as hex digits. It needs a name or a path as source."""
+        return hexdigest(file_of(self.weights))
 
     @property
     def tile(self):
@@ -159,7 +167,7 @@ class Upscaler:
         """
         if isinstance(self._generator, KerasGenerator):
             return self._generator.model
-        if not isinstance(self._source, str | os.PathLike | Mixture):
+        if not isinstance(self._source, str | os.PathLike | WeightInterpolation):
             return self._source
         if not hasattr(self, "_model"):
             self._model = load_keras(self._source).model
@@ -181,7 +189,7 @@ class Upscaler:
                 remaining passes need. After the last pass it downscales the result to its final size.
             size: (width, height) of the result in pixels, instead of `scale`. None for one of the two keeps the
                 proportions.
-            explain: Whether to return where detail was made up as well.
+            explain: Whether to return where detail was invented as well.
 
         Returns:
             A Pillow image, or an array with the same type and number of dimensions as the input. A list for a list.
@@ -202,10 +210,10 @@ class Upscaler:
         """Upscale one image, as a call does, and tell how it was made.
 
         Args:
-            image: One image, as in a call.
+            image: One image, as in a call, or `mpsrgan.upscale.color_modes.Pixels`.
             scale: Scale factor, as in a call.
             size: (width, height) of the result in pixels, as in a call.
-            explain: Whether to find where detail was made up.
+            explain: Whether to find where detail was invented.
             progress: Function that is called with (windows done, windows in all), or None.
 
         Returns:
@@ -215,45 +223,63 @@ class Upscaler:
             UserError: As in a call.
         """
         if self._automatic:
-            upscaler, choice = self.chosen(image)
-            done = upscaler.restore(image, scale=scale, size=size, explain=explain, progress=progress)
+            pixels = pixels_of(image)
+            upscaler, choice = self.chosen(pixels)
+            done = upscaler.restore(pixels, scale=scale, size=size, explain=explain, progress=progress)
             return replace(done, choice=choice)
-        pixels = visible(pixels_of(image))
+        pixels = pixels_of(image)
         target = target_size(pixels.size, self.scale, scale, size)
         if explain and pixels.size[0] == pixels.size[1] and target[0] != target[1]:
-            raise UserError("a square picture turned is the same square; explain it at a size that is square too")
-        colours, found, steps = self._enlarged(pixels.colours, target, progress)
+            raise UserError("the invention of a square picture can be shown at a square size only")
+        colors, found, steps = self._upscaled(pixels.colors, target, progress)
         levels = None
         if explain:
-            turned = lambda image: self._enlarged(image, _as_lies(target, image, pixels.colours), None)[0]
-            levels = invention_map(pixels.colours, turned, colours)
-            levels *= np.float32(255 / np.iinfo(colours.dtype).max)
-        return Restored(pixels.remade(colours), steps, found.lr_consistency, found.colour_shift, levels)
 
-    def _enlarged(self, colours, target, progress):
+            def upscale(image):  # `image` may be the picture after rot90
+                return self._upscaled(image, target if image.shape == pixels.colors.shape else target[::-1], None)[0]
+
+            levels = invention_map(pixels.colors, upscale, colors)
+            levels *= np.float32(255 / np.iinfo(colors.dtype).max)
+        return Restored(pixels.remade(colors), steps, found.lr_consistency, found.color_shift, levels)
+
+    def _upscaled(self, colors, target, progress):
         """Upscale (H, W, C) to the size target, and return the result, its `Faithfulness`, and the steps in words."""
-        factor = max(target[0] / colours.shape[1], target[1] / colours.shape[0])
+        factor = max(target[0] / colors.shape[1], target[1] / colors.shape[0])
         passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
-        result, found = self._windows(colours, progress)
+        result, found = self._windows(colors, progress)
         steps = f"x{self.scale} network"
         for left in range(passes - 1, 0, -1):
-            result, reduced = _reduced(result, [math.ceil(side / self.scale**left) for side in target])
+            result, step = _downscaled(result, [math.ceil(side / self.scale**left) for side in target])
             result = self._windows(result, progress)[0]
-            steps += f"{reduced}, x{self.scale} network"
-        result, reduced = _reduced(result, target)
-        steps += reduced
-        if passes > 1 or reduced:
-            found.compare(colours, resized(result, colours.shape[1::-1], "bicubic"))
+            steps += f"{step}, x{self.scale} network"
+        result, step = _downscaled(result, target)
+        steps += step
+        if passes > 1 or step:
+            found.compare(colors, resized(result, colors.shape[1::-1], "bicubic"))
         return result, found, steps
 
 
-def _reduced(image, size):
+def file_of(weights):
+    """Return the path of the file of weights.
+
+    Args:
+        weights: Name of shipped weights, or path of a .h5 or .onnx file.
+
+    Returns:
+        The path of the .h5 or .onnx file.
+
+    Raises:
+        UserError: As in `mpsrgan.hub.h5.weights_file`.
+    """
+    if Path(weights).suffix == ".onnx":
+        return weights
+    from mpsrgan.hub.h5 import weights_file
+
+    return weights_file(weights)
+
+
+def _downscaled(image, size):
     """Downscale (H, W, C) to (width, height), and return the image and the step in words, "" if it has that size."""
     if image.shape[1::-1] == tuple(size):
         return image, ""
-    return resized(image, size, "lanczos"), f", reduced to {size[0]}x{size[1]} by Lanczos"
-
-
-def _as_lies(target, image, colours):
-    """Return the size target for `image`, which may be `colours` after rot90."""
-    return target if image.shape == colours.shape else target[::-1]
+    return resized(image, size, "lanczos"), f", downscaled to {size[0]}x{size[1]} by Lanczos"

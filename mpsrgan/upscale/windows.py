@@ -46,17 +46,17 @@ class Faithfulness:
         self.squares += float(np.square(difference, dtype=np.float64).mean(axis=-1).sum())
         self.pixels += difference.shape[0] * difference.shape[1]
 
-    def compare(self, lr, reduced):
-        """Take the squared differences of another result than that of the network.
+    def compare(self, lr, downscaled):
+        """Replace the squared differences by those of a result that was resized after the network.
 
         Args:
             lr: The input, uint8 or uint16 (H, W, C).
-            reduced: The other result, downscaled to the size of `lr`, uint8 or uint16 (H, W, C).
+            downscaled: The result, downscaled to the size of `lr`, uint8 or uint16 (H, W, C).
         """
-        self.squares = float(np.square(to_float(lr) - to_float(reduced), dtype=np.float64).mean(axis=-1).sum())
+        self.squares = float(np.square(to_float(lr) - to_float(downscaled), dtype=np.float64).mean(axis=-1).sum())
 
     @property
-    def colour_shift(self):
+    def color_shift(self):
         """Change of the mean color of the picture by the network alone, in the worst channel, in levels of 0..255."""
         return float(np.abs(self.shift / self.pixels).max() * 127.5)
 
@@ -90,7 +90,7 @@ class Windows:
         self.overlap = generator.radius + REACHES[keeps] if overlap is None else overlap
         self.tile = _affordable(self.overlap) if tile == "auto" else tile
         if not isinstance(self.tile, int) or self.tile < 1 or self.overlap < 0:
-            raise UserError(f'tile {tile} and overlap {overlap}: tile must be "auto", or 1 or more, overlap 0 or more')
+            raise UserError(f'tile {tile}, overlap {overlap}: expected "auto" or at least 1, and at least 0')
 
     def __call__(self, image, progress=None):
         """Upscale one picture.
@@ -107,18 +107,18 @@ class Windows:
         """
         while True:
             try:
-                return self._enlarged(image, progress)
+                return self._upscaled(image, progress)
             except Exception as error:  # each backend raises its own type, and they have no common base
                 if not out_of_memory(error):
                     raise
                 if self.tile <= SMALLEST_TILE:
                     raise UserError(
-                        f"out of memory, even in tiles of {self.tile} pixels; close other programs or make the "
-                        "picture smaller first"
+                        f"out of memory, even with tiles of {self.tile} pixels; close other programs, or downscale the "
+                        "picture first"
                     ) from error
                 self.tile = max(SMALLEST_TILE, self.tile // 2)
 
-    def _enlarged(self, image, progress):
+    def _upscaled(self, image, progress):
         s, (height, width, channels) = self.generator.scale, image.shape
         result = np.empty((s * height, s * width, channels), image.dtype)
         found = Faithfulness()

@@ -19,14 +19,12 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import is_name
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.images import save_image
-from mpsrgan.upscale import Upscaler
-from mpsrgan.upscale.batch import completed, file_of, note_of
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
-from mpsrgan.upscale.face_mode import restore_with_faces
 from mpsrgan.upscale.files import read_picture, write_picture
-from mpsrgan.upscale.projection import undoes_bicubic
-from mpsrgan.upscale.resize import check_pixels, target_size
+from mpsrgan.upscale.projection import NOTHING, undoes_bicubic
+from mpsrgan.upscale.single import UpscaleOptions, expected_note, restore
+from mpsrgan.upscale.upscaler import file_of
 
 MEGABYTE = 2**20
 VIEW, THUMBNAIL = 1600, 240
@@ -34,12 +32,12 @@ VIEW, THUMBNAIL = 1600, 240
 KEPT_UPSCALERS = 3
 KEPT_SECONDS = 3600
 """Seconds for which uploads and results are kept. All are deleted when the server ends."""
-_CLOSE = "above 50 dB: on average less than 1 of 255 levels apart"
+_CLOSE = "above 50 dB, the mean difference is below 1 of 255 levels"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of what one press of the button may ask for.
+    """Limits of one request.
 
     Attributes:
         pixels: Largest number of pixels of each result.
@@ -57,28 +55,9 @@ class Limits:
     def words(self):
         """The limits in words."""
         return (
-            f"Up to {self.files} photographs of {self.megabytes:g} MB at once, results of up to "
-            f"{self.pixels / 1e6:g} million pixels, {self.seconds:g} seconds of work"
+            f"Limits: {self.files} photographs at once, {self.megabytes:g} MB each, {self.pixels / 1e6:g} million "
+            f"pixels for each result, {self.seconds:g} seconds of work"
         )
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the user asks for.
-
-    Attributes:
-        weights: A name or a path.
-        realism: 0 to 1, or None.
-        faithful: As in `mpsrgan.Upscaler`.
-        scale: Scale factor, a number.
-        faces: None, or one of `mpsrgan.upscale.faces.BACKGROUNDS`.
-    """
-
-    weights: object
-    realism: float | None = None
-    faithful: bool = True
-    scale: float = 4
-    faces: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,17 +97,14 @@ class Desk:
     def __init__(self, folder, limits=Limits(), backend="auto"):
         self.folder, self.limits, self.backend = Path(folder), limits, backend
         self.closed, self._work = False, threading.Lock()
-        self.upscaler = functools.lru_cache(KEPT_UPSCALERS)(self._upscaler)
+        self.upscaler = functools.lru_cache(KEPT_UPSCALERS)(UpscaleOptions.upscaler)
 
-    def _upscaler(self, weights, realism, faithful):
-        return Upscaler(weights, realism=realism, faithful=faithful, backend=self.backend)
-
-    def enlarge_all(self, files, wish, progress=lambda done, text: None, stopped=lambda: False):
+    def upscale_all(self, files, options, progress=lambda done, text: None, stopped=lambda: False):
         """Upscale files, one after the other.
 
         Args:
             files: List of (path, name).
-            wish: The `Wish`.
+            options: `mpsrgan.upscale.single.UpscaleOptions`. The backend and the limits are those of the desk.
             progress: Function of the share that is done, 0 to 1, and a text.
             stopped: Function that returns whether to stop.
 
@@ -137,20 +113,21 @@ class Desk:
         """
         began, folder, ended = time.monotonic(), self.folder / uuid.uuid4().hex, False
         _delete_later(folder)
+        options = replace(options, backend=self.backend, max_pixels=self.limits.pixels)
         for i, (path, name) in enumerate(files):
 
             def tick(done, of, name=name, i=i):
-                progress((i + done / of) / len(files), f"{name}: {done} of {of} parts")
+                progress((i + done / of) / len(files), f"{name}: tile {done} of {of}")
                 self._check_time(began, stopped)
 
             if ended or i >= self.limits.files:
-                yield f"{name}: not begun" + ("" if ended else f", {self.limits.files} at once are the limit")
+                yield f"{name}: not started" + ("" if ended else f"; the limit is {self.limits.files} files at once")
                 continue
             try:
                 progress(i / len(files), name)
                 self._check_time(began, stopped)
                 with self._work:
-                    result = self._enlarge(Path(path), name, wish, folder / str(i), tick)
+                    result = self._upscale(Path(path), name, options, folder / str(i), tick)
                 yield result
             except Exception as error:
                 ended = isinstance(error, Stopped)
@@ -159,7 +136,7 @@ class Desk:
     def close(self):
         """Stop the current work and wait for its end.
 
-        A network that still computes would take the process down.
+        A network that still computes would crash the process at its exit.
         """
         self.closed = True
         with self._work:
@@ -170,34 +147,26 @@ class Desk:
             raise Stopped("stopped")
         if time.monotonic() - began > self.limits.seconds:
             raise Stopped(
-                f"not done within {self.limits.seconds:g} seconds, the limit; choose fewer photographs, a smaller "
-                "enlargement or mpsrgan-lite"
+                f"not finished within the limit of {self.limits.seconds:g} seconds; choose fewer photographs, a "
+                "smaller scale, or mpsrgan-lite"
             )
 
-    def _enlarge(self, path, name, wish, folder, tick):
+    def _upscale(self, path, name, options, folder, tick):
         began = time.monotonic()
         if not path.is_file():
-            raise UserError("is here no more, as files are deleted after an hour; upload it again")
+            raise UserError("the upload has expired, because files are deleted after an hour; upload it again")
         if (size := path.stat().st_size) > self.limits.megabytes * MEGABYTE:
-            raise UserError(f"has {size / MEGABYTE:.1f} MB, over the limit of {self.limits.megabytes:g} MB")
+            raise UserError(f"{size / MEGABYTE:.1f} MB is over the limit of {self.limits.megabytes:g} MB")
         picture = read_picture(path)
-        size = target_size(picture.size, 1, wish.scale)
-        check_pixels("it", size, self.limits.pixels)
-        faithful = None if wish.faithful and wish.weights == AUTO else wish.faithful
-        upscaler, choice = self.upscaler(wish.weights, wish.realism, faithful).chosen(picture.image)
-        made, faces = self._restored(upscaler, picture.image, wish, tick)
-        note = completed(note_of(picture, size, upscaler, wish.faces), made, faces)
+        upscaler, choice = self.upscaler(replace(options, scale=None, faces=None)).chosen(picture.pixels)
+        made, faces, note = restore(
+            picture, options, upscaler, expected_note(picture, options, upscaler), progress=tick
+        )
         file = folder / f"{_stem(name)}.png"
-        note = write_picture(made.image, file, note, picture.profile)
+        note = write_picture(made.image, file, note, picture.pixels.profile)
         shown = _write_shown(picture, made, file, note)
         facts = _facts(note, made, choice, faces, time.monotonic() - began)
         return Result(file, *shown, facts)
-
-    def _restored(self, upscaler, image, wish, tick):
-        """Return `Restored`, and `FaceReport` or None."""
-        if wish.faces is None:
-            return upscaler.restore(image, scale=wish.scale, progress=tick), None
-        return restore_with_faces(upscaler, image, scale=wish.scale, background=wish.faces, progress=tick)
 
 
 def weights_to_choose(given=None):
@@ -225,7 +194,7 @@ def weights_to_choose(given=None):
         file_of(given)
         names = [given, *(name for name in names if name != given)]
     if not names:
-        raise UserError("no weights are installed; name some with --weights")
+        raise UserError("no weights are installed; name a file with --weights")
     return names
 
 
@@ -236,25 +205,25 @@ def about(weights):
         weights: A name or a path.
 
     Returns:
-        Words on the weights, whether realism can be chosen, and whether they undo bicubic downscaling alone.
+        A description, whether realism can be chosen, and whether the weights undo bicubic downscaling alone.
     """
     if weights == AUTO:
         return f"{CLEAN} for clean photographs, {REAL} for blurred, noisy or compressed ones", True, True
     one = entries().get(weights) if is_name(weights) else None
     if one is None:
-        return "your own", False, undoes_bicubic(weights)
-    words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.licence.partition(':')[0]} use"
+        return "your own weights", False, undoes_bicubic(weights)
+    words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.license.partition(':')[0]} use"
     return words, one.fidelity is not None, one.bicubic
 
 
 def _reason(error):
-    """Say why a file failed. For an internal error, print the traceback to the terminal."""
+    """Return why a file failed. For an internal error, print the traceback to the terminal."""
     if isinstance(error, UserError):
         return " ".join(str(getattr(error, "reason", error)).split())
     if isinstance(error, MemoryError):
-        return "out of memory; choose a smaller enlargement"
+        return "out of memory; choose a smaller scale"
     traceback.print_exception(error, file=sys.stderr)
-    return f"failed by a mistake of this program ({type(error).__name__}), its terminal says more"
+    return f"internal error ({type(error).__name__}); the terminal of the server shows the details"
 
 
 def _stem(name):
@@ -273,18 +242,18 @@ def _write_shown(picture, made, file, note):
     sr, size = viewable(made.image), tuple(note.output_size)
     seen = tuple(max(1, round(side * min(1, VIEW / max(size)))) for side in size)
     before = file.with_name(f"{file.stem}-before.png")
-    save_image(Image.fromarray(viewable(picture.image)).resize(seen, Image.Resampling.BICUBIC), before)
+    save_image(Image.fromarray(viewable(picture.pixels)).resize(seen, Image.Resampling.BICUBIC), before)
     after = file
     if seen != size or not (isinstance(made.image, Image.Image) and made.image.mode in ("L", "RGB")):
         after = file.with_name(f"{file.stem}-view.png")
-        _write_reduced(sr, seen, after, note)
+        _write_small(sr, seen, after, note)
     thumbnail = file.with_name(f"{file.stem}-small.jpg")
-    _write_reduced(sr, tuple(max(1, round(side * min(1, THUMBNAIL / max(seen)))) for side in seen), thumbnail, note)
+    _write_small(sr, tuple(max(1, round(side * min(1, THUMBNAIL / max(seen)))) for side in seen), thumbnail, note)
     return before, after, thumbnail
 
 
-def _write_reduced(sr, size, path, note):
-    steps = note.steps if tuple(note.output_size) == size else f"{note.steps}, then reduced to look at"
+def _write_small(sr, size, path, note):
+    steps = note.steps if tuple(note.output_size) == size else f"{note.steps}, then downscaled for the page"
     note = replace(note, output_size=list(size), scale=size[0] / note.input_size[0], steps=steps, pixels_sha256=None)
     write_picture(Image.fromarray(sr).resize(size, Image.Resampling.LANCZOS), path, note)
 
@@ -292,17 +261,17 @@ def _write_reduced(sr, size, path, note):
 def _facts(note, made, choice, faces, seconds):
     """Return {what: text}, the facts that the page shows."""
     realism = "" if note.realism is None else f", realism {note.realism:g}"
-    consistency = "the very same" if note.lr_consistency == 100 else f"{note.lr_consistency:.1f} dB"
+    consistency = "identical" if note.lr_consistency == 100 else f"{note.lr_consistency:.1f} dB"
     facts = {
         "Size": "{}x{} to {}x{} pixels".format(*note.input_size, *note.output_size),
-        "Done by": f"{note.model}{realism}: {made.steps}",
-        "Against your photograph": f"{consistency} when reduced again ({_CLOSE})",
+        "Method": f"{note.model}{realism}: {made.steps}",
+        "Downscaled again": f"{consistency} compared with your photograph ({_CLOSE})",
     }
     if choice:
-        facts["Network"] = choice.words
-    if made.colour_shift is not None:
-        undone = ", undone" if note.keeps != "nothing" else ""
-        facts["Colors shifted by the network"] = f"{made.colour_shift:.2f} of 255 levels{undone}"
+        facts["Weights"] = choice.words
+    if made.color_shift is not None:
+        corrected = ", corrected" if note.keeps != NOTHING else ""
+        facts["Color shift of the network"] = f"{made.color_shift:.2f} of 255 levels{corrected}"
     if faces is not None:
         facts["Faces"] = faces.words
     return facts | {"Time": f"{seconds:.1f} s"}

@@ -9,29 +9,30 @@ from pathlib import Path
 
 import gradio as gr
 
-from mpsrgan.upscale.defaults import REALISM
-from mpsrgan.web.desk import KEPT_SECONDS, Result, Wish, about
+from mpsrgan.upscale.defaults import AUTO, REALISM
+from mpsrgan.upscale.single import UpscaleOptions
+from mpsrgan.web.desk import KEPT_SECONDS, Result, about
 from mpsrgan.web.style import CSS
 
 SCALES = (2, 3, 4, 8)
 FACES = (
-    ("like everything else", "whole"),
-    ("turned upright first, where they lie", "network"),
-    ("alone: around them nothing is made up", "lanczos"),
+    ("like the rest of the picture", "whole"),
+    ("rotated upright first, if they are not", "network"),
+    ("faces only: the rest by Lanczos, which invents nothing", "lanczos"),
 )
 SUFFIXES = [".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".tga", ".tif", ".tiff"]
 """Suffixes of image files that not every browser recognizes as images."""
 WAITING = 8
-"""Number of presses that may wait for the current one."""
+"""Number of requests that may wait for the current one."""
 HEAD = """
-<h1>Enlarge photographs of faces</h1>
-<p>Larger, and with the detail that faces usually have.</p>
+<h1>Upscale photographs of faces</h1>
+<p>The result is larger, with the detail that faces usually have.</p>
 <div class="warning" role="note"><b>A restored face is a guess, never evidence.</b> The network adds what faces usually
 have, not what this face had. Do not use it to tell who someone is.</div>
 """
 TO_RESULT = "() => { if (innerWidth < 700) document.querySelector('#result').scrollIntoView({behavior: 'smooth'}) }"
 """Scrolls to the result, because on a phone it lies below the button."""
-ENDS = "<div><span>faithful, soft</span><span>sharp, partly made up</span></div>"
+ENDS = "<div><span>faithful, soft</span><span>sharp, partly invented</span></div>"
 
 
 def names_and_paths(payload):
@@ -70,23 +71,23 @@ class Page:
             results = gr.State([])
             with gr.Row():
                 with gr.Column(scale=2, min_width=320):
-                    wishes = self._wishes()
+                    choices = self._choices()
                     with gr.Row():
-                        go = gr.Button("Enlarge", variant="primary", elem_id="go")
+                        go = gr.Button("Upscale", variant="primary", elem_id="go")
                         stop = gr.Button("Stop", visible=False, elem_id="stop")
                     gr.HTML(
-                        f"{limits.words}. Everything is done by the machine that serves this page; uploads and results "
-                        "are deleted after an hour, and when it ends.",
+                        f"{limits.words}. All work is done by the machine that serves this page. Uploads and results "
+                        "are deleted after an hour, and when the server stops.",
                         elem_classes="quiet",
                     )
                 with gr.Column(scale=3, min_width=320, elem_id="result"):
                     shown = self._shown()
             problems, slider, thumbnails, facts, files = shown
             go.click(
-                self.enlarge,
-                wishes,
+                self.upscale,
+                choices,
                 [results, *shown, go, stop],
-                api_name="enlarge",
+                api_name="upscale",
                 concurrency_limit=1,
                 show_progress_on=slider,
             )
@@ -98,8 +99,8 @@ class Page:
             blocks.unload(self.stop)
         return blocks.queue(max_size=WAITING, default_concurrency_limit=1)
 
-    def _wishes(self):
-        """Build what the user chooses and return the components in the order of `enlarge`'s arguments."""
+    def _choices(self):
+        """Build what the user chooses and return the components in the order of `upscale`'s arguments."""
         words, has_realism, bicubic = about(self.weights[0])
         photographs = gr.File(
             label="Photographs",
@@ -110,21 +111,21 @@ class Page:
         )
         photographs.preprocess = names_and_paths  # Gradio's own fails as a whole for one file of another type
         with gr.Group():
-            scale = gr.Radio([(f"x{s}", s) for s in SCALES], value=4, label="Enlarge", elem_id="scale")
+            scale = gr.Radio([(f"x{s}", s) for s in SCALES], value=4, label="Scale", elem_id="scale")
             with gr.Column(visible=has_realism, elem_id="realism-box") as box:
                 realism = gr.Slider(0, 1, REALISM, step=0.05, label="Realism", elem_id="realism")
                 gr.HTML(ENDS, elem_classes="ends", padding=False)
             faithful = gr.Checkbox(
                 bicubic,
                 label="Faithful",
-                info="Downscaled again, the result is your photograph; of a degraded one it keeps colors and shapes",
+                info="Downscaling the result gives back your photograph; of a degraded one, colors and coarse shapes",
                 elem_id="faithful",
             )
-            faces = gr.Radio(FACES, value="whole", label="Faces are done", elem_id="faces")
+            faces = gr.Radio(FACES, value="whole", label="Faces", elem_id="faces")
             weights = gr.Dropdown(
                 [(Path(one).name, str(one)) for one in self.weights],
                 value=str(self.weights[0]),
-                label="Network",
+                label="Weights",
                 info=words,
                 elem_id="weights",
             )
@@ -163,7 +164,7 @@ class Page:
         )
         facts = gr.HTML(visible=False, elem_id="facts")
         files = gr.File(
-            label="Download: each file says what it is",
+            label="Download: each file carries a note that says what it is",
             file_count="multiple",
             interactive=False,
             visible=False,
@@ -171,10 +172,10 @@ class Page:
         )
         return [problems, slider, thumbnails, facts, files]
 
-    def enlarge(
+    def upscale(
         self, photographs, weights, realism, faithful, scale, faces, request: gr.Request, progress=gr.Progress()
     ):
-        """Run what the button asks for.
+        """Upscale the chosen photographs.
 
         Args:
             photographs: List of (path, name).
@@ -193,14 +194,18 @@ class Page:
             yield self._view([], ["Choose a photograph first."])
             return
         stopped = self._stops[request.session_hash] = threading.Event()
-        wish = Wish(
-            weights, realism if about(weights)[1] else None, faithful, scale, None if faces == "whole" else faces
+        options = UpscaleOptions(
+            weights=weights,
+            realism=realism if about(weights)[1] else None,
+            faithful=None if faithful and weights == AUTO else faithful,
+            scale=scale,
+            faces=None if faces == "whole" else faces,
         )
         done, problems = [], []
         yield self._view(done, problems, busy=True)
         try:
-            for one in self.desk.enlarge_all(
-                photographs, wish, lambda share, text: progress(share, text), stopped.is_set
+            for one in self.desk.upscale_all(
+                photographs, options, lambda share, text: progress(share, text), stopped.is_set
             ):
                 (done if isinstance(one, Result) else problems).append(one)
                 yield self._view(done, problems, busy=True)

@@ -141,11 +141,9 @@ def free_port(host, port=None):
         except socket.gaierror:
             raise UserError(f"host {host}: unknown; give an address of this machine, such as 127.0.0.1") from None
         except PermissionError:
-            raise UserError(f"port {one} is not allowed to you; give one from 1024 up with --port") from None
+            raise UserError(f"port {one} needs special permissions; choose one from 1024 up with --port") from None
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise UserError(
-                    f"host {host}: is not an address of this machine; such are 127.0.0.1 and 0.0.0.0"
-                ) from None
+                raise UserError(f"host {host}: not an address of this machine; try 127.0.0.1 or 0.0.0.0") from None
     taken = f"port {port} is" if port is not None else f"ports {PORT} to {PORT + PORTS - 1} are"
-    raise UserError(f"{taken} in use on {host}; name another with --port" + (", or leave it out" if port else ""))
+    raise UserError(f"{taken} in use on {host}; choose another with --port" + (", or omit it" if port else ""))

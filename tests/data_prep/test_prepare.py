@@ -221,7 +221,7 @@ def test_files_that_cannot_be_used_are_skipped_with_the_reason(photos, tmp_path)
     assert reasons["notes.txt"] == "not an image that can be read"
     assert reasons["dot.png"] == "1x1 pixels, the longer side is under 8"
     assert reasons["huge.png"].startswith("20000x20000 is 400,000,000 pixels, over the limit")
-    assert reasons["torn.jpg"].startswith("damaged")
+    assert reasons["torn.jpg"].startswith("corrupt")
     assert [entry.source for entry in manifest.entries if entry.enlarged] == ["enlarged.png"]
     assert manifest.header["totals"] == {"files": 19, "skipped": 4, "enlarged": 1, "groups": 15}
 

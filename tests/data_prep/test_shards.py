@@ -215,7 +215,7 @@ def test_what_cannot_be_packed(photos, pairs, tmp_path, monkeypatch):
             pack_pairs(pairs.folder, out, 1)
     with pytest.raises(UserError, match=r"files of 0.002 MB: one picture of 24x28 pixels takes 1 MB; use a larger"):
         pack_pairs(pairs.folder, tmp_path / "out", 0.002, progress=False)
-    monkeypatch.setattr(prepare_module, "open_reduced", None)  # told before a photograph is read
+    monkeypatch.setattr(prepare_module, "open_downscaled", None)  # told before a photograph is read
     with pytest.raises(UserError, match="one picture of 1024 pixels takes 4 MB"):
         prepare(photos, tmp_path / "out", hr=1024, lr=512, pack=3, progress=False)
     assert list(tmp_path.iterdir()) == []

@@ -199,7 +199,7 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
         ((weights, "-o", tmp_path / "folder", "--format", "onnx"), "ends in .onnx"),
         ((weights, "-o", tmp_path / "x.xml"), "x.bin: exists"),
         (("none.h5", "-o", tmp_path / "a.onnx"), "no such file"),
-        (("nobody", "-o", tmp_path / "a.onnx"), "are unknown; these ship"),
+        (("nobody", "-o", tmp_path / "a.onnx"), "no weights are named 'nobody'; these ship"),
         ((weights, "-o", tmp_path / "a.onnx", "--photos", tmp_path / "none"), "no such folder"),
     ]:
         assert message in refused(words, capfd), words

@@ -6,7 +6,7 @@ from helpers import SMALL, ship
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
 from mpsrgan.hub.h5 import load_generator, save_generator
-from mpsrgan.hub.interpolation import blend, halfway, load_blend, mixed, mixture, partner_of
+from mpsrgan.hub.interpolation import WeightInterpolation, halfway, interpolate_models, partner_of
 from mpsrgan.models import enhance, lite, pixelshuffle
 from mpsrgan.models.srgan import build_generator
 
@@ -20,6 +20,9 @@ def trained(build=build_generator, seed=1, **arguments):
     weights[1].flat[seed] = -0.0
     model.set_weights(weights)
     return model
+
+
+between_files = WeightInterpolation.of
 
 
 def same(model, other):
@@ -42,7 +45,7 @@ def files(models, tmp_path):
 def test_every_weight_lies_between(models, files):
     before = [model.get_weights() for model in models]
     expected = [0.75 * a + 0.25 * b for a, b in zip(*before)]
-    for made in (blend(*models, 0.25), load_blend(files[1], 0.25, files[0])):
+    for made in (interpolate_models(*models, 0.25), between_files(files[1], 0.25, files[0]).load()):
         for weight, between in zip(made.get_weights(), expected, strict=True):
             np.testing.assert_allclose(weight, between, rtol=1e-5, atol=1e-7)
     made.set_weights([0 * w for w in made.get_weights()])
@@ -53,24 +56,22 @@ def test_every_weight_lies_between(models, files):
 @pytest.mark.backends
 def test_the_ends_are_the_weights_bit_for_bit(models, files):
     for realism, model, file in zip((0, 1.0), models, files):
-        assert same(blend(*models, realism), model) and same(load_blend(files[1], realism, files[0]), model)
-        assert mixture(files[1], realism, files[0]).end == file
-    assert mixture(files[1], 0.5, files[0]).end is None
+        assert same(interpolate_models(*models, realism), model) and same(
+            between_files(files[1], realism, files[0]).load(), model
+        )
+        assert between_files(files[1], realism, files[0]).end == file
+    assert between_files(files[1], 0.5, files[0]).end is None
 
 
-def test_what_is_equal_stays_and_kinds_of_numbers_do():
-    rng = np.random.default_rng(3)
-    shared, counts = rng.normal(size=1000).astype("float32"), np.array([2, 3], np.int64)
+def test_equal_weights_stay_as_they_are(models):
     for realism in (0.1, 0.37, np.float32(0.7)):
-        a, b = mixed([shared, counts], [shared, counts], realism)
-        assert np.array_equal(a, shared) and np.array_equal(b, counts)
-        assert (a.dtype, b.dtype) == (np.float32, np.int64)
+        assert same(interpolate_models(models[0], models[0], realism), models[0])
 
 
 @pytest.mark.parametrize("build", [lite.build_generator, pixelshuffle.build_generator, enhance.build_generator])
 def test_other_networks(build):
     two = trained(build, 1), trained(build, 2)
-    made, lr = blend(*two, 0.5), LR[..., : two[0].input_shape[-1]]
+    made, lr = interpolate_models(*two, 0.5), LR[..., : two[0].input_shape[-1]]
     straight = build(**SMALL)
     straight.set_weights([(a + b) / 2 for a, b in zip(*(model.get_weights() for model in two))])
     result = made.predict_on_batch(lr)
@@ -78,39 +79,46 @@ def test_other_networks(build):
     assert not np.allclose(result, two[1].predict_on_batch(lr), atol=1e-2)
 
 
-def test_files_are_mixed_under_the_current_precision(files):
+def test_files_are_interpolated_under_the_current_precision(files):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    made = load_blend(files[1], 0.5, files[0])
+    made = between_files(files[1], 0.5, files[0]).load()
     assert made.get_layer("head").compute_dtype == "bfloat16" and made.get_layer("head").kernel.dtype == "float32"
 
 
 @pytest.mark.parametrize("realism", [-0.01, 1.01, float("nan"), "0.5", None])
 def test_realism_out_of_range(models, files, realism):
-    for mix in (lambda: blend(*models, realism), lambda: mixture(files[1], realism, files[0])):
+    for attempt in (
+        lambda: interpolate_models(*models, realism),
+        lambda: between_files(files[1], realism, files[0]),
+    ):
         with pytest.raises(UserError, match=f"realism is {realism}; expected a number from 0 .*to 1"):
-            mix()
+            attempt()
 
 
 def test_networks_that_do_not_fit(models, files, tmp_path):
     for other, message in [
-        (trained(filters=9), "do not fit together, .* shapes differ; mix two trainings of one network"),
-        (trained(normalise=False), "the models differ: srgan_generator of .* layers"),
-        (trained(pixelshuffle.build_generator), "the models differ: .*, pixelshuffle"),
+        (
+            trained(filters=9),
+            "the two networks differ .*; two trainings of one network were expected",
+        ),
+        (trained(normalise=False), "the two networks differ .* layers"),
+        (trained(pixelshuffle.build_generator), "the two networks differ"),
     ]:
         with pytest.raises(UserError, match=message):
-            blend(models[0], other, 0.5)
+            interpolate_models(models[0], other, 0.5)
     save_generator(trained(filters=9), tmp_path / "wide.h5", arguments={**SMALL, "filters": 9})
     save_generator(trained(lite.build_generator), tmp_path / "lite.h5", "lite", SMALL)
-    with pytest.raises(UserError, match=r"different networks \(filters 9 and 8\); mix two trainings"):
-        mixture(files[1], 0.5, tmp_path / "wide.h5")
+    with pytest.raises(UserError, match=r"different networks \(filters 9 and 8\); two trainings"):
+        between_files(files[1], 0.5, tmp_path / "wide.h5")
     with pytest.raises(UserError, match=r"different networks \(architecture srgan and lite\)"):
-        mixture(tmp_path / "lite.h5", 1, files[0])
+        between_files(tmp_path / "lite.h5", 1, files[0])
     with pytest.raises(UserError, match="no such file"):
-        mixture(files[1], 0.5, tmp_path / "none.h5")
+        between_files(files[1], 0.5, tmp_path / "none.h5")
     with pytest.raises(
-        UserError, match=r"realism mixes .h5 files; of two Keras models .* mpsrgan.hub.interpolation.blend"
+        UserError,
+        match=r"realism needs .h5 files; for two Keras models use .*interpolate_models",
     ):
-        mixture(models[1], 0.5, models[0])
+        between_files(models[1], 0.5, models[0])
 
 
 # --- names
@@ -123,27 +131,34 @@ def shipped(files, monkeypatch):
 
 
 def test_names_bring_their_partner(shipped, models, files):
-    found = mixture("plus", 0.5)
+    found = between_files("plus", 0.5)
     assert (found.fidelity, found.gan) == files and partner_of("plus") == "soft"
     assert found.words.startswith("realism 0.5 from soft.h5 (sha256 ") and " to gan.h5 (sha256 " in found.words
-    assert same(load_blend("plus", 0.5), blend(*models, 0.5)) and same(load_generator("plus"), models[1])
-    assert mixture("plus", 0.5, fidelity=files[1]).fidelity == files[1], "the user's own goes first"
+    assert same(between_files("plus", 0.5).load(), interpolate_models(*models, 0.5)) and same(
+        load_generator("plus"), models[1]
+    )
+    assert between_files("plus", 0.5, fidelity=files[1]).fidelity == files[1], "the user's own goes first"
 
 
-def test_the_middle_of_what_ships_is_where_half_of_the_change_has_come(files, models, monkeypatch):
+def test_realism_one_half_shows_half_of_the_change(files, models, monkeypatch):
     ship(monkeypatch, {"soft": (files[0], None), "plus": (files[1], "soft")}, halfway=0.7)
-    assert mixture("plus", 0.5).share == pytest.approx(0.7) and 0.4 < mixture("plus", 0.25).share < 0.5
-    assert (mixture("plus", 0).share, mixture("plus", 1).share) == (0, 1)
-    assert same(load_blend("plus", 0.5), blend(*models, mixture("plus", 0.5).share))
-    assert mixture("plus", 0.5, fidelity="soft").share == pytest.approx(0.7), "named, as evaluate names it"
-    assert mixture("plus", 0.5, fidelity=files[0]).share == mixture(files[1], 0.5, files[0]).share == 0.5
+    assert between_files("plus", 0.5).share == pytest.approx(0.7) and 0.4 < between_files("plus", 0.25).share < 0.5
+    assert (between_files("plus", 0).share, between_files("plus", 1).share) == (0, 1)
+    assert same(
+        between_files("plus", 0.5).load(),
+        interpolate_models(*models, between_files("plus", 0.5).share),
+    )
+    assert between_files("plus", 0.5, fidelity="soft").share == pytest.approx(0.7), "named, as evaluate names it"
+    assert between_files("plus", 0.5, fidelity=files[0]).share == between_files(files[1], 0.5, files[0]).share == 0.5
 
 
 @pytest.mark.backends
 def test_halfway_is_measured_in_pictures(models):
     lr = LR[..., : models[0].input_shape[-1]]
     share = halfway(*models, lr)
-    begin, middle, end = (np.asarray(m.predict_on_batch(lr)) for m in (models[0], blend(*models, share), models[1]))
+    begin, middle, end = (
+        np.asarray(m.predict_on_batch(lr)) for m in (models[0], interpolate_models(*models, share), models[1])
+    )
     change = lambda made: np.sqrt(np.mean((made - begin) ** 2))
     assert 0 < share < 1 and change(middle) == pytest.approx(change(end) / 2, rel=0.03)
 
@@ -152,14 +167,15 @@ def test_weights_without_a_partner(shipped, files):
     assert partner_of("soft") is partner_of(files[1]) is partner_of(str(files[1])) is None
     for source in ("soft", files[1]):
         with pytest.raises(
-            UserError, match=f"^{source}: no partner .*these that ship have one: plus; for others pass .* fid"
+            UserError,
+            match=f"^{source}: realism needs .*weights that have one: plus; for your own .*--fidelity",
         ):
-            mixture(source, 0.5)
-    with pytest.raises(UserError, match="'other' are unknown"):
-        mixture("other", 0.5)
+            between_files(source, 0.5)
+    with pytest.raises(UserError, match="no weights are named 'other'"):
+        between_files("other", 0.5)
 
 
 def test_those_that_ship_fit_their_partners():
     for name, entry in registry.entries().items():
         if entry.fidelity:
-            assert same(load_blend(name, 0), load_generator(entry.fidelity))
+            assert same(between_files(name, 0).load(), load_generator(entry.fidelity))

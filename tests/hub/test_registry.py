@@ -14,14 +14,14 @@ from mpsrgan import cli
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
 from mpsrgan.hub.h5 import load_discriminator, load_generator, save_generator, weights_file
-from mpsrgan.hub.interpolation import mixture
+from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.hub.probe import TOLERANCE, check_probe, difference, measure
 from mpsrgan.io.images import save_image
 from mpsrgan.models import pixelshuffle, srgan
 from mpsrgan.training.checkpoint import Checkpoints
 
 SMALL = {"blocks": 1, "filters": 8, "normalise": False}
-ASKED = {"kind": "generator", "licence": "research: made up", "size": "any from 1x1 px", "float16": False}
+ASKED = {"kind": "generator", "license": "research: made up", "size": "any from 1x1 px", "float16": False}
 ASKED |= {"degraded": False, "fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
 ASKED |= {"faces": None}
 
@@ -98,7 +98,7 @@ def test_reading_the_registry_imports_nothing_heavy():
 # --- files that are not what they were
 
 
-def damage(path, how):
+def corrupt(path, how):
     data = path.read_bytes()
     other = data[:-1] + bytes([data[-1] ^ 1])
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
@@ -111,16 +111,16 @@ def damage(path, how):
 def test_a_file_that_is_not_the_one_that_shipped(ship, run, shelf, how, message):
     ship("mine", run / "generator.h5", shelf)
     assert weights_file("mine") == shelf / "mine.h5"
-    damage(shelf / "mine.h5", how)
+    corrupt(shelf / "mine.h5", how)
     for use in (load_generator, weights_file, check_probe):
-        with pytest.raises(UserError, match=f"mine.h5: damaged or replaced.*{message}.*git checkout") as caught:
+        with pytest.raises(UserError, match=f"mine.h5: corrupt or replaced.*{message}.*git checkout") as caught:
             use("mine")
         assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_away_and_names_that_are_unknown(ship, run, shelf):
     ship("mine", run / "generator.h5", shelf)
-    with pytest.raises(UserError, match="'yours' are unknown; these ship: mine;"):
+    with pytest.raises(UserError, match="no weights are named 'yours'; these ship: mine;"):
         load_generator("yours")
     (shelf / "mine.h5").unlink()
     with pytest.raises(UserError, match="'mine' are not at .*git checkout"):
@@ -128,9 +128,9 @@ def test_a_file_that_is_away_and_names_that_are_unknown(ship, run, shelf):
 
 
 @pytest.mark.parametrize("text", ["{broken", "[1]", '{"mine": {"file": "mine.h5"}}', '{"mine": 3}'])
-def test_a_damaged_registry(shelf, text):
+def test_a_corrupt_registry(shelf, text):
     (shelf / "registry.json").write_text(text)
-    with pytest.raises(UserError, match="registry.json: damaged"):
+    with pytest.raises(UserError, match="registry.json: corrupt"):
         registry.entries()
 
 
@@ -141,26 +141,26 @@ def test_check_names_what_is_wrong_and_ends_with_1(ship, run, shelf, capsys):
     ship("whole", run / "generator.h5", shelf)
     ship("cut", run / "generator.h5", shelf)
     assert cli.main(["weights", "--check"]) == 0
-    damage(shelf / "cut.h5", "truncated")
+    corrupt(shelf / "cut.h5", "truncated")
     capsys.readouterr()
     assert cli.main(["weights", "--check"]) == 1
     cut, whole = capsys.readouterr().out.splitlines()
-    assert cut.startswith("cut: ") and "damaged" in cut and whole.startswith("whole: whole, its probe is 0 off")
+    assert cut.startswith("cut: ") and "corrupt" in cut and whole.startswith("whole: complete, its probe differs by 0")
     assert cli.main(["weights", "--check", "whole"]) == 0
     entry = json.loads((shelf / "registry.json").read_text())
     entry["whole"]["probe"]["values"][3] += 0.01
     (shelf / "registry.json").write_text(json.dumps(entry))
     registry.entries.cache_clear()
     assert cli.main(["weights", "--check", "whole"]) == 1
-    assert "its probe is 0.01 off" in capsys.readouterr().out
+    assert "its probe differs by 0.01" in capsys.readouterr().out
 
 
-def test_an_unknown_name_and_no_weights_are_mistakes_of_the_user(shelf, monkeypatch, capsys):
+def test_an_unknown_name_and_no_weights_are_user_errors(shelf, monkeypatch, capsys):
     monkeypatch.setattr(registry, "FOLDER", None)
     assert cli.main(["weights"]) == cli.main(["weights", "mine"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: no weights are installed; install the package again",
-        "error: weights named 'mine' are unknown; none are installed; train with `python experiments/mpsrgan_idoc.py`, "
+        "error: no weights are named 'mine'; none are installed; train some with `python experiments/mpsrgan_idoc.py`, "
         "or pass the path of a .h5 file",
     ]
 
@@ -192,7 +192,7 @@ def test_the_middle_of_realism_is_measured_on_faces(ship, run, shelf, tmp_path, 
     registry.entries.cache_clear()
     made = ship("sharp", tmp_path / "generator.h5", shelf, fidelity="soft", faces=tmp_path / "faces")
     registry.entries.cache_clear()
-    assert 0 < made["halfway"] < 1 and mixture("sharp", 0.5).share == pytest.approx(made["halfway"])
+    assert 0 < made["halfway"] < 1 and WeightInterpolation.of("sharp", 0.5).share == pytest.approx(made["halfway"])
 
 
 @pytest.mark.backends

@@ -100,7 +100,7 @@ def test_the_second_home_is_asked_when_the_first_fails(web, cache):
 
 def test_another_file_than_the_pinned_one_is_refused_and_not_kept(web, cache):
     web.pages.update(one=b"<html>quota</html>", two=b"newer weights")
-    assert refused(web.asset()) == ", ".join(["127.0.0.1: a file with another sha256 came"] * 2)
+    assert refused(web.asset()) == ", ".join(["127.0.0.1: the sha256 of the file is wrong"] * 2)
     assert not list(cache.iterdir())
 
 
@@ -132,7 +132,7 @@ def test_a_silent_server_is_not_waited_for(web, cache, monkeypatch):
 def test_a_file_without_end_is_given_up(web, cache, monkeypatch):
     monkeypatch.setattr(download, "LARGEST", 6)
     web.pages["one"] = BYTES
-    assert refused(web.asset(("one",))) == "127.0.0.1: more than 6 bytes came" and not list(cache.iterdir())
+    assert refused(web.asset(("one",))) == "127.0.0.1: the file is larger than 6 bytes" and not list(cache.iterdir())
 
 
 def test_interrupted_nothing_stays(web, cache, monkeypatch):
@@ -160,7 +160,7 @@ def test_without_a_connection_the_reason_is_told(web, cache, monkeypatch):
     assert not list(cache.iterdir())
 
 
-def test_a_damaged_copy_in_the_cache_is_replaced(web, cache):
+def test_a_corrupt_copy_in_the_cache_is_replaced(web, cache):
     web.pages["one"] = BYTES
     cache.mkdir(parents=True)
     (cache / "a.onnx").write_bytes(BYTES[:3])

@@ -1,4 +1,4 @@
-"""Image files found and read: colour modes, orientation, limits, damage."""
+"""Image files found and read: color modes, orientation, limits, corrupt files."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import ImageError, list_images, open_image, open_reduced
+from mpsrgan.io.reading import ImageError, list_images, open_downscaled, open_image
 
 
 def photo(height=6, width=8, seed=0):
@@ -65,7 +65,7 @@ def test_palette_with_and_without_transparency():
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB"])
-def test_other_colour_models_are_converted(mode):
+def test_other_color_models_are_converted(mode):
     flat = Image.new("RGB", (16, 16), (200, 100, 50))
     if mode == "LAB":
         from PIL import ImageCms
@@ -142,7 +142,7 @@ def test_a_jpeg_can_be_decoded_smaller(orientation, turned):
     picture.save(file, "JPEG", quality=95, exif=exif)
     upright, asked = ((64, 96) if turned else (96, 64)), []
     for times in (1, 2, 4, 8):
-        image, size = open_reduced(file, lambda *size: asked.append(size) or times)  # noqa: B023
+        image, size = open_downscaled(file, lambda *size: asked.append(size) or times)  # noqa: B023
         assert size == asked[-1] == upright and image.size == (upright[0] // times, upright[1] // times)
         want = open_image(file).reduce(times)
         assert np.abs(np.asarray(image).astype(int) - np.asarray(want)).max() < 10
@@ -154,7 +154,7 @@ def test_other_formats_are_decoded_whole(kind):
     exif[0x0112] = 6
     file = io.BytesIO()
     Image.fromarray(photo(64, 96)).save(file, kind, exif=exif)
-    image, size = open_reduced(file, lambda *size: 8)
+    image, size = open_downscaled(file, lambda *size: 8)
     assert image.size == size == (64, 96)
 
 
@@ -166,7 +166,7 @@ def test_broken_exif_is_no_reason_to_refuse_a_photo():
 
 
 def test_animation_gives_its_first_frame():
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     got = reopened(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert (got == (255, 0, 0)).all()
 
@@ -183,7 +183,7 @@ def test_truncated_file(tmp_path, kind, kept):
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_bytes_raise_nothing_but_image_errors():
+def test_corrupt_bytes_raise_nothing_but_image_errors():
     rng = np.random.default_rng(0)
     failed = 0
     for kind in ("PNG", "GIF", "PPM", "BMP", "TGA", "JPEG") * 40:
@@ -241,7 +241,7 @@ def test_the_limit_is_the_callers():
         open_image(io.BytesIO(huge_png(800)), max_pixels=639_999)
 
 
-def test_running_out_of_memory_is_not_a_damaged_file(monkeypatch):
+def test_running_out_of_memory_is_not_a_corrupt_file(monkeypatch):
     def fail(self):
         raise MemoryError
 
@@ -263,5 +263,5 @@ def test_list_images(tmp_path):
     assert [path.name for path in list_images(tmp_path, "*.png")] == ["a.png", "z.png"]
     with pytest.raises(UserError, match="no such folder"):
         list_images(tmp_path / "absent")
-    with pytest.raises(UserError, match="is a file"):
+    with pytest.raises(UserError, match="not a folder"):
         list_images(tmp_path / "b.jpg")

@@ -58,7 +58,7 @@ def upscale(weights):
 # --- kinds
 
 
-def test_transparency_is_enlarged_apart_and_shows_nothing_hidden(upscaler):
+def test_transparency_is_upscaled_separately_and_shows_nothing_hidden(upscaler):
     image = photo(9, 8, 4)
     image[..., 3] = 255
     assert np.array_equal(upscaler(image)[..., :3], upscaler(image[..., :3])), "opaque: as without alpha"
@@ -81,7 +81,7 @@ def test_16_bits_stay_16_bits(upscaler):
     assert dark.mean() < 10_000, "by its type, never by its values"
 
 
-def test_what_is_made_up_of_16_bits_is_told_in_levels_of_8(upscaler):
+def test_invention_of_16_bits_is_in_levels_of_8_bits(upscaler):
     image = photo(6, 5)
     _, levels = upscaler(image, explain=True)
     _, deep = upscaler(image.astype(np.uint16) * 257, explain=True)
@@ -102,21 +102,21 @@ def test_batches(upscaler):
     "asked, size, passes",
     [
         ({}, (24, 20), ""),
-        ({"scale": 2}, (12, 10), ", reduced to 12x10 by Lanczos"),
-        ({"scale": 3}, (18, 15), ", reduced to 18x15 by Lanczos"),
-        ({"scale": 8}, (48, 40), ", reduced to 12x10 by Lanczos, x4 network"),
+        ({"scale": 2}, (12, 10), ", downscaled to 12x10 by Lanczos"),
+        ({"scale": 3}, (18, 15), ", downscaled to 18x15 by Lanczos"),
+        ({"scale": 8}, (48, 40), ", downscaled to 12x10 by Lanczos, x4 network"),
         ({"scale": 16}, (96, 80), ", x4 network"),
-        ({"size": (30, None)}, (30, 25), ", reduced to 8x7 by Lanczos, x4 network, reduced to 30x25 by Lanczos"),
+        ({"size": (30, None)}, (30, 25), ", downscaled to 8x7 by Lanczos, x4 network, downscaled to 30x25 by Lanczos"),
         (
             {"scale": 40},
             (240, 200),
-            ", reduced to 15x13 by Lanczos, x4 network, reduced to 60x50 by Lanczos, x4 network",
+            ", downscaled to 15x13 by Lanczos, x4 network, downscaled to 60x50 by Lanczos, x4 network",
         ),
-        ({"size": (7, 20)}, (7, 20), ", reduced to 7x20 by Lanczos"),
-        ({"scale": 0.01}, (1, 1), ", reduced to 1x1 by Lanczos"),
+        ({"size": (7, 20)}, (7, 20), ", downscaled to 7x20 by Lanczos"),
+        ({"scale": 0.01}, (1, 1), ", downscaled to 1x1 by Lanczos"),
     ],
 )
-def test_other_sizes_say_how_they_were_had(upscaler, asked, size, passes):
+def test_other_sizes_say_how_they_were_made(upscaler, asked, size, passes):
     done = upscaler.restore(Image.fromarray(photo(5, 6)), **asked)
     assert done.image.size == size and done.steps == f"x4 network{passes}"
 
@@ -187,7 +187,7 @@ def test_too_little_memory_leads_to_smaller_tiles_and_the_same_result(model, err
 
 def test_no_memory_at_all_and_other_errors(model):
     greedy = Greedy(Upscaler(model), 1, MemoryError())
-    with pytest.raises(UserError, match="out of memory, even in tiles of 16 pixels"):
+    with pytest.raises(UserError, match="out of memory, even with tiles of 16 pixels"):
         windows.Windows(greedy, "pixels", 64, None)(photo(9, 9))
     with pytest.raises(ZeroDivisionError):
         windows.Windows(Greedy(Upscaler(model), 1, ZeroDivisionError()), "pixels", 64, None)(photo(9, 9))
@@ -214,12 +214,12 @@ def test_every_file_says_what_it_is(upscale, tmp_path, weights):
         assert upscale(tmp_path / "in.png", "-o", tmp_path / name, "--scale", 2) == 0
         note = read_provenance(tmp_path / name)
         assert note.model == weights.name and note.input_size == [7, 5] and note.output_size == [14, 10]
-        assert note.scale == 2 and note.faithful and note.steps.startswith("x4 network, reduced")
+        assert note.scale == 2 and note.faithful and note.steps.startswith("x4 network, downscaled")
         assert main(["verify", str(tmp_path / name), "--input", str(tmp_path / "in.png")]) in (0, 1)
 
 
 @pytest.mark.parametrize("name", ["in.jpg", "in.png"])
-def test_damaged_exif_is_left_aside(upscale, tmp_path, name):
+def test_corrupt_exif_is_ignored(upscale, tmp_path, name):
     Image.fromarray(photo(5, 7)).save(tmp_path / name, exif=b"Exif\0\0nonsense", dpi=(72, 72))
     assert upscale(tmp_path / name, "-o", tmp_path / "out.png") == 0
     assert Image.open(tmp_path / "out.png").size == (28, 20)
@@ -234,16 +234,16 @@ def test_patterns_compare_and_size(upscale, tmp_path, capsys):
     assert sorted(path.name for path in out.iterdir()) == ["a-compared.png", "a.png", "b-compared.png", "b.png"]
     assert Image.open(out / "a.png").size == (16, 12) and Image.open(out / "a-compared.png").size == (34, 12)
     assert upscale(tmp_path / "in" / "*.gif", *words) == 2
-    assert "*.gif: matches nothing" in capsys.readouterr().err
+    assert "*.gif: no file matches this pattern" in capsys.readouterr().err
 
 
 def test_pictures_beside_the_result_say_what_they_are(upscale, tmp_path):
     save_image(photo(6, 8), tmp_path / "a.png")
     assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--compare", "--explain") == 0
-    for name, what in (("b-compared.png", "beside the input"), ("b-invention.png", "coloured")):
+    for name, what in (("b-compared.png", "beside the input"), ("b-invention.png", "in color")):
         note = read_provenance(tmp_path / name)
         assert what in note.steps and note.output_size == list(Image.open(tmp_path / name).size)
-        assert "as they were written" in "".join(block(tmp_path / name)[1])
+        assert "pixels    unchanged" in "".join(block(tmp_path / name)[1])
 
 
 def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
@@ -253,7 +253,10 @@ def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
         save_image(photo(6, 8), tmp_path / name)
     before = (tmp_path / "a.png").read_bytes()
     assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path) == 1
-    assert "a.png: is there and not of mpsrgan; name another output, or pass --overwrite" in capsys.readouterr().err
+    assert (
+        "a.png: exists and was not written by mpsrgan; name another output, or pass --overwrite"
+        in capsys.readouterr().err
+    )
     assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path / "c.png", "--compare") == 1
     assert (tmp_path / "a.png").read_bytes() == before and not (tmp_path / "c.png").exists()
     assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path, "--overwrite") == 0
@@ -263,10 +266,10 @@ def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
 @pytest.mark.parametrize(
     "output, message",
     [
-        ("b.gif", "cannot write .gif, use one of .png, .jpg, .jpeg, .webp, .tif, .tiff"),
+        ("b.gif", "cannot write .gif files with the mpsrgan note; use one of .png, .jpg, .jpeg, .webp, .tif, .tiff"),
         ("b.xyz", "cannot write .xyz"),
-        ("b.bmp", "BMP cannot carry the note"),
-        ("a.jpg/x/b.png", "a folder of its path is a file"),
+        ("b.bmp", "cannot write .bmp files"),
+        ("a.jpg/x/b.png", "part of its path is a file"),
     ],
 )
 def test_outputs_that_cannot_be(upscale, tmp_path, capsys, output, message):
@@ -279,7 +282,7 @@ def test_outputs_that_cannot_be(upscale, tmp_path, capsys, output, message):
 def test_errors_name_the_file(upscale, tmp_path, capsys):
     Image.new("F", (5, 4)).save(tmp_path / "float.tif")
     assert upscale(tmp_path, "-o", tmp_path / "out") == 1
-    assert "float.tif: the Pillow image has mode F" in capsys.readouterr().err
+    assert "float.tif: pixels of mode F" in capsys.readouterr().err
 
 
 def test_one_large_picture_shows_its_tiles(upscale, tmp_path, monkeypatch, capsys):
@@ -314,11 +317,11 @@ def test_streams(weights, tmp_path, monkeypatch, capsys):
     [
         (["-", "a.png", "-o", "-"], "give one input"),
         (["[ab].png", "-o", "-"], "give one input"),
-        (["a.png", "-o", "-", "--compare"], "write beside the output"),
-        (["-", "-o", "."], "is a folder; name an image"),
+        (["a.png", "-o", "-", "--compare"], "write files beside the output"),
+        (["-", "-o", "."], "is a folder; for standard input, name"),
         (["none.png", "-o", "-"], "none.png: no such file or folder"),
-        (["a.png", "-o", "a.bmp"], "BMP cannot carry the note"),
-        (["a.png", "-o", "a.mp4"], "images become images"),
+        (["a.png", "-o", "a.bmp"], "cannot write .bmp files"),
+        (["a.png", "-o", "a.mp4"], "images stay images"),
         (["a.png", "-o", "b.png", "--scale", "-1"], "scale is -1.0; expected a number above 0"),
     ],
 )
@@ -333,8 +336,8 @@ def test_words_that_do_not_go_together(upscale, tmp_path, monkeypatch, capsys, w
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["b.webp", "--size", "16384x1"], "WEBP holds 16383 pixels a side, not 16384"),
-        (["b.png", "--size", "30x20", "--explain"], "at a size that is square too"),
+        (["b.webp", "--size", "16384x1"], "WEBP allows sides of 16383 pixels, not 16384"),
+        (["b.png", "--size", "30x20", "--explain"], "at a square size only"),
     ],
 )
 def test_results_that_cannot_be_are_told_before_the_work(upscale, tmp_path, capsys, words, message):
@@ -348,7 +351,7 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
         save_image(photo(5, 7), tmp_path / "in" / name)
     words = [tmp_path / "in", "-o", tmp_path / "out", "--resume"]
     assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
-    assert upscale(*words) == 0 and capsys.readouterr().out == "done 0, already there 2, failed 0\n"
+    assert upscale(*words) == 0 and capsys.readouterr().out == "done 0, already done 2, failed 0\n"
     save_image(photo(5, 7), tmp_path / "in" / "a.png")
     (tmp_path / "out" / "b.png").unlink()
     assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n", "another input; an output is gone"
@@ -372,7 +375,7 @@ def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
     words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--faces", "--scale", 2]
     assert upscale(*words, "--background", "lanczos") == 0
     err = capsys.readouterr().err
-    assert "1 face found, 1 restored (1 turned upright)" in err and "colour shift" not in err
+    assert "1 face found, 1 restored (1 turned upright)" in err and "color shift" not in err
     note = read_provenance(tmp_path / "out.png")
     assert note.faces["restored"] == 1 and note.output_size == [200, 240]
     assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, 400x480 resized to 200x240")
@@ -385,24 +388,27 @@ def test_resume_knows_whether_faces_were_done_apart(upscale, tmp_path, detector,
     words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--resume", "--no-faithful"]
     for more in ([], ["--faces"], ["--faces", "--background", "lanczos"]):
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
-        assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 0, already there 1, failed 0\n"
+        assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 0, already done 1, failed 0\n"
 
 
 def test_faces_of_other_kinds_of_pictures(upscaler, detector):
     image = photograph(((30, 40, 30, 40), 0, SURE), size=(120, 100))
     rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
     done, report = restore_with_faces(upscaler, Image.fromarray(rgba), detector=detector)
-    assert done.image.mode == "RGBA" and report.restored == 1 and done.colour_shift is None
+    assert done.image.mode == "RGBA" and report.restored == 1 and done.color_shift is None
     assert differ(np.asarray(done.image)[..., :3], upscaler(image)) == 0, "upright: as without --faces"
     gray, report = restore_with_faces(upscaler, image[..., 0], detector=detector)
     assert gray.image.shape == (480, 400) and report.found == 0
-    with pytest.raises(UserError, match="8 bits; this one has 16"):
+    with pytest.raises(UserError, match="needs 8 bits and the picture has 16"):
         restore_with_faces(upscaler, image.astype(np.uint16), detector=detector)
 
 
 @pytest.mark.parametrize(
     "words, message",
-    [(["--faces", "--explain"], "leave out --faces"), (["--background", "lanczos"], "give --faces too")],
+    [
+        (["--faces", "--explain"], "--explain works without"),
+        (["--background", "lanczos"], "--background needs --faces"),
+    ],
 )
 def test_options_of_faces_that_do_not_go_together(upscale, tmp_path, capsys, words, message):
     save_image(photo(3, 3), tmp_path / "a.png")
@@ -432,9 +438,9 @@ def test_videos_of_the_command(upscale, weights, tmp_path, capsys):
         assert str(tmp_path.parent) not in file.metadata["comment"] and "Not evidence" in file.metadata["comment"]
     assert "a.mp4: 2 frames of 48x32" in capsys.readouterr().err
     assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.mp4", "--scale", 2) == 1
-    assert "videos are enlarged by the network's own factor" in capsys.readouterr().err
+    assert "videos are upscaled by the factor of the network" in capsys.readouterr().err
     assert upscale(tmp_path / "in" / "a.mp4", "-o", tmp_path / "b.avi") == 2
-    assert "can be read but not written" in capsys.readouterr().err
+    assert ".avi cannot be written" in capsys.readouterr().err
 
 
 def test_the_note_names_the_weights_as_they_were_when_the_picture_was_made(upscale, weights, tmp_path, model):

@@ -96,7 +96,7 @@ def test_without_weights_for_real_photographs_none_is_judged(files, monkeypatch)
 
 
 def test_the_choice_takes_no_partner(both, files):
-    with pytest.raises(UserError, match="leave it out"):
+    with pytest.raises(UserError, match="omit it"):
         Upscaler(realism=0.5, fidelity=files["soft"])
 
 
@@ -106,7 +106,7 @@ def test_the_command_tells_which_and_why(both, files, tmp_path, capsys, levels, 
     save_image(photo(7, 9), tmp_path / "in.png")
     assert main(["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png")]) == 0
     state = "clean" if levels == 1 else "blurred, noisy or compressed"
-    line = f"weights: {name} at realism 0.5: {state}, {levels} levels from a clean picture (--weights and --realism"
+    line = f"weights: {name} at realism 0.5: {state}, {levels} levels from a clean picture (to choose yourself: "
     assert line in capsys.readouterr().err
     note = read_provenance(tmp_path / "out.png")
     assert (note.model, note.realism) == (name, 0.5)
@@ -123,7 +123,7 @@ def test_of_a_folder_the_choices_are_counted(both, tmp_path, capsys):
     assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
     assert "done 2" in capsys.readouterr().out, "other weights are chosen now"
     assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
-    assert "already there 2" in capsys.readouterr().out
+    assert "already done 2" in capsys.readouterr().out
 
 
 def test_a_video_is_judged_by_its_first_frame(both, tmp_path, capsys):

@@ -24,7 +24,7 @@ def noisy(strength):
 
 
 def corner(lr):
-    """2x nearest neighbour that darkens the red of the upper left pixel by 70, or the gray."""
+    """2x nearest neighbor that darkens the red of the upper left pixel by 70, or the gray."""
     sr = nearest(lr, 2)
     sr[0, 0, ...] -= np.uint8(70) * (np.arange(3) == 0).astype(np.uint8) if lr.ndim == 3 else np.uint8(70)
     return sr
@@ -68,7 +68,9 @@ def test_the_picture_shown_may_be_given():
 
 
 def test_a_network_of_one_size():
-    with pytest.raises(UserError, match=r"made \(8, 12, 1\) of the picture, but \(12, 8, 1\) of it when turned"):
+    with pytest.raises(
+        UserError, match=r"made \(8, 12, 1\) from the picture, but \(12, 8, 1\) from the rotated picture"
+    ):
         invention_map(photo(2, 3)[..., 0], lambda lr: np.zeros((8, 12)))
 
 
@@ -91,7 +93,7 @@ def test_networks_in_tiles(kind):
 # --- the picture
 
 
-def test_no_colour_where_nothing_was_invented():
+def test_no_color_where_nothing_was_invented():
     sr = photo(300, 20)
     plain = overlay(sr, np.zeros((300, 20), np.float32))
     gray = np.asarray(Image.fromarray(sr).convert("L"))
@@ -101,12 +103,12 @@ def test_no_colour_where_nothing_was_invented():
 
 def test_the_scale_is_fixed():
     sr, rising = np.full((1, FULL + 2), 128, np.uint8), np.arange(FULL + 2, dtype=np.float32)[None]
-    colours = overlay(sr, rising)[0].astype(int)
-    assert np.array_equal(colours[: FULL // 2], overlay(sr[:, : FULL // 2], rising[:, : FULL // 2])[0])
-    assert np.array_equal(colours[-1], colours[-2]), "all above FULL look the same"
-    red, green, blue = colours[FULL // 2]
+    colors = overlay(sr, rising)[0].astype(int)
+    assert np.array_equal(colors[: FULL // 2], overlay(sr[:, : FULL // 2], rising[:, : FULL // 2])[0])
+    assert np.array_equal(colors[-1], colors[-2]), "all above FULL look the same"
+    red, green, blue = colors[FULL // 2]
     assert red > 1.5 * green > 2 * blue, "orange"
-    lightness = colours @ [0.299, 0.587, 0.114]
+    lightness = colors @ [0.299, 0.587, 0.114]
     assert (np.diff(lightness[FULL // 4 : -1]) > 0).all() and lightness[-1] > 200
 
 
@@ -118,13 +120,13 @@ def test_every_strip_of_a_tall_picture_has_its_own_levels():
 
 
 @pytest.mark.parametrize("width", [64, 256, 3000])
-def test_the_legend_ends_with_the_colours_of_the_scale(width):
+def test_the_legend_ends_with_the_colors_of_the_scale(width):
     strip = legend(width)
     assert strip.dtype == np.uint8 and strip.shape[1:] == (width, 3) and strip.shape[0] < width / 3
     middle = strip[len(strip) // 2]
     for level in (0, FULL):
-        colour = overlay(np.full((1, 1), 128, np.uint8), np.full((1, 1), level))[0, 0]
-        assert (middle == colour).all(axis=1).any()
+        color = overlay(np.full((1, 1), 128, np.uint8), np.full((1, 1), level))[0, 0]
+        assert (middle == color).all(axis=1).any()
     assert strip.min() < 50, "figures"
 
 

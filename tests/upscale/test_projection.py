@@ -40,7 +40,7 @@ def test_the_pseudo_inverse_is_that_of_pillows_reduction(length, scale):
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (16, 21)])
-def test_reduced_again_the_result_is_the_input(size, scale):
+def test_downscaled_again_the_result_is_the_input(size, scale):
     lr = to_float(picture(*size))
     sr = to_float(picture(size[0] * scale, size[1] * scale))
     found = projected(sr, lr)
@@ -82,7 +82,7 @@ def test_results_are_faithful_unless_told_otherwise(build):
     for one in (done, raw):
         assert one.lr_consistency == pytest.approx(lr_consistency(image, one.image, known), abs=0.2)
     shift = np.abs(known(raw.image).mean((0, 1)) - image.mean((0, 1))).max()
-    assert done.colour_shift == pytest.approx(raw.colour_shift) == pytest.approx(shift, abs=0.6) and shift > 1
+    assert done.color_shift == pytest.approx(raw.color_shift) == pytest.approx(shift, abs=0.6) and shift > 1
 
 
 @pytest.mark.parametrize("notes, faithful", [({"bicubic": False}, False), ({"bicubic": True}, True), ({}, True)])

@@ -8,7 +8,7 @@ from PIL import Image
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import load_generator, save_generator
-from mpsrgan.hub.interpolation import blend, load_blend
+from mpsrgan.hub.interpolation import WeightInterpolation, interpolate_models
 from mpsrgan.io.images import save_image, to_float, to_uint8
 from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
@@ -67,8 +67,8 @@ def test_the_kind_that_came_goes_back(model):
 def test_gray_is_three_equal_channels(model):
     upscaler, gray = Upscaler(model, faithful=False), photo(6, 5)[..., 0]
     result = upscaler(gray)
-    colour = upscaler(np.stack([gray] * 3, axis=-1))
-    assert result.shape == (24, 20) and differ(result, colour @ [0.299, 0.587, 0.114]) <= 1
+    color = upscaler(np.stack([gray] * 3, axis=-1))
+    assert result.shape == (24, 20) and differ(result, color @ [0.299, 0.587, 0.114]) <= 1
     pillow = upscaler(Image.fromarray(gray))
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
@@ -83,14 +83,14 @@ def test_a_gray_generator_takes_gray_as_it_is(gray_model):
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
 
-def test_a_gray_generator_enlarges_the_luma_of_colours(gray_model):
+def test_a_gray_generator_upscales_the_luma_of_colors(gray_model):
     image = photo(1, 1) // 2 + np.linspace(0, 120, 8 * 9 * 3).reshape(8, 9, 3).astype(np.uint8)
     upscaler = Upscaler(gray_model, faithful=False)
     result = upscaler(Image.fromarray(image))
     y, cb, cr = result.convert("YCbCr").split()
     before = Image.fromarray(image).convert("YCbCr").split()
     assert result.mode == "RGB" and result.size == (18, 16)
-    assert np.abs(np.int_(y) - upscaler(np.asarray(before[0]))).mean() < 6, "but for colours out of range"
+    assert np.abs(np.int_(y) - upscaler(np.asarray(before[0]))).mean() < 6, "but for colors out of range"
     for after, plane in [(cb, before[1]), (cr, before[2])]:
         assert np.abs(np.int_(after) - plane.resize((18, 16), Image.Resampling.BICUBIC)).mean() < 6
     assert np.array_equal(upscaler(image), result)
@@ -100,13 +100,13 @@ def test_models_and_tiles_that_do_not_do(model):
     with pytest.raises(UserError, match="maps 2 channels to 2; an RGB generator .*3 to 3.* or a gray one"):
         Upscaler(build_generator(channels=2, **SMALL))
     for options in ({"tile": 0}, {"overlap": -1}):
-        with pytest.raises(UserError, match='tile must be "auto", or 1 or more'):
+        with pytest.raises(UserError, match='expected "auto" or at least 1'):
             Upscaler(model, **options)
 
 
 @pytest.fixture(scope="module")
 def softer(tmp_path_factory):
-    """A partner of `weights`, to mix them with."""
+    """A partner of `weights`, to interpolate with."""
     path = tmp_path_factory.mktemp("softer") / "soft.h5"
     save_generator(strong(build_generator(**SMALL), 0.7), path, arguments=SMALL)
     return path
@@ -121,9 +121,13 @@ def test_realism_goes_from_one_network_to_the_other(model, weights, softer):
         assert np.array_equal(at(realism)(image), end(image)) and at(realism).realism == realism
     half = at(0.5)
     assert half.realism == 0.5 and ends[1].realism is None
-    assert np.array_equal(half(image), Upscaler(blend(load_generator(softer), model, 0.5), backend="keras")(image))
+    assert np.array_equal(
+        half(image), Upscaler(interpolate_models(load_generator(softer), model, 0.5), backend="keras")(image)
+    )
     assert min(differ(half(image), end(image)) for end in ends) > 2
-    assert np.array_equal(half.model.get_weights()[0], load_blend(weights, 0.5, softer).get_weights()[0])
+    assert np.array_equal(
+        half.model.get_weights()[0], WeightInterpolation.of(weights, 0.5, softer).load().get_weights()[0]
+    )
 
 
 def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
@@ -137,13 +141,13 @@ def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"realism": 0.5}, "no partner of it is known"),
+        ({"realism": 0.5}, "realism needs weights with a fidelity partner"),
         ({"realism": 1.5, "fidelity": "soft.h5"}, "realism is 1.5; expected a number from 0"),
         ({"fidelity": "soft.h5"}, "pass realism too"),
         ({"realism": 0.5, "fidelity": "none.h5"}, "none.h5: no such file"),
     ],
 )
-def test_mixtures_that_do_not_do(weights, options, message):
+def test_invalid_interpolations(weights, options, message):
     with pytest.raises(UserError, match=message):
         Upscaler(weights, **options)
 
@@ -182,7 +186,7 @@ def test_one_file_to_one_file(upscale, tmp_path, capsys, weights):
     assert np.array_equal(Image.open(tmp_path / "new" / "out.png"), upscaler(image))
     out, err = capsys.readouterr()
     assert out == "done 1, failed 0\n" and err.startswith(f"{NOTE}\nbackend: {upscaler.backend}\n")
-    assert err.count("\n") == 3 and "in.png: 7x5 to 28x20 by x4 network; LR consistency" in err
+    assert err.count("\n") == 3 and "in.png: 7x5 to 28x20: x4 network; LR consistency" in err
 
 
 def test_one_file_to_a_folder(upscale, folder, tmp_path):
@@ -237,7 +241,7 @@ def test_an_input_is_never_overwritten(upscale, tmp_path, capsys):
 
 def test_two_inputs_with_one_output(upscale, folder, tmp_path, capsys):
     save_image(photo(3, 3), folder / "a.bmp")
-    assert "would both become" in user_error(capsys, upscale(folder, "-o", tmp_path / "out"))
+    assert "would both be written to" in user_error(capsys, upscale(folder, "-o", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -253,8 +257,8 @@ def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
     for words, message in [
         ((tmp_path / "none", "-o", "out"), "no such file"),
         ((tmp_path / "empty", "-o", "out"), "no files in"),
-        ((folder, "-o", "out.png"), "names one file"),
-        ((folder, "-o", tmp_path / "file.txt"), "is a file"),
+        ((folder, "-o", "out.png"), "is one file"),
+        ((folder, "-o", tmp_path / "file.txt"), "exists and is not an image"),
     ]:
         assert message in user_error(capsys, upscale(*words))
 
@@ -262,7 +266,7 @@ def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
 def test_the_limit_on_output_pixels(upscale, folder, tmp_path, capsys):
     assert upscale(folder, "-o", tmp_path / "out", "--max-pixels", 16 * 5 * 7 - 1) == 1
     assert pngs(tmp_path / "out") == ["deep/b.png"]
-    assert "28x20, 560 pixels, over the limit of 559" in capsys.readouterr().err
+    assert "28x20 = 560 pixels, over the limit of 559" in capsys.readouterr().err
 
 
 def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
@@ -271,16 +275,16 @@ def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
     monkeypatch.chdir(tmp_path)
     ship(monkeypatch, {"soft": (softer, None), "mpsrgan-plus": (weights, "soft")})
     words = ["upscale", str(folder / "a.jpg"), "-o", "out.png"]
-    assert "there is no runs/*/generator.h5" in user_error(capsys, main([*words, "--weights", "latest"]))
+    assert "no runs/*/generator.h5 found" in user_error(capsys, main([*words, "--weights", "latest"]))
     for name, time in [("b_old", 1000), ("a_new", 2000)]:
         run = tmp_path / "runs" / name
         run.mkdir(parents=True)
         (run / "generator.h5").write_bytes(weights.read_bytes())
         os.utime(run / "generator.h5", (time, time))
     assert main([*words, "--weights", "latest"]) == 0
-    assert "runs/a_new/generator.h5, the newest run" in capsys.readouterr().err
+    assert "runs/a_new/generator.h5 (the newest run)" in capsys.readouterr().err
     assert main(words) == 0
-    assert "weights: mpsrgan-plus at realism 0.5: made for clean pictures (" in capsys.readouterr().err
+    assert "weights: mpsrgan-plus at realism 0.5: the weights for clean pictures (" in capsys.readouterr().err
     expected = Upscaler(weights, realism=0.5, fidelity=softer)(Image.open(folder / "a.jpg"))
     assert np.array_equal(Image.open("out.png"), expected)
 
@@ -299,7 +303,7 @@ def test_realism_of_the_command(upscale, weights, softer, tmp_path, backend):
 def test_realism_that_cannot_be(upscale, folder, softer, tmp_path, capsys):
     for words, message in [
         (["--realism", 2, "--fidelity", softer], "realism is 2.0; expected"),
-        (["--realism", 0.5], "no partner of it is known"),
+        (["--realism", 0.5], "realism needs weights with a fidelity partner"),
         (["--fidelity", softer], "pass realism too"),
     ]:
         assert message in user_error(capsys, upscale(folder, "-o", tmp_path / "out", *words))
@@ -345,7 +349,7 @@ def test_explanations_in_the_way(upscale, tmp_path, capsys):
     for name in ("a.png", "a-invention.png"):
         save_image(photo(5, 7), photos / name)
     message = user_error(capsys, upscale(photos, "-o", out, "--explain"))
-    assert "would both become" in message and "a-invention.png" in message and not out.exists()
+    assert "would both be written to" in message and "a-invention.png" in message and not out.exists()
     message = user_error(capsys, upscale(photos / "a-invention.png", "-o", photos / "a.webp", "--explain"))
     assert "a-invention.png: is an input" in message and pngs(photos) == ["a-invention.png", "a.png"]
     assert upscale(photos, "-o", out) == 0, "nothing in the way without --explain"

@@ -1,6 +1,5 @@
 """The web page: what it does with files, its limits, and itself in a real server and, where there is one, a browser."""
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -22,12 +21,14 @@ from PIL import Image
 
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
+from mpsrgan.hub.registry import entries
 from mpsrgan.io.provenance import read_provenance
 from mpsrgan.upscale import Restored
+from mpsrgan.upscale.color_modes import pixels_of
+from mpsrgan.upscale.single import UpscaleOptions
 from mpsrgan.web import desk as desks
 from mpsrgan.web import server
-from mpsrgan.web.desk import Desk, Limits, Result, Wish, about, weights_to_choose
-from mpsrgan.web.guard import Guard
+from mpsrgan.web.desk import Desk, Limits, Result, about, weights_to_choose
 
 GRADIO = importlib.util.find_spec("gradio")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -36,32 +37,31 @@ RNG = np.random.default_rng(3)
 
 
 class Fake:
-    """An upscaler that repeats pixels, in two parts, and fails on pictures of 13 pixels' width."""
+    """An upscaler that repeats pixels, in two tiles, and fails on pictures of 13 pixels' width."""
 
     scale, made = 4, []
 
-    def __init__(self, weights, *, realism=None, faithful=True, backend="auto"):
-        self.weights, self.realism, self.backend = weights, realism, backend
+    def __init__(self, weights, *, realism=None, faithful=True, **options):
+        self.weights, self.realism, self.weights_digest = weights, realism, entries()[weights].sha256
         self.keeps = "nothing" if faithful is False else "pixels"
         self.made.append((weights, realism, faithful))
 
     def chosen(self, image):
         return self, None
 
-    def restore(self, image, *, scale=None, progress=None):
-        pixels = np.asarray(image)
-        if pixels.shape[1] == 13:
+    def restore(self, image, *, scale=None, size=None, explain=False, progress=None):
+        pixels = pixels_of(image)
+        if pixels.size[0] == 13:
             raise ZeroDivisionError("never seen before")
         progress(1, 2)
         progress(2, 2)
-        larger = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
-        larger = larger if isinstance(image, np.ndarray) else Image.fromarray(larger)
+        larger = pixels.remade(pixels.colors.repeat(scale, axis=0).repeat(scale, axis=1))
         return Restored(larger, f"x{scale} fake", 61.25, 0.5)
 
 
 @pytest.fixture
 def fake(monkeypatch):
-    monkeypatch.setattr(desks, "Upscaler", Fake)
+    monkeypatch.setattr("mpsrgan.upscale.single.Upscaler", Fake)
     monkeypatch.setattr(Fake, "made", [])
     return Fake
 
@@ -80,7 +80,11 @@ def saved(folder, name, image):
     return path, name
 
 
-WISH = Wish("mpsrgan-plus", 0.5, True, 4)
+def asked(realism=0.5, scale=4, **options):
+    return UpscaleOptions(weights="mpsrgan-plus", realism=realism, faithful=True, scale=scale, **options)
+
+
+OPTIONS = asked()
 
 
 # --- the work
@@ -89,7 +93,7 @@ WISH = Wish("mpsrgan-plus", 0.5, True, 4)
 def test_a_photograph_becomes_a_file_with_its_note_and_pictures_to_show(fake, tmp_path):
     shares = []
     file = saved(tmp_path, "a face (ü).png", photo(10, 8))
-    [result] = Desk(tmp_path / "out").enlarge_all([file], WISH, lambda share, text: shares.append((share, text)))
+    [result] = Desk(tmp_path / "out").upscale_all([file], OPTIONS, lambda share, text: shares.append((share, text)))
     assert result.file.name == "a face (ü).png" and Image.open(result.file).size == (32, 40)
     note = read_provenance(result.file)
     assert (note.model, note.realism, note.faithful, note.steps) == ("mpsrgan-plus", 0.5, True, "x4 fake")
@@ -98,9 +102,9 @@ def test_a_photograph_becomes_a_file_with_its_note_and_pictures_to_show(fake, tm
     assert result.after == result.file and Image.open(result.before).size == (32, 40)
     before = np.asarray(Image.open(file[0]).resize((32, 40), Image.BICUBIC))
     assert np.array_equal(np.asarray(Image.open(result.before)), before)
-    assert result.facts["Size"] == "8x10 to 32x40 pixels" and "61.2 dB" in result.facts["Against your photograph"]
-    assert result.facts["Colors shifted by the network"] == "0.50 of 255 levels, undone"
-    assert shares == [(0, file[1]), (0.5, f"{file[1]}: 1 of 2 parts"), (1, f"{file[1]}: 2 of 2 parts")]
+    assert result.facts["Size"] == "8x10 to 32x40 pixels" and "61.2 dB" in result.facts["Downscaled again"]
+    assert result.facts["Color shift of the network"] == "0.50 of 255 levels, corrected"
+    assert shares == [(0, file[1]), (0.5, f"{file[1]}: tile 1 of 2"), (1, f"{file[1]}: tile 2 of 2")]
 
 
 def test_one_bad_file_does_not_lose_the_others(fake, tmp_path, capsys):
@@ -115,28 +119,28 @@ def test_one_bad_file_does_not_lose_the_others(fake, tmp_path, capsys):
         saved(tmp_path, "too many.png", photo(4, 5)),
     ]
     limits = Limits(pixels=100_000, megabytes=2, files=7)
-    first, *problems, last, left_out = Desk(tmp_path / "out", limits).enlarge_all(files, WISH)
+    first, *problems, last, left_out = Desk(tmp_path / "out", limits).upscale_all(files, OPTIONS)
     assert isinstance(first, Result) and last.file.name == "last.png"
     assert problems == [
         "garbage.jpg: not an image that can be read",
-        "large.png: it would become 360x360, 129,600 pixels, over the limit of 100,000; make it smaller first, enlarge "
-        "it less, or raise --max-pixels",
-        "heavy.png: has 2.1 MB, over the limit of 2 MB",
-        "odd.png: failed by a mistake of this program (ZeroDivisionError), its terminal says more",
-        "gone.png: is here no more, as files are deleted after an hour; upload it again",
+        "large.png: the result would have 360x360 = 129,600 pixels, over the limit of 100,000 (--max-pixels); choose a "
+        "smaller scale, or downscale the input first",
+        "heavy.png: 2.1 MB is over the limit of 2 MB",
+        "odd.png: internal error (ZeroDivisionError); the terminal of the server shows the details",
+        "gone.png: the upload has expired, because files are deleted after an hour; upload it again",
     ]
-    assert left_out == "too many.png: not begun, 7 at once are the limit"
+    assert left_out == "too many.png: not started; the limit is 7 files at once"
     assert "never seen before" in capsys.readouterr().err
 
 
 def test_the_limit_of_time_and_stopping_end_what_is_being_done(fake, tmp_path):
     files = [saved(tmp_path, f"{i}.png", photo(4, 5)) for i in range(3)]
-    late = "not done within 1e-09 seconds, the limit; choose fewer photographs, a smaller enlargement or mpsrgan-lite"
-    found = list(Desk(tmp_path / "out", Limits(seconds=1e-9)).enlarge_all(files, WISH))
-    assert found == [f"0.png: {late}", "1.png: not begun", "2.png: not begun"]
+    late = "not finished within the limit of 1e-09 seconds; choose fewer photographs, a smaller scale, or mpsrgan-lite"
+    found = list(Desk(tmp_path / "out", Limits(seconds=1e-9)).upscale_all(files, OPTIONS))
+    assert found == [f"0.png: {late}", "1.png: not started", "2.png: not started"]
     answers = iter([False, False, False, False, True])  # within the second photograph
-    result, *rest = Desk(tmp_path / "out").enlarge_all(files, WISH, stopped=lambda: next(answers))
-    assert isinstance(result, Result) and rest == ["1.png: stopped", "2.png: not begun"]
+    result, *rest = Desk(tmp_path / "out").upscale_all(files, OPTIONS, stopped=lambda: next(answers))
+    assert isinstance(result, Result) and rest == ["1.png: stopped", "2.png: not started"]
 
 
 def test_closing_waits_for_what_is_being_done(fake, tmp_path):
@@ -144,11 +148,11 @@ def test_closing_waits_for_what_is_being_done(fake, tmp_path):
     files, found = [saved(tmp_path, f"{i}.png", photo(4, 5)) for i in range(2)], []
 
     def progress(share, text):
-        if "parts" in text:
+        if "tile" in text:
             begun.set()
             go_on.wait(60)
 
-    work = threading.Thread(target=lambda: found.extend(desk.enlarge_all(files, WISH, progress)), daemon=True)
+    work = threading.Thread(target=lambda: found.extend(desk.upscale_all(files, OPTIONS, progress)), daemon=True)
     end = threading.Thread(target=desk.close, daemon=True)
     work.start()
     assert begun.wait(60)
@@ -157,30 +161,30 @@ def test_closing_waits_for_what_is_being_done(fake, tmp_path):
     assert end.is_alive()
     go_on.set()
     end.join(60), work.join(60)
-    assert not end.is_alive() and found == ["0.png: stopped", "1.png: not begun"]
+    assert not end.is_alive() and found == ["0.png: stopped", "1.png: not started"]
 
 
 def test_upscalers_are_kept_but_few_of_them(fake, tmp_path):
     desk, file = Desk(tmp_path / "out"), saved(tmp_path, "a.png", photo(4, 5))
     for realism in (0.5, 0.5, 1, 0.5, 0, 0.2, 0.5, 1):
-        list(desk.enlarge_all([file], Wish("mpsrgan-plus", realism, True, 2)))
+        list(desk.upscale_all([file], asked(realism, 2)))
     assert [realism for _, realism, _ in fake.made] == [0.5, 1, 0, 0.2, 1]
 
 
 def test_what_is_shown_is_small_and_says_what_it_is_too(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(desks, "VIEW", 20)
-    [result] = Desk(tmp_path / "out").enlarge_all([saved(tmp_path, "a.png", photo(10, 5))], WISH)
+    [result] = Desk(tmp_path / "out").upscale_all([saved(tmp_path, "a.png", photo(10, 5))], OPTIONS)
     assert Image.open(result.file).size == (20, 40)
     for shown in (result.before, result.after, result.thumbnail):
         assert Image.open(shown).size == (10, 20)
     for path in (result.after, result.thumbnail):
         note = read_provenance(path)
-        assert note.output_size == [10, 20] and note.scale == 2 and note.steps.endswith("reduced to look at")
+        assert note.output_size == [10, 20] and note.scale == 2 and note.steps.endswith("downscaled for the page")
 
 
 def test_transparency_and_gray(fake, tmp_path):
     files = [saved(tmp_path, "alpha.png", photo(6, 5, 4)), saved(tmp_path, "gray.png", photo(6, 5)[..., 0])]
-    alpha, gray = Desk(tmp_path / "out").enlarge_all(files, WISH)
+    alpha, gray = Desk(tmp_path / "out").upscale_all(files, OPTIONS)
     assert Image.open(alpha.file).mode == "RGBA" and Image.open(alpha.after).mode == "RGB"
     assert Image.open(gray.file).mode == "L" and gray.after == gray.file
 
@@ -188,14 +192,14 @@ def test_transparency_and_gray(fake, tmp_path):
 @pytest.mark.parametrize("name", ["../../x.png", "/etc/passwd", "a\0b.png", "..", "", 'q"<b>|.png', "long" * 99])
 def test_names_lead_nowhere_else(fake, tmp_path, name):
     path, _ = saved(tmp_path, "a.png", photo(4, 5))
-    [result] = Desk(tmp_path / "out").enlarge_all([(path, name)], WISH)
+    [result] = Desk(tmp_path / "out").upscale_all([(path, name)], OPTIONS)
     assert result.file.parent.parent.parent == tmp_path / "out" and len(result.file.name) < 70
 
 
 def test_results_go_after_a_while(fake, tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr(desks.threading, "Timer", lambda *args: begun.append(args) or SimpleNamespace(start=int))
-    [result] = Desk(tmp_path / "out").enlarge_all([saved(tmp_path, "a.png", photo(4, 5))], WISH)
+    [result] = Desk(tmp_path / "out").upscale_all([saved(tmp_path, "a.png", photo(4, 5))], OPTIONS)
     [(seconds, action, arguments, options)] = begun
     action(*arguments, **options)
     assert seconds == desks.KEPT_SECONDS and list((tmp_path / "out").iterdir()) == [] and not result.file.exists()
@@ -212,7 +216,9 @@ def test_weights_to_choose(tmp_path):
         weights_to_choose(str(tmp_path / "none.h5"))
     assert about("auto")[1:] == about("mpsrgan-plus")[1:] == (True, True)
     assert about("inception-1")[1:] == (False, False)
-    assert about(str(own)) == ("your own", False, True) and about("mpsrgan-lite")[0].startswith("x4, 0.4 million")
+    assert about(str(own)) == ("your own weights", False, True) and about("mpsrgan-lite")[0].startswith(
+        "x4, 0.4 million"
+    )
 
 
 # --- faces
@@ -229,10 +235,10 @@ def one_face(image):
 def test_faces_in_a_file(fake, tmp_path, monkeypatch):
     monkeypatch.setattr("mpsrgan.upscale.face_mode.yunet", lambda: one_face)
     files = [saved(tmp_path, "a.png", photo(60, 40)), saved(tmp_path, "b.png", photo(60, 40, kind=np.uint16)[..., 0])]
-    done, problem = Desk(tmp_path / "out").enlarge_all(files, Wish("mpsrgan-plus", 0.5, True, 2, "lanczos"))
+    done, problem = Desk(tmp_path / "out").upscale_all(files, asked(scale=2, faces="lanczos"))
     assert read_provenance(done.file).faces["restored"] == 1 and done.facts["Faces"] == "1 face found, 1 restored"
-    assert "Colors shifted by the network" not in done.facts
-    assert problem.startswith("b.png: faces are found in pictures of 8 bits")
+    assert "Color shift of the network" not in done.facts
+    assert problem.startswith("b.png: the face detector needs 8 bits")
 
 
 # --- the command
@@ -268,7 +274,7 @@ def test_ports():
     assert server.free_port("127.0.0.1", free) == free and server.free_port("127.0.0.1") >= server.PORT
     with server.socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"port {port} is in use on 127.0.0.1; name another with --port"):
+        with pytest.raises(UserError, match=f"port {port} is in use on 127.0.0.1; choose another with --port"):
             server.free_port("127.0.0.1", port)
     with pytest.raises(UserError, match="unknown"):
         server.free_port("no such host", 0)
@@ -301,7 +307,7 @@ SOMEBODY = SimpleNamespace(session_hash="somebody")
 def press(page, files, weights="mpsrgan-plus", faces="whole"):
     """What the page shows after each step -> list of tuples."""
     tick = lambda share, text: None
-    return list(page.enlarge(files, weights, 0.7, True, 2, faces, SOMEBODY, progress=tick))
+    return list(page.upscale(files, weights, 0.7, True, 2, faces, SOMEBODY, progress=tick))
 
 
 def test_the_button(page, tmp_path, fake):
@@ -325,7 +331,7 @@ def test_nothing_chosen_and_stopping(page, tmp_path):
     assert "Choose a photograph first" in only[1]["value"] and not only[5]["visible"]
     page.stop(SOMEBODY)  # nothing to stop
     files = [saved(tmp_path, f"{i}.png", photo(4, 5)) for i in range(2)]
-    going = page.enlarge(files, "mpsrgan-plus", 0.5, True, 2, "whole", SOMEBODY, progress=lambda share, text: None)
+    going = page.upscale(files, "mpsrgan-plus", 0.5, True, 2, "whole", SOMEBODY, progress=lambda share, text: None)
     next(going), next(going)
     page.stop(SimpleNamespace(session_hash="another"))
     page.stop(SOMEBODY)
@@ -337,7 +343,7 @@ def test_nothing_chosen_and_stopping(page, tmp_path):
 def site(gradio):
     """The address of a page that is really served, with the upscaler `Fake`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desks, "Upscaler", Fake)
+        patch.setattr("mpsrgan.upscale.single.Upscaler", Fake)
         closed = []
         patch.setattr(desks.Desk, "close", lambda desk: closed.append(desk))
         limits = Limits(megabytes=1, files=5)
@@ -366,29 +372,6 @@ def test_the_page_comes_from_this_machine_alone(site):
     assert not re.findall(r"fonts\.g\w+\.com", text)
 
 
-def test_the_guard_leaves_out_what_makes_browsers_connect_elsewhere():
-    html, sent = (
-        b'<a><link rel="preconnect" href="https://x"><script\n src="https://x"></script><link rel="icon" href="y"></a>',
-        [],
-    )
-
-    async def page(scope, receive, send):
-        kind = b"text/html; charset=utf-8" if scope["path"] == "/" else b"image/png"
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(html))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": html[:9], "more_body": True})
-        await send({"type": "http.response.body", "body": html[9:]})
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(Guard(page)({"type": "http", "path": "/"}, None, send))
-    start, body = sent
-    assert body["body"] == b'<a><link rel="icon" href="y"></a>' and dict(start["headers"])[b"content-length"] == b"33"
-    asyncio.run(Guard(page)({"type": "http", "path": "/picture"}, None, send))
-    assert b"".join(message["body"] for message in sent[3:]) == html and len(sent) == 5
-
-
 def test_the_server_gives_nothing_else_away(site):
     here = Path(__file__).resolve()
     for path in (here, ROOT / "setup.cfg", "/etc/passwd"):
@@ -403,7 +386,7 @@ def test_from_upload_to_download(site, tmp_path):
     client = Client(site, verbose=False, download_files=str(tmp_path / "got"), analytics_enabled=False)
     files = [saved(tmp_path, "a.png", photo(6, 5)), saved(tmp_path, "b.txt", b"text")]
     answer = client.predict(
-        [handle_file(str(path)) for path, _ in files], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/enlarge"
+        [handle_file(str(path)) for path, _ in files], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/upscale"
     )
     problems, slider, *_ = answer
     assert "b.txt: not an image that can be read" in str(problems) and len(slider) == 2
@@ -411,9 +394,9 @@ def test_from_upload_to_download(site, tmp_path):
     assert read_provenance(path).input_size == [5, 6]
     heavy, _ = saved(tmp_path, "heavy.png", bytes(1_200_000))
     with pytest.raises(Exception, match="413|size"):
-        client.predict([handle_file(str(heavy))], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/enlarge")
+        client.predict([handle_file(str(heavy))], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/upscale")
     with pytest.raises(Exception, match="not in the list of choices"):
-        client.predict([], "/etc/passwd", 0.5, True, 4, "whole", api_name="/enlarge")
+        client.predict([], "/etc/passwd", 0.5, True, 4, "whole", api_name="/upscale")
 
 
 @pytest.mark.skipif(not GRADIO, reason="gradio is not installed: pip install 'mpsrgan[web]'")
@@ -436,7 +419,7 @@ def test_from_start_to_interrupt(tmp_path):
         watchdog = threading.Timer(240, process.kill)
         watchdog.start()
         line = process.stdout.readline()
-        assert re.fullmatch(r"open http://127\.0\.0\.1:\d+/ in a browser; Ctrl-C ends it\n", line), (
+        assert re.fullmatch(r"open http://127\.0\.0\.1:\d+/ in a browser; press Ctrl-C to stop\n", line), (
             process.stderr.read()
         )
         assert status(line.split()[1]) == 200 and list(tmp_path.iterdir())

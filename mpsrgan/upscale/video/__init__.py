@@ -5,13 +5,13 @@ It needs PyAV.
 
 import os
 import re
-import uuid
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.console import say
 from mpsrgan.io.provenance import OURS, Provenance
 from mpsrgan.io.reading import MAX_PIXELS
@@ -64,7 +64,7 @@ def is_video(path):
 
 
 def first_frame(source):
-    """Read the first frame of a video.
+    """Read the first frame of a video, rotated upright.
 
     Args:
         source: Path of the video.
@@ -75,11 +75,13 @@ def first_frame(source):
     Raises:
         UserError: When it cannot be read, or PyAV is not installed.
     """
-    video_input, _ = _pyav()
-    with closing(video_input.Reader(Path(source), Fraction(0), None)) as reader:
+    readers, _ = _pyav()
+    from mpsrgan.upscale.video.frames import Look
+
+    with closing(readers.Reader(Path(source))) as reader:
         for frame, *_ in reader.frames():
-            return frame.to_ndarray(format="rgb24")
-    raise UserError(f"{source}: holds no frame that can be read")
+            return Look.of(frame).to_array(frame)
+    raise UserError(f"{source}: contains no readable frame")
 
 
 def seconds_of(time):
@@ -98,7 +100,7 @@ def seconds_of(time):
         hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
         if (match[2] is None or seconds < 60) and (match[1] is None or minutes < 60):
             return 3600 * hours + 60 * minutes + seconds
-    raise UserError(f"time {time!r}: seconds such as 12.5, or mm:ss or hh:mm:ss such as 1:30 were expected")
+    raise UserError(f"time {time!r}: expected seconds such as 12.5, or mm:ss or hh:mm:ss such as 1:30")
 
 
 def upscale_video(
@@ -123,7 +125,7 @@ def upscale_video(
     pixels stay the same. Audio packets are copied, or left out where the format cannot hold them. Subtitles and
     chapters are left out. Interlaced fields are taken as frames.
 
-    The target appears when it is finished. After Ctrl-C or SIGTERM (KeyboardInterrupt, SystemExit) the finished part is
+    The target appears when it is complete. After Ctrl-C or SIGTERM (KeyboardInterrupt, SystemExit) the first frames are
     kept as a playable STEM.partial.SUFFIX beside it, a line on stderr says so, and the exception is raised again. Any
     other error leaves no file.
 
@@ -138,7 +140,7 @@ def upscale_video(
         start: Time that `seconds_of` takes, or None. Frames with start <= t < end are used, and the first of them gets
             time 0.
         end: Time that `seconds_of` takes, or None.
-        smooth: 0 (off) to 1, against flicker, see `mpsrgan.upscale.video.flicker.Smoother`.
+        smooth: 0 (off) to 1, reduces flicker, see `mpsrgan.upscale.video.flicker.Smoother`.
         max_pixels: Largest frame to write, in pixels.
         progress: Function that is called after each frame with the frames done and the frames expected (None if
             unknown), or None.
@@ -152,103 +154,60 @@ def upscale_video(
             there are no frames, or PyAV is not installed.
     """
     source, target = Path(source), Path(target)
-    kept = target.with_name(f"{target.stem}.partial{target.suffix}")
-    _check_paths(source, target, kept)
+    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
+    _check_target(target, source, partial)
     if not isinstance(every, int) or every < 1:
-        raise UserError(f"every {every!r}: a whole number of 1 or more was expected")
+        raise UserError(f"every {every!r}: expected a whole number from 1 up")
     start, end = Fraction(0) if start is None else seconds_of(start), None if end is None else seconds_of(end)
     if end is not None and end <= start:
         raise UserError(f"the end, {float(end):g} s, must be later than the start, {float(start):g} s")
     smoother = Smoother(smooth)
     readers, writers = _pyav()
-    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    with closing(readers.Reader(source, start, end)) as reader:
-
-        def create(look, size, first):
-            first = first if start else 0
-            audio = lambda output: writers.Audio(source, output, first * reader.tick, end)
-            return writers.Writer(
-                temporary, target, reader, size, look, every=every, first=first, note=note, audio=audio
-            )
-
-        work = _Work(source, reader, upscale, scale, smoother, max_pixels, create)
+    with closing(readers.Reader(source, start, end)) as reader, whole_file(target) as temporary:
+        writer = writers.Writer(temporary, target, reader, every, note)
         try:
-            report = work.run(every, progress)
-            os.replace(temporary, target)
-            return report
+            return _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progress)
         except (KeyboardInterrupt, SystemExit):
-            if work.rescue():
-                os.replace(temporary, kept)
-                say(f"kept {kept}: {work.writer.frames} frames")
+            writer.finish(whole=False)
+            if writer.frames:
+                os.replace(temporary, partial)
+                say(f"kept {partial}: {writer.frames} frames")
             raise
         finally:
-            work.discard()
-            temporary.unlink(missing_ok=True)
+            writer.discard()
 
 
-class _Work:
-    """The upscaling of one video. `create` is a function of (Look, (height, width), tick) that returns a `Writer`."""
+def _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progress):
+    """Upscale all frames of the reader into the writer, and return the `VideoReport`."""
+    from mpsrgan.upscale.video.frames import Look
 
-    def __init__(self, source, reader, upscale, scale, smoother, max_pixels, create):
-        self.source, self.reader, self.create = source, reader, create
-        self.upscale, self.scale, self.smoother, self.max_pixels = upscale, scale, smoother, max_pixels
-        self.look = self.writer = None
+    expected, look = reader.expected(), None
+    total = None if expected is None else -(-expected // every)
+    for index, (frame, first, last) in enumerate(reader.frames()):
+        if index % every == 0:
+            if look is None:
+                look, begin = Look.of(frame), first
+                size = [round(scale * side) for side in (look.width, look.height)]
+                check_pixels(f"{reader.path}: each frame", size, max_pixels)
+            image = look.to_array(frame)
+            writer.put(smoother(image, upscale(image)), first, look)
+            if progress:
+                progress(index // every + 1, total)
+        writer.until = last
+    if look is None:
+        raise UserError(f"{reader.path}: {_no_frames(reader)}")
+    writer.until = reader.ending(writer.until)
+    writer.finish(whole=True)
+    seconds, (width, height) = (writer.until - begin) * reader.tick, writer.size
+    rate, audio = writer.frames / seconds, writer.audio.words
+    return VideoReport(writer.frames, float(seconds), rate, width, height, audio, reader.skipped, reader.stopped)
 
-    def run(self, every, progress):
-        expected = self.reader.expected()
-        total = None if expected is None else -(-expected // every)
-        begin = None
-        for index, (frame, first, last) in enumerate(self.reader.frames()):
-            if index % every == 0:
-                image = self._restored(frame)
-                if self.writer is None:
-                    begin, size = first, image.shape[:2]
-                    self.writer = self.create(self.look, size, first)
-                self.writer.put(image, first)
-                if progress:
-                    progress(index // every + 1, total)
-            self.writer.until = last
-        if self.writer is None:
-            raise UserError(f"{self.source}: {self._nothing()}")
-        self.writer.until = self.reader.ending(self.writer.until)
-        self.writer.finish(whole=True)
-        return self._report((self.writer.until - begin) * self.reader.tick, size)
 
-    def rescue(self):
-        """Close the file after an interruption, and return whether it has any frames."""
-        if self.writer is None:
-            return False
-        self.writer.finish(whole=False)
-        return self.writer.frames > 0
-
-    def discard(self):
-        if self.writer:
-            self.writer.discard()
-
-    def _restored(self, frame):
-        if self.look is None:
-            from mpsrgan.upscale.video.frames import Look
-
-            self.look = Look.of(frame)
-            size = [round(self.scale * side) for side in (self.look.width, self.look.height)]
-            check_pixels(f"{self.source}: frames", size, self.max_pixels)
-        image = self.look.to_array(frame)
-        return self.smoother(image, self.upscale(image))
-
-    def _nothing(self):
-        reader = self.reader
-        if reader.skipped or reader.stopped:
-            return f"damaged, no frame could be decoded{f' ({reader.stopped})' if reader.stopped else ''}"
-        lasts = f"; it lasts {float(reader.seconds):.1f} s" if reader.seconds else ""
-        return f"no frames there{lasts}"
-
-    def _report(self, seconds, size):
-        writer, reader = self.writer, self.reader
-        height, width = (length + length % 2 for length in size)
-        rate = writer.frames / seconds
-        return VideoReport(
-            writer.frames, float(seconds), rate, width, height, writer.audio.words, reader.skipped, reader.stopped
-        )
+def _no_frames(reader):
+    if reader.skipped or reader.stopped:
+        return f"corrupt: no frame could be decoded{f' ({reader.stopped})' if reader.stopped else ''}"
+    lasts = f"; the video lasts {float(reader.seconds):.1f} s" if reader.seconds else ""
+    return f"no frames in the chosen time{lasts}"
 
 
 def video_provenance(path):
@@ -298,12 +257,10 @@ def video_size(path):
 
 @contextmanager
 def _opened(path):
-    """Yield the `InputContainer` of PyAV and its stream of moving pictures."""
-    path = Path(path)
-    _check_source(path)
+    """Yield the `InputContainer` of PyAV and its first video stream."""
     readers, _ = _pyav()
-    with closing(readers.open_input(path)) as container:
-        yield container, readers.moving(container, path)
+    with closing(readers.open_input(Path(path))) as container:
+        yield container, readers.video_stream(container, path)
 
 
 def _pyav():
@@ -317,22 +274,11 @@ def _pyav():
     return reader, writer
 
 
-def _check_source(path):
-    if not path.is_file():
-        problem = "is no file, a video was expected" if path.exists() else "no such file; check the path"
-        raise UserError(f"{path}: {problem}")
-
-
-def _check_paths(source, target, kept):
+def _check_target(target, source, partial):
     if target.suffix.lower() not in WRITTEN:
-        raise UserError(f"{target}: cannot write {target.suffix or 'no suffix'}, use one of {', '.join(WRITTEN)}")
-    _check_source(source)
-    for path in (target, kept):
-        if path.exists() and path.samefile(source):
+        raise UserError(f"{target}: cannot write {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
+    for path in (target, partial):
+        if path.exists() and source.exists() and path.samefile(source):
             raise UserError(f"{path}: is the input and would be overwritten; name another output with -o")
     if target.is_dir():
-        raise UserError(f"{target}: is a folder, the name of a video was expected")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise UserError(f"{target}: is a folder; the name of a video was expected")

@@ -1,4 +1,4 @@
-"""Reduction of flicker in videos, by averaging the detail that the network adds where the input is still."""
+"""Less flicker in videos: the detail that the network adds is averaged over time where the input is still."""
 
 import numpy as np
 
@@ -13,20 +13,13 @@ as changed."""
 class Smoother:
     """Average the detail of each frame, sr - bicubic(lr), with the detail of the frames before it.
 
-    Nothing is moved along with the picture. Where lr differs from the lr that the kept detail belongs to, the detail of
-    the new frame alone is used, so that nothing trails behind moving objects. The difference is the mean over the
-    channels and 3x3 pixels, and then the maximum within 2 pixels, because the network looks around each pixel. The kept
-    lr is averaged with the same weights, so that a slow drift is noticed when it has added up and is not hidden in
-    small steps.
-
-    Only the detail is averaged. Flicker of the input itself stays, as bicubic upscaling would show it.
+    Detail is not moved along with the picture. Where lr has changed, the detail of the new frame alone is used, so that
+    nothing trails behind moving objects. The kept lr is averaged with the same weights, so that a slow drift adds up
+    until it is noticed. Flicker of the input itself stays, as bicubic upscaling would show it.
 
     Args:
-        strength: Weight of the detail before, from 0 (no change) to 1 (the first detail stays as long as the place is
-            still). The weight of a frame fades as strength ** n.
-
-    Attributes:
-        strength: The same weight.
+        strength: Weight of the earlier detail, from 0 (no change) to 1 (the first detail stays while the place is
+            still).
 
     Raises:
         UserError: When the strength is not in this range.
@@ -34,7 +27,7 @@ class Smoother:
 
     def __init__(self, strength):
         if not isinstance(strength, (int, float)) or not 0 <= strength <= 1:
-            raise UserError(f"smooth {strength!r}: a number from 0 (off) to 1 was expected")
+            raise UserError(f"smooth {strength!r}: expected a number from 0 (off) to 1")
         self.strength = strength
         self._lr = self._detail = None
 
@@ -60,7 +53,11 @@ class Smoother:
         return np.rint(np.clip(base + detail, 0, 255)).astype(np.uint8)
 
     def _still(self, lr):
-        """Return float (h, w) for lr (h, w, 3), 1 where it equals the kept lr and 0 where it has changed."""
+        """Return float (h, w) for lr (h, w, 3), 1 where it equals the kept lr and 0 where it has changed.
+
+        The difference is the mean over the channels and 3x3 pixels, then the maximum within 2 pixels, because the
+        network looks around each pixel.
+        """
         from scipy.ndimage import maximum_filter, uniform_filter
 
         change = np.abs(lr - self._lr).mean(axis=2)

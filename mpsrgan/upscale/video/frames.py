@@ -68,8 +68,8 @@ class Look:
             matrix = 1 if frame.width >= 1280 or frame.height > 576 else 5
         if frame.format.is_rgb or range not in (_LIMITED, _FULL):
             range = _FULL if frame.format.name.startswith("yuvj") else _LIMITED
-        colours = (matrix, range, int(frame.color_primaries), int(frame.color_trc))
-        return cls(frame.width, frame.height, *colours, *_orientation(frame))
+        colors = (matrix, range, int(frame.color_primaries), int(frame.color_trc))
+        return cls(frame.width, frame.height, *colors, *_orientation(frame))
 
     def to_array(self, frame):
         """Convert a decoded frame to an upright array.
@@ -98,8 +98,8 @@ class Look:
             An `av.VideoFrame` in yuv420p.
         """
         frame = VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        colours = {"dst_colorspace": _MATRICES[self.matrix], "dst_color_range": self.range}
-        return frame.reformat(format="yuv420p", interpolation=_EXACT, **colours)
+        colors = {"dst_colorspace": _MATRICES[self.matrix], "dst_color_range": self.range}
+        return frame.reformat(format="yuv420p", interpolation=_EXACT, **colors)
 
     def tag(self, codec):
         """Write the colors into an encoder.

@@ -26,6 +26,9 @@ class Reader:
         end: Fraction, or None. Frames that appear at this time or later are left out.
 
     Attributes:
+        path: The same.
+        start: The same.
+        end: The same.
         tick: Duration of a tick in seconds, a Fraction.
         rate: Frames per second, a Fraction or None.
         skipped: Number of packets that could not be decoded.
@@ -38,7 +41,7 @@ class Reader:
     def __init__(self, path, start=Fraction(0), end=None):
         self._container = open_input(path)
         try:
-            self._stream = moving(self._container, path)
+            self._stream = video_stream(self._container, path)
         except UserError:
             self.close()
             raise
@@ -46,7 +49,7 @@ class Reader:
         self.rate = self._stream.average_rate or self._stream.guessed_rate
         self._usual = round(1 / (self.rate * self.tick)) if self.rate else 1
         self._zero = round(beginning(self._container) / self.tick)
-        self._start, self._end = start, end
+        self.path, self.start, self.end = path, start, end
         self.skipped, self.stopped = 0, None
 
     @property
@@ -72,12 +75,12 @@ class Reader:
         Returns:
             An int, or None if the file does not tell.
         """
-        if not self._start and self._end is None and self._stream.frames:
+        if not self.start and self.end is None and self._stream.frames:
             return self._stream.frames
         if not self.seconds or not self.rate:
             return None
-        end = self.seconds if self._end is None else min(self._end, self.seconds)
-        return max(0, round((end - self._start) * self.rate))
+        end = self.seconds if self.end is None else min(self.end, self.seconds)
+        return max(0, round((end - self.start) * self.rate))
 
     def frames(self):
         """Read the frames one after the other.
@@ -85,15 +88,15 @@ class Reader:
         Yields:
             (frame, first, last), the `av.VideoFrame`, the tick at which it appears, and the tick at which it ends.
         """
-        seek(self._container, self._start, self._stream)
+        seek(self._container, self.start, self._stream)
         last = 0
         for frame in self._decoded():
             stamp = frame.dts if frame.pts is None else frame.pts
             first = last if stamp is None else stamp - self._zero
             last = first + (frame.duration or self._usual)
-            if self._end is not None and first * self.tick >= self._end:
+            if self.end is not None and first * self.tick >= self.end:
                 return
-            if not self._start or first * self.tick >= self._start:
+            if not self.start or first * self.tick >= self.start:
                 yield frame, first, last
 
     def ending(self, last):
@@ -142,15 +145,18 @@ def open_input(path):
         The `InputContainer` of PyAV.
 
     Raises:
-        UserError: When the file is neither video nor audio.
+        UserError: When the file is missing, or neither video nor audio.
     """
+    if not path.is_file():
+        problem = "is not a file; a video was expected" if path.exists() else "no such file; check the path"
+        raise UserError(f"{path}: {problem}")
     try:
         return av.open(str(path.absolute()), options=_LOCAL, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or no video that can be read: {reason(error)}") from None
+        raise UserError(f"{path}: corrupt or not a video: {reason(error)}") from None
 
 
-def moving(container, path):
+def video_stream(container, path):
     """Return the first video stream that is not a cover picture.
 
     Args:
@@ -165,7 +171,7 @@ def moving(container, path):
     """
     stream = next((stream for stream in container.streams.video if not stream.disposition & _COVER), None)
     if stream is None:
-        raise UserError(f"{path}: holds no video stream; a file with moving pictures was expected")
+        raise UserError(f"{path}: contains no video stream; a video was expected")
     return stream
 
 

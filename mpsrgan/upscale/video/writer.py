@@ -121,55 +121,60 @@ class Writer:
     encoded. A frame is written when the next one arrives, because that tells how long it is shown.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, which is created with the first frame.
         target: Final name of the file, whose suffix decides the format.
-        reader: The `mpsrgan.upscale.video.reader.Reader`.
-        size: (height, width) of the frames to come, in pixels.
-        look: Their `mpsrgan.upscale.video.frames.Look`.
+        reader: The `mpsrgan.upscale.video.reader.Reader` of the input. Its file also gives the audio.
         every: N, where each N-th frame of the reader is written.
-        first: Tick that becomes 0.
         note: Text for the metadata, or None.
-        audio: Function that maps an `OutputContainer` to an `Audio`.
 
     Attributes:
         frames: Number of frames written.
+        size: (width, height) of the video, in pixels. It exists after the first frame.
         until: Tick at which the last frame ends. The caller keeps it up to date.
-        audio: The `Audio`.
-
-    Raises:
-        UserError: When something cannot be written, also later.
+        audio: The `Audio`, or None before the first frame.
     """
 
-    def __init__(self, path, target, reader, size, look, *, every, first, note, audio):
-        self.frames, self.until, self._target, self._look = 0, first, target, look
-        self._first, self._tick, self._held, self._job = first, reader.tick, None, None
-        self.audio, self._closed = None, False
+    def __init__(self, path, target, reader, every, note):
+        self.frames, self.until, self.audio = 0, 0, None
+        self._path, self._target, self._reader, self._every, self._note = path, target, reader, every, note
+        self._container = self._held = self._job = None
+        self._closed = False
         self._thread = ThreadPoolExecutor(1)
+
+    def _open(self, height, width, look, first):
+        reader = self._reader
+        self._look, self._first = look, first if reader.start else 0  # the tick that becomes 0
+        self.size = width + width % 2, height + height % 2
         try:
             self._container = av.open(
-                str(path.absolute()),
+                str(self._path.absolute()),
                 "w",
-                format=FORMATS[target.suffix.lower()],
+                format=FORMATS[self._target.suffix.lower()],
                 container_options={"movie_timescale": str(_timescale(reader.tick))},
                 metadata_errors="replace",
             )
             self._container.metadata.update(reader.metadata)
-            self._container.metadata.update({"comment": note, "description": note} if note else {})
-            self._stream = self._video(reader, size, every)
-            self.audio = audio(self._container)
+            self._container.metadata.update({"comment": self._note, "description": self._note} if self._note else {})
+            self._stream = self._video()
+            self.audio = Audio(reader.path, self._container, self._first * reader.tick, reader.end)
             self._container.start_encoding()
         except (FFmpegError, ValueError) as error:
-            self.discard()
-            words = f"{size[1]}x{size[0]} pixels in H.264 (16384 a side at most): {reason(error)}"
-            raise UserError(f"{target}: cannot be written as {words}") from None
+            words = f"{width}x{height} pixels in H.264 (16384 a side at most): {reason(error)}"
+            raise UserError(f"{self._target}: cannot be written as {words}") from None
 
-    def put(self, image, stamp):
+    def put(self, image, stamp, look):
         """Take the next frame. It is encoded in the background.
 
         Args:
-            image: uint8 RGB array of the size.
+            image: uint8 RGB array (H, W, 3), of the same size each time.
             stamp: Tick at which the frame appears.
+            look: The `mpsrgan.upscale.video.frames.Look` of the frames.
+
+        Raises:
+            UserError: When the file cannot be written.
         """
+        if self._container is None:
+            self._open(*image.shape[:2], look, stamp)
         self._wait()
         self._job = self._thread.submit(self._encode, image, stamp)
 
@@ -178,7 +183,12 @@ class Writer:
 
         Args:
             whole: Whether the video is complete. If so, the rest of the audio is written too.
+
+        Raises:
+            UserError: When the file cannot be written.
         """
+        if self._container is None:
+            return
         self._wait()
         self._job = self._thread.submit(self._finish, whole)
         self._wait()
@@ -186,7 +196,7 @@ class Writer:
     def discard(self):
         """End the thread, and close the file if an error left it open. Further errors are ignored."""
         self._thread.shutdown()
-        for file in (self.audio, getattr(self, "_container", None)):
+        for file in (self.audio, self._container):
             try:
                 if file:
                     file.close()
@@ -201,10 +211,11 @@ class Writer:
         except FFmpegError as error:
             raise UserError(f"{self._target}: cannot be written: {reason(error)}") from None
 
-    def _video(self, reader, size, every):
-        rate = (reader.rate or Fraction(25)) / every
+    def _video(self):
+        reader = self._reader
+        rate = (reader.rate or Fraction(25)) / self._every
         stream = self._container.add_stream(ENCODER, rate=rate.limit_denominator(100_000), options=dict(OPTIONS))
-        stream.height, stream.width = (length + length % 2 for length in size)
+        stream.width, stream.height = self.size
         stream.pix_fmt, stream.time_base = "yuv420p", reader.tick
         codec = stream.codec_context
         codec.time_base = reader.tick
@@ -222,10 +233,10 @@ class Writer:
 
     def _release(self, until):
         (frame, stamp), self._held = self._held, None
-        frame.pts, frame.duration, frame.time_base = stamp - self._first, max(1, until - stamp), self._tick
+        frame.pts, frame.duration, frame.time_base = stamp - self._first, max(1, until - stamp), self._reader.tick
         self._container.mux(self._stream.encode(frame))
         self.frames += 1
-        self.audio.copy(until * self._tick)
+        self.audio.copy(until * self._reader.tick)
 
     def _finish(self, whole):
         if self._closed:  # already closed by the call that Ctrl-C interrupted

@@ -1,4 +1,4 @@
-"""Videos: times, colours, orientation, audio, interruption and damage, with an upscaler that repeats pixels."""
+"""Videos: times, colors, orientation, audio, interruption and corrupt files, with an upscaler that repeats pixels."""
 
 import hashlib
 import signal
@@ -20,7 +20,15 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.provenance import Provenance
 from mpsrgan.models import srgan
-from mpsrgan.upscale.video import VideoReport, is_video, seconds_of, upscale_video, video_provenance, video_size
+from mpsrgan.upscale.video import (
+    VideoReport,
+    first_frame,
+    is_video,
+    seconds_of,
+    upscale_video,
+    video_provenance,
+    video_size,
+)
 from mpsrgan.upscale.video.flicker import Smoother
 
 
@@ -149,7 +157,7 @@ BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)
         (2, BT709, 0, (1280, 16)),
     ],
 )
-def test_colours_do_not_shift(tmp_path, tag, weights, range, size, codec):
+def test_colors_do_not_shift(tmp_path, tag, weights, range, size, codec):
     rgb, seen = (200, 70, 40), []
     levels = yuv_of(rgb, *weights, full=range == 2)
 
@@ -184,6 +192,7 @@ def test_phones_videos_come_upright(tmp_path, degrees, mirrored):
     report = upscale_video(source, tmp_path / "out.mp4", lambda x: seen.append(x) or twice(x), scale=2)
     want = np.rot90(corners(), degrees // 90)  # FFmpeg turns counterclockwise, then mirrors
     want = want[:, ::-1] if mirrored else want
+    assert np.array_equal(first_frame(source), seen[0])
     assert seen[0].shape == want.shape and np.abs(seen[0].astype(int) - want).mean() < 3
     assert (report.height, report.width) == (2 * want.shape[0], 2 * want.shape[1])
     with av.open(str(tmp_path / "out.mp4")) as file:
@@ -315,29 +324,29 @@ def no_sound(tmp_path, name="sound.mp4"):
     "match, options",
     [
         ("no such file", {"source": "missing.mp4"}),
-        ("damaged, or no video that can be read", {"source": "noise.mp4"}),
-        ("damaged, or no video that can be read", {"source": "torn.mp4"}),
-        ("damaged, or no video that can be read", {"source": "empty.mp4"}),
-        ("is no file", {"source": "folder.mp4"}),
-        ("holds no video stream", {"source": "sound.mp4"}),
-        ("cannot write .avi, use one of .mp4", {"target": "out.avi"}),
+        ("corrupt or not a video", {"source": "noise.mp4"}),
+        ("corrupt or not a video", {"source": "truncated.mp4"}),
+        ("corrupt or not a video", {"source": "empty.mp4"}),
+        ("is not a file", {"source": "folder.mp4"}),
+        ("contains no video stream", {"source": "sound.mp4"}),
+        ("cannot write .avi; use one of .mp4", {"target": "out.avi"}),
         ("is the input and would be overwritten", {"target": "clip.mp4"}),
         ("is the input and would be overwritten", {"source": "out.partial.mp4"}),
         ("folder.mp4: is a folder", {"target": "folder.mp4"}),
         ("cannot be written", {"target": "noise.mp4/out.mp4"}),
-        ("no frames there; it lasts 0.7 s", {"start": 5}),
+        ("no frames in the chosen time; the video lasts 0.7 s", {"start": 5}),
         ("the end, 1 s, must be later than the start, 2 s", {"start": 2, "end": 1}),
         ("time 'soon'", {"start": "soon"}),
         ("every 0", {"every": 0}),
         ("smooth 1.5", {"smooth": 1.5}),
-        ("96x64, 6,144 pixels, over the limit of 6,000", {"max_pixels": 6000}),
+        ("96x64 = 6,144 pixels, over the limit of 6,000", {"max_pixels": 6000}),
     ],
 )
-def test_mistakes_are_one_line_and_leave_nothing(clip, tmp_path, match, options):
+def test_errors_are_one_line_and_leave_nothing(clip, tmp_path, match, options):
     whole = clip.read_bytes()
     for name in ("clip.mp4", "out.partial.mp4"):
         (tmp_path / name).write_bytes(whole)
-    (tmp_path / "torn.mp4").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "folder.mp4").mkdir()
@@ -363,14 +372,14 @@ def test_an_error_of_the_upscaler_leaves_nothing(clip, tmp_path):
     assert leftovers(tmp_path) == []
 
 
-def test_what_a_damaged_file_still_holds_is_restored(tmp_path):
+def test_the_readable_frames_of_a_corrupt_file_are_restored(tmp_path):
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8) for _ in range(20)]
     source = write(tmp_path / "in.mkv", images, codec="mjpeg", set=lambda s: setattr(s, "pix_fmt", "yuvj420p"))
     whole = source.read_bytes()
     broken = bytearray(whole)
     broken[len(whole) // 2 : len(whole) // 2 + 3000] = bytes(3000)
-    for name, data in (("hole.mkv", bytes(broken)), ("torn.mkv", whole[: len(whole) // 2])):
+    for name, data in (("hole.mkv", bytes(broken)), ("truncated.mkv", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(data)
         report = upscale_video(tmp_path / name, tmp_path / "out.mkv", twice, scale=2)
         assert 5 < report.frames < 20 and len(read(tmp_path / "out.mkv")) == report.frames
@@ -451,9 +460,12 @@ def test_the_command_does_a_phones_video_once(tmp_path, capsys, monkeypatch):
     assert cli.main(words) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
     assert cli.main(["verify", str(out), "--input", str(source)]) == 0
     assert "changed" not in capsys.readouterr().out
-    assert cli.main(words) == 0 and capsys.readouterr().out == "done 0, already there 1, failed 0\n"
+    assert cli.main(words) == 0 and capsys.readouterr().out == "done 0, already done 1, failed 0\n"
     assert cli.main([*words, "--every", "2"]) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
-    assert cli.main([*words, "--compare"]) == 1 and "there is no --compare; leave it out" in capsys.readouterr().err
+    assert (
+        cli.main([*words, "--compare"]) == 1
+        and "--compare is not available for videos; omit it" in capsys.readouterr().err
+    )
     words[1:4] = [str(source.parent), "-o", str(tmp_path / "larger")]
     assert cli.main([*words, "--compare"]) == 0 and "note: " in capsys.readouterr().err
 
@@ -464,7 +476,7 @@ def test_a_comment_of_others_is_no_note_but_the_description_may_be(tmp_path):
         tag = lambda stream: stream.container.metadata.update(comment=comment, description=note)
         assert (video_provenance(write(tmp_path / name, [picture(1)] * 2, set=tag)) is not None) == found
     tag = lambda stream: stream.container.metadata.update(comment=note[:-3])
-    with pytest.raises(UserError, match="c.mp4: its note of mpsrgan is damaged"):
+    with pytest.raises(UserError, match="c.mp4: its mpsrgan note is corrupt"):
         video_provenance(write(tmp_path / "c.mp4", [picture(1)] * 2, set=tag))
 
 
@@ -472,30 +484,30 @@ def test_what_is_no_video_has_no_note(clip, tmp_path, capsys):
     (tmp_path / "text.mp4").write_text("text")
     (tmp_path / "folder.mp4").mkdir()
     for path, match in (
-        (tmp_path / "text.mp4", "text.mp4: damaged, or no video that can be read"),
-        (tmp_path / "folder.mp4", "folder.mp4: is no file, a video was expected"),
+        (tmp_path / "text.mp4", "text.mp4: corrupt or not a video"),
+        (tmp_path / "folder.mp4", "folder.mp4: is not a file; a video was expected"),
         (tmp_path / "none.mp4", "none.mp4: no such file"),
-        (no_sound(tmp_path), "holds no video stream"),
+        (no_sound(tmp_path), "contains no video stream"),
     ):
         with pytest.raises(UserError, match=match):
             video_provenance(path)
     assert cli.main(["verify", str(tmp_path / "text.mp4")]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/text.mp4: damaged")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/text.mp4: corrupt")
 
 
 @pytest.mark.parametrize(
     "changes, code, words",
     [
-        ({}, 0, "  enlarged  x2: x2 network on each frame"),
+        ({}, 0, "  upscaled  x2: x2 network on each frame"),
         ({}, 0, "  faithful  yes, LR consistency not measured"),
-        ({}, 0, "  pixels    cannot be told whether they are as written: videos are lossy"),
+        ({}, 0, "  pixels    cannot be compared, because videos are lossy"),
         (
             {"input_size": [48, 32], "output_size": [96, 64]},
             0,
-            "  enlarged  48x32 -> 96x64, x2: x2 network on each frame",
+            "  upscaled  48x32 -> 96x64, x2: x2 network on each frame",
         ),
-        ({"output_size": [95, 63]}, 0, "  pixels    cannot be told whether they are as written: videos are lossy"),
-        ({"output_size": [96, 66]}, 1, "! pixels    changed: 96x64, but 96x66 were written"),
+        ({"output_size": [95, 63]}, 0, "  pixels    cannot be compared, because videos are lossy"),
+        ({"output_size": [96, 66]}, 1, "! pixels    changed: 96x64, but written as 96x66"),
         ({"model": "mpsrgan-lite", "weights_sha256": "ab" * 32}, 1, "! model     mpsrgan-lite, but its weights are"),
     ],
 )
@@ -525,7 +537,7 @@ def test_neither_keras_nor_opencv_is_imported():
 
 
 def sharpened(lr):
-    """A stand-in for a network, which amplifies noise: each pixel's distance from its neighbours, enlarged."""
+    """A stand-in for a network, which amplifies noise: each pixel's distance from its neighbors, upscaled."""
     padded = np.pad(lr.astype(float), ((1, 1), (1, 1), (0, 0)), "edge")
     around = (padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2]) / 4
     return twice(np.clip(lr + 1.5 * (lr - around), 0, 255).round().astype(np.uint8))
