@@ -40,7 +40,8 @@ def add_arguments(parser):
     text = "mix networks with their partner trained on content alone: 0 is the partner, 1 the weights as they are"
     add("--realism", type=float, nargs="+", metavar="R", help=f"{text}; several are measured side by side")
     add("--fidelity", metavar="FILE|NAME", help="that partner, of all --weights (default: the one each ships with)")
-    add("--faithful", action="store_true", help="measure networks as `mpsrgan upscale` does, projected onto the input")
+    text = "measure the networks alone (default: what `mpsrgan upscale` writes, projected onto the input)"
+    add("--raw", action="store_true", help=text)
     add("--results", **repeated, metavar="[NAME=]DIR", help="images that another program made of the same inputs")
     add(
         "-o",
@@ -96,7 +97,9 @@ def run(args):
     say(photos.words)
     _say_skipped(photos)
     import_keras()
-    networks = [Network(*options, faithful=args.faithful) for options in weights]
+    networks = [Network(*options, raw=args.raw) for options in weights]
+    for network in networks:
+        say(f"{network.name}: {network.words}")
     sizes = _sizes(args, photos, networks)
     if results and len(sizes) > 1:
         raise UserError("--results are of one size; give one --lr-size")

@@ -12,8 +12,12 @@ from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.invention import invention_map
+from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS
 
 BASELINE = "bicubic"
+RAW = "the network alone"
+KEPT = {PIXELS: "projected onto the input", COLORS: "with the input's colors", NOTHING: RAW}
+"""What a network's results keep of the input, in words."""
 
 
 class Method:
@@ -57,24 +61,27 @@ class Network(Method):
         source: As in `mpsrgan.load_generator`.
         realism: As in `mpsrgan.Upscaler`.
         fidelity: As in `mpsrgan.Upscaler`.
-        faithful: As in `mpsrgan.Upscaler`.
+        raw: Measure the network alone. Otherwise the result keeps the pixels or the colors of the input, as
+            `mpsrgan upscale` writes it (see `mpsrgan.upscale.projection`).
 
     Attributes:
         scale: Scale factor of the network.
     """
 
-    def __init__(self, name, source, realism=None, fidelity=None, faithful=False):
+    def __init__(self, name, source, realism=None, fidelity=None, raw=False):
         from mpsrgan.hub.h5 import weights_file
         from mpsrgan.upscale import Upscaler
 
         self.name = name
+        faithful = False if raw else None
         self._upscale = Upscaler(source, backend="keras", realism=realism, fidelity=fidelity, faithful=faithful)
         self.scale = self._upscale.scale
         if source == AUTO:
-            what = f"for each picture {CLEAN} or {REAL}"
+            what, kept = f"for each picture {CLEAN} or {REAL}", RAW if raw else f"{KEPT[PIXELS]} or {KEPT[COLORS]}"
         else:
+            kept = KEPT[self._upscale.keeps]
             what = describe(weights_file(source)) if realism is None else mixture(source, realism, fidelity).words
-        self.words = f"{what}, {self._upscale.parameters:,} parameters" + (", projected onto the input" * faithful)
+        self.words = f"{what}, {self._upscale.parameters:,} parameters, {kept}"
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)

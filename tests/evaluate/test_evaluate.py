@@ -22,6 +22,7 @@ from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.reading import open_image
 from mpsrgan.metrics import psnr
 from mpsrgan.models.srgan import build_generator
+from mpsrgan.upscale import Upscaler
 
 PEOPLE, PHOTOS = 6, 3
 QUICK = ["--lr-size", "16", "--rounds", "20"]
@@ -79,7 +80,7 @@ def done(people, weights, tmp_path_factory):
             save_image(resize(lr, (64, 64), "lanczos"), base / "lanczos" / f"{path.stem}.png")
         out = base / "out"
         words = ["evaluate", "--data", people, "--weights", f"net={weights}", "--results", base / "lanczos", "-o", out]
-        assert main([*map(str, words), *QUICK, "--images"]) == 0
+        assert main([*map(str, words), *QUICK, "--images", "--raw"]) == 0
     return out
 
 
@@ -351,14 +352,24 @@ def test_realism_makes_a_method_of_each_value(people, weights, softer, tmp_path)
     assert mixed["methods"]["net@0.5"] in (tmp_path / "mixed" / "results.md").read_text()
 
 
-def test_faithful_results_are_the_input_again(people, weights, tmp_path):
-    words = ["--weights", f"net={weights}", "--limit", "3", "--encoder", "none", "--explain", "0", *QUICK]
-    for out, more in [("plain", []), ("faithful", ["--faithful"])]:
-        assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / out), *words, *more]) == 0
-    plain, faithful = (read(tmp_path / name) for name in ("plain", "faithful"))
-    before, after = (one["sizes"][0]["scores"]["net"]["lr_consistency"]["mean"] for one in (plain, faithful))
-    assert after > before + 5
-    assert faithful["methods"]["net"].endswith(", projected onto the input")
+def test_networks_are_measured_as_upscale_writes_them_or_raw(people, weights, tmp_path):
+    degraded = tmp_path / "degraded.h5"
+    save_generator(strong(build_generator(**SMALL)), degraded, arguments=SMALL, notes={"bicubic": False})
+    words = ["--weights", f"net={weights}", "--weights", str(degraded), "--limit", "3", "--encoder", "none", "--images"]
+    for out, more in [("default", []), ("raw", ["--raw"])]:
+        words_of_it = ["-o", str(tmp_path / out), *QUICK, "--explain", "0", *words, *more]
+        assert main(["evaluate", "--data", str(people), *words_of_it]) == 0
+    default, raw = (read(tmp_path / name) for name in ("default", "raw"))
+    assert default["methods"]["net"].endswith(", projected onto the input")
+    assert default["methods"]["degraded"].endswith(", with the input's colors")
+    assert all(raw["methods"][name].endswith(", the network alone") for name in ("net", "degraded"))
+    scores, bare = (one["sizes"][0]["scores"] for one in (default, raw))
+    assert scores["net"]["lr_consistency"]["mean"] > bare["net"]["lr_consistency"]["mean"] + 5
+    assert bare["net"] == bare["degraded"] and scores["net"] != scores["degraded"] != bare["degraded"]
+    for name, source in (("net", weights), ("degraded", degraded)):
+        (lr, *_), (sr, *_) = (sorted((tmp_path / "default" / "images" / kind).iterdir()) for kind in ("lr", name))
+        expected = Upscaler(source, backend="keras")(np.asarray(open_image(lr)))
+        np.testing.assert_array_equal(np.asarray(open_image(sr)), expected)
 
 
 def test_weights_without_a_partner_are_measured_as_they_are(weights, softer, monkeypatch):
