@@ -14,14 +14,15 @@ from data_prep.pairs import as_size, size_words
 from data_prep.prepare import check_out
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
-from mpsrgan.evaluate import summary
+from mpsrgan.evaluate import summary, verification
 from mpsrgan.evaluate.measure import Recognisers, measure
 from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
-from mpsrgan.evaluate.photos import open_photos
+from mpsrgan.evaluate.photos import Folder, Pairs, select
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.faces.encoders import load_encoder
 from mpsrgan.io.arguments import size
 from mpsrgan.io.console import import_keras, say
+from mpsrgan.io.reading import MANIFEST_NAME
 
 ENCODERS = ("sface", "facenet", "none")
 ALIGNED = "aligned"
@@ -93,7 +94,7 @@ def run(args):
     out = Path(args.out)
     check_out(Path(args.data), out)
     face = _face_argument(args.face)
-    photos = open_photos(args, degradation_of(args), _progress)
+    photos = _open_photos(args)
     say(photos.words)
     _say_skipped(photos)
     import_keras()
@@ -120,6 +121,16 @@ def run(args):
     return 0
 
 
+def _open_photos(args):
+    degradation = degradation_of(args)
+    if (Path(args.data) / MANIFEST_NAME).is_file():
+        photos = Pairs(args.data, args.split)
+    else:
+        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, args.people, _progress)
+    select(photos, args.held_out, args.limit, args.seed, args.groups)
+    return photos
+
+
 def _measure(args, out, photos, sizes, methods, encoders, finder, note):
     (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
@@ -128,7 +139,7 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
         say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not told")
     count = len(photos.photos)
     explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain, count))}
-    report = Report(out, photos, methods, draws, facts(photos, args, finder, encoders, methods))
+    report = Report(out, photos, methods, draws, facts(photos, draws, finder, encoders, methods))
     for lr, hr in sizes:
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
         kept = images if args.images else None
@@ -136,7 +147,7 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
         comparisons, why = _compare(measured, photos, draws, note)
         means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
-        tables += [summary.verification_table(*item) for item in comparisons.items()]
+        tables += [verification.table(*item) for item in comparisons.items()]
         for table in tables + groups:
             print(f"\n{table.title}", *table.text(), sep="\n")
         print("", *told, sep="\n")
@@ -148,7 +159,7 @@ def _compare(measured, photos, draws, note):
     if not measured.codes:
         return {}, f"Identity was not measured: {note}."
     try:
-        return summary.verification(measured, photos.photos, draws), ""
+        return verification.comparisons(measured, photos.photos, draws), ""
     except UserError as error:
         return {}, f"Verification was not measured: {error}."
 

@@ -13,7 +13,7 @@ from data_prep.degrade import Degradation
 from data_prep.pairs import make_pair
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
-from mpsrgan.evaluate import figures, measure, summary
+from mpsrgan.evaluate import figures
 from mpsrgan.evaluate.methods import check_sources
 from mpsrgan.evaluate.photos import Folder, Photo
 from mpsrgan.faces import detect, encoders, vectors
@@ -160,25 +160,6 @@ def test_correlations_are_of_ranks():
     assert _correlation(np.exp(error), error) == "1.00" and _correlation(-error, error) == "-1.00"
     assert _correlation(np.array([1.0, np.nan, 3.0, np.nan]), error) == "–"
     assert _correlation(np.zeros(4), error) == "–"
-
-
-def test_probes_are_held_against_the_photographs_themselves():
-    truth = np.eye(6, dtype="float32").repeat(2, axis=0)  # six people, two photographs each
-    blurred = np.roll(truth, 2, axis=0)  # everybody looks like the next one
-    codes = {measure.ITSELF: truth, measure.TARGET: blurred, "bicubic": truth, "net": blurred}
-    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}, "net": {}}, {}, {"e": codes})
-    photos = [Photo(str(i), str(i), "", (1, 1), person=f"p{i // 2}") for i in range(12)]
-    found = summary.verification(measured, photos, summary.Draws(20, 100, 0))["e"].conditions
-    assert found["bicubic"].auc.value == 1 and found["net"].auc.value < 0.5
-
-
-def test_table_ii_is_the_distance_to_the_untouched_base():
-    base, first, second = np.eye(3, dtype="float32")
-    codes = {measure.ITSELF: np.array([base, first, second]), "bicubic": np.array([first, base, second])}
-    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}}, {}, {"e": codes})
-    photos = [Photo(str(i), str(i), "", (1, 1), person="p") for i in range(3)]
-    (table,) = summary.table_ii(measured, photos)
-    assert table.rows == [("p", 0.0, pytest.approx(2**0.5))]
 
 
 def test_the_best_the_median_and_the_worst_face():
