@@ -12,7 +12,7 @@ from helpers import ROOT, known_options, options
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(DOCS.glob("**/*.md"))
-TOOLS = {"--licence", "--logdir"}
+TOOLS = {"--license", "--logdir"}
 """Options of tools/ship.py and of TensorBoard that the pages name."""
 
 

@@ -1,4 +1,4 @@
-r"""Register a file of weights as one that ships: python tools/ship.py NAME RUN/generator.h5 --licence TEXT --size TEXT
+r"""Register a file of weights as one that ships: python tools/ship.py NAME RUN/generator.h5 --license TEXT --size TEXT
 
 It writes weights/NAME.h5, together with what RUN/results.json says about the run, and the entry of the weights in
 weights/registry.json. The card, weights/NAME.md, is written by hand. The same input gives the same bytes. Without a
@@ -36,11 +36,16 @@ def parse(argv):
     add = parser.add_argument
     add("name", help="of the weights: letters, digits and dashes")
     add("source", nargs="?", type=Path, help="of a finished run; without it weights/NAME.h5 is registered as it is")
-    add("--licence", required=True, help="what the photographs allow, and which say so")
+    add("--license", required=True, help="what the photographs allow, and which say so")
     add("--size", required=True, help='which inputs the network takes, such as "any from 1x1 px"')
     add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
     add("--fidelity", metavar="NAME", help="weights of the same architecture trained on content alone")
-    add("--faces", type=Path, metavar="DIR", help="photographs of no test, on which the middle of realism is measured")
+    add(
+        "--faces",
+        type=Path,
+        metavar="DIR",
+        help="photographs outside of every test set, on which realism 0.5 is measured",
+    )
     add("--discriminator", metavar="NAME", help="weights of the discriminator that judged it")
     add("--degraded", action="store_true", help="trained on images with blur, noise or another filter than bicubic")
     add("--kind", choices=("generator", "discriminator"), default="generator")
@@ -266,7 +271,7 @@ def make_entry(args, path):
         "channels": model.input_shape[-1],
         "size": args.size,
         "dtype": stored_dtype(path),
-        "licence": args.licence,
+        "licence": args.license,
         "fidelity": args.fidelity,
         "halfway": measure_halfway(args, model, note["scale"]),
         "discriminator": args.discriminator,

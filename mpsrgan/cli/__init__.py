@@ -11,13 +11,16 @@ from mpsrgan.io.arguments import Parser
 from mpsrgan.io.console import exit_code
 
 COMMANDS = {
-    "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
+    "prepare": ("data_prep.command", "make training pairs from a folder of photographs"),
     "evaluate": ("mpsrgan.cli.evaluate", "measure networks and results, and whether a face stays the same person"),
     "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and try it"),
-    "upscale": ("mpsrgan.cli.upscale", "enlarge images, videos and folders of them"),
+    "upscale": ("mpsrgan.cli.upscale", "upscale images, videos, and folders of them"),
     "weights": ("mpsrgan.cli.weights", "show the weights that ship, or check them"),
-    "serve": ("mpsrgan.cli.serve", "open a page in the browser that enlarges photographs, on this machine"),
-    "verify": ("mpsrgan.cli.verify", "read what upscaled files say of themselves, and whether it is so"),
+    "serve": ("mpsrgan.cli.serve", "open a local page that upscales photographs in the browser"),
+    "verify": (
+        "mpsrgan.cli.verify",
+        "provenance check: read what upscaled files say of themselves, and whether it is true",
+    ),
 }
 """Name -> (module, one line of help). Only the module of the chosen command is imported."""
 
@@ -29,7 +32,7 @@ def main(argv=None):
         argv: The arguments after the program's name. None takes those of the process.
 
     Returns:
-        The exit code: 0 for done, 1 for some work failed, 2 for a mistake of the user, 130 for interrupted.
+        The exit code: 0 for done, 1 for some work failed, 2 for a user error, 130 for interrupted.
 
     Raises:
         SystemExit: When the options are wrong or contain `--help` or `--version`, as argparse does. Also when there are

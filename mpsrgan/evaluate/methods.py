@@ -148,9 +148,9 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     networks = [(*_named(text, "weights"), None, None) for text in weights]
     folders = [_named(text, "results") for text in results]
     if realisms:
-        networks = _mixtures(networks, realisms, fidelity)
+        networks = _with_realisms(networks, realisms, fidelity)
     elif fidelity:
-        raise UserError("--fidelity names a partner to mix with; give --realism too, such as --realism 0 0.5 1")
+        raise UserError("--fidelity names a partner to interpolate with; give --realism too, such as --realism 0 0.5 1")
     names = [BASELINE, *(name for name, *_ in networks + folders)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
@@ -159,10 +159,10 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     return networks, folders
 
 
-def _mixtures(networks, realisms, fidelity):
+def _with_realisms(networks, realisms, fidelity):
     """Repeat each network of `check_sources` that has a partner once for each realism."""
     if not networks:
-        raise UserError("--realism mixes weights, and there are none; give --weights too")
+        raise UserError("--realism interpolates weights, and there are none; give --weights too")
     partners = [fidelity or partner_of(source) for _, source, *_ in networks]
     found = []
     for (name, source, *_), partner in zip(networks, partners):

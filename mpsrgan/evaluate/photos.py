@@ -108,8 +108,8 @@ class Folder:
         """
         rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
-        target, reduced = make_pair(open_image(self.path / photo.source), hr, lr, **how)
-        return reduced, target
+        target, downscaled = make_pair(open_image(self.path / photo.source), hr, lr, **how)
+        return downscaled, target
 
     def original(self, photo):
         """Read what the pairs show at its own resolution.
@@ -221,7 +221,7 @@ def data_hash(photos):
     return hashlib.sha256("".join(sorted(photo.sha256 + "\n" for photo in photos)).encode()).hexdigest()
 
 
-def enlarged(photos, hr):
+def upscaled(photos, hr):
     """Count the photographs that are smaller than the truth image made from them.
 
     Args:

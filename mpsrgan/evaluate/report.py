@@ -15,7 +15,7 @@ from mpsrgan import __version__
 from mpsrgan.evaluate import figures, summary, verification
 from mpsrgan.evaluate.measure import TARGET
 from mpsrgan.evaluate.methods import BASELINE
-from mpsrgan.evaluate.photos import data_hash, enlarged
+from mpsrgan.evaluate.photos import data_hash, upscaled
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.report.document import Figure, Heading, Paragraph, Table, markdown, web_page
 
@@ -87,9 +87,9 @@ class Report:
         means = summary.intervals(measured, self.photos.photos, self.draws)
         where = f"{size_words(measured.lr)}-{size_words(measured.hr)}"
         self.blocks.append(Heading(f"From {measured.title}"))
-        if count := enlarged(self.photos, measured.hr):
+        if count := upscaled(self.photos, measured.hr):
             text = f"{count} of {len(self.photos.photos)} photographs are smaller than {size_words(measured.hr)} pixels"
-            self.blocks.append(Paragraph(f"{text} and were enlarged to make the truth."))
+            self.blocks.append(Paragraph(f"{text} and were upscaled to make the truth."))
         told = verification.answers(measured, comparisons, self.photos.photos, self.draws)
         self.blocks += [Paragraph(sentence, answer=True) for sentence in told]
         self.blocks.append(summary.score_table(measured, means))
@@ -171,7 +171,7 @@ class Report:
         yield summary.metric_words(self.sizes[0]["scores"])
         degradation = ", ".join(f"{name} {value}" for name, value in facts["degradation"].items())
         lines = [
-            f"Fit {facts['fit']}, the middle {facts['zoom']:g} of each side; inputs made by {degradation}.",
+            f"Fit {facts['fit']}, the central {facts['zoom']:g} of each side; inputs made by {degradation}.",
             f"Hash of the photographs: {facts['hash']}. Skipped files: {len(facts['skipped'])}.",
             f"Intervals: {facts['rounds']} rounds, seed {facts['seed']}. mpsrgan {facts['version']}, "
             f"{facts['machine']}, {facts['date']}.",

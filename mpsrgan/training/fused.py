@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mpsrgan.models.graph import depends_on_training
+from mpsrgan.models.graph import depends_on_training, even_tensors
 from mpsrgan.training import train_step
 
 FEW_CHANNELS = 4
@@ -86,7 +86,7 @@ def _plan(model):
             readers[id(tensor)].append(layer)
     for tensor in model.outputs:
         readers[id(tensor)].append(None)  # None stands for the caller of the model.
-    return _steps(found, made, readers, _evenness(found, model.inputs[0]))
+    return _steps(found, made, readers, even_tensors(model, _has_size_of_inputs))
 
 
 def _steps(found, made, readers, even):
@@ -102,7 +102,7 @@ def _steps(found, made, readers, even):
         norm = after[0] if len(after) == 1 and _can_fold(layer, after[0], readers) else None
         if norm is not None:
             skipped.add(id(norm))
-        step = _Convolution(layer, norm, enlarged, even[id(layer.input)])
+        step = _Convolution(layer, norm, enlarged, id(layer.input) in even)
         plan.append((step, [below.input if enlarged else layer.input], (norm or layer).output))
     return plan
 
@@ -225,19 +225,8 @@ def _is_absorbed(layer, readers):
     )
 
 
-def _evenness(found, source):
-    """Return {tensor id: True if its height and width are even for every size of the source}."""
-    even = {id(source): False}
-    for layer in found:
-        if isinstance(layer, layers.UpSampling2D):
-            known = not any(side % 2 for side in layer.size)
-        elif type(layer).__name__ == "PixelShuffle":
-            known = layer.factor % 2 == 0
-        else:
-            same_size = isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and _keeps_size(layer)
-            known = same_size and all(even[id(tensor)] for tensor in _tensors(layer.input))
-        even[id(layer.output)] = known
-    return even
+def _has_size_of_inputs(layer):
+    return isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and _keeps_size(layer)
 
 
 def _tensors(found):

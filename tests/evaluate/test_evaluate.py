@@ -22,6 +22,7 @@ from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.reading import open_image
 from mpsrgan.metrics import psnr
 from mpsrgan.models.srgan import build_generator
+from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale import Upscaler
 
 PEOPLE, PHOTOS = 6, 3
@@ -121,7 +122,7 @@ def test_identity_is_the_cosine_to_the_truth(done, people):
     row = next(row for row in rows if row["method"] == "net")  # random weights: no face comes out
     hr, _ = make_pair(open_image(people / row["photograph"]), 64, 16, fit="crop")
     sr = np.asarray(open_image(done / "images" / "net" / row["photograph"].replace("jpg", "png")))
-    detect = [resize(image, (80, 80))[8:72, 8:72] for image in (hr, sr)]  # as the photograph, the middle 0.8
+    detect = [resize(image, (80, 80))[8:72, 8:72] for image in (hr, sr)]  # as the photograph, its central 0.8
     truth, ours = Tiny().encode(np.stack(detect))
     assert float(row["identity"]) == pytest.approx(truth @ ours, abs=1e-3) and truth @ ours < 0.9
     assert row["person"] == row["photograph"].split("_")[0]
@@ -132,7 +133,7 @@ def test_verification_of_every_condition(done):
     compared = size["verification"]["sface"]
     assert list(compared["conditions"]) == [
         "the photograph itself",
-        "reduced to the truth's size",
+        "downscaled to the truth's size",
         "the input as it is",
         "bicubic",
         "net",
@@ -142,7 +143,7 @@ def test_verification_of_every_condition(done):
     assert seen["genuine"] == PEOPLE * PHOTOS * (PHOTOS - 1)
     assert seen["impostors"] == PEOPLE * PHOTOS * (PEOPLE - 1) * PHOTOS
     assert compared["conditions"]["bicubic"]["auc_change"]["value"] == 0
-    assert len(size["answers"]) == 2 and "the recogniser: AUC" in size["answers"][0]
+    assert len(size["answers"]) == 2 and "the recognizer: AUC" in size["answers"][0]
 
 
 def test_invention_is_reported_with_what_it_is_worth(done):
@@ -197,7 +198,7 @@ def test_the_terminal_shows_the_table(people, tmp_path, capsys):
 def test_faces_are_aligned_where_they_are_found(people, tmp_path, monkeypatch, capsys):
     looked = itertools.count()
 
-    def detector(image):  # a face in the middle of every photograph but each third
+    def detector(image):  # a face at the center of every photograph but each third
         height, width = image.shape[:2]
         points = (detect.TEMPLATE / 112 * 0.6 + 0.2) * (width, height)
         found = [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height, *points.ravel(), 0.9]
@@ -236,6 +237,19 @@ def test_results_go_by_their_whole_name_first(tmp_path, rng):
         "sub/x.png",
         "deep/er/y.png",
     ]
+
+
+def test_another_program_is_scored_on_the_degraded_inputs_of_an_earlier_run(people, tmp_path):
+    how = ["evaluate", "--data", str(people), *QUICK, "--degradation", "real-mild", "--encoder", "none", "--limit", "5"]
+    assert main([*how, "--images", "-o", str(tmp_path / "inputs")]) == 0
+    inputs = sorted((tmp_path / "inputs" / "images" / "lr").iterdir())
+    for path in inputs:  # the other program: bicubic
+        save_image(BASELINES["bicubic"](np.asarray(open_image(path)), (64, 64)), tmp_path / "results" / path.name)
+    assert main([*how, "--results", f"others={tmp_path / 'results'}", "-o", str(tmp_path / "scores")]) == 0
+    earlier, both = (read(tmp_path / name)["sizes"][0]["scores"] for name in ("inputs", "scores"))
+    assert both["others"] == both["bicubic"] == earlier["bicubic"]
+    clean = make_pair(open_image(people / f"{inputs[0].stem}.jpg"), 64, 16, fit="crop")[1]
+    assert psnr(clean, np.asarray(open_image(inputs[0]))) < 35  # degraded
 
 
 def test_several_sizes_are_drawn_together(people, tmp_path):
@@ -407,7 +421,7 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--encoder", "facenet"], "FaceNet"),
     ],
 )
-def test_mistakes_leave_nothing(words, error, people, weights, done, tmp_path, monkeypatch, capsys):
+def test_user_errors_leave_nothing(words, error, people, weights, done, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("MPSRGAN_FACENET", raising=False)
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "empty").mkdir()

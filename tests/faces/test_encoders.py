@@ -38,7 +38,7 @@ def random_file(model, tmp_path):
     return tmp_path / "random.h5"
 
 
-def test_images_are_reduced_without_aliasing_and_must_be_a_uint8_batch(rng):
+def test_images_are_downscaled_without_aliasing_and_must_be_a_uint8_batch(rng):
     stripes = np.zeros((1, 80, 80, 3), "uint8")
     stripes[:, ::2] = 200
     assert np.abs(vectors.prepare(stripes, 10).astype(int) - 100).max() <= 5  # the edges
