@@ -56,6 +56,12 @@ def add_arguments(parser):
         metavar="OUT",
         help="folder of the report, new or empty (default evaluation)",
     )
+    _add_data_arguments(parser)
+    _add_measure_arguments(parser)
+
+
+def _add_data_arguments(parser):
+    add = parser.add_argument
     pixels = {"type": size, "nargs": "+", "metavar": "SIZE"}
     add("--lr-size", default=[64], **pixels, help="sizes of the inputs: sides, or WIDTHxHEIGHT (default 64)")
     add(
@@ -70,6 +76,10 @@ def add_arguments(parser):
     add("--people", action="store_true", help="each folder is a person (default: people are known in CelebA, LFW, ...)")
     add("--groups", metavar="CSV", help="lines of NAME,GROUP: score each group; a name is that of a file or a person")
     add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
+
+
+def _add_measure_arguments(parser):
+    add = parser.add_argument
     add(
         "--encoder",
         choices=ENCODERS,
