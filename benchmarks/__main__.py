@@ -35,10 +35,10 @@ def measure(part, quick, batch):
     if part == "cost":
         return {
             "mpsrgan-lite's training step on 24 -> 96 crops, by batch": cost.by_batch(rounds, quick),
-            "Enlarging one picture by mpsrgan-lite, by its side": cost.by_side(rounds, quick),
+            "Upscaling one picture by mpsrgan-lite, by its side": cost.by_side(rounds, quick),
         }
     sides = (64,) if quick else (64, 512)
-    found = {f"Enlarging one picture of {side}x{side} px": upscale.run(rounds, side) for side in sides}
+    found = {f"Upscaling one picture of {side}x{side} px": upscale.run(rounds, side) for side in sides}
     count = 20 if quick else 1000
     return found | {f"`mpsrgan upscale` of a folder of {count} pictures of 64x64 px": upscale.folder(count)}
 

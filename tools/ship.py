@@ -40,7 +40,12 @@ def parse(argv):
     add("--size", required=True, help='which inputs the network takes, such as "any from 1x1 px"')
     add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
     add("--fidelity", metavar="NAME", help="weights of the same architecture trained on content alone")
-    add("--faces", type=Path, metavar="DIR", help="photographs of no test, on which the middle of realism is measured")
+    add(
+        "--faces",
+        type=Path,
+        metavar="DIR",
+        help="photographs outside of every test set, on which realism 0.5 is measured",
+    )
     add("--discriminator", metavar="NAME", help="weights of the discriminator that judged it")
     add("--degraded", action="store_true", help="trained on images with blur, noise or another filter than bicubic")
     add("--kind", choices=("generator", "discriminator"), default="generator")

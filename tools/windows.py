@@ -28,7 +28,7 @@ def main(argv=None):
     add("out", type=Path)
     add("--count", type=int, default=2, help="parts of each photograph (default %(default)s)")
     add("--side", type=int, default=256, help="of the smallest part, in pixels (default %(default)s)")
-    add("--middle", type=float, metavar="SHARE", help="squares of about that share, about the middle")
+    add("--middle", type=float, metavar="SHARE", help="squares of about that share, around the center")
     add("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     if args.middle is not None and not 0 < args.middle <= 1:

@@ -11,10 +11,10 @@ from mpsrgan.io.arguments import Parser
 from mpsrgan.io.console import exit_code
 
 COMMANDS = {
-    "prepare": ("data_prep.command", "make training pairs from a folder of photos"),
+    "prepare": ("data_prep.command", "make training pairs from a folder of photographs"),
     "evaluate": ("mpsrgan.cli.evaluate", "measure networks and results, and whether a face stays the same person"),
     "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and test it"),
-    "upscale": ("mpsrgan.cli.upscale", "upscale images, videos and folders of them"),
+    "upscale": ("mpsrgan.cli.upscale", "upscale images, videos, and folders of them"),
     "weights": ("mpsrgan.cli.weights", "show the shipped weights, or check them"),
     "serve": ("mpsrgan.cli.serve", "serve a web page on this machine that upscales photographs"),
     "verify": ("mpsrgan.cli.verify", "read the note in upscaled files, and check it"),

@@ -14,14 +14,15 @@ from data_prep.pairs import as_size, size_words
 from data_prep.prepare import check_out
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
-from mpsrgan.evaluate import summary
-from mpsrgan.evaluate.measure import Recognisers, measure
+from mpsrgan.evaluate import summary, verification
+from mpsrgan.evaluate.measure import Recognizers, measure
 from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
-from mpsrgan.evaluate.photos import open_photos
+from mpsrgan.evaluate.photos import Folder, Pairs, select
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.faces.encoders import load_encoder
 from mpsrgan.io.arguments import size
 from mpsrgan.io.console import import_keras, say
+from mpsrgan.io.reading import MANIFEST_NAME
 
 ENCODERS = ("sface", "facenet", "none")
 ALIGNED = "aligned"
@@ -36,12 +37,18 @@ def add_arguments(parser):
     add = parser.add_argument
     add("--data", required=True, metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare'")
     repeated = {"action": "append", "default": []}
-    add("--weights", **repeated, metavar="[NAME=]FILE.h5", help="a network to measure; give it as often as you like")
-    text = "mix networks with their partner trained on content alone: 0 is the partner, 1 the weights as they are"
-    add("--realism", type=float, nargs="+", metavar="R", help=f"{text}; several are measured side by side")
-    add("--fidelity", metavar="FILE|NAME", help="that partner, of all --weights (default: the one each ships with)")
-    add("--faithful", action="store_true", help="measure networks as `mpsrgan upscale` does, projected onto the input")
-    add("--results", **repeated, metavar="[NAME=]DIR", help="images that another program made of the same inputs")
+    add("--weights", **repeated, metavar="[NAME=]FILE.h5", help="a network to measure; may be repeated")
+    text = "interpolate between networks (1) and their partners trained on content alone (0)"
+    add("--realism", type=float, nargs="+", metavar="R", help=f"{text}; several values are measured side by side")
+    add("--fidelity", metavar="FILE|NAME", help="the partner of all --weights (default: the one that ships with each)")
+    text = "measure the networks alone (default: what `mpsrgan upscale` writes, projected onto the input)"
+    add("--raw", action="store_true", help=text)
+    add(
+        "--results",
+        **repeated,
+        metavar="[NAME=]DIR",
+        help="images that another program made from the same inputs (see --images); may be repeated",
+    )
     add(
         "-o",
         "--out",
@@ -49,24 +56,50 @@ def add_arguments(parser):
         metavar="OUT",
         help="folder of the report, new or empty (default evaluation)",
     )
+    _add_data_arguments(parser)
+    _add_measure_arguments(parser)
+
+
+def _add_data_arguments(parser):
+    add = parser.add_argument
     pixels = {"type": size, "nargs": "+", "metavar": "SIZE"}
-    add("--lr-size", default=[64], **pixels, help="inputs: sides, or WIDTHxHEIGHT (default 64)")
-    add("--scale", type=int, metavar="N", help="of the truth (default: the networks', or 4)")
-    add_picture_arguments(parser, fit="crop")
-    add("--split", choices=SPLITS, default="test", help="of prepared pairs (default test)")
-    add("--held-out", metavar="PAIRS", help="leave out photographs and people that these pairs train or validate on")
-    add("--people", action="store_true", help="each folder is a person (default: as CelebA's, LFW's, ... names tell)")
-    add("--groups", metavar="CSV", help="lines of NAME,GROUP: score groups apart; a name is a file's or a person's")
-    add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
-    add("--encoder", choices=ENCODERS, nargs="+", help="of identity (default: sface, if it can be had)")
-    text = (
-        f"what an encoder sees: {ALIGNED} by landmarks (default, if YuNet can be had), or this part of the middle, 0..1"
+    add("--lr-size", default=[64], **pixels, help="sizes of the inputs: sides, or WIDTHxHEIGHT (default 64)")
+    add(
+        "--scale",
+        type=int,
+        metavar="N",
+        help="size of the truth over that of the input (default: that of the networks, or 4)",
     )
+    add_picture_arguments(parser, fit="crop")
+    add("--split", choices=SPLITS, default="test", help="split of prepared pairs (default test)")
+    add("--held-out", metavar="PAIRS", help="leave out photographs and people that these pairs train or validate on")
+    add("--people", action="store_true", help="each folder is a person (default: people are known in CelebA, LFW, ...)")
+    add("--groups", metavar="CSV", help="lines of NAME,GROUP: score each group; a name is that of a file or a person")
+    add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
+
+
+def _add_measure_arguments(parser):
+    add = parser.add_argument
+    add(
+        "--encoder",
+        choices=ENCODERS,
+        nargs="+",
+        help="face encoders that measure identity (default: sface, if it is available)",
+    )
+    text = f"what an encoder sees: {ALIGNED} by landmarks (default, if YuNet is available), or a central share, 0..1"
     add("--face", metavar="SHARE", help=text)
-    add("--impostors", type=int, default=100_000, metavar="N", help="pairs of two people (default %(default)s)")
-    add("--rounds", type=int, default=1000, metavar="N", help="of the bootstrap (default %(default)s)")
-    add("--seed", type=int, default=0, help="decides what is drawn (default 0)")
-    add("--explain", type=int, default=100, metavar="N", help="measure invention on N of them (default %(default)s)")
+    add(
+        "--impostors",
+        type=int,
+        default=100_000,
+        metavar="N",
+        help="number of pairs of two people (default %(default)s)",
+    )
+    add("--rounds", type=int, default=1000, metavar="N", help="rounds of the bootstrap (default %(default)s)")
+    add("--seed", type=int, default=0, help="seed of all draws (default 0)")
+    add(
+        "--explain", type=int, default=100, metavar="N", help="measure invention on N photographs (default %(default)s)"
+    )
     add("--images", action="store_true", help="keep every input, truth and result below OUT/images")
 
 
@@ -92,19 +125,21 @@ def run(args):
     out = Path(args.out)
     check_out(Path(args.data), out)
     face = _face_argument(args.face)
-    photos = open_photos(args, degradation_of(args), _progress)
+    photos = _open_photos(args)
     say(photos.words)
     _say_skipped(photos)
     import_keras()
-    networks = [Network(*options, faithful=args.faithful) for options in weights]
+    networks = [Network(*options, raw=args.raw) for options in weights]
+    for network in networks:
+        say(f"{network.name}: {network.words}")
     sizes = _sizes(args, photos, networks)
     if results and len(sizes) > 1:
-        raise UserError("--results are of one size; give one --lr-size")
+        raise UserError("--results have one size; give one --lr-size")
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
     encoders, note = _encoders(args.encoder)
     photos.shape = sizes[0][1]
     if encoders and len({height / width for _, (height, width) in sizes}) > 1:
-        raise UserError("the --lr-size differ in shape, so encoders would see other parts; measure them one by one")
+        raise UserError("the --lr-size differ in shape, so encoders would see different parts; measure them one by one")
     finder = _finder(face, photos) if encoders else None
     fresh = not out.exists()
     try:
@@ -117,23 +152,33 @@ def run(args):
     return 0
 
 
+def _open_photos(args):
+    degradation = degradation_of(args)
+    if (Path(args.data) / MANIFEST_NAME).is_file():
+        photos = Pairs(args.data, args.split)
+    else:
+        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, args.people, _progress)
+    select(photos, args.held_out, args.limit, args.seed, args.groups)
+    return photos
+
+
 def _measure(args, out, photos, sizes, methods, encoders, finder, note):
     (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
-    recognisers = Recognisers(encoders, finder, photos, _progress)
-    if missing := sum(view is None for view in recognisers.views):
-        say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not told")
+    recognizers = Recognizers(encoders, finder, photos, _progress)
+    if missing := sum(view is None for view in recognizers.views):
+        say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not measured")
     count = len(photos.photos)
     explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain, count))}
-    report = Report(out, photos, methods, draws, facts(photos, args, finder, encoders, methods))
+    report = Report(out, photos, methods, draws, facts(photos, draws, finder, encoders, methods))
     for lr, hr in sizes:
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
         kept = images if args.images else None
-        measured = measure(photos, lr, hr, methods, recognisers, _progress, explained, kept)
+        measured = measure(photos, lr, hr, methods, recognizers, _progress, explained, kept)
         comparisons, why = _compare(measured, photos, draws, note)
         means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
-        tables += [summary.verification_table(*item) for item in comparisons.items()]
+        tables += [verification.table(*item) for item in comparisons.items()]
         for table in tables + groups:
             print(f"\n{table.title}", *table.text(), sep="\n")
         print("", *told, sep="\n")
@@ -145,7 +190,7 @@ def _compare(measured, photos, draws, note):
     if not measured.codes:
         return {}, f"Identity was not measured: {note}."
     try:
-        return summary.verification(measured, photos.photos, draws), ""
+        return verification.comparisons(measured, photos.photos, draws), ""
     except UserError as error:
         return {}, f"Verification was not measured: {error}."
 
@@ -195,7 +240,7 @@ def _face_argument(text):
     except ValueError:
         share = 0
     if not 0 < share <= 1:
-        raise UserError(f"--face {text}: a share of each side above 0 and up to 1 was expected, or {ALIGNED}")
+        raise UserError(f"--face {text}: expected a share of each side above 0 and up to 1, or {ALIGNED}")
     return share
 
 

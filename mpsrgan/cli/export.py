@@ -5,7 +5,7 @@ It is built on `mpsrgan.export`.
 
 from data_prep.pairs import size_words
 from mpsrgan.export import SIZE, export_generator
-from mpsrgan.export.formats import FORMATS, QUANTISE
+from mpsrgan.export.formats import FORMATS, QUANTIZE
 from mpsrgan.io.arguments import size
 
 
@@ -26,8 +26,12 @@ def add_arguments(parser):
         metavar="SIZE",
         help=f"side in pixels, or WIDTHxHEIGHT: what litert takes, what the others are tried on (default {SIZE[0]})",
     )
-    add("--quantise", choices=QUANTISE, help="litert: weights of 16 bits, or of 8 bits")
-    add("--photos", metavar="DIR", help="photographs to measure Keras and the file on: their middle, reduced to --size")
+    add("--quantize", choices=QUANTIZE, help="litert: weights of 16 bits, or of 8 bits")
+    add(
+        "--photos",
+        metavar="DIR",
+        help="photographs to measure Keras and the file on: their center, downscaled to --size",
+    )
 
 
 def run(args):
@@ -42,7 +46,7 @@ def run(args):
     Raises:
         UserError: As in `mpsrgan.export.export_generator`.
     """
-    options = {"size": args.size, "quantise": args.quantise, "photos": args.photos}
+    options = {"size": args.size, "quantize": args.quantize, "photos": args.photos}
     made = export_generator(args.source, args.output, args.format, **options)
     what, apart = FORMATS[made.format], made.difference
     size = size_words(made.sizes[0])

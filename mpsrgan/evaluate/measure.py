@@ -13,7 +13,7 @@ from mpsrgan.io.images import save_image
 from mpsrgan.metrics import METRICS, score
 from mpsrgan.upscale.invention import invention
 
-ITSELF, TARGET, INPUT = "the photograph itself", "reduced to the truth's size", "the input as it is"
+ITSELF, TARGET, INPUT = "the photograph itself", "downscaled to the truth's size", "the input as it is"
 """What the recognizer sees besides the results of the methods. Only the first does not depend on the size."""
 
 
@@ -41,7 +41,7 @@ class Measured:
         return f"{size_words(self.lr)} to {size_words(self.hr)} pixels"
 
 
-class Recognisers:
+class Recognizers:
     """The face encoders, each of which sees the same part of every version of a face.
 
     Args:
@@ -85,7 +85,7 @@ class Recognisers:
         return {name: encoder.encode(face)[0] for name, encoder in self.encoders.items()}
 
 
-def measure(photos, lr, hr, methods, recognisers, progress, explained, images=None):
+def measure(photos, lr, hr, methods, recognizers, progress, explained, images=None):
     """Measure methods on photographs at one size.
 
     Args:
@@ -93,7 +93,7 @@ def measure(photos, lr, hr, methods, recognisers, progress, explained, images=No
         lr: (height, width) of the inputs, in pixels.
         hr: (height, width) of the truth images, in pixels.
         methods: List of `mpsrgan.evaluate.methods.Method`.
-        recognisers: The `Recognisers` of the same photographs.
+        recognizers: The `Recognizers` of the same photographs.
         progress: Function of an iterable and a description, which returns an iterable and shows the progress.
         explained: Indices of the photographs on which invention is measured, which is 8 times the work.
         images: Folder that gets every input, truth, and result as PNG, or None.
@@ -105,17 +105,17 @@ def measure(photos, lr, hr, methods, recognisers, progress, explained, images=No
         UserError: When the result of a method does not have the size of the truth.
     """
     scores, rmse, codes = ({method.name: [] for method in methods} for _ in range(3))
-    codes = {name: {label: [] for label in (TARGET, INPUT, *scores)} for name in recognisers.encoders}
+    codes = {name: {label: [] for label in (TARGET, INPUT, *scores)} for name in recognizers.encoders}
     for index, photo in enumerate(progress(photos.photos, f"{size_words(lr)} to {size_words(hr)} px")):
         small, truth = photos.pair(photo, lr, hr)
         seen = {TARGET: truth, INPUT: small, **{m.name: _restore(m, photo, small, truth) for m in methods}}
-        encodings = {label: recognisers.look(index, image) for label, image in seen.items()}
+        encodings = {label: recognizers.look(index, image) for label, image in seen.items()}
         for label, found in encodings.items():
             for encoder, code in found.items():
                 codes[encoder][label].append(code)
         for method in methods:
             sr = seen[method.name]
-            inputs = {"hr": truth, "sr": sr, "lr": small, "reduce": lambda x: photos.degradation.expected(x, lr)}
+            inputs = {"hr": truth, "sr": sr, "lr": small, "downscale": lambda x: photos.degradation.expected(x, lr)}
             if index in explained and (levels := method.invention_map(small, sr)) is not None:
                 inputs["invention"] = invention(levels)
             scores[method.name].append(score(inputs) | _identities(encodings[TARGET], encodings[method.name]))
@@ -123,7 +123,7 @@ def measure(photos, lr, hr, methods, recognisers, progress, explained, images=No
         if images:
             _save_images(images, photo, {"lr": small, "hr": truth} | {m.name: seen[m.name] for m in methods})
     codes = {
-        name: {ITSELF: recognisers.codes[name]}
+        name: {ITSELF: recognizers.codes[name]}
         | {label: np.array(rows, np.float32) for label, rows in by_label.items()}
         for name, by_label in codes.items()
     }

@@ -12,8 +12,12 @@ from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.invention import invention_map
+from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS
 
 BASELINE = "bicubic"
+RAW = "the network alone"
+KEPT = {PIXELS: "projected onto the input", COLORS: "with the input's colors", NOTHING: RAW}
+"""What a network's results keep of the input, in words."""
 
 
 class Method:
@@ -57,25 +61,28 @@ class Network(Method):
         source: As in `mpsrgan.load_generator`.
         realism: As in `mpsrgan.Upscaler`.
         fidelity: As in `mpsrgan.Upscaler`.
-        faithful: As in `mpsrgan.Upscaler`.
+        raw: Measure the network alone. Otherwise the result keeps the pixels or the colors of the input, as
+            `mpsrgan upscale` writes it (see `mpsrgan.upscale.projection`).
 
     Attributes:
         scale: Scale factor of the network.
     """
 
-    def __init__(self, name, source, realism=None, fidelity=None, faithful=False):
+    def __init__(self, name, source, realism=None, fidelity=None, raw=False):
         from mpsrgan.hub.h5 import weights_file
         from mpsrgan.upscale import Upscaler
 
         self.name = name
+        faithful = False if raw else None
         self._upscale = Upscaler(source, backend="keras", realism=realism, fidelity=fidelity, faithful=faithful)
         self.scale = self._upscale.scale
         if source == AUTO:
-            what = f"for each picture {CLEAN} or {REAL}"
+            what, kept = f"for each picture {CLEAN} or {REAL}", RAW if raw else f"{KEPT[PIXELS]} or {KEPT[COLORS]}"
         else:
+            kept = KEPT[self._upscale.keeps]
             pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
             what = pair.words if pair else describe(weights_file(source))
-        self.words = f"{what}, {self._upscale.parameters:,} parameters" + (", projected onto the input" * faithful)
+        self.words = f"{what}, {self._upscale.parameters:,} parameters, {kept}"
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)
@@ -142,9 +149,9 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     networks = [(*_named(text, "weights"), None, None) for text in weights]
     folders = [_named(text, "results") for text in results]
     if realisms:
-        networks = _mixtures(networks, realisms, fidelity)
+        networks = _with_realisms(networks, realisms, fidelity)
     elif fidelity:
-        raise UserError("--fidelity names a partner to mix with; give --realism too, such as --realism 0 0.5 1")
+        raise UserError("--fidelity names a partner to interpolate with; give --realism too, such as --realism 0 0.5 1")
     names = [BASELINE, *(name for name, *_ in networks + folders)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
@@ -153,10 +160,10 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     return networks, folders
 
 
-def _mixtures(networks, realisms, fidelity):
+def _with_realisms(networks, realisms, fidelity):
     """Repeat each network of `check_sources` that has a partner once for each realism."""
     if not networks:
-        raise UserError("--realism mixes weights, and there are none; give --weights too")
+        raise UserError("--realism interpolates weights, and there are none; give --weights too")
     partners = [fidelity or partner_of(source) for _, source, *_ in networks]
     found = []
     for (name, source, *_), partner in zip(networks, partners):

@@ -17,7 +17,7 @@ from data_prep.loader import read_pair
 from data_prep.pairs import make_pair, used_size
 from data_prep.prepare import unique_names
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import MANIFEST_NAME, ImageError, list_images, open_image
+from mpsrgan.io.reading import ImageError, list_images, open_image
 
 LARGEST = 512
 """Longest side in pixels of a photograph "itself", which is the version that the recognizer compares with."""
@@ -108,8 +108,8 @@ class Folder:
         """
         rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
-        target, reduced = make_pair(open_image(self.path / photo.source), hr, lr, **how)
-        return reduced, target
+        target, downscaled = make_pair(open_image(self.path / photo.source), hr, lr, **how)
+        return downscaled, target
 
     def original(self, photo):
         """Read what the pairs show at its own resolution.
@@ -145,7 +145,7 @@ class Pairs:
     face = 1.0
 
     def __init__(self, path, split):
-        self.manifest = Manifest.load(path)
+        self.path, self.manifest = Path(path), Manifest.load(path)
         entries = self.manifest.split(split)
         if not entries:
             raise UserError(f"{path}: its {split} split holds no pairs; name another with --split")
@@ -185,34 +185,28 @@ class Pairs:
         return self.pair(photo, *self.sizes[0])[1]
 
 
-def open_photos(args, degradation, progress):
-    """Open the photographs that the arguments of the command name.
+def select(photos, held_out=None, limit=None, seed=0, groups=None):
+    """Keep only the photographs to measure on, and say in which group each is.
 
     Args:
-        args: The parsed arguments of `mpsrgan evaluate`.
-        degradation: The `Degradation` that makes the inputs.
-        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
-
-    Returns:
-        The `Folder` or the `Pairs`.
+        photos: `Folder` or `Pairs`, whose `photos` are changed.
+        held_out: Folder of prepared pairs. Photographs and people that these train or validate on are left out.
+        limit: About how many photographs to draw, whole people. None keeps all.
+        seed: Seed of this draw.
+        groups: CSV file with lines of NAME,GROUP, or None.
 
     Raises:
-        UserError: When there is no photograph to measure on.
+        UserError: When there is no photograph to measure on, or `groups` cannot be read.
     """
-    if (Path(args.data) / MANIFEST_NAME).is_file():
-        photos = Pairs(args.data, args.split)
-    else:
-        photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, args.people, progress)
-    if args.held_out:
-        _hold_out(photos, args.held_out)
+    if held_out:
+        _hold_out(photos, held_out)
     if not photos.photos:
         reasons = [f"{source}: {reason}" for source, reason in photos.skipped.items()]
-        raise UserError(f"{args.data}: no photograph to measure on ({'; '.join(reasons[:1]) or photos.words})")
-    if args.limit:
-        photos.photos = _sample(photos.photos, args.limit, args.seed)
-    if args.groups:
-        photos.photos = _with_groups(photos.photos, args.groups)
-    return photos
+        raise UserError(f"{photos.path}: no photograph to measure on ({'; '.join(reasons[:1]) or photos.words})")
+    if limit:
+        photos.photos = _sample(photos.photos, limit, seed)
+    if groups:
+        photos.photos = _with_groups(photos.photos, groups)
 
 
 def data_hash(photos):
@@ -227,7 +221,7 @@ def data_hash(photos):
     return hashlib.sha256("".join(sorted(photo.sha256 + "\n" for photo in photos)).encode()).hexdigest()
 
 
-def enlarged(photos, hr):
+def upscaled(photos, hr):
     """Count the photographs that are smaller than the truth image made from them.
 
     Args:

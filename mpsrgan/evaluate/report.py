@@ -12,22 +12,22 @@ from dataclasses import asdict
 
 from data_prep.pairs import size_words
 from mpsrgan import __version__
-from mpsrgan.evaluate import figures, summary
+from mpsrgan.evaluate import figures, summary, verification
 from mpsrgan.evaluate.measure import TARGET
 from mpsrgan.evaluate.methods import BASELINE
-from mpsrgan.evaluate.photos import data_hash, enlarged
+from mpsrgan.evaluate.photos import data_hash, upscaled
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.report.document import Figure, Heading, Paragraph, Table, markdown, web_page
 
 WARNING = "A restored face is a guess, never evidence: a network adds what faces usually have, not what this face had."
 
 
-def facts(photos, args, finder, encoders, methods):
+def facts(photos, draws, finder, encoders, methods):
     """Collect what was measured and how, for results.json.
 
     Args:
         photos: `Folder` or `Pairs`.
-        args: The parsed arguments of `mpsrgan evaluate`.
+        draws: `mpsrgan.evaluate.summary.Draws`.
         finder: Finder of the part that the encoders see, or None without encoders.
         encoders: List of encoders.
         methods: List of methods.
@@ -49,8 +49,8 @@ def facts(photos, args, finder, encoders, methods):
         "face": finder.words if encoders else None,
         "encoders": {encoder.name: encoder.source for encoder in encoders},
         "methods": {method.name: method.words for method in methods},
-        "seed": args.seed,
-        "rounds": args.rounds,
+        "seed": draws.seed,
+        "rounds": draws.rounds,
         "version": __version__,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "date": time.strftime("%Y-%m-%d"),
@@ -87,21 +87,22 @@ class Report:
         means = summary.intervals(measured, self.photos.photos, self.draws)
         where = f"{size_words(measured.lr)}-{size_words(measured.hr)}"
         self.blocks.append(Heading(f"From {measured.title}"))
-        if count := enlarged(self.photos, measured.hr):
+        if count := upscaled(self.photos, measured.hr):
             text = f"{count} of {len(self.photos.photos)} photographs are smaller than {size_words(measured.hr)} pixels"
-            self.blocks.append(Paragraph(f"{text} and were enlarged to make the truth."))
-        told = summary.answers(measured, comparisons, self.photos.photos, self.draws)
+            self.blocks.append(Paragraph(f"{text} and were upscaled to make the truth."))
+        told = verification.answers(measured, comparisons, self.photos.photos, self.draws)
         self.blocks += [Paragraph(sentence, answer=True) for sentence in told]
         self.blocks.append(summary.score_table(measured, means))
         self._draw(f"scores-{where}", "Means and 95 % intervals.", figures.draw_scores, means)
         for encoder, comparison in comparisons.items():
-            self.blocks.append(summary.verification_table(encoder, comparison))
+            self.blocks.append(verification.table(encoder, comparison))
             caption = f"ROC with {encoder}, {measured.title}. Dotted: no method."
             self._draw(f"roc-{encoder}-{where}", caption, figures.draw_roc, encoder, comparison)
         if note:
             self.blocks.append(Paragraph(note))
-        self.blocks += summary.table_ii(measured, self.photos.photos)
-        groups = list(summary.group_tables(measured, self.photos.photos, self.draws))
+        self.blocks += verification.table_ii(measured, self.photos.photos)
+        table = summary.group_table(measured, self.photos.photos, self.draws)
+        groups = [*filter(None, [table]), *verification.group_tables(measured, self.photos.photos, self.draws)]
         self.blocks += groups
         self.blocks += filter(None, [summary.invention_table(measured)])
         self._faces(measured, where)
@@ -129,8 +130,8 @@ class Report:
             method: {name: dict(zip(("mean", "low", "high"), found)) if found else None for name, found in row.items()}
             for method, row in means.items()
         }
-        verification = {encoder: asdict(comparison) for encoder, comparison in comparisons.items()}
-        size = {"lr": measured.lr, "hr": measured.hr, "scores": scores, "verification": verification, "answers": told}
+        compared = {encoder: asdict(comparison) for encoder, comparison in comparisons.items()}
+        size = {"lr": measured.lr, "hr": measured.hr, "scores": scores, "verification": compared, "answers": told}
         self.sizes.append(size)
 
     def write(self):
@@ -170,7 +171,7 @@ class Report:
         yield summary.metric_words(self.sizes[0]["scores"])
         degradation = ", ".join(f"{name} {value}" for name, value in facts["degradation"].items())
         lines = [
-            f"Fit {facts['fit']}, the middle {facts['zoom']:g} of each side; inputs made by {degradation}.",
+            f"Fit {facts['fit']}, the central {facts['zoom']:g} of each side; inputs made by {degradation}.",
             f"Hash of the photographs: {facts['hash']}. Skipped files: {len(facts['skipped'])}.",
             f"Intervals: {facts['rounds']} rounds, seed {facts['seed']}. mpsrgan {facts['version']}, "
             f"{facts['machine']}, {facts['date']}.",

@@ -37,7 +37,7 @@ class Exported:
     photos: tuple | None
 
 
-def export_generator(source, out, format=None, *, size=SIZE, quantise=None, photos=None):
+def export_generator(source, out, format=None, *, size=SIZE, quantize=None, photos=None):
     """Write a generator for another runtime, run it there, and only then let the file appear.
 
     The file maps float32 images (batch, height, width, channels) in [-1, 1] to (batch, scale height, scale width,
@@ -49,7 +49,7 @@ def export_generator(source, out, format=None, *, size=SIZE, quantise=None, phot
         out: Path of the file, or of a folder for "saved_model". The weights of OpenVINO go into a .bin file beside it.
         format: A key of `mpsrgan.export.formats.FORMATS`. None takes the format that the suffix of `out` tells.
         size: Side or (height, width) in pixels. LiteRT takes images of this size, and every file is checked on it.
-        quantise: "float16" or "dynamic" (8-bit weights), for LiteRT.
+        quantize: "float16" or "dynamic" (8-bit weights), for LiteRT.
         photos: Folder of photographs on which Keras and the file are measured with
             `mpsrgan.export.check.against_truth`.
 
@@ -67,8 +67,8 @@ def export_generator(source, out, format=None, *, size=SIZE, quantise=None, phot
     out, size = Path(out), as_size(size)
     format = _format(out, format, FORMATS)
     kind = FORMATS[format]
-    if quantise and format != "litert":
-        raise UserError(f"quantise is for litert; {format} was asked for")
+    if quantize and format != "litert":
+        raise UserError(f"quantize is for litert; {format} was asked for")
     path = weights_file(source)
     _check_place(out, kind)
     kind.check_packages(format)
@@ -77,8 +77,8 @@ def export_generator(source, out, format=None, *, size=SIZE, quantise=None, phot
     generator = load_keras(path, "float32")
     kind.check_backend(format)
     with _appearing(out) as made:
-        exported = _write_and_try(format, generator, made, size, quantise, photos)
-        if not quantise and not exported.difference.largest <= LARGEST_DIFFERENCE:
+        exported = _write_and_try(format, generator, made, size, quantize, photos)
+        if not quantize and not exported.difference.largest <= LARGEST_DIFFERENCE:
             raise UserError(
                 f"{out}: would differ from Keras by {exported.difference.largest:.1f} gray levels and was not written; "
                 "try another format"
@@ -86,7 +86,7 @@ def export_generator(source, out, format=None, *, size=SIZE, quantise=None, phot
     return exported
 
 
-def _write_and_try(format, generator, made, size, quantise, photos):
+def _write_and_try(format, generator, made, size, quantize, photos):
     from mpsrgan.export.check import ODD, against_truth, compare
     from mpsrgan.export.formats import FORMATS, silence
 
@@ -94,7 +94,7 @@ def _write_and_try(format, generator, made, size, quantise, photos):
     sizes = (size,) if kind.fixed else (size, ODD)
     with silence():
         try:
-            kind.write(generator, made, size, quantise)
+            kind.write(generator, made, size, quantize)
             run = kind.load(made)
             difference = compare(generator, run, sizes, generator.channels)
             if photos:

@@ -9,7 +9,7 @@ from data_prep.pairs import make_pair
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize, to_float, to_uint8
 from mpsrgan.io.reading import ImageError, list_images, open_image
-from mpsrgan.metrics.images import psnr
+from mpsrgan.metrics.images import decibels, psnr
 
 ODD = (37, 50)
 """(height, width) in pixels of a second picture, for formats that take any size."""
@@ -55,9 +55,7 @@ def compare(ours, theirs, sizes, channels):
             raise UserError("the network gives NaN or infinity; export weights that have not diverged")
         apart.append(127.5 * np.abs(np.clip(a, -1, 1) - np.clip(b, -1, 1)).ravel())
     apart = np.concatenate(apart)
-    squared = float(np.mean(apart**2))
-    decibels = 10 * np.log10(255**2 / squared) if squared else float("inf")
-    return Difference(float(apart.max()), float(apart.mean()), float(decibels))
+    return Difference(float(apart.max()), float(apart.mean()), decibels(float(np.mean(apart**2))))
 
 
 def face(size, channels):

@@ -18,7 +18,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.machine import cores
 from mpsrgan.upscale.backends import OnnxGenerator
 
-QUANTISE = ("float16", "dynamic")
+QUANTIZE = ("float16", "dynamic")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Format:
         suffix: Suffix of its files, "" for a folder.
         extra: Extra of pip that installs its packages.
         packages: Names of the packages that it imports.
-        write: Function of (KerasGenerator, target, size, quantise) that writes the file.
+        write: Function of (KerasGenerator, target, size, quantize) that writes the file.
         load: Function of a target that loads the file into the runtime of the format. It returns a function that maps
             float32 (1, H, W, C) to (1, sH, sW, C).
         begins: First bytes of its files, or the name of a file in its folders. They tell whether a file may be
@@ -79,11 +79,11 @@ class Format:
             )
 
 
-def _write_onnx(generator, target, size, quantise):
+def _write_onnx(generator, target, size, quantize):
     target.write_bytes(generator.to_onnx().SerializeToString())
 
 
-def _write_saved_model(generator, target, size, quantise):
+def _write_saved_model(generator, target, size, quantize):
     generator.model.export(str(target), format="tf_saved_model", verbose=False)
 
 
@@ -94,13 +94,13 @@ def _load_saved_model(target):
     return lambda lr: np.asarray(loaded.serve(lr))
 
 
-def _write_litert(generator, target, size, quantise):
+def _write_litert(generator, target, size, quantize):
     """Write one image size, because any size would need TensorFlow operations that LiteRT's plain interpreter lacks."""
     import keras
     import tensorflow
 
-    shrink = {"optimizations": [tensorflow.lite.Optimize.DEFAULT]} if quantise else {}
-    if quantise == "float16":
+    shrink = {"optimizations": [tensorflow.lite.Optimize.DEFAULT]} if quantize else {}
+    if quantize == "float16":
         shrink["target_spec"] = {"supported_types": [tensorflow.float16]}
     lr = keras.InputSpec(shape=(1, *size, generator.channels), dtype="float32", name="lr")
     generator.model.export(str(target), format="litert", input_signature=[lr], verbose=False, **shrink)
@@ -115,7 +115,7 @@ def _load_litert(target):
     return lambda lr: next(iter(run(lr=lr).values()))
 
 
-def _write_openvino(generator, target, size, quantise):
+def _write_openvino(generator, target, size, quantize):
     """Convert by way of ONNX, which keeps any height and width on every backend and needs no TensorFlow."""
     openvino = _import_openvino()
     model = openvino.Core().read_model(model=generator.to_onnx().SerializeToString())

@@ -49,12 +49,12 @@ class Central:
 
     def __post_init__(self):
         if not 0 < self.share <= 1:
-            raise UserError(f"the middle {self.share:g} of a photograph: give a share above 0 and at most 1")
+            raise UserError(f"the center of a photograph: the share is {self.share:g}; give one above 0 and at most 1")
 
     @property
     def words(self):
         """The choice of the part in words."""
-        return f"the middle {self.share:.0%} of each side"
+        return f"the central {self.share:.0%} of each side"
 
     def find(self, hr):
         """Find the view of the center.

@@ -24,7 +24,7 @@ class FaceNet:
     size = 128
     terms = (
         "converted from David Sandberg's facenet (code MIT); trained on MS-Celeb-1M, which its publisher has "
-        "withdrawn; no licence of the weights is stated, use for research only"
+        "withdrawn; the weights state no license, use for research only"
     )
 
     def __init__(self):

@@ -12,6 +12,8 @@ RENAMED = {
     "--normalise": "--batch-norm",
     "--no-normalise": "--no-batch-norm",
     "--no-turns": "--no-rot90",
+    "--quantise": "--quantize",
+    "--faithful": "the default; leave it out",
 }
 """Old option -> the option that took its place."""
 

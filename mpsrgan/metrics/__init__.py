@@ -18,7 +18,7 @@ INPUTS = {
     "hr": "the true image, uint8 (H, W, C)",
     "sr": "the restored image, uint8 (H, W, C)",
     "lr": "the image it was made of, uint8 (h, w, C)",
-    "reduce": "the known reduction: function sr image (H, W, C) -> float (h, w, C) in 0..255, not rounded, no noise",
+    "downscale": "the known downscaling: sr image (H, W, C) -> float (h, w, C) in 0..255, not rounded, no noise",
     "hr_face": "encoding of the true face, float32 (D,), of length 1",
     "sr_face": "encoding of the restored face, float32 (D,), of length 1",
     "invention": "float, measured elsewhere",
@@ -91,7 +91,7 @@ METRICS = {
             "psnr_y", "PSNR-Y", psnr_y, "dB", math.inf, _FROM_0, gray=False, words="PSNR of brightness alone (BT.601)"
         ),
         Metric("ssim_y", "SSIM-Y", ssim_y, "", 1.0, (-1.0, 1.0), gray=False, words="SSIM of brightness alone (BT.601)"),
-        Metric("lpips", "LPIPS", _lpips, "", 0.0, _FROM_0, words="how different it looks from the truth to a network"),
+        Metric("lpips", "LPIPS", _lpips, "", 0.0, _FROM_0, words="how different a network finds it from the truth"),
         Metric(
             "lr_consistency",
             "LR consistency",
@@ -99,21 +99,27 @@ METRICS = {
             "dB",
             math.inf,
             _FROM_0,
-            ("lr", "sr", "reduce"),
-            words="reduced again, is it the input? a result that is not cannot be faithful",
+            ("lr", "sr", "downscale"),
+            words="is the downscaled result the input? if not, it contradicts what was seen",
         ),
         Metric(
             "color_error",
-            "colour error",
+            "color error",
             color_error,
             "ΔE",
             0.0,
             _FROM_0,
             gray=False,
-            words="drift of colours, detail aside; 2 is just visible",
+            words="drift of colors, without detail; 2 is just visible",
         ),
         Metric(
-            "sharpness", "sharpness", sharpness, "", 1.0, _FROM_0, words="1 is the truth's, less blurred, more noisy"
+            "sharpness",
+            "sharpness",
+            sharpness,
+            "",
+            1.0,
+            _FROM_0,
+            words="1 is that of the truth; lower is blurred, higher is oversharpened or noisy",
         ),
         Metric(
             "identity",
@@ -123,7 +129,7 @@ METRICS = {
             1.0,
             (-1.0, 1.0),
             ("hr_face", "sr_face"),
-            words="is it still the same face to a face encoder? 1 is the same",
+            words="cosine of the encodings of the restored and the true face; 1 is the same face",
         ),
         Metric(
             "invention",
@@ -133,7 +139,7 @@ METRICS = {
             0.0,
             (0.0, 255.0),
             ("invention",),
-            words="how far its answers to the input turned and mirrored differ; low proves nothing",
+            words="how far results for the rotated and mirrored input differ; a low value proves nothing",
         ),
     )
 }

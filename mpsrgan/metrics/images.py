@@ -23,12 +23,8 @@ def psnr(hr, sr):
 
     Source: scikit-image's `peak_signal_noise_ratio`.
     """
-    from skimage.metrics import peak_signal_noise_ratio
-
     check(hr, sr)
-    if np.array_equal(hr, sr):
-        return float("inf")  # scikit-image gives the same, with a warning
-    return float(peak_signal_noise_ratio(hr, sr, data_range=255))
+    return decibels(np.mean((hr.astype("float64") - sr) ** 2))
 
 
 def psnr_y(hr, sr):
@@ -49,7 +45,8 @@ def psnr_y(hr, sr):
 
     Source: scikit-image's `rgb2ycbcr`, which is MATLAB's.
     """
-    return _decibels(*_y(hr, sr))
+    truth, restored = _y(hr, sr)
+    return decibels(np.mean((truth - restored) ** 2))
 
 
 def ssim(hr, sr):
@@ -138,7 +135,7 @@ def sharpness(hr, sr):
     check(hr, sr)
     if min(hr.shape[:2]) < 2:
         raise UserError(
-            f"sharpness compares neighbouring pixels, the image has {hr.shape[0]}x{hr.shape[1]}; use larger images"
+            f"sharpness compares neighboring pixels, the image has {hr.shape[0]}x{hr.shape[1]}; use larger images"
         )
     truth, gradient = _gradient(hr), _gradient(sr)
     if truth == 0:
@@ -146,7 +143,7 @@ def sharpness(hr, sr):
     return gradient / truth
 
 
-def lr_consistency(lr, sr, reduce):
+def lr_consistency(lr, sr, downscale):
     """Return the PSNR of the input `lr` against the downscaled `sr`.
 
     A result can be faithful only if downscaling it gives back the input. Any difference contradicts what was seen. The
@@ -156,7 +153,7 @@ def lr_consistency(lr, sr, reduce):
     Args:
         lr: Input, uint8 (h, w, C) in 0..255.
         sr: Restored image, uint8 (H, W, C) in 0..255.
-        reduce: The known downscaling, a function from uint8 (H, W, C) to float (h, w, C) in 0..255, without rounding
+        downscale: The known downscaling, a function from uint8 (H, W, C) to float (h, w, C) in 0..255, without rounding
             and without noise.
 
     Returns:
@@ -169,13 +166,13 @@ def lr_consistency(lr, sr, reduce):
     """
     check(lr)
     check(sr)
-    reduced = np.asarray(reduce(sr), "float64")
-    if reduced.shape != lr.shape:
+    downscaled = np.asarray(downscale(sr), "float64")
+    if downscaled.shape != lr.shape:
         raise UserError(
-            f"reduced again, the image has the shape {reduced.shape}, the input {lr.shape}; "
+            f"the downscaled image has the shape {downscaled.shape}, the input {lr.shape}; "
             "use the scale that the input was made with"
         )
-    return _decibels(lr, reduced)
+    return decibels(np.mean((lr - downscaled) ** 2))
 
 
 def check(*images, rgb=False):
@@ -210,8 +207,15 @@ def _y(*images):
     return [rgb2ycbcr(image)[..., 0] for image in images]
 
 
-def _decibels(truth, image):
-    error = np.mean((truth - image) ** 2)
+def decibels(error):
+    """Return the PSNR that belongs to a mean squared error, with peak 255.
+
+    Args:
+        error: Mean squared error in squared gray levels of 0..255.
+
+    Returns:
+        A float in dB. No error gives inf.
+    """
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 

@@ -10,13 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpsrgan.errors import UserError
+from mpsrgan.metrics.roc import FARS, auc, by_kind, curve_of, equal_error_rate, roc, steps_of, tar_at_far
 
-FARS = (1e-1, 1e-2, 1e-3)
-"""False accept rates at which the true accept rate is reported."""
-FALSE_ACCEPTS = 10
-"""Number of impostor pairs that must pass before a true accept rate is reported. One or two may pass by chance."""
-GROUP_PEOPLE = 10
-"""Number of people with two photographs that a group needs to be measured on its own."""
 ROC_POINTS = 100
 """Number of points that a thinned ROC curve keeps for a linear axis, and again for a logarithmic axis."""
 _CHUNK = 1 << 16
@@ -105,97 +100,6 @@ def pair_scores(probes, gallery, pairs):
         part = slice(at, at + _CHUNK)
         scores[part] = np.einsum("pd,pd->p", probes[pairs.probe[part]], gallery[pairs.gallery[part]])
     return scores
-
-
-def roc(scores, genuine, weights=None):
-    """Return the ROC curve of a falling threshold.
-
-    Equal scores share one threshold. Points on a horizontal or vertical line between two others are left out.
-
-    Args:
-        scores: Scores (P,).
-        genuine: Whether each pair shows one person, bool (P,).
-        weights: How often each pair counts, (P,), at least 0. By default each pair counts once.
-
-    Returns:
-        Two arrays (far, tar): false and true accept rates, rising from (0, 0) to (1, 1).
-
-    Raises:
-        UserError: When there is no genuine pair or no impostor pair.
-    """
-    genuine = np.asarray(genuine, bool)
-    weights = np.ones(len(scores)) if weights is None else np.asarray(weights)
-    curve = _curve(_steps(scores, genuine), _by_kind(weights, genuine))
-    if curve is None:
-        raise UserError("a ROC curve needs pairs of one person and pairs of two people; one of the kinds is missing")
-    return curve
-
-
-def _by_kind(values, genuine):
-    return values[~genuine], values[genuine]
-
-
-def _steps(scores, genuine):
-    """Return each pair's step of the ROC curve, 0 for the highest scores, as (impostor pairs', genuine pairs')."""
-    _, rank = np.unique(-np.asarray(scores), return_inverse=True)
-    kinds = np.zeros((rank.max(initial=-1) + 1, 2), bool)
-    kinds[rank, genuine.astype(int)] = True
-    turns = (kinds[1:] != kinds[:-1]).any(1) | kinds[1:].all(1)  # a tie between kinds is a slope of its own
-    return _by_kind(np.concatenate([[0], np.cumsum(turns)])[rank], genuine)
-
-
-def _curve(steps, weights):
-    """Return (far, tar) for the steps and weights of the two kinds of pairs, or None if all weights of a kind are 0."""
-    count = 1 + max(kind.max(initial=0) for kind in steps)
-    sums = [np.concatenate([[0.0], np.cumsum(np.bincount(*pair, count))]) for pair in zip(steps, weights)]
-    if not all(total[-1] for total in sums):
-        return None
-    return tuple(total / total[-1] for total in sums)
-
-
-def auc(far, tar):
-    """Return the area under a ROC curve.
-
-    The area is the probability that a genuine pair scores higher than an impostor pair. Ties count half.
-
-    Args:
-        far: False accept rates, rising.
-        tar: True accept rates at the same points.
-
-    Returns:
-        A float in 0..1.
-    """
-    return float(np.trapezoid(tar, far))
-
-
-def equal_error_rate(far, tar):
-    """Return the rate at which as many impostor pairs pass as genuine pairs fail.
-
-    Args:
-        far: False accept rates, rising.
-        tar: True accept rates at the same points.
-
-    Returns:
-        A float in 0..1, interpolated linearly between two points of the curve.
-    """
-    return float(np.interp(0, far + tar - 1, far))
-
-
-def tar_at_far(far, tar, at, impostors):
-    """Return the true accept rate at the lowest threshold whose false accept rate is at most `at`.
-
-    Args:
-        far: False accept rates, rising.
-        tar: True accept rates at the same points.
-        at: Highest false accept rate allowed, 0..1.
-        impostors: Number of impostor pairs behind the curve.
-
-    Returns:
-        A float in 0..1, or None if fewer than `FALSE_ACCEPTS` of the impostor pairs would pass there.
-    """
-    if impostors * at < FALSE_ACCEPTS * (1 - 1e-9):
-        return None
-    return float(tar[np.searchsorted(far, at, side="right") - 1])
 
 
 @dataclass(frozen=True)
@@ -337,10 +241,10 @@ def compare(conditions, gallery, pairs, people, baseline, rounds=500, level=0.95
     steps, found, drawn = {}, {}, {name: [] for name in conditions}
     for name, probes in conditions.items():
         found[name] = verify(probes, gallery, pairs)
-        steps[name] = _steps(pair_scores(probes, gallery, pairs), pairs.genuine)
+        steps[name] = steps_of(pair_scores(probes, gallery, pairs), pairs.genuine)
     for weights in _draws(person, pairs, rounds, seed):
         for name in conditions:
-            curve = _curve(steps[name], weights)
+            curve = curve_of(steps[name], weights)
             if curve is not None:
                 drawn[name].append(_numbers(*curve, found[name].impostors))
     drawn = {name: np.array(rows, float).reshape(-1, 2 + len(FARS)) for name, rows in drawn.items()}
@@ -351,8 +255,8 @@ def compare(conditions, gallery, pairs, people, baseline, rounds=500, level=0.95
 def _draws(person, pairs, rounds, seed):
     """Yield, for each round, float weights of the impostor pairs and of the genuine pairs."""
     rng, count = np.random.default_rng(seed), person.max() + 1
-    one, genuine = _by_kind(person[pairs.probe], pairs.genuine)
-    other, _ = _by_kind(person[pairs.gallery], pairs.genuine)
+    one, genuine = by_kind(person[pairs.probe], pairs.genuine)
+    other, _ = by_kind(person[pairs.gallery], pairs.genuine)
     for _ in range(rounds):
         times = np.bincount(rng.integers(0, count, count), minlength=count).astype(float)
         yield times[one] * times[other], times[genuine]
@@ -372,60 +276,3 @@ def _compared(found, base, drawn, drawn_base, level):
     less = [None if value is None else value - other for value, other in zip(row, base_row)]
     area_change, eer_change, *tar_change = (estimate(*pair) for pair in zip(less, (drawn - drawn_base).T))
     return Compared(found, area, eer, dict(zip(FARS, tar)), area_change, eer_change, dict(zip(FARS, tar_change)))
-
-
-def answer(comparison, name):
-    """Say in one sentence what a condition does to the recognizer.
-
-    The sentence says "helps" or "harms" only if the interval of the AUC's change excludes 0.
-
-    Args:
-        comparison: Result of `compare`.
-        name: Name of the condition.
-
-    Returns:
-        The sentence.
-    """
-    seen = comparison.conditions[name]
-    change = seen.auc_change
-    effect = "helps" if change.low > 0 else "harms" if change.high < 0 else "makes no measurable difference to"
-    words = (
-        f"Restoring with {name} {effect} the recogniser: AUC {change.value:+.4f} against {comparison.baseline} "
-        f"({comparison.level:.0%} interval {change.low:+.4f} to {change.high:+.4f})"
-    )
-    told = [(far, tar) for far, tar in seen.tar_change.items() if tar is not None]
-    if told:
-        far, tar = min(told, key=lambda pair: pair[0])
-        words += f", true accepts at FAR {far:g} {tar.value:+.4f} ({tar.low:+.4f} to {tar.high:+.4f})"
-    return f"{words}."
-
-
-def by_group(conditions, gallery, people, groups, baseline, impostors=100_000, rounds=500, level=0.95, seed=0):
-    """Run `compare` within each group, with new pairs that are drawn within the group.
-
-    Args:
-        conditions: As in `compare`.
-        gallery: As in `compare`.
-        people: As in `make_pairs`.
-        groups: A label for each photograph, None where it is unknown.
-        baseline: As in `compare`.
-        impostors: As in `make_pairs`.
-        rounds: As in `compare`.
-        level: As in `compare`.
-        seed: As in `make_pairs` and `compare`.
-
-    Returns:
-        A dictionary from label to `Comparison`, or to None if fewer than `GROUP_PEOPLE` people have two photographs in
-            the group.
-    """
-    groups, people = np.asarray(groups, object), np.asarray(people)
-    found = {}
-    for label in sorted({group for group in groups if group is not None}):
-        chosen = np.flatnonzero(groups == label)
-        _, counts = np.unique(people[chosen], return_counts=True)
-        found[label] = None
-        if np.count_nonzero(counts > 1) >= GROUP_PEOPLE:
-            pairs = make_pairs(people[chosen], impostors, seed)
-            probes = {name: vectors[chosen] for name, vectors in conditions.items()}
-            found[label] = compare(probes, gallery[chosen], pairs, people[chosen], baseline, rounds, level, seed)
-    return found

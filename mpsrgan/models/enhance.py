@@ -45,7 +45,7 @@ def build_generator(scale=2, channels=1, filters=20, blocks=16, normalise=False)
     Source: paper 001, section 4.2.
     """
     if scale < 2:
-        raise UserError(f"scale is {scale}; a generator enlarges, so it must be 2, 3, 4, ...")
+        raise UserError(f"scale is {scale}; a generator upscales, so it must be 2, 3, 4, ...")
     lr = keras.Input((None, None, channels), name="lr")
     x = layers.Conv2D(filters, 3, padding="same", activation=SWISH, name="head")(lr)
     for i in range(blocks):

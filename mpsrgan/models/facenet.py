@@ -149,16 +149,16 @@ def _network(x):
     x = _conv(x, "Conv2d_4b_3x3", 256, strides=2, padding="valid")
     for i in range(1, 6):
         x = ops.relu(_residual(x, f"Block35_{i}", BLOCK35, 0.17))
-    x = _reduction(x, "Mixed_6a", MIXED_6A)
+    x = _reduction_block(x, "Mixed_6a", MIXED_6A)
     for i in range(1, 11):
         x = ops.relu(_residual(x, f"Block17_{i}", BLOCK17, 0.1))
-    x = _reduction(x, "Mixed_7a", MIXED_7A)
+    x = _reduction_block(x, "Mixed_7a", MIXED_7A)
     for i in range(1, 6):
         x = ops.relu(_residual(x, f"Block8_{i}", BLOCK8, 0.2))
     x = _residual(x, "Block8_6", BLOCK8, 1.0)
     x = ops.mean(x, axis=(1, 2))
     x = layers.Dense(128, use_bias=False, name="Bottleneck", **_EMPTY)(x)
-    return _normalise(x, "Bottleneck")
+    return _batch_norm(x, "Bottleneck")
 
 
 def _conv(x, name, filters, strides=1, padding="same"):
@@ -167,10 +167,10 @@ def _conv(x, name, filters, strides=1, padding="same"):
     if "_1a_" in name:
         strides, padding = 2, "valid"
     x = layers.Conv2D(filters, kernel, strides, padding, use_bias=False, name=name, **_EMPTY)(x)
-    return ops.relu(_normalise(x, name))
+    return ops.relu(_batch_norm(x, name))
 
 
-def _normalise(x, name):
+def _batch_norm(x, name):
     return layers.BatchNormalization(epsilon=1e-3, scale=False, dtype="float32", name=f"{name}_BatchNorm")(x)
 
 
@@ -188,7 +188,7 @@ def _residual(x, name, branches, scale):
     return x + scale * up
 
 
-def _reduction(x, name, branches):
+def _reduction_block(x, name, branches):
     pooled = ops.max_pool(x, 3, strides=2, padding="valid")
     return ops.concatenate([*_branches(x, name, branches), pooled], axis=-1)
 

@@ -64,7 +64,7 @@ def alignment(model):
     Returns:
         The multiple as an int, for example 1, or 2 for a network that first halves its input.
     """
-    return math.prod(_reduction(layer) for layer in model.operations)
+    return math.prod(_downscaling(layer) for layer in model.operations)
 
 
 def scale_of(model):
@@ -107,6 +107,31 @@ def depends_on_training(network):
     return any(isinstance(layer, different) for layer in network.layers)
 
 
+def even_tensors(model, keeps_size):
+    """Find the tensors whose height and width are even for every size of the input.
+
+    Args:
+        model: A functional Keras model.
+        keeps_size: Function of a layer that says whether its output has the height and width of its inputs. It is not
+            asked about layers that upscale.
+
+    Returns:
+        A set with the id of each such tensor.
+    """
+    even = set()
+    for layer in model.operations[1:]:
+        kind = type(layer).__name__
+        if kind == "UpSampling2D":
+            known = not any(side % 2 for side in layer.size)
+        elif kind in ("PixelShuffle", "BilinearUpsampling"):
+            known = layer.factor % 2 == 0
+        else:
+            known = keeps_size(layer) and all(id(tensor) in even for tensor in _tensors(layer.input))
+        if known:
+            even.add(id(layer.output))
+    return even
+
+
 def _pixels_read(model, axis, pixel):
     """Return the first and last lr pixel along one axis that an sr pixel depends on, in an image without borders."""
     read = {id(tensor): (pixel, pixel) for tensor in model.outputs}
@@ -141,7 +166,7 @@ def _read_by(layer, axis, low, high):
     raise UserError(f"how far layer {layer.name!r} ({kind}) looks around a pixel is not known: {_ASK}")
 
 
-def _reduction(layer):
+def _downscaling(layer):
     side = 5040  # divisible by every number up to 10
     inputs = _tensors(layer.input)
     if len(inputs) != 1 or not hasattr(layer, "compute_output_shape"):

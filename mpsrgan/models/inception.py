@@ -1,7 +1,6 @@
 """Generator and discriminator of paper 003, 16x16x3 -> 64x64x3.
 
-The generator consists of inception-residual blocks, and the discriminator resembles VGG. Both are built from the blocks
-in `mpsrgan.models.layers`.
+The generator consists of inception-residual blocks, and the discriminator resembles VGG.
 """
 
 import math
@@ -10,7 +9,7 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.layers import activate, inception_residual_block, stem_block, strided_block, upscale_block
+from mpsrgan.models.layers import activate, batch_norm, strided_block
 
 FEATURE_LAYER = "conv5_relu"
 """The discriminator layer whose output the feature-wise loss compares (paper 003, equation 3).
@@ -55,15 +54,50 @@ def build_generator(scale=4, channels=3, filters=256, asymmetric=False):
     if filters % 2**stages or filters < 1:
         raise UserError(f"filters is {filters}; it is halved {stages} times, so it must be a multiple of {2**stages}")
     lr = keras.Input((None, None, channels), name="lr")
-    x = stem_block(lr, filters, asymmetric)
+    x = _parallel_convs(lr, filters // 2, asymmetric, "stem")
     for i in range(stages):
-        x = inception_residual_block(x, filters >> i, asymmetric, name=f"inception{i + 1}")
-        x = upscale_block(x, filters >> (i + 1), asymmetric, name=f"upscale{i + 1}")
+        x = _inception_residual_block(x, filters >> i, asymmetric, f"inception{i + 1}")
+        x = _upscale_block(x, filters >> (i + 1), asymmetric, f"upscale{i + 1}")
     for i in (1, 2):
         x = layers.Conv2D(filters >> stages, 3, padding="same", activation="relu", name=f"tail{i}")(x)
     x = layers.Conv2D(channels, 3, padding="same", name="tail3")(x)
     sr = layers.Activation("tanh", dtype="float32", name="sr")(x)
     return keras.Model(lr, sr, name="inception_generator")
+
+
+def _inception_residual_block(x, filters, asymmetric, name):
+    """Apply parallel convolutions, conv 1x1, plus the input, ReLU (figure 2b).
+
+    The 1x1 convolution goes back to the width of x. It is linear and has no batch norm, as in InceptionResNetV2, on
+    which the paper builds.
+    """
+    y = _parallel_convs(x, filters, asymmetric, name)
+    y = layers.Conv2D(x.shape[-1], 1, name=f"{name}_merge")(y)
+    return activate(layers.Add(name=f"{name}_add")([x, y]), "relu", name)
+
+
+def _upscale_block(x, filters, asymmetric, name):
+    """Apply UpSampling2D x2 (nearest), parallel convolutions, conv 1x1 (figure 2c)."""
+    x = layers.UpSampling2D(2, name=f"{name}_x2")(x)
+    x = _parallel_convs(x, filters, asymmetric, name)
+    return _conv(x, filters, 1, f"{name}_merge")
+
+
+def _parallel_convs(x, filters, asymmetric, name):
+    """Apply a 3x3 and a 5x5 convolution of `filters` kernels each to x and concatenate them (figure 2a)."""
+    narrow = _conv(x, filters, 3, f"{name}_3x3")
+    if asymmetric:
+        wide = _conv(x, filters, (1, 5), f"{name}_1x5")
+        wide = _conv(wide, filters, (5, 1), f"{name}_5x1")
+    else:
+        wide = _conv(x, filters, 5, f"{name}_5x5")
+    return layers.Concatenate(name=f"{name}_concat")([narrow, wide])
+
+
+def _conv(x, filters, kernel, name):
+    """Apply a convolution, batch norm, and ReLU (section III.A)."""
+    x = layers.Conv2D(filters, kernel, padding="same", name=f"{name}_conv")(x)
+    return activate(batch_norm(x, f"{name}_norm"), "relu", name)
 
 
 def build_discriminator(channels=3, filters=64):
@@ -92,7 +126,7 @@ def build_discriminator(channels=3, filters=64):
     image = x = keras.Input((None, None, channels), name="image")
     for i in range(7):
         width, strides = filters * 2 ** (i // 2), 1 + i % 2
-        x = strided_block(x, width, strides, normalise=i > 0, activation="relu", name=f"conv{i + 1}")
+        x = strided_block(x, width, strides, norm=i > 0, activation="relu", name=f"conv{i + 1}")
     x = activate(layers.Conv2D(16 * filters, 1, name="conv8_conv")(x), "relu", "conv8")
     x = layers.Conv2D(1, 1, name="conv9_conv")(x)
     logits = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)

@@ -6,6 +6,8 @@ Each block takes and returns a Keras tensor (B, H, W, C).
 import keras
 from keras import layers, ops
 
+from mpsrgan.models.compat import depth_to_space
+
 BATCH_NORM_MOMENTUM = 0.9
 """The momentum of every batch norm layer. No paper states it.
 
@@ -42,13 +44,13 @@ def activate(x, kind, name):
     return layers.Activation(kind, name=f"{name}_{kind}")(x)
 
 
-def residual_block(x, filters, normalise=True, activation="relu", name="residual"):
+def residual_block(x, filters, norm=True, activation="relu", name="residual"):
     """Apply a residual block: conv 3x3, batch norm, activation, conv 3x3, batch norm, plus the input.
 
     Args:
         x: Tensor (B, H, W, filters).
         filters: Filters of both convolutions.
-        normalise: Use batch norm; False leaves it out.
+        norm: Use batch norm; False leaves it out.
         activation: Activation as in `activate`.
         name: Beginning of the layers' names.
 
@@ -58,10 +60,10 @@ def residual_block(x, filters, normalise=True, activation="relu", name="residual
     Source: paper 000, section 3.3.
     """
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv1")(x)
-    y = batch_norm(y, f"{name}_norm1") if normalise else y
+    y = batch_norm(y, f"{name}_norm1") if norm else y
     y = activate(y, activation, name)
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(y)
-    y = batch_norm(y, f"{name}_norm2") if normalise else y
+    y = batch_norm(y, f"{name}_norm2") if norm else y
     return layers.Add(name=f"{name}_add")([x, y])
 
 
@@ -83,14 +85,14 @@ def upsample_block(x, filters, name="upsample"):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def strided_block(x, filters, strides, normalise=True, activation="lrelu", name="block"):
+def strided_block(x, filters, strides, norm=True, activation="lrelu", name="block"):
     """Apply one stage of a discriminator: conv 3x3 with a stride, batch norm, activation.
 
     Args:
         x: Tensor (B, H, W, C).
         filters: Filters of the convolution.
         strides: Stride of the convolution.
-        normalise: Use batch norm; False leaves it out.
+        norm: Use batch norm; False leaves it out.
         activation: Activation as in `activate`.
         name: Beginning of the layers' names.
 
@@ -100,108 +102,11 @@ def strided_block(x, filters, strides, normalise=True, activation="lrelu", name=
     Source: paper 000, figure 2.
     """
     x = layers.Conv2D(filters, 3, strides=strides, padding="same", name=f"{name}_conv")(x)
-    x = batch_norm(x, f"{name}_norm") if normalise else x
+    x = batch_norm(x, f"{name}_norm") if norm else x
     return activate(x, activation, name)
 
 
-def stem_block(x, filters, asymmetric=False, name="stem"):
-    """Apply parallel 3x3 and 5x5 convolutions with `filters` / 2 kernels each.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        filters: Channels of the output.
-        asymmetric: As in `parallel_convs`.
-        name: Beginning of the layers' names.
-
-    Returns:
-        A tensor (B, H, W, filters).
-
-    Source: paper 003, figure 2a.
-    """
-    return parallel_convs(x, filters // 2, asymmetric, name)
-
-
-def inception_residual_block(x, filters, asymmetric=False, name="inception"):
-    """Apply an inception-residual block: parallel 3x3 and 5x5 convolutions, conv 1x1, plus the input, ReLU.
-
-    The 1x1 convolution goes back to the width of x. It is linear and has no batch norm, as in InceptionResNetV2, on
-    which the paper builds.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        filters: Kernels of each of the parallel convolutions.
-        asymmetric: As in `parallel_convs`.
-        name: Beginning of the layers' names.
-
-    Returns:
-        A tensor (B, H, W, C).
-
-    Source: paper 003, figure 2b.
-    """
-    y = parallel_convs(x, filters, asymmetric, name)
-    y = layers.Conv2D(x.shape[-1], 1, name=f"{name}_merge")(y)
-    return activate(layers.Add(name=f"{name}_add")([x, y]), "relu", name)
-
-
-def upscale_block(x, filters, asymmetric=False, name="upscale"):
-    """Apply an upscaling block: UpSampling2D x2 (nearest), parallel 3x3 and 5x5 convolutions, conv 1x1.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        filters: Kernels of each convolution.
-        asymmetric: As in `parallel_convs`.
-        name: Beginning of the layers' names.
-
-    Returns:
-        A tensor (B, 2H, 2W, filters).
-
-    Source: paper 003, figure 2c.
-    """
-    x = layers.UpSampling2D(2, name=f"{name}_x2")(x)
-    x = parallel_convs(x, filters, asymmetric, name)
-    return normalised_conv(x, filters, 1, f"{name}_merge")
-
-
-def parallel_convs(x, filters, asymmetric, name):
-    """Apply a 3x3 and a 5x5 convolution to x and concatenate their outputs.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        filters: Kernels of each of the two branches.
-        asymmetric: Replace the 5x5 convolution by a 1x5 and then a 5x1 convolution.
-        name: Beginning of the layers' names.
-
-    Returns:
-        A tensor (B, H, W, 2 filters).
-    """
-    narrow = normalised_conv(x, filters, 3, f"{name}_3x3")
-    if asymmetric:
-        wide = normalised_conv(x, filters, (1, 5), f"{name}_1x5")
-        wide = normalised_conv(wide, filters, (5, 1), f"{name}_5x1")
-    else:
-        wide = normalised_conv(x, filters, 5, f"{name}_5x5")
-    return layers.Concatenate(name=f"{name}_concat")([narrow, wide])
-
-
-def normalised_conv(x, filters, kernel, name):
-    """Apply a convolution, batch norm, and ReLU.
-
-    Args:
-        x: Tensor (B, H, W, C).
-        filters: Filters of the convolution.
-        kernel: Kernel size, a number or (height, width).
-        name: Beginning of the layers' names.
-
-    Returns:
-        A tensor (B, H, W, filters).
-
-    Source: paper 003, section III.A.
-    """
-    x = layers.Conv2D(filters, kernel, padding="same", name=f"{name}_conv")(x)
-    return activate(batch_norm(x, f"{name}_norm"), "relu", name)
-
-
-class _Enlarging(layers.Layer):
+class _Upsampling(layers.Layer):
     """Base class of layers that upscale height and width by a whole `factor`."""
 
     def __init__(self, factor, **kwargs):
@@ -210,15 +115,15 @@ class _Enlarging(layers.Layer):
 
     def compute_output_shape(self, shape):
         batch, height, width, channels = shape
-        enlarged = [None if side is None else side * self.factor for side in (height, width)]
-        return (batch, *enlarged, channels)
+        upscaled = [None if side is None else side * self.factor for side in (height, width)]
+        return (batch, *upscaled, channels)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
 
 
 @keras.saving.register_keras_serializable("mpsrgan")
-class PixelShuffle(_Enlarging):
+class PixelShuffle(_Upsampling):
     """A layer that moves channels into pixels: (B, H, W, factor^2 C) -> (B, factor H, factor W, C).
 
     Args:
@@ -229,15 +134,15 @@ class PixelShuffle(_Enlarging):
     """
 
     def call(self, x):
-        return ops.depth_to_space(x, self.factor, data_format="channels_last")
+        return depth_to_space(x, self.factor)
 
     def compute_output_shape(self, shape):
-        *enlarged, channels = super().compute_output_shape(shape)
-        return (*enlarged, channels // self.factor**2)
+        *upscaled, channels = super().compute_output_shape(shape)
+        return (*upscaled, channels // self.factor**2)
 
 
 @keras.saving.register_keras_serializable("mpsrgan")
-class BilinearUpsampling(_Enlarging):
+class BilinearUpsampling(_Upsampling):
     """A layer for bilinear upsampling: (B, H, W, C) -> (B, factor H, factor W, C).
 
     Pixel centers are aligned, and edge pixels are repeated. It gives the same numbers as
@@ -251,7 +156,7 @@ class BilinearUpsampling(_Enlarging):
 
     def call(self, x):
         pixels = [y for row in self._between(x, 1) for y in self._between(row, 2)]
-        return ops.depth_to_space(ops.concatenate(pixels, axis=-1), self.factor, data_format="channels_last")
+        return depth_to_space(ops.concatenate(pixels, axis=-1), self.factor)
 
     def _between(self, x, axis):
         """Interpolate x along one axis at each of the `factor` positions inside a pixel."""

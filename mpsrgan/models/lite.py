@@ -39,7 +39,7 @@ def build_generator(scale=4, channels=3, filters=48, blocks=8, detail=0):
     lr = keras.Input((None, None, channels), name="lr")
     x = head = layers.Conv2D(filters, 3, padding="same", name="head")(lr)
     for i in range(blocks):
-        x = residual_block(x, filters, normalise=False, name=f"residual{i + 1:02d}")
+        x = residual_block(x, filters, norm=False, name=f"residual{i + 1:02d}")
     x = layers.Conv2D(filters, 3, padding="same", name="trunk_conv")(x)
     x = layers.Add(name="trunk_add")([head, x])
     y = layers.Conv2D(scale**2 * channels, 3, padding="same", kernel_initializer="zeros", name="tail")(x)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
+from mpsrgan.models.graph import even_tensors
 
 FORMAT = 1
 """The version of what this module writes. When it changes, `mpsrgan.upscale` converts cached files again."""
@@ -36,7 +37,7 @@ def to_onnx(model, note):
     """
     onnx = import_onnx()
     helper = onnx.helper
-    even = set()
+    even = even_tensors(model, lambda layer: type(layer).__name__ != "Conv2D" or set(layer.strides) == {1})
     reads = Counter(id(tensor) for layer in model.operations[1:] for tensor in _inputs(layer))
     graph = _Graph(helper)
     names = {id(model.inputs[0]): graph.add("lr", "Transpose", ["lr"], perm=[0, 3, 1, 2])}
@@ -47,8 +48,8 @@ def to_onnx(model, note):
         names[id(layer.output)] = name
         if reads[id(layer.output)] > 1:
             graph.shared.add(name)
-        if _is_even(layer, [id(tensor) in even for tensor in _inputs(layer)]):
-            even.add(id(layer.output)), graph.even.add(name)
+        if id(layer.output) in even:
+            graph.even.add(name)
     graph.nodes.append(helper.make_node("Transpose", [names[id(model.outputs[0])]], ["sr"], perm=[0, 2, 3, 1]))
     border = lambda *shape: helper.make_tensor_value_info(
         shape[0], onnx.TensorProto.FLOAT, ["batch", *shape[1:], note["channels"]]
@@ -180,8 +181,8 @@ def _nearest(graph, layer, inputs):
 
 def _bilinear(graph, layer, inputs):
     sides = graph.weight(layer.name, "scales", [1, 1, layer.factor, layer.factor])
-    centres = {"coordinate_transformation_mode": "half_pixel"}
-    return graph.add(layer.name, "Resize", [*inputs, "", sides], mode="linear", **centres)
+    centers = {"coordinate_transformation_mode": "half_pixel"}
+    return graph.add(layer.name, "Resize", [*inputs, "", sides], mode="linear", **centers)
 
 
 def _rescaling(graph, layer, inputs):
@@ -220,16 +221,6 @@ _WRITERS = {
 
 def _inputs(layer):
     return layer.input if isinstance(layer.input, list) else [layer.input]
-
-
-def _is_even(layer, inputs):
-    """Tell whether a layer's output has even sides for every image; `inputs` tells the same of its inputs."""
-    kind = type(layer).__name__
-    if kind == "UpSampling2D":
-        return not any(side % 2 for side in layer.size)
-    if kind in ("PixelShuffle", "BilinearUpsampling"):
-        return layer.factor % 2 == 0
-    return all(inputs) and (kind != "Conv2D" or set(layer.strides) == {1})
 
 
 def _unknown(layer):

@@ -62,8 +62,8 @@ def build_generator(scale=2, channels=3, filters=64, blocks=2):
     if filters % scale or filters < 1:
         raise UserError(f"filters is {filters}; it is halved {doublings} times, so it must be a multiple of {scale}")
     lr = keras.Input((None, None, channels), name="lr")
-    normalised = _normalise(lr)
-    x = layers.Conv2D(filters, 2, strides=2, padding="same", activation="tanh", name="head")(normalised)
+    normalized = _normalize(lr)
+    x = layers.Conv2D(filters, 2, strides=2, padding="same", activation="tanh", name="head")(normalized)
     for i in range(1, blocks + 1):
         x = _conv_tanh(x, 2 * filters, f"block{i}_wide")
         x = _conv_tanh(x, filters, f"block{i}_back")
@@ -72,11 +72,11 @@ def build_generator(scale=2, channels=3, filters=64, blocks=2):
         x = PixelShuffle(2, name=f"shuffle{i}")(x)
     x = layers.Conv2D(4 * channels, 3, padding="same", name="tail")(x)
     x = PixelShuffle(2, dtype="float32", name="tail_shuffle")(x)
-    bilinear = BilinearUpsampling(scale, dtype="float32", name="bilinear")(normalised)
+    bilinear = BilinearUpsampling(scale, dtype="float32", name="bilinear")(normalized)
     scaled = ClampedScale(*SCALE_RANGE, SCALE_START, name="scale")(bilinear)
     x = CropLike(dtype="float32", name="crop")([x, scaled])
     x = layers.Add(dtype="float32", name="add")([x, scaled])
-    model = keras.Model(lr, _denormalise(x), name="pixelshuffle_generator")
+    model = keras.Model(lr, _denormalize(x), name="pixelshuffle_generator")
     if filters >= 2 * scale * channels:
         _carry(model, blocks, doublings)
     return model
@@ -104,7 +104,7 @@ def build_discriminator(size=(1024, 1024), channels=3, dropout=0.25):
     Source: paper 002, section 5.3.
     """
     image = keras.Input((*size, channels), name="image")
-    x = _normalise(image)
+    x = _normalize(image)
     for i, width in enumerate((12, 48, 72, 48, 12, 3), start=1):
         x = layers.Conv2D(width, 3, strides=2, padding="same", name=f"block{i}_conv")(x)
         x = activate(x, "lrelu", f"block{i}")
@@ -131,7 +131,7 @@ def _carry(model, blocks, doublings):
     pixels = [(2 * dy + dx, dy, dx, c) for dy in (0, 1) for dx in (0, 1) for c in range(channels)]
     split = {(c, p * channels + c): small * np.outer(np.eye(2)[dy], np.eye(2)[dx]) for p, dy, dx, c in pixels}
     keep = lambda width: {(p * channels + c, p * width + c): middle for p, _, _, c in pixels}
-    enlarge = lambda width: {(c, p * width + c): np.outer(bilinear[dy], bilinear[dx]) for p, dy, dx, c in pixels}
+    upscale = lambda width: {(c, p * width + c): np.outer(bilinear[dy], bilinear[dx]) for p, dy, dx, c in pixels}
 
     _set_kernel(model.get_layer("head"), split)
     for i in range(1, blocks + 1):
@@ -139,8 +139,8 @@ def _carry(model, blocks, doublings):
         _set_kernel(model.get_layer(f"block{i}_back"), keep(channels))
     for i in range(1, doublings + 1):
         layer = model.get_layer(f"shuffle{i}_conv")
-        _set_kernel(layer, keep(layer.filters // 4) if i == 1 else enlarge(layer.filters // 4))
-    _set_kernel(model.get_layer("tail"), enlarge(channels), (1 - SCALE_START) / small)
+        _set_kernel(layer, keep(layer.filters // 4) if i == 1 else upscale(layer.filters // 4))
+    _set_kernel(model.get_layer("tail"), upscale(channels), (1 - SCALE_START) / small)
 
 
 def _set_kernel(layer, taps, gain=1):
@@ -158,13 +158,13 @@ def _statistics(channels):
     return [2 * mean - 1 for mean in both[0]], [2 * std for std in both[1]]
 
 
-def _normalise(image):
+def _normalize(image):
     """Normalize an image in [-1, 1] to zero mean and unit variance under the ImageNet statistics, in float32."""
     mean, std = _statistics(image.shape[-1])
     offset = [-m / s for m, s in zip(mean, std)]
     return layers.Rescaling([1 / s for s in std], offset, dtype="float32", name="normalise")(image)
 
 
-def _denormalise(x):
+def _denormalize(x):
     mean, std = _statistics(x.shape[-1])
     return layers.Rescaling(std, mean, dtype="float32", name="sr")(x)

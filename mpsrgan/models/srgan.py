@@ -44,7 +44,7 @@ def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):
     lr = keras.Input((None, None, channels), name="lr")
     x = head = layers.Conv2D(filters, 9, padding="same", activation="relu", name="head")(lr)
     for i in range(blocks):
-        x = residual_block(x, filters, normalise, name=f"residual{i + 1:02d}")
+        x = residual_block(x, filters, norm=normalise, name=f"residual{i + 1:02d}")
     x = layers.Conv2D(filters, 3, padding="same", name="trunk_conv")(x)
     x = batch_norm(x, "trunk_norm") if normalise else x
     x = layers.Add(name="trunk_add")([head, x])
@@ -82,7 +82,7 @@ def build_discriminator(channels=3, filters=64, stages=4, dense=1024):
     image = x = keras.Input((None, None, channels), name="image")
     for i in range(stages):
         width = filters * min(2**i, 8)
-        x = strided_block(x, width, 1, normalise=i > 0, name=f"stage{i + 1}a")
+        x = strided_block(x, width, 1, norm=i > 0, name=f"stage{i + 1}a")
         x = strided_block(x, width, 2, name=f"stage{i + 1}b")
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dense(dense, name="dense")(x)

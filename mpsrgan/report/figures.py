@@ -14,8 +14,8 @@ MARGIN, HEADER, CAPTION = 4, 24, 18
 def _scikit_image(lr, size, order):
     from skimage.transform import resize as interpolate
 
-    enlarged = interpolate(lr, size, order=order, preserve_range=True)
-    return np.rint(np.clip(enlarged, 0, 255)).astype(np.uint8)
+    upscaled = interpolate(lr, size, order=order, preserve_range=True)
+    return np.rint(np.clip(upscaled, 0, 255)).astype(np.uint8)
 
 
 BASELINES = {
@@ -71,8 +71,8 @@ def _write(draw, text, middle, size, width):
 
 
 def _picture(image, size):
-    enlarged = image if image.shape[:2] == size else resize(image, size, "nearest")
-    return Image.fromarray(np.broadcast_to(enlarged, (*size, 3)))
+    shown = image if image.shape[:2] == size else resize(image, size, "nearest")
+    return Image.fromarray(np.broadcast_to(shown, (*size, 3)))
 
 
 def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
@@ -88,8 +88,8 @@ def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
     Returns:
         An RGB PIL image.
     """
-    enlarged = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
-    return picture_grid({"input": lr, baseline: enlarged, "ours": sr, "truth": hr}, captions)
+    upscaled = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
+    return picture_grid({"input": lr, baseline: upscaled, "ours": sr, "truth": hr}, captions)
 
 
 def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark=None, warm_start=0, log=False):

@@ -15,7 +15,7 @@ def write_results(folder, results):
         folder: Folder of the run.
         results: Results from `mpsrgan.runner.results.summarise`, whose "tables" are `Table` objects.
     """
-    _save(folder, results, _markdown(results), "Differences from the paper's set-up")
+    _save(folder, results, _markdown(results), "Differences from the paper's setup")
 
 
 def write_study(folder, facts, tables, differences):
@@ -33,7 +33,7 @@ def write_study(folder, facts, tables, differences):
     lines += ["## Data and machine", "", *_data(facts["data"])]
     lines += ["", f"{facts['backend']}, {facts['precision']}, {facts['machine']}, {facts['date']}."]
     results = {**facts, "tables": tables, "differences": differences}
-    _save(folder, results, lines, "Differences from the paper's set-up (of the first run)")
+    _save(folder, results, lines, "Differences from the paper's setup (of the first run)")
 
 
 def _save(folder, results, lines, title):
@@ -48,7 +48,7 @@ def _save(folder, results, lines, title):
 def _data(data):
     yield (
         f"{data['source']}: {data['train']} training, {data['validation']} validation, {data['test']} test images; "
-        f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and enlarged."
+        f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and upscaled."
     )
     yield f"Hash of the data and its split: `{data['hash']}`."
     if data.get("first_stage"):

@@ -6,17 +6,15 @@ from data_prep.datasets import folder_of, recognise
 from data_prep.loader import as_channels, read_pair
 from data_prep.pairs import make_pair
 from mpsrgan.errors import UserError
-from mpsrgan.faces.encoders import ENCODERS, load_encoder, relative_change, verification_table
+from mpsrgan.faces.encoders import ENCODERS, load_encoder
 from mpsrgan.io.console import say
 from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.report.document import Table
 from mpsrgan.report.figures import BASELINES
+from mpsrgan.report.table_ii import PHOTOS, distance_table, distances, relative_change
 from mpsrgan.runner.data import degradation
 from mpsrgan.training.callbacks import restore
-
-PHOTOS = 3
-"""Photographs of each person: a base and two that are degraded and restored (section IV.B)."""
 
 MOST = 200
 """Limit on the people that the change is measured on. With few, such as the paper's five, chance decides its sign."""
@@ -107,21 +105,11 @@ def _table(encoder, people, count, generators, paper, change):
     size = next(iter(people.values()))[0][1].shape[:2]
     networks = {name: lambda lr, net=net: _rgb(restore(net, lr)) for name, net in generators.items()}
     networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
-    images = {person: [_rgb(pairs[0][1]), *(lr for lr, _ in pairs[1:])] for person, pairs in people.items()}
-    measured = verification_table(encoder, images, networks)
+    measured = {}
+    for person, ((_, base), *others) in people.items():
+        base, lr = encoder.encode(_rgb(base)[None])[0], np.stack([lr for lr, _ in others])
+        measured[person] = {name: distances(base, encoder.encode(sr(lr))) for name, sr in networks.items()}
     shown = dict(list(measured.items())[:count])
-    header = ["person"]
-    for name in networks:
-        header += [f"{name}: image {i}" for i in range(1, PHOTOS)]
-        header += [f"(paper {i})" for i in range(1, PHOTOS)] if name in paper else []
-    rows = []
-    for number, (person, distances) in enumerate(shown.items()):
-        row = [person]
-        for name, values in distances.items():
-            row += values
-            if name in paper:
-                row += paper[name][number] if number < len(paper[name]) else [None] * (PHOTOS - 1)
-        rows.append(tuple(row))
     first, *_, last = paper
     note = (
         "L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
@@ -130,7 +118,7 @@ def _table(encoder, people, count, generators, paper, change):
         f"From bicubic to {last}: {relative_change(shown, 'bicubic', last):+.1%}"
         f"{_over_all(measured, 'bicubic', last)}. The paper's people are others (IMM)."
     )
-    return Table(f"Table II with {encoder.name}: distances to the base photograph", tuple(header), rows, note)
+    return distance_table(f"Table II with {encoder.name}: distances to the base photograph", shown, note, paper)
 
 
 def _over_all(measured, before, after):

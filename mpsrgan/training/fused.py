@@ -19,7 +19,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from mpsrgan.models.graph import depends_on_training
+from mpsrgan.models.compat import depth_to_space
+from mpsrgan.models.graph import depends_on_training, even_tensors
 from mpsrgan.training import train_step
 
 FEW_CHANNELS = 4
@@ -86,7 +87,7 @@ def _plan(model):
             readers[id(tensor)].append(layer)
     for tensor in model.outputs:
         readers[id(tensor)].append(None)  # None stands for the caller of the model.
-    return _steps(found, made, readers, _evenness(found, model.inputs[0]))
+    return _steps(found, made, readers, even_tensors(model, _has_size_of_inputs))
 
 
 def _steps(found, made, readers, even):
@@ -102,7 +103,7 @@ def _steps(found, made, readers, even):
         norm = after[0] if len(after) == 1 and _can_fold(layer, after[0], readers) else None
         if norm is not None:
             skipped.add(id(norm))
-        step = _Convolution(layer, norm, enlarged, even[id(layer.input)])
+        step = _Convolution(layer, norm, enlarged, id(layer.input) in even)
         plan.append((step, [below.input if enlarged else layer.input], (norm or layer).output))
     return plan
 
@@ -164,7 +165,7 @@ def _by_fours(x, kernel, bias, dtype):
     """Compute a stride-1 convolution of even height and width by a stride-2 convolution that makes 2x2 pixels."""
     taps = [_shifted(side) for side in kernel.shape[:2]]
     y = _conv(x, _spread(kernel, *taps), ops.tile(bias, 4), dtype, strides=2, padding="same")
-    return ops.depth_to_space(y, 2, data_format="channels_last")
+    return depth_to_space(y, 2)
 
 
 def _on_enlarged(x, kernel, bias, dtype):
@@ -173,14 +174,14 @@ def _on_enlarged(x, kernel, bias, dtype):
     rows, columns = (_folded(side) for side in sides)
     if not any(side // 2 % 2 for side in sides):  # All four pixels read the same positions.
         y = _conv(x, _spread(kernel, rows, columns), ops.tile(bias, 4), dtype, strides=1, padding="same")
-        return ops.depth_to_space(y, 2, data_format="channels_last")
+        return depth_to_space(y, 2)
     four = []
     for pixel in ((0, 0), (0, 1), (1, 0), (1, 1)):
         before = [(side // 2 + 1 - p) // 2 for side, p in zip(sides, pixel)]
         around = [(b, side // 2 - b) for b, side in zip(before, sides)]
         taps = ops.einsum("at,bu,tucd->abcd", rows[pixel[0]], columns[pixel[1]], kernel)
         four.append(_conv(ops.pad(x, [(0, 0), *around, (0, 0)]), taps, bias, dtype, strides=1, padding="valid"))
-    return ops.depth_to_space(ops.concatenate(four, axis=-1), 2, data_format="channels_last")
+    return depth_to_space(ops.concatenate(four, axis=-1), 2)
 
 
 def _spread(kernel, rows, columns):
@@ -225,19 +226,8 @@ def _is_absorbed(layer, readers):
     )
 
 
-def _evenness(found, source):
-    """Return {tensor id: True if its height and width are even for every size of the source}."""
-    even = {id(source): False}
-    for layer in found:
-        if isinstance(layer, layers.UpSampling2D):
-            known = not any(side % 2 for side in layer.size)
-        elif type(layer).__name__ == "PixelShuffle":
-            known = layer.factor % 2 == 0
-        else:
-            same_size = isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and _keeps_size(layer)
-            known = same_size and all(even[id(tensor)] for tensor in _tensors(layer.input))
-        even[id(layer.output)] = known
-    return even
+def _has_size_of_inputs(layer):
+    return isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and _keeps_size(layer)
 
 
 def _tensors(found):

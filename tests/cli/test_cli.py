@@ -71,7 +71,7 @@ def test_interrupt(monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_mistakes_of_ours_keep_their_traceback(monkeypatch):
+def test_internal_errors_keep_their_traceback(monkeypatch):
     with pytest.raises(ValueError, match="bug"):
         end_with(monkeypatch, ValueError("bug"))
 

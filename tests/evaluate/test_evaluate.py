@@ -13,7 +13,7 @@ from data_prep.degrade import Degradation
 from data_prep.pairs import make_pair
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
-from mpsrgan.evaluate import figures, measure, summary
+from mpsrgan.evaluate import figures
 from mpsrgan.evaluate.methods import check_sources
 from mpsrgan.evaluate.photos import Folder, Photo
 from mpsrgan.faces import detect, encoders, vectors
@@ -22,6 +22,8 @@ from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.reading import open_image
 from mpsrgan.metrics import psnr
 from mpsrgan.models.srgan import build_generator
+from mpsrgan.report.figures import BASELINES
+from mpsrgan.upscale import Upscaler
 
 PEOPLE, PHOTOS = 6, 3
 QUICK = ["--lr-size", "16", "--rounds", "20"]
@@ -79,7 +81,7 @@ def done(people, weights, tmp_path_factory):
             save_image(resize(lr, (64, 64), "lanczos"), base / "lanczos" / f"{path.stem}.png")
         out = base / "out"
         words = ["evaluate", "--data", people, "--weights", f"net={weights}", "--results", base / "lanczos", "-o", out]
-        assert main([*map(str, words), *QUICK, "--images"]) == 0
+        assert main([*map(str, words), *QUICK, "--images", "--raw"]) == 0
     return out
 
 
@@ -120,7 +122,7 @@ def test_identity_is_the_cosine_to_the_truth(done, people):
     row = next(row for row in rows if row["method"] == "net")  # random weights: no face comes out
     hr, _ = make_pair(open_image(people / row["photograph"]), 64, 16, fit="crop")
     sr = np.asarray(open_image(done / "images" / "net" / row["photograph"].replace("jpg", "png")))
-    detect = [resize(image, (80, 80))[8:72, 8:72] for image in (hr, sr)]  # as the photograph, the middle 0.8
+    detect = [resize(image, (80, 80))[8:72, 8:72] for image in (hr, sr)]  # as the photograph, its central 0.8
     truth, ours = Tiny().encode(np.stack(detect))
     assert float(row["identity"]) == pytest.approx(truth @ ours, abs=1e-3) and truth @ ours < 0.9
     assert row["person"] == row["photograph"].split("_")[0]
@@ -131,7 +133,7 @@ def test_verification_of_every_condition(done):
     compared = size["verification"]["sface"]
     assert list(compared["conditions"]) == [
         "the photograph itself",
-        "reduced to the truth's size",
+        "downscaled to the truth's size",
         "the input as it is",
         "bicubic",
         "net",
@@ -141,7 +143,7 @@ def test_verification_of_every_condition(done):
     assert seen["genuine"] == PEOPLE * PHOTOS * (PHOTOS - 1)
     assert seen["impostors"] == PEOPLE * PHOTOS * (PEOPLE - 1) * PHOTOS
     assert compared["conditions"]["bicubic"]["auc_change"]["value"] == 0
-    assert len(size["answers"]) == 2 and "the recogniser: AUC" in size["answers"][0]
+    assert len(size["answers"]) == 2 and "the recognizer: AUC" in size["answers"][0]
 
 
 def test_invention_is_reported_with_what_it_is_worth(done):
@@ -159,25 +161,6 @@ def test_correlations_are_of_ranks():
     assert _correlation(np.exp(error), error) == "1.00" and _correlation(-error, error) == "-1.00"
     assert _correlation(np.array([1.0, np.nan, 3.0, np.nan]), error) == "–"
     assert _correlation(np.zeros(4), error) == "–"
-
-
-def test_probes_are_held_against_the_photographs_themselves():
-    truth = np.eye(6, dtype="float32").repeat(2, axis=0)  # six people, two photographs each
-    blurred = np.roll(truth, 2, axis=0)  # everybody looks like the next one
-    codes = {measure.ITSELF: truth, measure.TARGET: blurred, "bicubic": truth, "net": blurred}
-    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}, "net": {}}, {}, {"e": codes})
-    photos = [Photo(str(i), str(i), "", (1, 1), person=f"p{i // 2}") for i in range(12)]
-    found = summary.verification(measured, photos, summary.Draws(20, 100, 0))["e"].conditions
-    assert found["bicubic"].auc.value == 1 and found["net"].auc.value < 0.5
-
-
-def test_table_ii_is_the_distance_to_the_untouched_base():
-    base, first, second = np.eye(3, dtype="float32")
-    codes = {measure.ITSELF: np.array([base, first, second]), "bicubic": np.array([first, base, second])}
-    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}}, {}, {"e": codes})
-    photos = [Photo(str(i), str(i), "", (1, 1), person="p") for i in range(3)]
-    (table,) = summary.table_ii(measured, photos)
-    assert table.rows == [("p", 0.0, pytest.approx(2**0.5))]
 
 
 def test_the_best_the_median_and_the_worst_face():
@@ -215,7 +198,7 @@ def test_the_terminal_shows_the_table(people, tmp_path, capsys):
 def test_faces_are_aligned_where_they_are_found(people, tmp_path, monkeypatch, capsys):
     looked = itertools.count()
 
-    def detector(image):  # a face in the middle of every photograph but each third
+    def detector(image):  # a face at the center of every photograph but each third
         height, width = image.shape[:2]
         points = (detect.TEMPLATE / 112 * 0.6 + 0.2) * (width, height)
         found = [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height, *points.ravel(), 0.9]
@@ -254,6 +237,19 @@ def test_results_go_by_their_whole_name_first(tmp_path, rng):
         "sub/x.png",
         "deep/er/y.png",
     ]
+
+
+def test_another_program_is_scored_on_the_degraded_inputs_of_an_earlier_run(people, tmp_path):
+    how = ["evaluate", "--data", str(people), *QUICK, "--degradation", "real-mild", "--encoder", "none", "--limit", "5"]
+    assert main([*how, "--images", "-o", str(tmp_path / "inputs")]) == 0
+    inputs = sorted((tmp_path / "inputs" / "images" / "lr").iterdir())
+    for path in inputs:  # the other program: bicubic
+        save_image(BASELINES["bicubic"](np.asarray(open_image(path)), (64, 64)), tmp_path / "results" / path.name)
+    assert main([*how, "--results", f"others={tmp_path / 'results'}", "-o", str(tmp_path / "scores")]) == 0
+    earlier, both = (read(tmp_path / name)["sizes"][0]["scores"] for name in ("inputs", "scores"))
+    assert both["others"] == both["bicubic"] == earlier["bicubic"]
+    clean = make_pair(open_image(people / f"{inputs[0].stem}.jpg"), 64, 16, fit="crop")[1]
+    assert psnr(clean, np.asarray(open_image(inputs[0]))) < 35  # degraded
 
 
 def test_several_sizes_are_drawn_together(people, tmp_path):
@@ -351,14 +347,24 @@ def test_realism_makes_a_method_of_each_value(people, weights, softer, tmp_path)
     assert mixed["methods"]["net@0.5"] in (tmp_path / "mixed" / "results.md").read_text()
 
 
-def test_faithful_results_are_the_input_again(people, weights, tmp_path):
-    words = ["--weights", f"net={weights}", "--limit", "3", "--encoder", "none", "--explain", "0", *QUICK]
-    for out, more in [("plain", []), ("faithful", ["--faithful"])]:
-        assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / out), *words, *more]) == 0
-    plain, faithful = (read(tmp_path / name) for name in ("plain", "faithful"))
-    before, after = (one["sizes"][0]["scores"]["net"]["lr_consistency"]["mean"] for one in (plain, faithful))
-    assert after > before + 5
-    assert faithful["methods"]["net"].endswith(", projected onto the input")
+def test_networks_are_measured_as_upscale_writes_them_or_raw(people, weights, tmp_path):
+    degraded = tmp_path / "degraded.h5"
+    save_generator(strong(build_generator(**SMALL)), degraded, arguments=SMALL, notes={"bicubic": False})
+    words = ["--weights", f"net={weights}", "--weights", str(degraded), "--limit", "3", "--encoder", "none", "--images"]
+    for out, more in [("default", []), ("raw", ["--raw"])]:
+        words_of_it = ["-o", str(tmp_path / out), *QUICK, "--explain", "0", *words, *more]
+        assert main(["evaluate", "--data", str(people), *words_of_it]) == 0
+    default, raw = (read(tmp_path / name) for name in ("default", "raw"))
+    assert default["methods"]["net"].endswith(", projected onto the input")
+    assert default["methods"]["degraded"].endswith(", with the input's colors")
+    assert all(raw["methods"][name].endswith(", the network alone") for name in ("net", "degraded"))
+    scores, bare = (one["sizes"][0]["scores"] for one in (default, raw))
+    assert scores["net"]["lr_consistency"]["mean"] > bare["net"]["lr_consistency"]["mean"] + 5
+    assert bare["net"] == bare["degraded"] and scores["net"] != scores["degraded"] != bare["degraded"]
+    for name, source in (("net", weights), ("degraded", degraded)):
+        (lr, *_), (sr, *_) = (sorted((tmp_path / "default" / "images" / kind).iterdir()) for kind in ("lr", name))
+        expected = Upscaler(source, backend="keras")(np.asarray(open_image(lr)))
+        np.testing.assert_array_equal(np.asarray(open_image(sr)), expected)
 
 
 def test_weights_without_a_partner_are_measured_as_they_are(weights, softer, monkeypatch):
@@ -415,7 +421,7 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--encoder", "facenet"], "FaceNet"),
     ],
 )
-def test_mistakes_leave_nothing(words, error, people, weights, done, tmp_path, monkeypatch, capsys):
+def test_user_errors_leave_nothing(words, error, people, weights, done, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("MPSRGAN_FACENET", raising=False)
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "empty").mkdir()

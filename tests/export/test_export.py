@@ -192,7 +192,7 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
     for words, message in [
         ((weights, "-o", tmp_path / "a.txt"), "its suffix tells no format; use .onnx, .tflite"),
         ((weights, "-o", tmp_path / "a.onnx", "--format", "litert"), "ends in .tflite"),
-        ((weights, "-o", tmp_path / "a.onnx", "--quantise", "float16"), "is for litert"),
+        ((weights, "-o", tmp_path / "a.onnx", "--quantize", "float16"), "is for litert"),
         ((weights, "-o", tmp_path / "file" / "a.onnx"), "cannot be written"),
         ((weights, "-o", tmp_path / "old.onnx"), "not what an earlier export left"),
         ((weights, "-o", tmp_path / "folder"), "not what an earlier export left"),
@@ -227,7 +227,7 @@ def test_a_file_that_is_another_network_does_not_appear(weights, tmp_path, monke
     export_generator(weights, tmp_path / "a.onnx")
     before = (tmp_path / "a.onnx").read_bytes()
     other = KerasGenerator(strong(srgan.build_generator(**SMALL), 0.5)).to_onnx().SerializeToString()
-    write = lambda generator, target, size, quantise: target.write_bytes(other)
+    write = lambda generator, target, size, quantize: target.write_bytes(other)
     monkeypatch.setitem(formats.FORMATS, "onnx", formats.Format(".onnx", "", (), write, OnnxGenerator, b"\x08"))
     with pytest.raises(UserError, match="would differ from Keras by .* gray levels and was not written"):
         export_generator(weights, tmp_path / "a.onnx")
@@ -235,7 +235,7 @@ def test_a_file_that_is_another_network_does_not_appear(weights, tmp_path, monke
 
 
 def test_failures_of_a_library_are_one_line(weights, tmp_path, monkeypatch, capfd):
-    def write(generator, target, size, quantise):
+    def write(generator, target, size, quantize):
         print("chatter")
         os.write(2, b"of C++")
         raise RuntimeError("out\nof order")
@@ -265,7 +265,7 @@ def test_litert_takes_one_size_and_shrinks(weights, tmp_path, capfd):
     assert run(np.zeros((1, 12, 10, 3), "float32")).shape == (1, 48, 40, 3)
     with pytest.raises(RuntimeError):
         run(np.zeros((1, 12, 11, 3), "float32"))
-    made = export_generator(weights, out, size=(12, 10), quantise="dynamic")
+    made = export_generator(weights, out, size=(12, 10), quantize="dynamic")
     assert out.stat().st_size < 0.7 * large and 0.01 < made.difference.largest < 60
 
 

@@ -29,7 +29,7 @@ def dots(points, size=SIZE, zoom=1):
 
 
 def found_at(image, near):
-    """The middle of the dot around (x, y)."""
+    """The center of the dot around (x, y)."""
     x, y = np.rint(near).astype(int)
     part = image[y - 7 : y + 8, x - 7 : x + 8, 0].astype(float)
     return x + part.sum(0) @ np.arange(-7, 8) / part.sum(), y + part.sum(1) @ np.arange(-7, 8) / part.sum()
@@ -72,7 +72,7 @@ def test_the_middle_shows_the_same_of_a_version_of_another_size():
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.01, float("nan")])
 def test_a_share_is_above_0_and_at_most_1(share):
-    with pytest.raises(UserError, match=f"the middle {share:g} of a photograph: give a share above 0 and at most 1"):
+    with pytest.raises(UserError, match=f"the share is {share:g}; give one above 0 and at most 1"):
         detect.Central(share)
 
 
@@ -110,7 +110,7 @@ def test_the_face_is_moved_onto_the_template(side, zoom, turn):
             np.testing.assert_allclose(found_at(seen, near), near, atol=0.25)
 
 
-def test_large_photographs_are_reduced_to_be_looked_at_and_without_aliasing(rng):
+def test_large_photographs_are_downscaled_for_the_detector_and_without_aliasing(rng):
     points = (detect.TEMPLATE - 56) * 8 + (800, 1000)
     stripes = np.zeros((2000, 1600, 3), "uint8")
     stripes[::2] = 200
@@ -140,7 +140,7 @@ def test_the_largest_and_most_central_face_is_taken():
     np.testing.assert_allclose(view.matrix, detect.similarity(large[1], detect.TEMPLATE), atol=1e-9)
 
 
-def test_small_photographs_are_enlarged_to_be_looked_at():
+def test_small_photographs_are_upscaled_for_the_detector():
     detector = Detector((box_of(FACE), FACE))
     assert detect.Aligned(detector=detector).find(dots(FACE)) and detector.seen == [(320, 256, 3)]
 

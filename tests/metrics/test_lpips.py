@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def waves(side):
-    """A picture of many frequencies and colours, uint8 (side, side, 3)."""
+    """A picture of many frequencies and colors, uint8 (side, side, 3)."""
     y, x = np.mgrid[:side, :side] / 64
     channels = (np.sin(40 * x * y), np.cos(25 * y + 3 * x), np.sin(60 * x) * np.sin(9 * y))
     return np.rint(127.5 + 127 * np.stack(channels, axis=-1)).astype(np.uint8)
@@ -67,7 +67,7 @@ def test_it_is_the_papers_formula_at_any_size(rng, size):
     assert lpips(hr, sr) == pytest.approx(by_hand(hr, sr), abs=1e-5)
 
 
-def test_it_is_zero_for_the_same_image_symmetric_and_grows_with_the_damage(rng):
+def test_it_is_zero_for_the_same_image_symmetric_and_grows_with_the_noise(rng):
     hr = waves(64)
     noise = rng.normal(size=hr.shape)
     weak, strong = (np.clip(hr + amount * noise, 0, 255).astype(np.uint8) for amount in (5, 60))

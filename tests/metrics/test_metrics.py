@@ -120,7 +120,7 @@ def halve(image):
 def everything(hr, sr):
     face = np.array([0.6, 0.8], "float32")
     lr = np.rint(halve(hr)).astype(np.uint8)
-    return {"hr": hr, "sr": sr, "lr": lr, "reduce": halve, "hr_face": face, "sr_face": face[::-1], "invention": 3.5}
+    return {"hr": hr, "sr": sr, "lr": lr, "downscale": halve, "hr_face": face, "sr_face": face[::-1], "invention": 3.5}
 
 
 def test_score_computes_what_it_has_the_inputs_for():
@@ -133,7 +133,7 @@ def test_score_computes_what_it_has_the_inputs_for():
     assert scores["lr_consistency"] == lr_consistency(inputs["lr"], inputs["sr"], halve)
     given = lambda *names: set(score({name: inputs[name] for name in names}))
     assert given("hr", "sr") == set(METRICS) - {"lr_consistency", "identity", "invention"}
-    assert given("lr", "sr", "reduce") == {"lr_consistency"}
+    assert given("lr", "sr", "downscale") == {"lr_consistency"}
     assert given("hr_face", "sr_face") == {"identity"}
     assert given("hr_face", "lr", "sr") == given() == set()
     assert list(score(inputs, ("ssim", "psnr", "identity"))) == ["psnr", "ssim", "identity"]
@@ -184,7 +184,7 @@ def test_psnr_and_ssim_of_y_follow_bt_601():
 
 
 @pytest.mark.parametrize("function", [psnr_y, ssim_y, color_error])
-def test_what_needs_colours_says_so(function):
+def test_what_needs_colors_says_so(function):
     with pytest.raises(UserError, match="RGB"):
         function(HR[..., :1], HR[..., :1])
 
@@ -242,7 +242,7 @@ def test_identity_is_a_cosine():
     assert identity(np.full(3, 0.5774, "float32"), np.full(3, 0.5774, "float32")) == 1  # not 1.0002
 
 
-def test_psnr_and_ssim_are_scikit_images_on_gray_and_colour_per_image_then_averaged():
+def test_psnr_and_ssim_are_scikit_images_on_gray_and_color_per_image_then_averaged():
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
     for hr in (HR, HR[..., :1], HR[..., 0]):
@@ -255,7 +255,7 @@ def test_psnr_and_ssim_are_scikit_images_on_gray_and_colour_per_image_then_avera
     assert image_psnrs(floats(np.stack([HR, HR])), floats(batch)) == pytest.approx([psnr(HR, sr) for sr in batch])
 
 
-def test_colour_error_sees_a_cast_and_not_lost_detail():
+def test_color_error_sees_a_cast_and_not_lost_detail():
     hr = RNG.integers(60, 200, (48, 64, 3), np.uint8)
     warm = hr + np.array([20, 0, 0], np.uint8)
     smooth = np.repeat(np.repeat(hr.reshape(3, 16, 4, 16, 3).mean(axis=(1, 3)), 16, 0), 16, 1).round().astype(np.uint8)
@@ -264,7 +264,7 @@ def test_colour_error_sees_a_cast_and_not_lost_detail():
     assert color_error(hr[:5, :9], warm[:5, :9]) > 5
 
 
-def test_colour_error_of_flat_colours_is_their_distance_in_lab():
+def test_color_error_of_flat_colors_is_their_distance_in_lab():
     white, gray = (np.full((20, 20, 3), level, np.uint8) for level in (255, 119))
     assert color_error(white, gray) == pytest.approx(50, abs=0.1)  # L* of sRGB 119 is 50.03
 

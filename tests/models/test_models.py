@@ -67,8 +67,8 @@ def test_features_are_vgg19_to_conv5_4():
 
 def test_enhance_has_the_parameters_of_its_text():
     assert enhance.build_generator().count_params() == convs(3, [1] + 33 * [20] + [4]) == 116_764
-    normalised = enhance.build_generator(normalise=True)
-    assert normalised.count_params() == 116_764 + 32 * 4 * 20
+    model = enhance.build_generator(normalise=True)
+    assert model.count_params() == 116_764 + 32 * 4 * 20
     widths = [20, 20, 40, 40, 80, 80, 160, 160]
     by_hand = convs(3, [1, *widths, 1]) + 4 * sum(widths)
     assert enhance.build_discriminator().count_params() == by_hand == 461_821
@@ -257,19 +257,19 @@ def test_without_its_main_path_pixelshuffle_gives_the_scaled_bilinear_picture(rn
     tail = model.get_layer("tail")
     tail.set_weights([0 * w for w in tail.get_weights()])
     lr = rng.integers(0, 256, (5, 7, 3)).astype("float32")
-    enlarge = lambda plane: np.asarray(Image.fromarray(plane).resize((14, 10), Image.Resampling.BILINEAR))
-    bilinear = np.stack([enlarge(lr[..., i]) for i in range(3)], axis=-1)
-    mean = 255 * np.array([0.485, 0.456, 0.406])  # zero after ImageNet's normalisation
+    upscale = lambda plane: np.asarray(Image.fromarray(plane).resize((14, 10), Image.Resampling.BILINEAR))
+    bilinear = np.stack([upscale(lr[..., i]) for i in range(3)], axis=-1)
+    mean = 255 * np.array([0.485, 0.456, 0.406])  # zero after ImageNet's normalization
     sr = model.predict_on_batch(lr[None] / 127.5 - 1)[0] * 127.5 + 127.5
     assert np.abs(sr - (mean + 0.5 * (bilinear - mean))).max() < 0.01
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_an_untrained_pixelshuffle_is_near_the_bilinear_picture(rng, scale):
-    enlarge = lambda image, factor: np.asarray(layers.UpSampling2D(factor, interpolation="bilinear")(image))
+    upscale = lambda image, factor: np.asarray(layers.UpSampling2D(factor, interpolation="bilinear")(image))
     model = pixelshuffle.build_generator(scale=scale, filters=24, blocks=1)
-    lr = enlarge(draw(rng, model, (6, 6), 1), 4)
-    difference = np.abs(np.asarray(model(lr)) - enlarge(lr, scale))
+    lr = upscale(draw(rng, model, (6, 6), 1), 4)
+    difference = np.abs(np.asarray(model(lr)) - upscale(lr, scale))
     inside = slice(4 * scale, -4 * scale)  # at the edge the convolutions see zeros
     assert difference[:, inside, inside].mean() < 0.03 and difference.mean() < 0.05
 

@@ -38,8 +38,8 @@ def test_baselines_are_the_libraries_own(rng):
 
     for channels in (1, 3):
         lr = rng.integers(0, 256, (9, 7, channels), dtype=np.uint8)
-        for name, enlarge in BASELINES.items():
-            assert enlarge(lr, (18, 14)).shape == (18, 14, channels), name
+        for name, upscale in BASELINES.items():
+            assert upscale(lr, (18, 14)).shape == (18, 14, channels), name
         expected = rescale(lr, 2, order=1, preserve_range=True, channel_axis=-1)
         np.testing.assert_array_equal(BASELINES["scikit-image, order 1"](lr, (18, 14)), np.rint(expected))
 

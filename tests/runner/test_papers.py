@@ -97,7 +97,7 @@ def test_enhance_scores_each_epoch_and_marks_the_crossing(people, tmp_path):
     assert all(0 <= row[name] <= 1 for row in epochs for name in ("accuracy", "precision", "recall", "specificity"))
     page = (out / "results.md").read_text()
     assert "| first scored epoch above interpolation | about 45 |" in page
-    assert "scikit-image, order 1" in page and "Lanczos" in page and "colour error" not in page
+    assert "scikit-image, order 1" in page and "Lanczos" in page and "color error" not in page
     before = (out / "epochs.csv").read_text()
     assert run_again(out, "--epochs", "4") == 0
     assert (out / "epochs.csv").read_text().startswith(before) and len(read_metrics(out / "epochs.csv")) == 4
@@ -122,7 +122,7 @@ def test_enhance_in_colour_and_of_another_size(people, tmp_path):
     sizes = ("--hr-size", "28x40", "--lr-size", "14x20")
     assert run("enhance_yale", people, out, "--channels", 3, *sizes, "--steps", 2) == 0
     assert load_generator(out / "generator.h5").output_shape[-1] == 3
-    assert "colour error" in (out / "results.md").read_text()
+    assert "color error" in (out / "results.md").read_text()
     assert Image.open(next((out / "data" / "train" / "hr").iterdir())).size == (28, 40)
 
 
