@@ -26,7 +26,7 @@ def run(rounds, batch):
     contenders = [
         *(_keras("textbook Keras", "textbook", precision, batch) for precision in (wide, narrow)),
         *(_keras("mpsrgan", "ours", precision, batch) for precision in (wide, narrow)),
-        _keras("mpsrgan, truth remembered", "ours", narrow, batch, remember=True),
+        _keras("mpsrgan, feature cache", "ours", narrow, batch, cache=True),
         *(_torch("PyTorch eager", precision, batch) for precision in ("float32", "bfloat16")),
         _torch("PyTorch, torch.compile", "bfloat16", batch, compiled=True),
     ]
@@ -51,7 +51,7 @@ def flops(batch):
     from mpsrgan.training.gan import GAN
 
     gan = GAN(*networks("float32"))
-    return batch * estimate.step_flops(gan, gan.loss_terms, LR, LR)
+    return batch * estimate.step_flops(gan, gan.loss_weights, LR, LR)
 
 
 def _keras(name, function, precision, batch, **more):
@@ -77,7 +77,7 @@ def networks(precision):
 
     keras.config.set_dtype_policy(precision)
     keras.utils.set_random_seed(0)
-    return srgan.build_generator(), srgan.build_discriminator(), vgg19.build_features()
+    return srgan.build_generator(), srgan.build_discriminator(), {"vgg": vgg19.build_features()}
 
 
 def optimizers():
@@ -86,21 +86,22 @@ def optimizers():
     return [keras.optimizers.Adam(2e-4, 0.9) for _ in range(2)]
 
 
-def ours(precision, batch, remember=False):
+def ours(precision, batch, cache=False):
     from mpsrgan.training.gan import GAN
 
     gan = GAN(*networks(precision))
     gan.compile(*optimizers())
-    if remember:
-        gan.remember_truth(10**9)
+    gan.cache_features(10**9)
     lr, hr = images(batch)
-    return lambda: gan.train_on_batch(lr, hr), _facts(batch, precision)
+    keys = range(batch) if cache else None
+    return lambda: gan.train_on_batch(lr, hr, keys=keys), _facts(batch, precision)
 
 
 def textbook(precision, batch):
     import keras
 
-    generator, discriminator, features = networks(precision)
+    generator, discriminator, frozen = networks(precision)
+    features = frozen["vgg"]
     for_g, for_d = optimizers()
     discriminator.compile(loss="binary_crossentropy", optimizer=for_d)
     discriminator.trainable = False

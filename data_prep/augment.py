@@ -19,7 +19,7 @@ class Augment:
 
     Attributes:
         flip: Mirror left and right, half of the time.
-        turns: Apply a random rot90, or for images that are not square a random rotation by 0 or 180 degrees. Faces do
+        rot90: Apply a random rot90, or for images that are not square a random rotation by 0 or 180 degrees. Faces do
             not appear in these orientations, but parts of faces teach the network as much, and a small set of
             photographs is memorized later.
         rotate: Largest rotation in degrees, in either direction. The corners become black.
@@ -31,7 +31,7 @@ class Augment:
     """
 
     flip: bool = False
-    turns: bool = False
+    rot90: bool = False
     rotate: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
@@ -53,9 +53,9 @@ class Augment:
         Returns:
             The new lr and hr image, with the same shapes and dtype.
         """
-        if self.flip and rng.random() < 0.5:
+        if self.mirrors(rng):
             lr, hr = lr[:, ::-1], hr[:, ::-1]
-        if self.turns:
+        if self.rot90:
             quarters = _quarters(hr, rng)
             lr, hr = np.rot90(lr, quarters), np.rot90(hr, quarters)
         changed = self._light(self._turn(hr, rng), rng)
@@ -64,6 +64,22 @@ class Augment:
         if self.noise:
             lr = add_noise(lr, self.noise, rng)
         return lr, hr
+
+    @property
+    def keeps_target(self):
+        """True if no hr image changes, but for mirroring."""
+        return not (self.rot90 or self.rotate or self.brightness or self.contrast or self.tint)
+
+    def mirrors(self, rng):
+        """Draw whether a pair is mirrored, which is the first draw for every pair.
+
+        Args:
+            rng: The NumPy generator to draw from.
+
+        Returns:
+            True or False.
+        """
+        return self.flip and rng.random() < 0.5
 
     def target(self, hr, rng):
         """Augment an hr image alone, for when the lr image will be made from it.
@@ -75,9 +91,9 @@ class Augment:
         Returns:
             The new hr image, with the same shape and dtype.
         """
-        if self.flip and rng.random() < 0.5:
+        if self.mirrors(rng):
             hr = hr[:, ::-1]
-        if self.turns:
+        if self.rot90:
             hr = np.rot90(hr, _quarters(hr, rng))
         return self._light(self._turn(hr, rng), rng)
 

@@ -27,7 +27,23 @@ MARGIN = 6
 """Lr pixels around a crop that are degraded with it: the reach of the widest blur, to within a pixel."""
 
 
-class BatchLoader:
+class _Stream:
+    """Read-ahead for a loader with ``batch``, ``workers`` and ``prefetch``."""
+
+    def stream(self, start=0):
+        """Yield batches endlessly, and read ahead until the generator is closed.
+
+        Args:
+            start: The first step.
+
+        Yields:
+            ``batch(start)``, ``batch(start + 1)``, ...
+        """
+        with closing(ordered_map(self.batch, itertools.count(start), self.workers, self.prefetch)) as batches:
+            yield from batches
+
+
+class BatchLoader(_Stream):
     """Batches of one split of a manifest.
 
     Each batch is a pure function of (seed, step), so a resumed run needs no saved state.
@@ -96,6 +112,7 @@ class BatchLoader:
         self.prefetch, self.workers = prefetch, workers
         self._degradation, self._augment, self._shuffle = manifest.degradation, augment, shuffle
         self._sample = self._redrawn if redraw else self._on_disk
+        self._repeats = crop is None and augment.keeps_target
 
     def batch(self, step):
         """Return the batch of one step.
@@ -110,24 +127,30 @@ class BatchLoader:
         Raises:
             UserError: When a file of the pairs is missing or corrupt. The message names the file.
         """
+        lr, hr = zip(*(self._sample(index, rng) for index, rng in self._samples(step)))
+        return to_float(np.stack(lr)), to_float(np.stack(hr))
+
+    def keys(self, step):
+        """Tell which hr image each sample of a step is, as keys of a feature cache.
+
+        Args:
+            step: 0, 1, ...
+
+        Returns:
+            A list with (index of the image, whether it is mirrored) for each sample, or None if hr images are cropped
+                or changed otherwise, so that none comes again.
+        """
+        if not self._repeats:
+            return None
+        return [(index, bool(self._augment.mirrors(rng))) for index, rng in self._samples(step)]
+
+    def _samples(self, step):
+        """Yield the index of each image in a step and the generator of its random choices."""
         epoch, place = divmod(step, self.steps_per_epoch)
         n = len(self.entries)
         order = _order(self.seed, epoch, n) if self._shuffle else range(n)
-        positions = range(place * self.batch_size, min((place + 1) * self.batch_size, n))
-        pairs = [self._sample(order[p], np.random.default_rng([self.seed, epoch, p + 1])) for p in positions]
-        lr, hr = zip(*pairs)
-        return to_float(np.stack(lr)), to_float(np.stack(hr))
-
-    def stream(self, start=0):
-        """Yield batches endlessly, and read ahead until the generator is closed.
-
-        Args:
-            start: The first step.
-
-        Yields:
-            ``batch(start)``, ``batch(start + 1)``, ...
-        """
-        return _stream(self.batch, start, self)
+        for position in range(place * self.batch_size, min((place + 1) * self.batch_size, n)):
+            yield int(order[position]), np.random.default_rng([self.seed, epoch, position + 1])
 
     def _redrawn(self, index, rng):
         """Make a pair with a new lr image. A margin around the crop lets blur and JPEG see the pixels beside it."""
@@ -153,7 +176,7 @@ class BatchLoader:
         return as_channels(lr, self.channels), as_channels(hr, self.channels)
 
 
-class StagedLoader:
+class StagedLoader(_Stream):
     """Batches of one loader up to a step, then those of a second loader from its own start.
 
     Args:
@@ -180,6 +203,7 @@ class StagedLoader:
                 raise UserError(f"stages with a {name} of {one} and of {two}: both must be the same")
         self.first, self.second, self.switch = first, second, switch
         self.steps_per_epoch, self.batch_size, self.seed = second.steps_per_epoch, second.batch_size, second.seed
+        self.workers, self.prefetch = second.workers, second.prefetch
 
     def batch(self, step):
         """Return the batch of one step, a pure function of both seeds and the step.
@@ -192,16 +216,11 @@ class StagedLoader:
         """
         return self.first.batch(step) if step < self.switch else self.second.batch(step - self.switch)
 
-    def stream(self, start=0):
-        """Yield batches endlessly, and read ahead, also across the switch, until the generator is closed.
-
-        Args:
-            start: The first step.
-
-        Yields:
-            ``batch(start)``, ``batch(start + 1)``, ...
-        """
-        return _stream(self.batch, start, self.second)
+    def keys(self, step):
+        """Tell which hr image each sample of a step is, as in ``BatchLoader.keys``, with the stage before each key."""
+        first = step < self.switch
+        keys = self.first.keys(step) if first else self.second.keys(step - self.switch)
+        return keys and [(1 if first else 2, *key) for key in keys]
 
 
 def read_pair(manifest, entry, channels=3):
@@ -248,11 +267,6 @@ def read_image(manifest, entry, kind):
 @lru_cache(8)  # each batch of an epoch asks for the epoch's order
 def _order(seed, epoch, n):
     return np.random.default_rng([seed, epoch]).permutation(n)
-
-
-def _stream(batch, start, loader):
-    with closing(ordered_map(batch, itertools.count(start), loader.workers, loader.prefetch)) as batches:
-        yield from batches
 
 
 def _read(path, size):

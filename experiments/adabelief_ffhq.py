@@ -13,7 +13,6 @@ not a result.
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import NATURAL, ONE_BATCH, YEARBOOK, Experiment, Paper, Settings, Study, main, srgan
 
@@ -24,7 +23,7 @@ PAPER = Paper(
     title="SRGAN on natural images, then on faces: Adam against AdaBelief",
     citation="Sada M. F., Courbot A., Popovic A.: Single-Image Facial Super-Resolution Using GANs.",
     data="COCO (about 118k images), then FFHQ (about 70,000)",
-    setup=Settings(
+    setup=Settings.of(
         lr=(250, 250),
         hr=(1000, 1000),
         crop=24,  # open: SRGAN's 96x96 targets
@@ -51,8 +50,7 @@ PAPER = Paper(
     deviations=(ONE_BATCH,),
 )
 
-QUICK = replace(
-    PAPER.setup,
+QUICK = PAPER.setup.replace(
     lr=(50, 50),
     hr=(200, 200),
     blocks=4,
@@ -89,8 +87,8 @@ def draw(done):
     from mpsrgan.training.callbacks import restore
 
     _, _, faces = done.faces(3)
-    scale, rng = done.settings.scale, np.random.default_rng(done.settings.seed)
-    for side in (side for side in PICTURE_SIZES if side <= done.settings.lr[0]):
+    scale, rng = done.settings.data.scale, np.random.default_rng(done.settings.schedule.seed)
+    for side in (side for side in PICTURE_SIZES if side <= done.settings.data.lr[0]):
         hr = [resize(face, (scale * side, scale * side), "lanczos") for face in faces]
         lr = [done.manifest.degradation(truth, (side, side), rng) for truth in hr]
         sr = [restore(done.gan, image[None])[0] for image in lr]
@@ -114,7 +112,7 @@ def compare(all_runs):
 
     by_optimizer = {name: [] for name in OPTIMIZERS}
     for run in all_runs.runs.values():
-        by_optimizer[run.settings.optimizer].append(run)
+        by_optimizer[run.settings.optimizer.optimizer].append(run)
     curves = {name: _mean_curve(runs) for name, runs in by_optimizer.items()}
     figures = all_runs.folder / "figures"
     shown = {"val_psnr": ("PSNR on validation", "PSNR, dB"), "val_g_loss": ("Loss on validation", "loss")}

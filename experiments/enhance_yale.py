@@ -13,7 +13,6 @@ generator.h5. The paper gives curves (5.1.1, 5.1.3) and pictures (5.1.4), but no
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import ONE_BATCH, ORL, Experiment, Networks, Paper, Settings, main
 
@@ -24,7 +23,7 @@ PAPER = Paper(
     title="Enhance!: 56x46 -> 112x92 gray portraits with a swish GAN",
     citation="Jameel S., Arif M. M.: Enhance! A Generative Adversarial Network for Image Upscaling. Toronto, 2018.",
     data="2447 gray portraits of the Yale database of faces",
-    setup=Settings(
+    setup=Settings.of(
         lr=(56, 46),
         hr=(112, 92),
         channels=1,
@@ -58,8 +57,7 @@ PAPER = Paper(
     deviations=(ONE_BATCH,),
 )
 
-QUICK = replace(
-    PAPER.setup,
+QUICK = PAPER.setup.replace(
     batch=16,
     crop=28,
     learning_rate=0.001,
@@ -154,7 +152,7 @@ EXPERIMENT = Experiment(
     networks=networks,
     samples=ORL,
     draw=draw,
-    unused=("normalise", "detail", "asymmetric", "dropout"),
+    unused=("batch_norm", "detail", "asymmetric", "dropout"),
     baselines=(INTERPOLATION, "scikit-image, order 3", "bicubic", "Lanczos"),
 )
 

@@ -13,7 +13,6 @@ The quick run should reach 29.83 dB (bicubic 27.94). Table II compares people: t
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, Study, main
 
@@ -22,7 +21,7 @@ PAPER = Paper(
     citation="Indradi S. D., Arifianto A., Ramadhani K. N.: Face Image Super-Resolution Using Inception Residual "
     "Network and GAN Framework. Telkom University, Bandung.",
     data="202,500 images of CelebA, 500 of them for the test",
-    setup=Settings(
+    setup=Settings.of(
         lr=(16, 16),
         hr=(64, 64),
         counts=(201_500, 500, 500),
@@ -86,8 +85,7 @@ TABLE_II = {
 PEOPLE, CHANGE = 5, -0.22
 """Number of people in Table II, and the change from scenario 1 to 4 that the paper reports."""
 
-QUICK = replace(
-    PAPER.setup,
+QUICK = PAPER.setup.replace(
     counts=None,
     filters=64,
     batch=16,
@@ -112,7 +110,7 @@ def networks(settings):
     from mpsrgan.models.inception import FEATURE_LAYER
 
     generator = settings.pick("scale", "channels", "filters", "asymmetric")
-    discriminator = {"channels": settings.channels, "filters": max(1, settings.filters // 4)}
+    discriminator = {"channels": settings.data.channels, "filters": max(1, settings.model.filters // 4)}
     return Networks(("inception", generator), ("inception-discriminator", discriminator), FEATURE_LAYER)
 
 
@@ -127,7 +125,7 @@ def draw(done):
     """
     done.draw_test_grid("figure4_test")
     done.draw_losses("generator_loss", "Generator loss", "g_loss")
-    if done.settings.loss_weights.need_discriminator:
+    if done.settings.loss.weights.need_discriminator:
         done.draw_discriminator("discriminator_loss", "Discriminator loss")
     done.draw_validation_psnr()
     return []
@@ -192,8 +190,8 @@ def _asymmetric(settings):
 
     rows = []
     for name, asymmetric in (("5x5, the paper's", False), ("1x5 and 5x1", True)):
-        model = build_generator(settings.scale, settings.channels, settings.filters, asymmetric)
-        flops, speed = forward_flops(model, *settings.lr), forward_speed(model, *settings.lr)
+        model = build_generator(settings.data.scale, settings.data.channels, settings.model.filters, asymmetric)
+        flops, speed = forward_flops(model, *settings.data.lr), forward_speed(model, *settings.data.lr)
         rows.append((name, model.count_params(), flops / 1e9, speed))
     header = ("convolutions", "parameters", "GFLOP an image", "images/s here")
     return Table("Asymmetric convolutions, the paper's wish", header, rows, "Untrained; for scores run --asymmetric.")
@@ -234,7 +232,7 @@ EXPERIMENT = Experiment(
     networks=networks,
     samples=YEARBOOK,
     draw=draw,
-    unused=("blocks", "detail", "normalise", "dropout"),
+    unused=("blocks", "detail", "batch_norm", "dropout"),
     study=Study(
         option="scenario",
         choices=SCENARIOS,

@@ -12,7 +12,6 @@ run.
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import YEARBOOK, Experiment, Paper, Settings, main, srgan
 
@@ -20,7 +19,7 @@ PAPER = Paper(
     title="MPSRGAN: 64x64 -> 256x256 faces with SRGAN and VGG19",
     citation="Palos P., Hevizi M.: Enhancing Low Resolution Faces for Identification Using MPSRGAN. BME Budapest.",
     data="IDOC mugshots and other portraits, 5500 + 550 + 50",
-    setup=Settings(
+    setup=Settings.of(
         lr=(64, 64),
         hr=(256, 256),
         fit="pad",
@@ -53,8 +52,7 @@ PAPER = Paper(
     ),
 )
 
-QUICK = replace(  # shows the method at work on two cores within minutes
-    PAPER.setup,
+QUICK = PAPER.setup.replace(  # shows the method at work on two cores within minutes
     counts=None,
     blocks=8,
     filters=32,
@@ -86,7 +84,7 @@ def draw(done):
     done.draw_discriminator("figure4_discriminator_loss", "Discriminator loss (figure 4)")
     adversarial = "figure5_generator_adversarial_loss"
     done.draw_losses(adversarial, "Generator loss from the discriminator (figure 5)", "g_adversarial")
-    term = "vgg" if done.settings.vgg_weight else "pixel"
+    term = "vgg" if done.settings.loss.vgg_weight else "pixel"
     title = f"Generator loss from the {term} comparison (figure 6)"
     done.draw_losses(f"figure6_generator_{term}_loss", title, f"g_{term}", log=True)
     done.draw_validation_psnr()

@@ -8,7 +8,6 @@ Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, 
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import YEARBOOK, Experiment, Paper, Settings, main
 from mpsrgan.runner.networks import lite
@@ -17,7 +16,7 @@ RECIPE = Paper(
     title="mpsrgan-lite: 64x64 -> 256x256 faces at a sixth of paper 000's arithmetic",
     citation="none; the pixel shuffle at the end is ESPCN's (2016), the residual blocks are EDSR's (2017)",
     data="portraits, CelebA-HQ and FFHQ-style faces",
-    setup=Settings(
+    setup=Settings.of(
         lr=(64, 64),
         hr=(256, 256),
         crop=24,
@@ -36,7 +35,7 @@ RECIPE = Paper(
     sources={},
 )
 
-QUICK = replace(RECIPE.setup, tint=0.3, steps=1500, samples_every=500, precision="float32")
+QUICK = RECIPE.setup.replace(tint=0.3, steps=1500, samples_every=500, precision="float32")
 
 
 def draw(done):
@@ -61,7 +60,7 @@ EXPERIMENT = Experiment(
     networks=lite,
     samples=YEARBOOK,
     draw=draw,
-    unused=("asymmetric", "dropout", "normalise"),
+    unused=("asymmetric", "dropout", "batch_norm"),
 )
 
 if __name__ == "__main__":

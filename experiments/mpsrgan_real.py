@@ -10,7 +10,6 @@ Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, 
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import YEARBOOK, Experiment, Paper, Settings, main
 from mpsrgan.runner.networks import lite
@@ -19,7 +18,7 @@ RECIPE = Paper(
     title="mpsrgan-real: 64x64 -> 256x256 faces from blurred, noisy and compressed inputs",
     citation="none; the degradations follow Real-ESRGAN and BSRGAN (both 2021), the loss mpsrgan-plus",
     data="portraits, CelebA-HQ and FFHQ-style faces",
-    setup=Settings(
+    setup=Settings.of(
         lr=(64, 64),
         hr=(256, 256),
         crop=32,
@@ -44,8 +43,7 @@ RECIPE = Paper(
     sources={},
 )
 
-QUICK = replace(
-    RECIPE.setup,
+QUICK = RECIPE.setup.replace(
     blocks=4,
     filters=32,
     detail=0,
@@ -72,7 +70,7 @@ def draw(done):
     """
     done.draw_test_grid("test")
     done.draw_discriminator("discriminator_loss", "Discriminator loss")
-    term = "perceptual" if done.settings.perceptual_weight else "mae"
+    term = "perceptual" if done.settings.loss.perceptual_weight else "mae"
     done.draw_losses("generator_loss", f"Generator loss: {term}", f"g_{term}", log=True)
     done.draw_validation_psnr()
     return []
@@ -85,7 +83,7 @@ EXPERIMENT = Experiment(
     networks=lite,
     samples=YEARBOOK,
     draw=draw,
-    unused=("asymmetric", "dropout", "normalise"),
+    unused=("asymmetric", "dropout", "batch_norm"),
 )
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ measures. The quick run should reach 42.07 dB (bicubic 39.45 dB; the sample scan
 """
 
 import sys
-from dataclasses import replace
 
 from mpsrgan.runner import ONE_BATCH, YEARBOOK, Experiment, Networks, Paper, Settings, main
 
@@ -20,7 +19,7 @@ PAPER = Paper(
     title="512x512 -> 1024x1024 faces with pixel shuffle and a scaled bilinear residual",
     citation="Jiang Z., Xu S., Sun L.: Image super resolution of human face images using GAN.",
     data="500 random images of FFHQ, 250 + 100 + 150",
-    setup=Settings(
+    setup=Settings.of(
         lr=(512, 512),
         hr=(1024, 1024),
         counts=(250, 100, 150),
@@ -58,8 +57,7 @@ PAPER = Paper(
     psnr=25.66,
 )
 
-QUICK = replace(  # with a content loss: cross entropy alone gives no picture after so few steps
-    PAPER.setup,
+QUICK = PAPER.setup.replace(  # with a content loss: cross entropy alone gives no picture after so few steps
     lr=(128, 128),
     hr=(256, 256),
     counts=None,
@@ -85,7 +83,7 @@ def networks(settings):
         The `Networks`.
     """
     generator = settings.pick("scale", "channels", "filters", "blocks")
-    size = tuple(settings.scale * side for side in settings.input_size)
+    size = tuple(settings.data.scale * side for side in settings.data.input_size)
     discriminator = {"size": size, **settings.pick("channels", "dropout")}
     return Networks(("pixelshuffle", generator), ("pixelshuffle-discriminator", discriminator))
 
@@ -127,7 +125,7 @@ EXPERIMENT = Experiment(
     networks=networks,
     samples=YEARBOOK,
     draw=draw,
-    unused=("normalise", "detail", "asymmetric"),
+    unused=("batch_norm", "detail", "asymmetric"),
 )
 
 if __name__ == "__main__":

@@ -21,66 +21,60 @@ GROWING = ("srgan", "lite")
 """Architectures for which --init-weights may name a smaller network, provided that it has no batch norm."""
 
 
-def build_features(settings):
-    """Build the VGG19 networks of the VGG and perceptual losses, with random weights and in the run's precision.
+def _facenet(settings):
+    dtype = "float32" if settings.model.precision == "mixed_float16" else settings.model.precision
+    return facenet.build_encoder(settings.loss.identity_crop, settings.data.channels, dtype=dtype)
+
+
+VGG19 = {
+    "VGG19 features": lambda settings: vgg19.build_features(channels=settings.data.channels),
+    "VGG19 layers": lambda settings: vgg19.build_perceptual(channels=settings.data.channels),
+}
+BUILDERS = {**VGG19, "FaceNet": _facenet}
+"""Builder of each frozen network that `mpsrgan.training.terms.TERMS` names, a function of the `Settings`."""
+
+
+def build_frozen(settings):
+    """Build the frozen networks that the loss needs, in the run's precision and without trained weights.
+
+    FaceNet is built in float32 if the precision is mixed_float16.
 
     Args:
         settings: `Settings` of the run.
 
     Returns:
-        A tuple (features, perceptual), with None for a network that no loss needs.
+        A dictionary from the name of each term that needs one to its Keras model.
     """
-    keras.config.set_dtype_policy(settings.precision)
-    return (
-        vgg19.build_features(channels=settings.channels) if settings.vgg_weight else None,
-        vgg19.build_perceptual(channels=settings.channels) if settings.perceptual_weight else None,
-    )
+    keras.config.set_dtype_policy(settings.model.precision)
+    return {term.name: BUILDERS[term.compares](settings) for term in settings.loss.weights.terms if term.is_frozen}
 
 
-def build_encoder(settings):
-    """Build FaceNet with all weights 0, in the run's precision, or in float32 if that is mixed_float16.
-
-    Args:
-        settings: `Settings` of the run.
-
-    Returns:
-        A Keras model, or None if no loss needs it.
-    """
-    if not settings.identity_weight:
-        return None
-    dtype = "float32" if settings.precision == "mixed_float16" else settings.precision
-    return facenet.build_encoder(settings.identity_crop, settings.channels, dtype=dtype)
-
-
-def build_gan(experiment, settings, features, encoder):
+def build_gan(experiment, settings, frozen):
     """Set precision and seed, then build the networks and both optimizers.
 
     Args:
         experiment: The `Experiment`.
         settings: `Settings` of the run.
-        features: Result of `build_features`.
-        encoder: Result of `build_encoder`.
+        frozen: Result of `build_frozen`.
 
     Returns:
         A tuple of the compiled `GAN` and its `Networks`.
     """
-    keras.config.set_dtype_policy(settings.precision)
-    seed_everything(settings.seed)
+    keras.config.set_dtype_policy(settings.model.precision)
+    seed_everything(settings.schedule.seed)
     networks = experiment.networks(settings)
     gan = GAN(
         build(*networks.generator),
         build(*networks.discriminator),
-        features[0],
-        settings.loss_weights,
+        frozen,
+        settings.loss.weights,
         networks.feature_layer,
-        encoder=encoder,
-        perceptual=features[1],
-        recompute=settings.recompute,
-        shift=settings.scale if settings.shift else 1,
-        relativistic=settings.relativistic,
+        recompute=settings.model.recompute,
+        shift=settings.data.scale if settings.loss.shift else 1,
+        relativistic=settings.loss.relativistic,
     )
-    rates = (settings.learning_rate, settings.beta_1, settings.beta_2, settings.momentum)
-    gan.compile(*(make_optimizer(settings.optimizer, *rates) for _ in range(2)))
+    arguments = settings.pick("optimizer", "learning_rate", "beta_1", "beta_2", "momentum").values()
+    gan.compile(*(make_optimizer(*arguments) for _ in range(2)))
     return gan, networks
 
 
@@ -154,14 +148,14 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
     return download.describe(path)
 
 
-def total_steps(settings, steps_per_epoch):
+def total_steps(schedule, steps_per_epoch):
     """Return the number of steps of a run.
 
     Args:
-        settings: `Settings` of the run.
+        schedule: `Schedule` of the settings.
         steps_per_epoch: Number of steps in an epoch.
 
     Returns:
         The number of steps.
     """
-    return settings.steps or settings.epochs * steps_per_epoch
+    return schedule.steps or schedule.epochs * steps_per_epoch

@@ -39,13 +39,11 @@ def _main(experiment, args):
 def _with_precision(request):
     """Replace the precision "auto" by the best one for this machine; a resumed run keeps its own."""
     every = request.settings if request.choice == ALL and isinstance(request.settings, dict) else {"": request.settings}
-    if all(settings.precision != "auto" for settings in every.values()):
+    if all(settings.model.precision != "auto" for settings in every.values()):
         return request
     from mpsrgan.io.machine import choose_precision
 
     policy, why = choose_precision()
     say(f"precision {policy}: {why}")
-    changed = {
-        name: replace(s, precision=policy if s.precision == "auto" else s.precision) for name, s in every.items()
-    }
+    changed = {n: s.replace(precision=policy) if s.model.precision == "auto" else s for n, s in every.items()}
     return replace(request, settings=changed if every is request.settings else changed[""])

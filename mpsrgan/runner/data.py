@@ -6,20 +6,19 @@ It builds on the package `data_prep`.
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_prep import BatchLoader, Manifest, prepare
-from data_prep.augment import Augment
 from data_prep.datasets import recognise
-from data_prep.degrade import DRAWN_ANEW, Degradation
+from data_prep.degrade import DRAWN_ANEW
 from data_prep.loader import StagedLoader
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say
 from mpsrgan.io.reading import MANIFEST_NAME
+from mpsrgan.runner.fields import words
 from mpsrgan.runner.samples import Samples
-from mpsrgan.runner.settings import words
 
 PAIRS, FIRST_PAIRS = "data", "first_data"
 """Folders in a run's folder for the pairs that it prepares: of its photographs, and of those of its first stage."""
@@ -75,10 +74,10 @@ def open_first_pairs(experiment, request):
     Raises:
         UserError: As in `open_pairs`.
     """
-    if not request.settings.first_steps:
+    if not request.settings.schedule.first_steps:
         return request, None
     stage = _Stage(request.first_data, experiment.first_samples, FIRST_PAIRS, request.first_source, request.first_hash)
-    manifest, source = _pairs(replace(request, settings=replace(request.settings, counts=None)), stage)
+    manifest, source = _pairs(replace(request, settings=request.settings.replace(counts=None)), stage)
     say(f"first stage: {source}")
     return replace(request, first_source=source, first_hash=manifest.data_hash), manifest
 
@@ -96,17 +95,17 @@ class _Stage:
 
 def _pairs(request, stage):
     """Return (manifest, description) of the user's own pairs, of the resumed run's pairs, or of pairs prepared now."""
-    settings, folder = request.settings, request.out / stage.folder
+    data, folder = request.settings.data, request.out / stage.folder
     source = stage.source
     if stage.data and (Path(stage.data) / MANIFEST_NAME).is_file():
         manifest = Manifest.load(stage.data)
-        _check_fits(manifest, settings, stage.data)
+        _check_fits(manifest, data, stage.data)
         make_folder(request.out)
         source = source or Path(stage.data).name
     elif request.resume and (folder / MANIFEST_NAME).is_file():
         manifest = Manifest.load(folder)
     else:
-        manifest, source = _prepare(request.out, folder, stage, settings)
+        manifest, source = _prepare(request.out, folder, stage, request.settings)
     if stage.hash and stage.hash != manifest.data_hash:
         raise UserError(
             f"the pairs in {manifest.folder} are not those that {request.out} was started with; start a new run"
@@ -122,39 +121,26 @@ def _prepare(out, folder, stage, settings):
     else:
         words, options = stage.samples.words, stage.samples.options()
     make_folder(out)
-    size = {"hr": settings.hr, "lr": settings.lr, "fit": settings.fit, "degradation": degradation(settings)}
-    manifest = prepare(**options, **size, out=folder, counts=settings.counts, seed=settings.seed)
+    data = settings.data
+    options |= {"hr": data.hr, "lr": data.lr, "fit": data.fit, "degradation": data.made_by, "counts": data.counts}
+    manifest = prepare(**options, out=folder, seed=settings.schedule.seed)
     if stage.data:
         say(words)
     return manifest, words
 
 
-def degradation(settings):
-    """Return the degradation that the settings describe.
-
-    Args:
-        settings: `Settings` of the run.
-
-    Returns:
-        A `Degradation`. A preset replaces the paper's blur and noise.
-    """
-    if settings.degradation != "none":  # replaces the paper's blur and noise
-        return Degradation(settings.lr_filter, preset=settings.degradation)
-    return Degradation(settings.lr_filter, settings.blur_kernel, settings.blur_sigma, settings.lr_noise)
-
-
-def _check_fits(manifest, settings, data):
-    if (manifest.lr, manifest.hr, manifest.degradation) != (settings.lr, settings.hr, degradation(settings)):
+def _check_fits(manifest, data, folder):
+    if (manifest.lr, manifest.hr, manifest.degradation) != (data.lr, data.hr, data.made_by):
         size = f"{words(manifest.lr)} -> {words(manifest.hr)} px ({manifest.degradation})"
-        wanted = f"{words(settings.lr)} -> {words(settings.hr)} ({degradation(settings)})"
+        wanted = f"{words(data.lr)} -> {words(data.hr)} ({data.made_by})"
         raise UserError(
-            f"{data} holds pairs of {size}; this experiment needs {wanted}: give it the photographs themselves, or "
-            f"prepare them again with --lr-size {words(settings.lr)} --hr-size {words(settings.hr)} and this one"
+            f"{folder} holds pairs of {size}; this experiment needs {wanted}: give it the photographs themselves, or "
+            f"prepare them again with --lr-size {words(data.lr)} --hr-size {words(data.hr)} and this one"
         )
     counts = tuple(len(manifest.split(split)) for split in SPLITS)
-    if settings.counts and counts != tuple(settings.counts):
+    if data.counts and counts != data.counts:
         raise UserError(
-            f"{data} holds {counts} pairs to train, validate and test, not {tuple(settings.counts)}: "
+            f"{folder} holds {counts} pairs to train, validate and test, not {data.counts}: "
             f"prepare them again, or accept these with --counts {' '.join(map(str, counts))}"
         )
 
@@ -179,15 +165,15 @@ def open_loaders(manifest, first, settings, any_size):
     empty = [split for split in SPLITS if not manifest.split(split)]
     if empty:
         raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
-    options = {"seed": settings.seed, "crop": settings.crop, "channels": settings.channels}
-    augment = Augment(**settings.pick(*(field.name for field in fields(Augment))))
-    redraw = settings.degradation in DRAWN_ANEW
-    training = {"augment": augment, "redraw": redraw, "workers": os.cpu_count() or 1, **options}
-    loader = BatchLoader(manifest, "train", settings.batch, **training)
+    data, batch, seed = settings.data, settings.schedule.batch, settings.schedule.seed
+    options = {"seed": seed, "crop": data.crop, "channels": data.channels}
+    training = {"redraw": data.degradation in DRAWN_ANEW, "workers": os.cpu_count() or 1, **options}
+    training["augment"] = settings.augmentation.augment
+    loader = BatchLoader(manifest, "train", batch, **training)
     if first:
-        loader = StagedLoader(BatchLoader(first, "train", settings.batch, **training), loader, settings.first_steps)
-    held_out = min(settings.batch, len(manifest.split("validation")))
-    whole = {**options, "shuffle": False, "drop_last": False, "crop": None if any_size else settings.crop}
+        loader = StagedLoader(BatchLoader(first, "train", batch, **training), loader, settings.schedule.first_steps)
+    held_out = min(batch, len(manifest.split("validation")))
+    whole = {**options, "shuffle": False, "drop_last": False, "crop": None if any_size else data.crop}
     validation = BatchLoader(manifest, "validation", held_out, **options)
     return loader, validation, BatchLoader(manifest, "validation", min(held_out, 8), **whole)
 

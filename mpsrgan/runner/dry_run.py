@@ -3,9 +3,9 @@
 import keras
 
 from mpsrgan.runner import estimate
-from mpsrgan.runner.build import build_encoder, build_features, build_gan, load_start, total_steps
+from mpsrgan.runner.build import VGG19, build_frozen, build_gan, load_start, total_steps
+from mpsrgan.runner.fields import words
 from mpsrgan.runner.paper import differences
-from mpsrgan.runner.settings import words
 from mpsrgan.training.terms import WARM_START
 
 RUNTIME_BYTES = 0.8e9
@@ -20,22 +20,22 @@ def print_plan(experiment, request):
         request: `Request` of the run.
 
     Raises:
-        UserError: When the weights that --start names cannot be loaded.
+        UserError: When the weights that --init-weights names cannot be loaded.
     """
     settings = request.settings
-    features = build_features(settings)
-    encoder = build_encoder(settings)
-    gan, networks = build_gan(experiment, settings, features, encoder)
+    gan, networks = build_gan(experiment, settings, build_frozen(settings))
     if request.start:
         load_start(request.start, gan.generator, *networks.generator)
     data = request.data or ("to be named with --data" if request.preset == "paper" else experiment.samples.words)
     models = {"generator": gan.generator, "discriminator": gan.discriminator}
-    models |= {"VGG19 (frozen)": gan.perceptual or gan.features, "FaceNet (frozen)": encoder}
+    for term in settings.loss.weights.terms:
+        if term.is_frozen:  # VGG19's layers contain its features
+            models["VGG19 (frozen)" if term.compares in VGG19 else f"{term.compares} (frozen)"] = gan.frozen[term.name]
     _table(
         f"{experiment.name}: {experiment.paper.title}",
-        {"preset": request.preset, "data": data, "out": request.out, "start": request.start, **vars(settings)},
+        {"preset": request.preset, "data": data, "out": request.out, "start": request.start, **settings.flat},
     )
-    _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items() if model})
+    _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items()})
     _table("estimate", _estimate(gan, settings))
     print("\ndifferences from the paper's set-up")
     for line in differences(experiment.paper, settings) or ["none"]:
@@ -44,23 +44,24 @@ def print_plan(experiment, request):
 
 def _estimate(gan, settings):
     """Return the cost of a run in words. Without the number of images only --steps tells how long the run will be."""
-    size = settings.input_size
-    steps = settings.steps or (settings.counts and total_steps(settings, settings.counts[0] // settings.batch))
-    per_image = estimate.step_flops(gan, gan.loss_terms, *size)
+    size = settings.data.input_size
+    counts, batch = settings.data.counts, settings.schedule.batch
+    steps = settings.schedule.steps or (counts and total_steps(settings.schedule, counts[0] // batch))
+    per_image = estimate.step_flops(gan, gan.loss_weights, *size)
     peak = estimate.peak_flops()
-    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_terms, *size, settings.batch)
+    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_weights, *size, settings.schedule.batch)
     time = "unknown until the photographs are counted: give --steps"
     if steps:
-        warm = min(settings.warm_start, steps)
+        warm = min(settings.schedule.warm_start, steps)
         images = estimate.step_flops(gan, WARM_START, *size) * warm + per_image * (steps - warm)
-        best = settings.batch * images / peak
+        best = settings.schedule.batch * images / peak
         time = f"{_duration(best)} at full speed, {_duration(2 * best)} at half of it, for {steps:,} steps"
     return {
-        "backend": f"{keras.backend.backend()}, {settings.precision}",
+        "backend": f"{keras.backend.backend()}, {settings.model.precision}",
         "arithmetic": f"{per_image / 1e9:,.0f} GFLOP an image in a GAN step",
         "full speed": f"{peak / 1e9:,.0f} GFLOP/s, a matrix product measured here just now",
         "time": time,
-        "memory": f"about {memory / 1e9:.1f} GB with batch {settings.batch}",
+        "memory": f"about {memory / 1e9:.1f} GB with batch {settings.schedule.batch}",
     }
 
 

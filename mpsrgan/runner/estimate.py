@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from mpsrgan.models.graph import scale_of
-from mpsrgan.training.gan import FROZEN_TERMS
 
 FORWARD_AND_BACKWARD = 3
 """Cost of a training pass in forward passes. The gradients of the weights and of the input cost one each."""
@@ -63,9 +62,8 @@ def step_flops(gan, weights, height, width):
         # D runs real and fake forward and backward, then the fake again for the gradient of its input alone.
         passes = 2 * FORWARD_AND_BACKWARD + 2 + bool(weights.feature)  # features of hr
         total += forward_flops(gan.discriminator, height * scale, width * scale) * passes
-    for term in FROZEN_TERMS:
-        if getattr(weights, term):  # hr forward; sr forward, and the gradient of sr
-            total += forward_flops(gan.frozen(term), height * scale, width * scale) * 3
+    for network in _frozen(gan, weights):  # hr forward; sr forward, and the gradient of sr
+        total += forward_flops(network, height * scale, width * scale) * 3
     return total
 
 
@@ -92,9 +90,8 @@ def step_bytes(gan, weights, height, width, batch):
     size = (height * scale, width * scale)
     if weights.need_discriminator:
         activations += 2 * activation_bytes(gan.discriminator, *size)
-    for term in FROZEN_TERMS:
-        if getattr(weights, term):
-            activations += 2 * activation_bytes(gan.frozen(term), *size)
+    for network in _frozen(gan, weights):
+        activations += 2 * activation_bytes(network, *size)
     return int(states + batch * activations)
 
 
@@ -142,6 +139,10 @@ def peak_flops(seconds=0.3):
         multiply()
         count += 1
     return count * 2 * size**3 / (time.perf_counter() - began)
+
+
+def _frozen(gan, weights):
+    return [gan.frozen[term.name] for term in weights.terms if term.is_frozen]
 
 
 def _at_size(model, height, width):

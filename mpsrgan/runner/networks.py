@@ -12,9 +12,9 @@ def srgan(settings):
     Returns:
         The `Networks`.
     """
-    names = ("scale", "channels", "filters", "blocks", "normalise")
-    discriminator = {"channels": settings.channels, "filters": settings.filters}
-    return Networks(("srgan", settings.pick(*names)), ("srgan-discriminator", discriminator))
+    generator = settings.pick("scale", "channels", "filters", "blocks") | {"normalise": settings.model.batch_norm}
+    discriminator = settings.pick("channels", "filters")
+    return Networks(("srgan", generator), ("srgan-discriminator", discriminator))
 
 
 def lite(settings):
@@ -29,5 +29,5 @@ def lite(settings):
         The `Networks`.
     """
     generator = settings.pick("scale", "channels", "filters", "blocks", "detail")
-    discriminator = {"channels": settings.channels, "filters": settings.filters // 2 or 1}
+    discriminator = {"channels": settings.data.channels, "filters": settings.model.filters // 2 or 1}
     return Networks(("lite", generator), ("srgan-discriminator", discriminator))

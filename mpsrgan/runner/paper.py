@@ -1,10 +1,11 @@
 """An experiment as data: what the paper states, what a preset sets, and how the two differ."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from mpsrgan.runner.fields import words
 from mpsrgan.runner.samples import Samples
-from mpsrgan.runner.settings import Settings, words
+from mpsrgan.runner.settings import Settings
 
 ONE_BATCH = (
     "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
@@ -124,13 +125,13 @@ def differences(paper, settings):
         A list of lines. The deviations of our rebuild come first, then those of the settings.
     """
     lines = list(paper.deviations)
-    for point in fields(settings):
-        ours, theirs = getattr(settings, point.name), getattr(paper.setup, point.name)
-        if ours == theirs or point.name in ("seed", "counts", "samples_every", "checkpoint_every", "score_epochs"):
+    for name, ours in settings.flat.items():
+        theirs = paper.setup.flat[name]
+        if ours == theirs or name in ("seed", "counts", "samples_every", "checkpoint_every", "score_epochs"):
             continue
-        source = paper.sources.get(point.name)
+        source = paper.sources.get(name)
         said = (
             f"the paper: {words(theirs)}, {source}" if source else f"not in the paper; its preset has {words(theirs)}"
         )
-        lines.append(f"{point.name}: {words(ours)} ({said})")
+        lines.append(f"{name}: {words(ours)} ({said})")
     return lines

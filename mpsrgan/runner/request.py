@@ -1,19 +1,13 @@
 """The request of an experiment script: what its options ask for, and what a run's folder keeps of that."""
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpsrgan.errors import UserError
+from mpsrgan.runner.fields import flag, words
 from mpsrgan.runner.options import ALL
-from mpsrgan.runner.settings import (
-    FREE_ON_RESUME,
-    Settings,
-    as_json,
-    flag,
-    from_json,
-    words,
-)
+from mpsrgan.runner.settings import FIELDS, Settings, as_json, from_json
 
 STUDY = "study.json"
 """File in the folder of several runs that holds their request."""
@@ -88,9 +82,8 @@ def resolve(experiment, args):
     Raises:
         UserError: When an option or a combination of options cannot work.
     """
-    names = {field.name for field in fields(Settings)}
     study = experiment.study
-    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
+    given = {name: value for name, value in vars(args).items() if name in FIELDS and value is not None}
     choice = getattr(args, study.option) if study else None
     if study:
         given.pop(study.option, None)
@@ -99,7 +92,7 @@ def resolve(experiment, args):
     if not args.resume and any(given.get(name) for name in FALLS):  # a named schedule replaces the preset's
         given = {**FALLS, **given}
     if useless := [name for name in experiment.unused if name in given]:
-        raise UserError(f"{flag(useless[0])} changes nothing in {experiment.name}; leave it out")
+        raise UserError(f"{flag(FIELDS[useless[0]])} changes nothing in {experiment.name}; leave it out")
     if "counts" in given:
         given["counts"] = tuple(given["counts"])
     if args.resume:
@@ -110,13 +103,13 @@ def resolve(experiment, args):
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
     settings = experiment.preset(preset)
-    if settings.steps and given.get("steps"):
+    if settings.schedule.steps and given.get("steps"):
         for phase in ("warm_start", "first_steps"):
-            given.setdefault(phase, getattr(settings, phase) * given["steps"] // settings.steps)
+            given.setdefault(phase, getattr(settings.schedule, phase) * given["steps"] // settings.schedule.steps)
     if study:
         choice = choice or study.default
-        settings = replace(settings, **study.choices[study.default if choice == ALL else choice])
-    settings = replace(settings, **given).check()
+        settings = settings.replace(**study.choices[study.default if choice == ALL else choice])
+    settings = settings.replace(**given).check()
     _check_first_stage(experiment, preset, settings, args)
     paths = _paths(args)
     request = Request(
@@ -132,8 +125,9 @@ def _check_first_stage(experiment, preset, settings, args):
     if args.first_data and not Path(args.first_data).is_dir():
         raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
     embedded = experiment.first_samples and preset == "quick"
-    if settings.first_steps and not (args.first_data or embedded or args.dry_run):
-        raise UserError(f"--first-steps {settings.first_steps} needs photographs to begin with: --first-data DIR")
+    steps = settings.schedule.first_steps
+    if steps and not (args.first_data or embedded or args.dry_run):
+        raise UserError(f"--first-steps {steps} needs photographs to begin with: --first-data DIR")
 
 
 def _variants(experiment, preset, given, args):
@@ -144,12 +138,12 @@ def _variants(experiment, preset, given, args):
         raise UserError(f"--seeds is {seeds}; expected at least 1")
     decided = set().union(*study.choices.values())
     if clash := sorted(decided & set(given)):
-        raise UserError(f"--{study.option} {ALL} decides {flag(clash[0])}; leave it out")
+        raise UserError(f"--{study.option} {ALL} decides {flag(FIELDS[clash[0]])}; leave it out")
     for name, changes in study.choices.items():
-        settings = replace(experiment.preset(preset), **{**changes, **given}).check()
+        settings = experiment.preset(preset).replace(**{**changes, **given}).check()
         for seed in range(seeds or 1):
-            folder = f"{study.option}-{name}" + (f"-seed{settings.seed + seed}" if seeds else "")
-            variants[folder] = replace(settings, seed=settings.seed + seed)
+            folder = f"{study.option}-{name}" + (f"-seed{settings.schedule.seed + seed}" if seeds else "")
+            variants[folder] = settings.replace(seed=settings.schedule.seed + seed)
     return variants
 
 
@@ -194,14 +188,12 @@ def _resumed(experiment, args, given, choice):
     named = {"preset": args.preset, "choice": choice}
     named |= _paths(args)
     asked = {**given, **{name: value for name, value in named.items() if value}}
-    was = {**vars(settings), **{name: getattr(saved, name) for name in named}}
-    changed = [
-        f"{n} {words(was[n])} -> {words(v)}" for n, v in asked.items() if was[n] != v and n not in FREE_ON_RESUME
-    ]
+    was = {**settings.flat, **{name: getattr(saved, name) for name in named}}
+    free = {name: value for name, value in given.items() if FIELDS[name].metadata["option"].free}
+    changed = [f"{n} {words(was[n])} -> {words(v)}" for n, v in asked.items() if was[n] != v and n not in free]
     if changed:
         raise UserError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume without these")
-    free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
-    return replace(saved, settings=replace(settings, **free).check())
+    return replace(saved, settings=settings.replace(**free).check())
 
 
 def _newest(experiment):

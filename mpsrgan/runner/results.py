@@ -12,8 +12,9 @@ from mpsrgan import __version__
 from mpsrgan.io.images import save_image, to_uint8
 from mpsrgan.metrics import PAPER_METRICS, psnr, score
 from mpsrgan.report.figures import BASELINES, comparison_grid, draw_curves
+from mpsrgan.runner.fields import words
 from mpsrgan.runner.paper import differences
-from mpsrgan.runner.settings import as_json, words
+from mpsrgan.runner.settings import as_json
 from mpsrgan.training.callbacks import restore
 from mpsrgan.training.gan import GAN
 
@@ -41,7 +42,7 @@ def evaluate(generator, manifest, settings, baselines, split="test"):
     """
     scores = {name: [] for name in ("ours", *baselines)}
     for entry in manifest.split(split):
-        lr, hr = read_pair(manifest, entry, settings.channels)
+        lr, hr = read_pair(manifest, entry, settings.data.channels)
         images = {name: BASELINES[name](lr, hr.shape[:2]) for name in baselines}
         for name, image in {"ours": restore(generator, lr[None])[0], **images}.items():
             scores[name].append(score_image(hr, image))
@@ -114,7 +115,7 @@ class Finished:
         Returns:
             A tuple of their indices, uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
         """
-        return spaced_images(self.manifest, self.settings.channels, count)
+        return spaced_images(self.manifest, self.settings.data.channels, count)
 
     def draw_test_grid(self, name, baseline="bicubic"):
         """Draw input, baseline, our result and true image of some test images, with PSNR below.
@@ -145,7 +146,7 @@ class Finished:
             for kind, prefix in KINDS.items()
             for label, column in terms.items()
         }
-        path, warm = self.figures / f"{name}.png", self.settings.warm_start
+        path, warm = self.figures / f"{name}.png", self.settings.schedule.warm_start
         draw_curves(path, self.rows, title, "loss", lines, warm_start=warm, log=log)
 
     def draw_discriminator(self, name, title):
@@ -160,7 +161,7 @@ class Finished:
     def draw_validation_psnr(self):
         """Draw the PSNR on validation batches against step."""
         lines = {"validation": "val_psnr"}
-        path, warm = self.figures / "validation_psnr.png", self.settings.warm_start
+        path, warm = self.figures / "validation_psnr.png", self.settings.schedule.warm_start
         draw_curves(path, self.rows, "PSNR on validation batches", "PSNR, dB", lines, warm_start=warm)
 
     def validation_psnr(self, baseline):
@@ -248,7 +249,7 @@ def summarise(experiment, request, manifest, scores, before, run, tables):
         "differences": [
             f"data: {request.source} (the paper: {paper.data})",
             f"images in train, validation, test: {tuple(counts.values())}"
-            + (f" (the paper: {paper.setup.counts})" if paper.setup.counts else ""),
+            + (f" (the paper: {paper.setup.data.counts})" if paper.setup.data.counts else ""),
             *differences(paper, settings),
         ],
         "version": __version__,

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import keras
 
@@ -23,14 +23,14 @@ from mpsrgan.io.machine import peak_memory
 from mpsrgan.models import facenet, vgg19
 from mpsrgan.report.results import write_results
 from mpsrgan.runner.build import (
-    build_encoder,
-    build_features,
+    VGG19,
+    build_frozen,
     build_gan,
     load_start,
     load_start_discriminator,
     total_steps,
 )
-from mpsrgan.runner.data import degradation, leaving_nothing, open_first_pairs, open_loaders, open_pairs
+from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.results import Finished, evaluate, means, read_images, summarise
 from mpsrgan.training.callbacks import (
     EpochScores,
@@ -50,7 +50,7 @@ from mpsrgan.training.terms import WARM_START
 
 GRID_FACES = 4
 """Number of faces in a sample grid."""
-REMEMBERED_BYTES = 2_000_000_000
+CACHE_BYTES = 2_000_000_000
 """Size limit of the feature cache in bytes per network, enough for VGG19's features of 4000 images of 256x256 px."""
 
 
@@ -68,25 +68,25 @@ def run(experiment, request):
         UserError: When the data, the weights or the settings cannot be used.
     """
     announce(experiment, request)
-    request, features = _with_content(request)
-    request, encoder = _with_encoder(request)
+    request, frozen = _load_vgg19(request, build_frozen(request.settings))
+    request = _load_facenet(request, frozen)
     settings, out = request.settings, request.out
-    gan, networks = build_gan(experiment, settings, features, encoder)
-    if settings.repeats_images:
-        gan.remember_truth(REMEMBERED_BYTES)
-    average = EMA(gan.generator, settings.ema) if settings.ema else None
+    gan, networks = build_gan(experiment, settings, frozen)
+    gan.cache_features(CACHE_BYTES)
+    average = EMA(gan.generator, settings.optimizer.ema) if settings.optimizer.ema else None
     checkpoints = Checkpoints(out / "checkpoints", also={"average": average.variables} if average else None)
     request = _started(request, gan, networks, checkpoints)
     request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
-    steps = total_steps(settings, loader.steps_per_epoch)
+    steps = total_steps(settings.schedule, loader.steps_per_epoch)
     before = _before_training(out, gan, manifest, settings)
     start = _restore(request, gan, checkpoints, steps)
     say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
-    if settings.warm_start >= steps:
-        say(f"note: --warm-start {settings.warm_start} covers all {steps} steps; the GAN itself is not trained")
+    plan = settings.schedule
+    if plan.warm_start >= steps:
+        say(f"note: --warm-start {plan.warm_start} covers all {steps} steps; the GAN itself is not trained")
     schedule = Schedule(
-        steps, gan.loss_terms, settings.warm_start, WARM_START, settings.validate_every, settings.checkpoint_every
+        steps, gan.loss_weights, plan.warm_start, WARM_START, plan.validate_every, plan.checkpoint_every
     )
     callbacks = _callbacks(out, manifest, settings, schedule, loaders, start) + ([average] if average else [])
     outcome = train(
@@ -97,9 +97,9 @@ def run(experiment, request):
         return outcome.stopped
     if average:
         average.apply()
-    notes = {"experiment": experiment.name, "bicubic": degradation(settings) == Degradation()}
+    notes = {"experiment": experiment.name, "bicubic": settings.data.made_by == Degradation()}
     save_generator(gan.generator, out / "generator.h5", *networks.generator, notes)
-    if settings.loss_weights.need_discriminator and settings.warm_start < steps:  # else it is untrained
+    if settings.loss.weights.need_discriminator and plan.warm_start < steps:  # else it is untrained
         save_discriminator(gan.discriminator, out / "discriminator.h5", *networks.discriminator)
     _report(experiment, request, gan, manifest, before, whole_validation, outcome.step)
     return None
@@ -138,50 +138,52 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
     )
 
 
-def _with_content(request):
+def _load_vgg19(request, frozen):
     """Load the frozen VGG19 that the VGG and perceptual losses need, before anything else is done.
 
     Only the quick preset may fall back to the pixel loss, and it prints a note. A resumed run keeps what it began with.
 
     Returns:
-        A tuple of the request and the networks of `build_features`.
+        A tuple of the request and the frozen networks, without VGG19 after a fallback.
     """
-    settings = request.settings
-    features = build_features(settings)
-    if not any(features):
-        return request, features
+    terms = request.settings.loss.weights.terms
+    weights = {term.name: weight for term, weight in terms.items() if term.compares in VGG19}
+    if not weights:
+        return request, frozen
     try:
-        words = [vgg19.load_weights(model) for model in features if model][0]
+        words = [vgg19.load_weights(frozen[name]) for name in weights][0]
     except UserError as error:
         if request.preset == "paper" or request.resume or os.environ.get("MPSRGAN_VGG19"):
             raise
         say(f"{error}\nquick preset: going on with the pixel content loss instead of VGG19 features")
         words = "pixels, because VGG19's ImageNet weights could not be had"
-        pixel = settings.pixel_weight + settings.vgg_weight + settings.perceptual_weight
-        settings = replace(settings, vgg_weight=0.0, perceptual_weight=0.0, pixel_weight=pixel)
-        return replace(request, settings=settings, content=words), (None, None)
+        pixel = request.settings.loss.pixel_weight + sum(weights.values())
+        changes = {f"{name}_weight": 0.0 for name in weights} | {"pixel_weight": pixel}
+        frozen = {name: network for name, network in frozen.items() if name not in weights}
+        return replace(request, settings=request.settings.replace(**changes), content=words), frozen
     if request.content not in (None, words):
         raise UserError(
             f"{request.out} was started with {request.content}, not {words}; name that file in MPSRGAN_VGG19"
         )
     say(words)
-    return replace(request, content=words), features
+    return replace(request, content=words), frozen
 
 
-def _with_encoder(request):
-    """Load the frozen face encoder of the identity loss, without a fallback, and return (request, encoder or None)."""
-    if not request.settings.identity_weight:
-        return request, None
+def _load_facenet(request, frozen):
+    """Load the frozen face encoder of the identity loss, without a fallback, and return the request."""
+    encoders = [frozen[term.name] for term in request.settings.loss.weights.terms if term.compares == "FaceNet"]
+    if not encoders:
+        return request
     path = facenet.WEIGHTS.path()
-    encoder = build_encoder(request.settings)
-    facenet.load_weights(encoder, path)
+    for encoder in encoders:
+        facenet.load_weights(encoder, path)
     words = f"FaceNet weights from {download.describe(path)}"
     if request.encoder not in (None, words):
         raise UserError(
             f"{request.out} was started with {request.encoder}, not {words}; name that file in MPSRGAN_FACENET"
         )
     say(words)
-    return replace(request, encoder=words), encoder
+    return replace(request, encoder=words)
 
 
 def _started(request, gan, networks, checkpoints):
@@ -193,7 +195,7 @@ def _started(request, gan, networks, checkpoints):
     if not request.start or going_on:
         return request
     words = load_start(request.start, gan.generator, *networks.generator)
-    if request.settings.loss_weights.need_discriminator:
+    if request.settings.loss.weights.need_discriminator:
         judge = load_start_discriminator(request.start, gan.discriminator, *networks.discriminator)
         words += f", with the discriminator {judge}" if judge else ", with a new discriminator"
     if request.started not in (None, words):
@@ -215,10 +217,10 @@ def _data(experiment, request, gan):
 
 
 def _check_first_steps(settings, steps_per_epoch):
-    steps = total_steps(settings, steps_per_epoch)
-    if settings.first_steps >= steps:
+    steps = total_steps(settings.schedule, steps_per_epoch)
+    if settings.schedule.first_steps >= steps:
         raise UserError(
-            f"--first-steps {settings.first_steps} leaves none of the {steps} steps for the faces; lower it"
+            f"--first-steps {settings.schedule.first_steps} leaves none of the {steps} steps for the faces; lower it"
         )
 
 
@@ -255,33 +257,33 @@ def _before_training(out, gan, manifest, settings):
 def _callbacks(out, manifest, settings, schedule, loaders, start):
     loader, _, whole_validation = loaders
     board = TensorBoard(out / "tb", start)
-    lr, hr = read_images(manifest, manifest.split("validation")[:GRID_FACES], settings.channels)
-    callbacks = []
-    if every := settings.decay_every or (settings.decay_epochs or 0) * loader.steps_per_epoch:
-        callbacks.append(LearningRate(stepped(settings.learning_rate, every, settings.decay_factor)))
-    if settings.cosine:
-        callbacks.append(LearningRate(cosine(settings.learning_rate, schedule.steps)))
-    if settings.score_epochs:
-        epochs = (loader.steps_per_epoch, settings.score_epochs)
+    lr, hr = read_images(manifest, manifest.split("validation")[:GRID_FACES], settings.data.channels)
+    callbacks, rate = [], settings.optimizer
+    if every := rate.decay_every or (rate.decay_epochs or 0) * loader.steps_per_epoch:
+        callbacks.append(LearningRate(stepped(rate.learning_rate, every, rate.decay_factor)))
+    if rate.cosine:
+        callbacks.append(LearningRate(cosine(rate.learning_rate, schedule.steps)))
+    if settings.schedule.score_epochs:
+        epochs = (loader.steps_per_epoch, settings.schedule.score_epochs)
         callbacks.append(EpochScores(out / "epochs.csv", whole_validation, schedule, *epochs, start))
-    samples = SampleGrid(out / "samples", lr, hr, settings.samples_every, board)
+    samples = SampleGrid(out / "samples", lr, hr, settings.schedule.samples_every, board)
     return [*callbacks, MetricsCSV(out / "metrics.csv", start), board, samples, Progress(start)]
 
 
 def _run_facts(request, steps, rows):
     settings = request.settings
     seconds = rows[-1]["seconds"] if rows else 0.0
-    loss = " + ".join(f"{weight:g} {term}" for term, weight in asdict(settings.loss_weights).items() if weight)
+    loss = " + ".join(f"{weight:g} {term.name}" for term, weight in settings.loss.weights.terms.items())
     sources = "; ".join(filter(None, (request.content, request.encoder)))
     return {
         "steps": steps,
         "minutes": seconds / 60,
-        "images_per_second": steps * settings.batch / seconds if seconds else 0.0,
+        "images_per_second": steps * settings.schedule.batch / seconds if seconds else 0.0,
         "batches_per_hour": 3600 * steps / seconds if seconds else 0.0,
         "peak_memory_gb": peak_memory() / 1e9,
         "backend": f"{keras.backend.backend()}, Keras {keras.version()}",
-        "precision": settings.precision,
-        "seed": settings.seed,
+        "precision": settings.model.precision,
+        "seed": settings.schedule.seed,
         "loss": f"{loss} ({sources})" if sources else loss,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "date": time.strftime("%Y-%m-%d"),

@@ -1,240 +1,46 @@
-"""Settings of a run as data: what decides its result, which values are valid, and how they are stored."""
+"""Settings of a run as data: what decides its result, which values are valid, and how they are stored.
 
-from dataclasses import MISSING, asdict, dataclass, fields
+They are grouped, and the names of all settings differ, so that a flat dictionary of names and values describes a run:
+on the command line, in the presets of the experiments, and in config.json.
+"""
 
-from data_prep.pairs import size_words
+from dataclasses import asdict, dataclass, fields, make_dataclass
+
+from data_prep.augment import Augment
+from data_prep.degrade import PRESETS, Degradation
 from mpsrgan.errors import UserError
 from mpsrgan.metrics.images import SSIM_WINDOW
+from mpsrgan.runner.fields import REQUIRED, Counts, Size, check, flag, option, words
 from mpsrgan.training.terms import TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
-WEIGHTS = tuple(f"{term}_weight" for term in TERMS)
-"""Names of the settings that weight the loss terms."""
-LEAST = dict.fromkeys(
-    (
-        *("blocks", "filters", "channels", "batch", "epochs", "steps", "crop", "validate_every", "samples_every"),
-        *("checkpoint_every", "decay_every", "decay_epochs", "score_epochs"),
-    ),
-    1,
-) | dict.fromkeys(
-    (
-        *("warm_start", "first_steps", "seed", "detail", *WEIGHTS, "rotate", "brightness", "contrast", "tint", "noise"),
-        *("blur_kernel", "blur_sigma", "lr_noise", "dropout", "momentum", "ema"),
-    ),
-    0,
-)
-"""Smallest valid value by setting."""
-MOST = {"seed": 2**32 - 1, "rotate": 180, "brightness": 1, "contrast": 1, "tint": 1, "noise": 255, "lr_noise": 255} | {
-    "dropout": 0.99,
-    "ema": 0.99999,
-}
-"""Largest valid value by setting."""
-
-FLAGS = {
-    "hr": "--hr-size",
-    "lr": "--lr-size",
-    "turns": "--rot90",
-    "noise": "--augment-noise",
-    "normalise": "--batch-norm",
-}
-"""Setting -> its option, where that is not the setting's own name."""
-FREE_ON_RESUME = {"epochs", "steps", "samples_every", "checkpoint_every"}
-"""Settings that may change when a run is resumed, because they do not affect what has been learned."""
+OLD_NAMES = {"turns": "rot90", "normalise": "batch_norm", "noise": "augment_noise"}
+"""Names of settings in the config.json of older versions."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides the result of a run.
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The pairs of images."""
 
-    Sizes are (height, width) in pixels. Rates are per step.
-
-    Attributes:
-        hr: Size of the targets.
-        lr: Size of the inputs.
-        counts: Number of images wanted in train, validation and test. None gives 80, 10 and 10 %.
-        blocks: Residual blocks of the generator.
-        filters: Filters of the generator.
-        batch: Images in a step.
-        learning_rate: Learning rate of both networks.
-        epochs: Epochs to train where `steps` is None.
-        steps: Total number of steps, or None to train `epochs`.
-        channels: 1 for gray, 3 for color.
-        normalise: Whether the generator of papers 000 and 004 has batch norm.
-        asymmetric: Whether 1x5 and 5x1 convolutions replace 5x5 (paper 003's wish).
-        detail: Channels of the second branch of `mpsrgan.models.lite`, 0 for none.
-        dropout: Dropout of paper 002's discriminator.
-        adversarial_weight: Weight of the adversarial term of the generator's loss. All terms are described in
-            `mpsrgan.training.terms.LossWeights`.
-        minimax_weight: Weight of the minimax term.
-        vgg_weight: Weight of the VGG term.
-        pixel_weight: Weight of the pixel term.
-        mae_weight: Weight of the mean absolute error.
-        perceptual_weight: Weight of the perceptual term.
-        distance_weight: Weight of the distance term.
-        feature_weight: Weight of the feature term.
-        psnr_weight: Weight of the PSNR term.
-        dssim_weight: Weight of the DSSIM term.
-        identity_weight: Weight of the identity term.
-        identity_crop: Share of each side, 0..1, of the central crop that the identity loss takes as the face. For
-            CelebA's central squares 0.8 works best.
-        shift: Whether to shift images before the discriminator and VGG19, see `mpsrgan.training.gan.GAN`.
-        relativistic: Whether images are judged relative to the mean of the other kind, see `mpsrgan.training.gan.GAN`.
-        optimizer: Optimizer of both networks, one of `OPTIMIZERS`.
-        beta_1: First beta of Adam and AdaBelief.
-        beta_2: Second beta of Adam and AdaBelief.
-        momentum: Momentum of SGD and RMSprop.
-        decay_every: Steps after which the learning rate is multiplied by `decay_factor`, each time, or None.
-        decay_epochs: The same in epochs.
-        decay_factor: Factor of the learning rate at each decay.
-        cosine: Whether the learning rate falls to 0 along half a cosine wave over all steps instead.
-        ema: Decay of the generator's EMA, 0 for none, see `mpsrgan.training.ema.EMA`.
-        fit: How a photograph of another shape becomes hr, as in `data_prep`.
-        lr_filter: Filter that downscales hr to lr, as in `data_prep`.
-        blur_kernel: Side of the Gaussian blur's kernel before that, as in `data_prep`, 0 for none.
-        blur_sigma: Standard deviation of that blur in hr pixels, as in `data_prep`.
-        lr_noise: Standard deviation of the noise on lr, in levels of 0..255, as in `data_prep`.
-        degradation: Preset such as "cctv" or "real" that replaces that blur and noise, or "none".
-        crop: Side of random lr crops, or None for whole images.
-        flip: Whether to mirror half of the training images. This and the next six settings are as in
-            `data_prep.Augment`.
-        turns: Whether to augment by random rot90, or by 180 degrees where images are not square.
-        rotate: Largest rotation in degrees.
-        brightness: Largest change of brightness, 0..1.
-        contrast: Largest change of contrast, 0..1.
-        tint: Largest change of a color channel, 0..1.
-        noise: Standard deviation of new noise on lr at each step, in levels of 0..255.
-        warm_start: Steps with pixel loss alone before the GAN.
-        first_steps: Steps on other photographs before these.
-        precision: One of `PRECISIONS`. "auto" becomes one of the others when a run begins, see `mpsrgan.io.machine`.
-        recompute: Whether to save memory by computing more, see `mpsrgan.training.fused.Fused`.
-        seed: Seed of splits, weights and order.
-        validate_every: Steps between validations.
-        score_epochs: Epochs between scores of the whole validation split, or None for never.
-        samples_every: Steps between sample grids.
-        checkpoint_every: Steps between checkpoints.
-    """
-
-    hr: tuple[int, int]
-    lr: tuple[int, int]
-    counts: tuple[int, int, int] | None
-    blocks: int
-    filters: int
-    batch: int
-    learning_rate: float
-    epochs: int | None
-    steps: int | None
-    channels: int = 3
-    normalise: bool = True
-    asymmetric: bool = False
-    detail: int = 0
-    dropout: float = 0.0
-    adversarial_weight: float = 0.0
-    minimax_weight: float = 0.0
-    vgg_weight: float = 0.0
-    pixel_weight: float = 0.0
-    mae_weight: float = 0.0
-    perceptual_weight: float = 0.0
-    distance_weight: float = 0.0
-    feature_weight: float = 0.0
-    psnr_weight: float = 0.0
-    dssim_weight: float = 0.0
-    identity_weight: float = 0.0
-    identity_crop: float = 0.8
-    shift: bool = False
-    relativistic: bool = False
-    optimizer: str = "adam"
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    momentum: float = 0.0
-    decay_every: int | None = None
-    decay_epochs: int | None = None
-    decay_factor: float = 0.5
-    cosine: bool = False
-    ema: float = 0.0
-    fit: str = "crop"
-    lr_filter: str = "bicubic"
-    blur_kernel: int = 0
-    blur_sigma: float = 0.0
-    lr_noise: float = 0.0
-    degradation: str = "none"
-    crop: int | None = None
-    flip: bool = False
-    turns: bool = False
-    rotate: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    tint: float = 0.0
-    noise: float = 0.0
-    warm_start: int = 0
-    first_steps: int = 0
-    precision: str = "float32"
-    recompute: bool = False
-    seed: int = 0
-    validate_every: int = 10
-    score_epochs: int | None = None
-    samples_every: int = 100
-    checkpoint_every: int = 500
-
-    def check(self):
-        """Check that the settings can work together.
-
-        Returns:
-            The settings themselves.
-
-        Raises:
-            UserError: When a value or a combination of values cannot work.
-        """
-        for name, least in LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise UserError(f"{flag(name)} is {value}; expected at least {least}")
-            if name in MOST and value > MOST[name]:
-                raise UserError(f"{flag(name)} is {value}; expected at most {MOST[name]}")
-        if not 0 < self.identity_crop <= 1:
-            raise UserError(
-                f"--identity-crop is {self.identity_crop}; expected more than 0 and at most 1, a whole side"
-            )
-        for name in ("learning_rate", "decay_factor"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise UserError(f"{flag(name)} is {getattr(self, name)}; expected more than 0")
-        if self.cosine and (self.decay_every or self.decay_epochs):
-            raise UserError("--cosine and a decay in steps were both asked for; leave out --cosine or --decay-...")
-        if not any(getattr(self, name) for name in WEIGHTS):
-            raise UserError(f"all loss weights are 0; give one of {', '.join(map(flag, WEIGHTS))}")
-        if self.channels not in (1, 3):
-            raise UserError(f"--channels is {self.channels}; expected 1 (gray) or 3 (color)")
-        if self.counts and min(self.counts) < 1:
-            raise UserError(f"--counts is {self.counts}; each split needs at least 1 image")
-        if min(*self.lr, *self.hr) < 1:
-            raise UserError(f"--lr-size {words(self.lr)} and --hr-size {words(self.hr)}: expected at least 1 pixel")
-        height, width = self.lr
-        if not self.scale or self.hr != (self.scale * height, self.scale * width):
-            raise UserError(f"--hr-size {words(self.hr)} is no whole multiple of --lr-size {words(self.lr)}")
-        if self.crop and self.crop > min(self.lr):
-            raise UserError(f"--crop is {self.crop}; the inputs have {words(self.lr)} px, so expected at most that")
-        if self.identity_weight and self.input_size != self.lr:
-            side = f", or give --crop {height}, all of it" if height == width else ""
-            raise UserError(f"--identity-weight needs whole faces: leave out --crop{side}")
-        if self.relativistic and not self.adversarial_weight:
-            raise UserError(
-                "--relativistic changes the adversarial loss, whose weight is 0; give --adversarial-weight, or leave "
-                "it out by --no-relativistic"
-            )
-        if self.dssim_weight and self.scale * min(self.input_size) < SSIM_WINDOW:
-            raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr-size is too small for it")
-        return self
-
-    def pick(self, *names):
-        """Return {name: value} of some settings, such as the arguments of a network.
-
-        Args:
-            *names: Names of the settings.
-
-        Returns:
-            A dictionary in the order of `names`.
-        """
-        return {name: getattr(self, name) for name in names}
+    hr: Size = option(REQUIRED, "size of the targets: a side such as 256, or WIDTHxHEIGHT", low=1, flag="--hr-size")
+    lr: Size = option(REQUIRED, "size of the inputs", low=1, flag="--lr-size")
+    channels: int = option(3, "1 gray, 3 color", choices=(1, 3))
+    counts: Counts | None = option(REQUIRED, "images in each split (default: 80, 10 and 10 %)", low=1)
+    fit: str = option("crop", "how a photograph of another shape becomes a target, see data_prep", offered=False)
+    lr_filter: str = option("bicubic", "filter that downscales targets to inputs", offered=False)
+    blur_kernel: int = option(0, "side of the kernel of the Gaussian blur before it, 0 for none", low=0, offered=False)
+    blur_sigma: float = option(0.0, "standard deviation of that blur in pixels of the target", low=0, offered=False)
+    lr_noise: float = option(
+        0.0, "noise that the inputs are prepared with, in levels of 0..255 (paper 003)", low=0, high=255
+    )
+    degradation: str = option(
+        "none",
+        "inputs as from surveillance cameras (cctv) or in real photographs (real: drawn anew at each step), in place "
+        "of that blur and noise",
+        choices=PRESETS,
+    )
+    crop: int | None = option(None, "train on random crops of this many input pixels", low=1)
 
     @property
     def scale(self):
@@ -247,37 +53,218 @@ class Settings:
         return (self.crop, self.crop) if self.crop else self.lr
 
     @property
-    def repeats_images(self):
-        """Whether the generator sees the same images again, at most mirrored, and not new crops or changes of them."""
-        return not (self.crop or self.turns or self.rotate or self.brightness or self.contrast or self.tint)
+    def made_by(self):
+        """The `Degradation` that makes lr from hr. A preset replaces the paper's blur and noise."""
+        if self.degradation != "none":
+            return Degradation(self.lr_filter, preset=self.degradation)
+        return Degradation(self.lr_filter, self.blur_kernel, self.blur_sigma, self.lr_noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The networks and their arithmetic."""
+
+    blocks: int = option(REQUIRED, "residual blocks of the generator", low=1)
+    filters: int = option(REQUIRED, "filters of the generator (see the script)", low=1)
+    batch_norm: bool = option(True, "batch norm in the generator of papers 000 and 004, as they have it")
+    asymmetric: bool = option(False, "1x5 and 5x1 convolutions in place of 5x5 (proposed by paper 003)")
+    detail: int = option(
+        0, "channels of the second branch, which ends at the size of the target, 0 for none (mpsrgan-plus)", low=0
+    )
+    dropout: float = option(0.0, "dropout of the discriminator (paper 002)", low=0, high=0.99)
+    precision: str = option(
+        "float32", "of the arithmetic; auto: a narrower one if it is faster here and agrees", choices=PRECISIONS
+    )
+    recompute: bool = option(False, "recompute activations for the gradient: a third more work for less memory")
+
+
+_WEIGHTS = [
+    (f"{term.name}_weight", float, option(0.0, f"weight of the {term.name} loss, 0 for none: {term.help}", low=0))
+    for term in TERMS
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(make_dataclass("_LossWeights", _WEIGHTS, frozen=True, kw_only=True)):
+    """The loss. It has a setting `<term>_weight` for each of `mpsrgan.training.terms.TERMS`."""
+
+    identity_crop: float = option(
+        0.8, "share of each side, 0..1, of the central crop that the identity loss takes as the face", above=0, high=1
+    )
+    shift: bool = option(
+        False, "shift images before the discriminator and VGG19, against patterns with the factor's period"
+    )
+    relativistic: bool = option(False, "relativistic average discriminator, as in ESRGAN (beyond the papers)")
 
     @property
-    def loss_weights(self):
-        """Weights of the generator's loss terms, as `LossWeights`."""
-        return LossWeights(**{term: getattr(self, weight) for term, weight in zip(TERMS, WEIGHTS)})
+    def weights(self):
+        """The weights of the terms, as `LossWeights`."""
+        return LossWeights(*(getattr(self, name) for name, *_ in _WEIGHTS))
 
 
-def words(value):
-    """Return a setting as the command line and the reports write it: 92x112 (WIDTHxHEIGHT), 64 for 64x64, none, yes.
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """The optimizer of both networks, its learning rate, and the EMA."""
 
-    Args:
-        value: Value of the setting.
+    optimizer: str = option("adam", "of both networks", choices=OPTIMIZERS)
+    learning_rate: float = option(REQUIRED, "of both networks", above=0)
+    beta_1: float = option(0.9, "first beta of Adam and AdaBelief", offered=False)
+    beta_2: float = option(0.999, "second beta of Adam and AdaBelief", offered=False)
+    momentum: float = option(0.0, "momentum of SGD and RMSprop", low=0, offered=False)
+    decay_every: int | None = option(
+        None, "multiply the learning rate by --decay-factor after every this many steps", low=1
+    )
+    decay_epochs: int | None = option(None, "the same in epochs", low=1)
+    decay_factor: float = option(0.5, "see --decay-every", above=0)
+    cosine: bool = option(False, "cosine decay of the learning rate to 0 over the run (beyond the papers)")
+    ema: float = option(
+        0.0,
+        "decay of the EMA of the generator's weights that is saved, such as 0.999, 0 for none (beyond the papers)",
+        low=0,
+        high=0.99999,
+    )
 
-    Returns:
-        The text.
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes of the training pairs."""
+
+    flip: bool = option(False, "mirror half of the training images")
+    rot90: bool = option(False, "rotate them by multiples of 90 degrees, or of 180 if they are not square")
+    rotate: float = option(0.0, "rotate them by up to X degrees", low=0, high=180)
+    brightness: float = option(0.0, "change their brightness by up to this share, 0..1", low=0, high=1)
+    contrast: float = option(0.0, "change their contrast by up to this share, 0..1", low=0, high=1)
+    tint: float = option(0.0, "tint them by up to this share, 0..1", low=0, high=1)
+    augment_noise: float = option(
+        0.0, "new noise on the inputs at each step, standard deviation in levels of 0..255", low=0, high=255
+    )
+
+    @property
+    def augment(self):
+        """The strengths as `data_prep.Augment`."""
+        return Augment(**{name.removeprefix("augment_"): value for name, value in asdict(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The length of a run, and what is done when."""
+
+    epochs: int | None = option(REQUIRED, "epochs to train", low=1, free=True)
+    steps: int | None = option(REQUIRED, "total number of steps, instead of epochs", low=1, free=True)
+    batch: int = option(REQUIRED, "images in a step", low=1)
+    seed: int = option(0, "decides splits, weights and order", low=0, high=2**32 - 1)
+    warm_start: int = option(0, "first steps with pixel loss alone (beyond the papers)", low=0)
+    first_steps: int = option(0, "steps of a first stage on other photographs, --first-data (paper 004)", low=0)
+    validate_every: int = option(10, "steps between validations", low=1, offered=False)
+    score_epochs: int | None = option(None, "epochs between scores of the whole validation split", low=1)
+    samples_every: int = option(100, "steps between sample grids", low=1, free=True)
+    checkpoint_every: int = option(500, "steps between checkpoints", low=1, free=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that decides the result of a run.
+
+    Sizes are (height, width) in pixels. The help texts of the fields describe each setting.
+
+    Attributes:
+        data: The pairs.
+        model: The networks.
+        loss: The loss.
+        optimizer: The optimizer and its learning rate.
+        augmentation: The augmentation.
+        schedule: The length of the run.
     """
-    if isinstance(value, tuple) and len(value) == 2:
-        return size_words(value)
-    return "none" if value is None else ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+    data: Data
+    model: Model
+    loss: Loss
+    optimizer: Optimizer
+    augmentation: Augmentation
+    schedule: Schedule
+
+    @classmethod
+    def of(cls, **values):
+        """Build the settings from their flat names.
+
+        Args:
+            **values: Value of each setting by name. The others get their defaults.
+
+        Returns:
+            The `Settings`.
+
+        Raises:
+            TypeError: When a name is unknown or a required setting is missing.
+        """
+        groups = {group.name: {} for group in fields(cls)}
+        for name, value in values.items():
+            if name not in GROUPS:
+                raise TypeError(f"there is no setting {name!r}")
+            groups[GROUPS[name]][name] = value
+        return cls(**{group.name: group.type(**groups[group.name]) for group in fields(cls)})
+
+    def replace(self, **changes):
+        """Return the settings with some values changed, by their flat names."""
+        return Settings.of(**{**self.flat, **changes})
+
+    @property
+    def flat(self):
+        """Value of every setting by its name."""
+        return {name: getattr(getattr(self, group), name) for name, group in GROUPS.items()}
+
+    def pick(self, *names):
+        """Return {name: value} of some settings, such as the arguments of a network; "scale" is one, too."""
+        known = {**self.flat, "scale": self.data.scale}
+        return {name: known[name] for name in names}
+
+    def check(self):
+        """Check that the settings can work together.
+
+        Returns:
+            The settings themselves.
+
+        Raises:
+            UserError: When a value or a combination of values cannot work.
+        """
+        for name, value in self.flat.items():
+            check(FIELDS[name], value)
+        _check_sizes(self.data)
+        optimizer, loss = self.optimizer, self.loss
+        if optimizer.cosine and (optimizer.decay_every or optimizer.decay_epochs):
+            raise UserError("--cosine and a decay in steps were both asked for; leave out --cosine or --decay-...")
+        if not loss.weights.terms:
+            flags = ", ".join(flag(FIELDS[name]) for name, *_ in _WEIGHTS)
+            raise UserError(f"all loss weights are 0; give one of {flags}")
+        if loss.relativistic and not loss.adversarial_weight:
+            raise UserError(
+                "--relativistic changes the adversarial loss, whose weight is 0; give --adversarial-weight, or leave "
+                "it out by --no-relativistic"
+            )
+        height, width = self.data.lr
+        if loss.identity_weight and self.data.input_size != self.data.lr:
+            side = f", or give --crop {height}, all of it" if height == width else ""
+            raise UserError(f"--identity-weight needs whole faces: leave out --crop{side}")
+        if loss.dssim_weight and self.data.scale * min(self.data.input_size) < SSIM_WINDOW:
+            raise UserError(f"DSSIM compares windows of {SSIM_WINDOW} pixels; --crop or --lr-size is too small for it")
+        return self
 
 
-def flag(name):
-    """The command-line option of a setting."""
-    return FLAGS.get(name) or "--" + name.replace("_", "-")
+def _check_sizes(data):
+    height, width = data.lr
+    if not data.scale or data.hr != (data.scale * height, data.scale * width):
+        raise UserError(f"--hr-size {words(data.hr)} is no whole multiple of --lr-size {words(data.lr)}")
+    if data.crop and data.crop > min(data.lr):
+        raise UserError(f"--crop is {data.crop}; the inputs have {words(data.lr)} px, so expected at most that")
+
+
+FIELDS = {point.name: point for group in fields(Settings) for point in fields(group.type)}
+"""The field of each setting, by its name."""
+GROUPS = {point.name: group.name for group in fields(Settings) for point in fields(group.type)}
+"""The group of each setting, by its name."""
 
 
 def as_json(settings):
-    """Return the settings as a dictionary that JSON can store.
+    """Return the settings as a flat dictionary that JSON can store.
 
     Args:
         settings: The `Settings`.
@@ -285,11 +272,11 @@ def as_json(settings):
     Returns:
         A dictionary with lists in place of tuples.
     """
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.flat.items()}
 
 
 def from_json(values):
-    """Rebuild settings from JSON.
+    """Rebuild settings from JSON, also from that of an older version.
 
     Settings that an older version did not have get their defaults.
 
@@ -303,9 +290,7 @@ def from_json(values):
         UserError: When the values belong to an incompatible version.
     """
     try:
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        if missing := {field.name for field in fields(Settings) if field.default is MISSING} - set(values):
-            raise KeyError(*sorted(missing)[:1])
-        return Settings(**values)
-    except (TypeError, KeyError, AttributeError) as error:
+        values = {OLD_NAMES.get(n, n): tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        return Settings.of(**values)
+    except (TypeError, AttributeError) as error:
         raise UserError(f"config.json was written by another version of mpsrgan ({error}); start a new run") from None

@@ -92,7 +92,7 @@ class Comparison:
         Returns:
             A tuple of uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
         """
-        return spaced_images(self.manifest, self.settings.channels, count)[1:]
+        return spaced_images(self.manifest, self.settings.data.channels, count)[1:]
 
     def write(self, tables):
         """Write results.md and results.json of the whole study, with the facts of every run.
@@ -152,7 +152,7 @@ def run(experiment, request):
             say("finished before")
             continue
         keras.utils.clear_session()
-        settings = replace(settings, counts=None)  # whole groups may not match the counts exactly
+        settings = settings.replace(counts=None)  # whole groups may not match the counts exactly
         variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
         if (folder / "config.json").exists():
             variant = replace(read_config(folder), **pairs)

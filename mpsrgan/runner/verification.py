@@ -13,7 +13,6 @@ from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.report.document import Table
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.report.table_ii import PHOTOS, distance_table, distances, relative_change
-from mpsrgan.runner.data import degradation
 from mpsrgan.training.callbacks import restore
 
 MOST = 200
@@ -80,20 +79,20 @@ def _people(study):
     """Return {person: [(lr, hr), ...]} with `PHOTOS` pairs of each of the first `MOST` people who have that many."""
     settings, known = study.settings, {}
     if study.people:
-        (known, zoom), rng = find_people(study.people), np.random.default_rng(settings.seed)
+        (known, zoom), rng = find_people(study.people), np.random.default_rng(settings.schedule.seed)
         read = lambda path: _pair(settings, path, zoom, rng)  # noqa: E731
     elif study.manifest.header.get("people"):
         for entry in study.manifest.split("test"):
             known.setdefault(entry.group, []).append(entry)
-        read = lambda entry: read_pair(study.manifest, entry, settings.channels)  # noqa: E731
+        read = lambda entry: read_pair(study.manifest, entry, settings.data.channels)  # noqa: E731
     known = {person: photos[:PHOTOS] for person, photos in known.items() if len(photos) >= PHOTOS}
     return {person: [read(photo) for photo in known[person]] for person in list(known)[:MOST]}
 
 
 def _pair(settings, path, zoom, rng):
-    options = {"fit": settings.fit, "zoom": zoom, "degradation": degradation(settings), "rng": rng}
-    hr, lr = make_pair(open_image(path), settings.hr, settings.lr, **options)
-    return as_channels(lr, settings.channels), as_channels(hr, settings.channels)
+    options = {"fit": settings.data.fit, "zoom": zoom, "degradation": settings.data.made_by, "rng": rng}
+    hr, lr = make_pair(open_image(path), settings.data.hr, settings.data.lr, **options)
+    return as_channels(lr, settings.data.channels), as_channels(hr, settings.data.channels)
 
 
 def _rgb(images):

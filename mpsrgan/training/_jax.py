@@ -75,9 +75,9 @@ def make_test_step(gan, weights):
 
 def _variables(gan):
     """Return every variable once: of both networks, the frozen networks, and both optimizers."""
-    networks = [gan.generator, gan.discriminator, gan.features, gan.perceptual, gan.encoder]
+    networks = [gan.generator, gan.discriminator, *gan.frozen.values()]
     owners = [*networks, gan.optimizer, gan.discriminator_optimizer]
-    return list({id(v): v for owner in owners if owner is not None for v in owner.variables}.values())
+    return list({id(v): v for owner in owners for v in owner.variables}.values())
 
 
 def _replace(values, places, new):
@@ -87,7 +87,7 @@ def _replace(values, places, new):
     return values
 
 
-def normalise(layer, x):
+def batch_norm(layer, x):
     """Call the layer in training mode; XLA fuses the operations itself."""
     return layer(x, training=True)
 

@@ -17,12 +17,12 @@ from tqdm import tqdm
 from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.images import save_image, to_float, to_uint8
 from mpsrgan.metrics import DISCRIMINATOR_SCORES, discriminator_scores, image_psnrs
-from mpsrgan.training.terms import TERMS as LOSS_TERMS
+from mpsrgan.training.terms import TERMS
 
-TERMS = ("g_loss", *(f"g_{term}" for term in LOSS_TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
-"""The terms that `GAN.train_on_batch` can return, in the order of the columns."""
+LOGS = ("g_loss", *(f"g_{term.name}" for term in TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
+"""What `GAN.train_on_batch` can return, in the order of the columns."""
 
-COLUMNS = ("step", "seconds", *TERMS, *(f"val_{term}" for term in TERMS), "val_psnr")
+COLUMNS = ("step", "seconds", *LOGS, *(f"val_{name}" for name in LOGS), "val_psnr")
 EPOCH_COLUMNS = ("epoch", "step", "g_loss", "val_g_loss", "val_psnr", *DISCRIMINATOR_SCORES)
 
 

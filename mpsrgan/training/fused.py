@@ -99,12 +99,12 @@ def _steps(found, made, readers, even):
             plan.append((_call(layer), _tensors(layer.input), layer.output))
             continue
         below, after = made.get(id(layer.input)), readers[id(layer.output)]
-        enlarged = below is not None and _is_absorbed(below, readers)
+        doubled = below is not None and _is_absorbed(below, readers)
         norm = after[0] if len(after) == 1 and _can_fold(layer, after[0], readers) else None
         if norm is not None:
             skipped.add(id(norm))
-        step = _Convolution(layer, norm, enlarged, id(layer.input) in even)
-        plan.append((step, [below.input if enlarged else layer.input], (norm or layer).output))
+        step = _Convolution(layer, norm, doubled, id(layer.input) in even)
+        plan.append((step, [below.input if doubled else layer.input], (norm or layer).output))
     return plan
 
 
@@ -121,7 +121,7 @@ def _can_fold(layer, norm, readers):
 
 def _call(layer):
     if type(layer) is layers.BatchNormalization:
-        return lambda x, training: train_step.normalise(layer, x) if training else layer(x, training=False)
+        return lambda x, training: train_step.batch_norm(layer, x) if training else layer(x, training=False)
     if "training" in inspect.signature(layer.call).parameters:
         return lambda x, training: layer(x, training=training)
     return lambda x, training: layer(x)
@@ -133,7 +133,7 @@ class _Convolution:
 
     layer: layers.Conv2D
     norm: layers.BatchNormalization | None
-    enlarged: bool
+    doubled: bool
     even: bool
 
     def __call__(self, x, training):
@@ -144,12 +144,12 @@ class _Convolution:
             gain = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1.0)
             kernel, bias = kernel * gain, (bias - norm.moving_mean) * gain + (norm.beta if norm.center else 0.0)
         y = layer.activation(self._convolve(x, kernel, bias))
-        return train_step.normalise(norm, y) if norm is not None and training else y
+        return train_step.batch_norm(norm, y) if norm is not None and training else y
 
     def _convolve(self, x, kernel, bias):
         layer = self.layer
-        if self.enlarged:
-            return _on_enlarged(x, kernel, bias, layer.compute_dtype)
+        if self.doubled:
+            return _on_doubled(x, kernel, bias, layer.compute_dtype)
         if self.even and layer.filters <= FEW_CHANNELS and _keeps_size(layer) and _is_odd(layer):
             return _by_fours(x, kernel, bias, layer.compute_dtype)
         options = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
@@ -168,7 +168,7 @@ def _by_fours(x, kernel, bias, dtype):
     return depth_to_space(y, 2)
 
 
-def _on_enlarged(x, kernel, bias, dtype):
+def _on_doubled(x, kernel, bias, dtype):
     """Compute a convolution of x with each pixel repeated 2x2, directly on x."""
     sides = kernel.shape[:2]
     rows, columns = (_folded(side) for side in sides)

@@ -1,4 +1,4 @@
-"""Generator, discriminator, frozen features, and encoder as one Keras model, and the computation of one training step.
+"""Generator, discriminator, and frozen networks as one Keras model, and the computation of one training step.
 
 The step follows paper 000, section 6. The generator makes new fake images, and the discriminator learns from them and
 from the hr images. Then the generator learns through the updated discriminator and VGG19, which do not change. Only the
@@ -9,7 +9,6 @@ combined model) silently never trains D, because `trainable` is read when a step
 each sub-step names the variables that it updates.
 """
 
-from dataclasses import asdict
 from functools import cached_property
 
 import keras
@@ -20,37 +19,24 @@ from mpsrgan.errors import UserError
 from mpsrgan.training import losses
 from mpsrgan.training.feature_cache import FeatureCache
 from mpsrgan.training.fused import Fused
-from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR, LossWeights
-
-PIXEL_TERMS = {
-    "pixel": losses.pixel_mse,
-    "mae": losses.pixel_mae,
-    "distance": losses.distance,
-    "psnr": losses.negative_psnr,
-    "dssim": losses.dssim,
-}
-"""Terms that compare sr with hr directly: name -> loss(hr, sr)."""
-FROZEN_TERMS = {"vgg": losses.feature_mse, "perceptual": losses.perceptual, "identity": losses.identity_loss}
-"""Terms that compare a frozen network's outputs for hr and sr: name -> loss(output for hr, output for sr)."""
+from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR, IMAGES, LAYER, LOGITS, TERMS, LossWeights
 
 
 class GAN(keras.Model):
-    """Generator, discriminator, frozen `features`, and encoder as one Keras model.
+    """Generator, discriminator, and the frozen networks of the loss as one Keras model.
 
     Calling it calls the generator. `combined` is paper 000's combined network.
 
     Args:
         generator: Functional model from lr to sr.
         discriminator: Functional model from an image to its validity, with a layer "logits" before its sigmoid.
-        features: Frozen model from images to features, or None if no loss needs one.
+        frozen: Frozen models by the name of the term that compares their outputs, such as {"vgg": features}, see
+            `mpsrgan.training.terms.TERMS`. Each takes images and returns an output or a list of outputs.
         weights: `LossWeights` of the generator's loss.
         feature_layer: Name of the discriminator layer whose output the feature term compares.
-        encoder: Frozen model from images to unit vectors of faces (B, N), or None if no loss needs one.
-        perceptual: Frozen model from images to a list of features with vectors of length 1, or None if no loss needs
-            one.
         recompute: Use less memory for more work, see `mpsrgan.training.fused.Fused`.
-        shift: Number of pixels, the generator's upscaling factor, or 1 for none. The discriminator, VGG19, and the
-            perceptual term see image i of a batch rolled by i mod shift rows and i // 2 mod shift columns. Their
+        shift: Number of pixels, the generator's upscaling factor, or 1 for none. The discriminator and VGG19 see
+            image i of a batch rolled by i mod shift rows and i // 2 mod shift columns. Their
             strides and the factor are powers of 2. If they always stay aligned, a pattern with the period of the factor
             costs nothing and grows.
         relativistic: Let D judge by how much an image is more real than the mean of the other kind, see
@@ -65,52 +51,44 @@ class GAN(keras.Model):
         self,
         generator,
         discriminator,
-        features=None,
+        frozen=None,
         weights=LossWeights(),
         feature_layer=None,
-        encoder=None,
-        perceptual=None,
         recompute=False,
         shift=1,
         relativistic=False,
         name="gan",
     ):
         super().__init__(name=name)
-        self.generator, self.discriminator, self.features, self.encoder = generator, discriminator, features, encoder
-        self.perceptual = perceptual
-        self.loss_terms, self.feature_layer, self.recompute = weights, feature_layer, recompute
+        self.generator, self.discriminator, self.frozen = generator, discriminator, frozen or {}
+        self.loss_weights, self.feature_layer, self.recompute = weights, feature_layer, recompute
         self.shift, self.relativistic = shift, relativistic
-        if weights.vgg and features is None:
-            raise UserError(f"the VGG loss has weight {weights.vgg} but no features model was given")
-        if weights.feature and feature_layer is None:
-            raise UserError(
-                f"the feature loss has weight {weights.feature}, but this discriminator names no layer for it"
-            )
-        if weights.perceptual and perceptual is None:
-            raise UserError(f"the perceptual loss has weight {weights.perceptual} but no model for it was given")
-        if weights.identity and encoder is None:
-            raise UserError(f"the identity loss has weight {weights.identity} but no encoder was given")
-        self._compiled, self._fast, self.remembered = {}, {}, {}
+        for term, weight in weights.terms.items():
+            if term.is_frozen and term.name not in self.frozen:
+                raise UserError(f"the {term.name} loss has weight {weight}, but no {term.compares} model was given")
+            if term.compares == LAYER and feature_layer is None:
+                raise UserError(f"the {term.name} loss has weight {weight}, but this discriminator has no layer for it")
+        self._compiled, self._fused, self.feature_caches = {}, {}, {}
         self.built = True
 
     def call(self, lr, training=False):
         return self.generator(lr, training=training)
 
     @cached_property
+    def critic(self):
+        """The discriminator up to its logits. It shares the layers of the discriminator."""
+        return keras.Model(self.discriminator.input, self.discriminator.get_layer("logits").output, name="critic")
+
+    @cached_property
     def combined(self):
-        """The combined network of paper 000 (section 6.2, figure 1).
+        """The combined network of paper 000 (section 6.2, figure 1), of the critic and features that a step runs.
 
         It maps lr to [validity, features], or to [validity] if the GAN has no features.
         """
         lr = keras.Input(self.generator.input_shape[1:], name="lr")
         sr = self.generator(lr)
-        outputs = [self.discriminator(sr)] + ([self.features(sr)] if self.features else [])
-        return keras.Model(lr, outputs, name="combined")
-
-    @cached_property
-    def critic(self):
-        """The discriminator up to its logits. It shares the layers of the discriminator."""
-        return keras.Model(self.discriminator.input, self.discriminator.get_layer("logits").output, name="critic")
+        features = [self.frozen["vgg"](sr)] if "vgg" in self.frozen else []
+        return keras.Model(lr, [ops.sigmoid(self.critic(sr)), *features], name="combined")
 
     @cached_property
     def perceiver(self):
@@ -129,33 +107,21 @@ class GAN(keras.Model):
         Returns:
             The output of network(x, training).
         """
-        if id(network) not in self._fast:
-            self._fast[id(network)] = Fused(network, self.recompute)
-        return self._fast[id(network)](x, training)
+        if id(network) not in self._fused:
+            self._fused[id(network)] = Fused(network, self.recompute)
+        return self._fused[id(network)](x, training)
 
-    def frozen(self, term):
-        """Return the frozen network whose outputs a term compares.
-
-        Args:
-            term: "vgg", "perceptual", or "identity".
-
-        Returns:
-            The Keras model, or None if the GAN has none for this term.
-        """
-        return {"vgg": self.features, "perceptual": self.perceptual, "identity": self.encoder}[term]
-
-    def remember_truth(self, limit):
+    def cache_features(self, limit):
         """Switch on the feature cache for hr images.
 
-        From then on, the outputs of frozen networks for hr images are cached. This helps when the same hr images come
-        again, so with whole images and no random augmentation but mirroring. The features of the perceptual term are
-        not cached, because they take 20 MB per image of 256x256 px. Features of shifted images are not cached either.
+        From then on, the outputs of frozen networks for hr images are cached under the keys that `train_on_batch` gets.
+        Features of shifted images are not cached.
 
         Args:
             limit: Largest size of the cache in bytes per network.
         """
-        terms = [term for term in ("vgg", "identity") if self.frozen(term) and not self._shifts(term)]
-        self.remembered = {term: FeatureCache(self.frozen(term), limit) for term in terms}
+        cached = [term for term in TERMS if term.cached and term.name in self.frozen and not self._shifts(term)]
+        self.feature_caches = {term.name: FeatureCache(self.frozen[term.name], limit) for term in cached}
 
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Set two optimizers and build both before the first step.
@@ -211,37 +177,36 @@ class GAN(keras.Model):
             The total loss and a dict of the logged terms.
         """
         rolled = [_rolled(image, self.shift) for image in (hr, sr)]
-        terms = dict(self._judgements(*rolled, weights))
-        for term, compare in FROZEN_TERMS.items():
-            if getattr(weights, term):
-                real, fake = rolled if self._shifts(term) else (hr, sr)
-                known = (truth or {}).get(term)
-                known = self.run(self.frozen(term), real) if known is None else known
-                known = keras.tree.map_structure(ops.stop_gradient, known)
-                terms[term] = compare(known, self.run(self.frozen(term), fake))
-        terms |= {name: loss(hr, sr) for name, loss in PIXEL_TERMS.items() if getattr(weights, name)}
-        total = sum(asdict(weights)[name] * value for name, value in terms.items())
-        return total, {"g_loss": total, **{f"g_{name}": value for name, value in terms.items()}}
+        values = dict(self._judgements(*rolled, weights))
+        for term in (term for term in weights.terms if term.is_frozen):
+            network = self.frozen[term.name]
+            real, fake = rolled if self._shifts(term) else (hr, sr)
+            known = (truth or {}).get(term.name)
+            known = self.run(network, real) if known is None else known
+            known = keras.tree.map_structure(ops.stop_gradient, known)
+            values[term] = term(known, self.run(network, fake))
+        values |= {term: term(hr, sr) for term in weights.terms if term.compares == IMAGES}
+        total = sum(weights.terms[term] * value for term, value in values.items())
+        return total, {"g_loss": total, **{f"g_{term.name}": value for term, value in values.items()}}
 
     def _shifts(self, term):
-        return self.shift > 1 and term != "identity"  # An encoder expects whole faces in their usual position.
+        return self.shift > 1 and term.shifted
 
     def _judgements(self, hr, sr, weights):
-        """Yield the terms that the discriminator gives."""
-        compares = weights.adversarial and self.relativistic
-        if weights.feature:
-            logits, features = self.run(self.perceiver, sr)
+        """Yield the terms that compare what the discriminator gives, each with its value."""
+        compared = {term.compares for term in weights.terms}
+        real = None
+        if LAYER in compared:
+            fake, layer = self.run(self.perceiver, sr)
             real, wanted = self.run(self.perceiver, hr)
-            yield "feature", losses.distance(wanted, features)
-        elif weights.need_discriminator:
-            logits = self.run(self.critic, sr)
-            real = self.run(self.critic, hr) if compares else None
-        if weights.adversarial:
-            yield "adversarial", losses.relativistic(real, logits) if compares else losses.cross_entropy(logits, 1)
-        if weights.minimax:
-            yield "minimax", losses.minimax(logits)
+            yield from ((term, term(wanted, layer)) for term in weights.terms if term.compares == LAYER)
+        elif LOGITS in compared:
+            fake = self.run(self.critic, sr)
+            real = self.run(self.critic, hr) if self.relativistic and weights.adversarial else None
+        real = real if self.relativistic else None
+        yield from ((term, term(real, fake)) for term in weights.terms if term.compares == LOGITS)
 
-    def train_on_batch(self, lr, hr, weights=None):
+    def train_on_batch(self, lr, hr, weights=None, keys=None):
         """Run one D sub-step on new fake images, then one G sub-step through the updated D.
 
         If no term needs D, only the G sub-step runs.
@@ -250,16 +215,17 @@ class GAN(keras.Model):
             lr: float32 array (B, H, W, C) in [-1, 1].
             hr: float32 array (B, sH, sW, C) in [-1, 1].
             weights: `LossWeights` for this step. None means those of the model.
+            keys: Keys of the hr images in the feature cache, see `data_prep.BatchLoader.keys`. None means no cache.
 
         Returns:
             A dict of floats: g_loss and each of its terms, d_loss_real, d_loss_fake, and the means of D(real) and
                 D(fake).
         """
-        weights = weights or self.loss_terms
+        weights = weights or self.loss_weights
         parts = (DISCRIMINATOR, GENERATOR) if weights.need_discriminator else (GENERATOR,)
-        return self.run_sub_steps(parts, lr, hr, weights)
+        return self.run_sub_steps(parts, lr, hr, weights, keys)
 
-    def run_sub_steps(self, parts, lr, hr, weights=None):
+    def run_sub_steps(self, parts, lr, hr, weights=None, keys=None):
         """Run some sub-steps of a training step.
 
         Args:
@@ -267,15 +233,17 @@ class GAN(keras.Model):
             lr: float32 array (B, H, W, C) in [-1, 1].
             hr: float32 array (B, sH, sW, C) in [-1, 1].
             weights: `LossWeights` for this step. None means those of the model.
+            keys: Keys of the hr images in the feature cache, see `data_prep.BatchLoader.keys`. None means no cache.
 
         Returns:
             A dict of floats as from `train_on_batch`.
         """
         from mpsrgan.training.train_step import make_train_step
 
-        weights = weights or self.loss_terms
+        weights = weights or self.loss_weights
         step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
-        truth = {term: known(hr) for term, known in self.remembered.items() if getattr(weights, term)}
+        caches = {} if keys is None else self.feature_caches
+        truth = {term: cache(keys, hr) for term, cache in caches.items() if getattr(weights, term)}
         return _floats(step(lr, hr, truth))
 
     def test_on_batch(self, lr, hr, weights=None):
@@ -291,7 +259,7 @@ class GAN(keras.Model):
         """
         from mpsrgan.training.train_step import make_test_step
 
-        logs, sr = self._compile_once("test", weights or self.loss_terms, make_test_step)(lr, hr)
+        logs, sr = self._compile_once("test", weights or self.loss_weights, make_test_step)(lr, hr)
         return _floats(logs), np.asarray(sr)
 
     def test_losses(self, weights, lr, hr):

@@ -101,7 +101,7 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
                     callbacks.on_epoch_begin(epoch)
                     means = defaultdict(list)
                 step += 1
-                logs = _one_step(gan, lr, hr, step, schedule, validation, callbacks)
+                logs = _one_step(gan, (lr, hr), loader.keys(step - 1), step, schedule, validation, callbacks)
                 for name, value in logs.items():
                     means[name].append(value)
                 if position + 1 == loader.steps_per_epoch:
@@ -116,11 +116,11 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
     return Outcome(step, stopped)
 
 
-def _one_step(gan, lr, hr, step, schedule, validation, callbacks):
+def _one_step(gan, batch, keys, step, schedule, validation, callbacks):
     """Train on one batch, validate if it is due, and call the callbacks; `step` counts from 1. Return the logs."""
     weights = schedule.weights_at(step - 1)
     callbacks.on_train_batch_begin(step - 1)
-    logs = gan.train_on_batch(lr, hr, weights)
+    logs = gan.train_on_batch(*batch, weights, keys)
     _check_finite(logs, step)
     if validation and step % schedule.validate_every == 0:
         logs |= validate(gan, validation, step // schedule.validate_every - 1, weights)

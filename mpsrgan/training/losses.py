@@ -1,7 +1,7 @@
 """Loss functions, each a mean over the batch, computed in float32.
 
 Images are (B, H, W, C) in [-1, 1]. Logits are a discriminator's values before its sigmoid. The losses are built on
-`keras.ops`.
+`keras.ops`. Those of `mpsrgan.training.terms.TERMS` take the value for hr first and that for sr second.
 """
 
 import math
@@ -86,7 +86,7 @@ def perceptual(hr_features, sr_features):
     return sum(distances) / len(distances)
 
 
-def identity_loss(hr_embedding, sr_embedding):
+def identity(hr_embedding, sr_embedding):
     """One minus the cosine of the angle between the embeddings of two faces.
 
     Args:
@@ -199,33 +199,37 @@ def relative(real, fake):
     return real - ops.mean(fake), fake - ops.mean(real)
 
 
-def relativistic(real, fake):
-    """The generator's loss for `relative`: the mean of both cross entropies against the opposite of D's targets.
+def adversarial(real, fake):
+    """Cross entropy of the generated images' logits against 1.
 
-    Unlike `cross_entropy(fake, 1)`, it also asks that real images look less real next to the generated ones, and it
-    gives a gradient through the mean of the generated ones.
+    With the logits of real images, it is the generator's loss for `relative`: the mean of both cross entropies against
+    the opposite of D's targets. That also asks that real images look less real next to the generated ones, and it gives
+    a gradient through the mean of the generated ones.
 
     Args:
-        real: Logits (B, 1) of real images.
+        real: Logits (B, 1) of real images, or None if D is not relativistic.
         fake: Logits (B, 1) of generated images.
 
     Returns:
         A scalar.
     """
+    if real is None:
+        return cross_entropy(fake, 1)
     real, fake = relative(_float(real), _float(fake))
     return (cross_entropy(real, 0) + cross_entropy(fake, 1)) / 2
 
 
-def minimax(logits):
+def minimax(real, fake):
     """log(1 - D(G(lr))), which the generator of paper 003's equation 1 minimizes.
 
-    Its gradient vanishes while the discriminator is certain. `cross_entropy(logits, 1)` has the same fixed point, and
-    its gradient does not vanish.
+    Its gradient vanishes while the discriminator is certain. `adversarial` has the same fixed point, and its gradient
+    does not vanish.
 
     Args:
-        logits: Logits (B, 1) of generated images.
+        real: Not used.
+        fake: Logits (B, 1) of generated images.
 
     Returns:
         A scalar.
     """
-    return -cross_entropy(logits, 0)
+    return -cross_entropy(fake, 0)

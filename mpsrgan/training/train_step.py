@@ -52,7 +52,7 @@ def make_test_step(gan, weights):
     return _backend().make_test_step(gan, weights)
 
 
-def normalise(layer, x):
+def batch_norm(layer, x):
     """Run a BatchNormalization layer in training mode with the fewest operations that the backend allows.
 
     Args:
@@ -65,7 +65,7 @@ def normalise(layer, x):
     Raises:
         UserError: When the backend is neither TensorFlow nor JAX.
     """
-    return _backend().normalise(layer, x)
+    return _backend().batch_norm(layer, x)
 
 
 def seed_everything(seed):

@@ -5,7 +5,6 @@ import itertools
 import shutil
 import threading
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -280,12 +279,12 @@ def test_flip_is_exact_on_both_and_happens_half_the_time():
 
 
 @pytest.mark.parametrize("shape, quarters", [((8, 8), {0, 1, 2, 3}), ((8, 6), {0, 2})])
-def test_turns_are_exact_on_both(shape, quarters):
+def test_rot90_is_exact_on_both(shape, quarters):
     lr = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     hr = np.repeat(np.repeat(lr, 4, 0), 4, 1)
     seen = set()
     for seed in range(40):
-        got = Augment(turns=True)(lr, hr, np.random.default_rng(seed), BICUBIC)
+        got = Augment(rot90=True)(lr, hr, np.random.default_rng(seed), BICUBIC)
         seen |= {k for k in range(4) if same(got, (np.rot90(lr, k), np.rot90(hr, k)))}
     assert seen == quarters
 
@@ -448,8 +447,8 @@ def test_a_redrawn_crop_is_not_drawn_whole(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("crop", [None, 5])
 def test_redrawn_inputs_are_made_of_the_changed_target(pairs, tall, crop):
-    turned = Augment(flip=True, turns=True)
-    everything = Augment(flip=True, turns=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2)
+    turned = Augment(flip=True, rot90=True)
+    everything = Augment(flip=True, rot90=True, rotate=20, brightness=0.2, contrast=0.2, tint=0.2)
     for manifest, quarters in ((pairs, range(4)), (tall, (0, 2))):
         entry = manifest.split("train")[0]
         clean = Manifest(manifest.folder, {**manifest.header, "degradation": {}}, [entry])
@@ -509,19 +508,19 @@ def test_no_input_on_disk_is_read_where_all_are_redrawn(drawn, tmp_path):
 def test_an_experiment_redraws_training_inputs_alone_and_of_these_presets(photos, tmp_path, preset):
     how = {"hr": (32, 32), "lr": (8, 8), "counts": (8, 3, 3)}
     manifest = prepare(photos, tmp_path / "pairs", degradation=Degradation(preset=preset), progress=False, **how)
-    settings = Settings(**how, blocks=1, filters=4, batch=2, learning_rate=1e-4, epochs=1, steps=None, crop=4)
+    settings = Settings.of(**how, blocks=1, filters=4, batch=2, learning_rate=1e-4, epochs=1, steps=None, crop=4)
     for first in (None, manifest):
-        settings = replace(settings, degradation=preset, first_steps=3 if first else 0)
+        settings = settings.replace(degradation=preset, first_steps=3 if first else 0)
         training, validation, whole = open_loaders(manifest, first, settings, True)
         stages = (training.first, training.second) if first else (training,)
         for stage in stages:
-            stored = BatchLoader(manifest, "train", 2, seed=settings.seed, crop=4)
-            redrawn = BatchLoader(manifest, "train", 2, seed=settings.seed, crop=4, redraw=True)
+            stored = BatchLoader(manifest, "train", 2, seed=settings.schedule.seed, crop=4)
+            redrawn = BatchLoader(manifest, "train", 2, seed=settings.schedule.seed, crop=4, redraw=True)
             want = redrawn if preset in DRAWN_ANEW else stored
             assert all(same(stage.batch(step), want.batch(step)) for step in range(9))
             differ = any(not same(stored.batch(step), redrawn.batch(step)) for step in range(9))
             assert differ == (preset != "none")
-        fixed = BatchLoader(manifest, "validation", 2, seed=settings.seed, crop=4)
+        fixed = BatchLoader(manifest, "validation", 2, seed=settings.schedule.seed, crop=4)
         assert all(same(validation.batch(step), fixed.batch(step)) for step in range(4))
         for number, entry in enumerate(manifest.split("validation")):
             lr, hr = whole.batch(number // 2)
@@ -568,3 +567,20 @@ def test_an_error_in_a_thread_comes_in_its_place_and_ends_the_threads():
     with pytest.raises(UserError, match="the third one"):
         next(results)
     assert not ours()
+
+
+def test_equal_keys_are_equal_targets(pairs):
+    loader = BatchLoader(pairs, "train", 3, seed=5, augment=Augment(flip=True, noise=3))
+    other = BatchLoader(pairs, "train", 3, seed=6)
+    staged, seen = StagedLoader(other, loader, 2), {}
+    assert staged.keys(1) == [(1, *key) for key in other.keys(1)] and staged.keys(2)[0] == (2, *loader.keys(0)[0])
+    for step in range(4 * loader.steps_per_epoch):
+        for key, target in zip(loader.keys(step), loader.batch(step)[1], strict=True):
+            assert np.array_equal(seen.setdefault(key, target), target)
+    assert {mirrored for _, mirrored in seen} == {False, True}
+    assert len({target.tobytes() for target in seen.values()}) == len(seen)
+
+
+@pytest.mark.parametrize("changes", [{"crop": 4}, {"augment": Augment(rot90=True)}, {"augment": Augment(tint=0.1)}])
+def test_targets_that_change_have_no_keys(pairs, changes):
+    assert BatchLoader(pairs, "train", 2, **changes).keys(0) is None

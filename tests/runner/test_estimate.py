@@ -48,7 +48,7 @@ def test_the_encoder_costs_three_forward_passes_and_two_sets_of_activations():
     image = keras.Input((None, None, 3))
     encoder = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
     gan, weights = small_gan(), LossWeights(adversarial=0, vgg=0, identity=1)
-    gan.encoder = encoder
+    gan.frozen = {"identity": encoder}
     without = LossWeights(adversarial=0, vgg=0, pixel=1)
     cost = [estimate.step_flops(gan, w, 8, 8) for w in (without, weights)]
     assert cost[1] - cost[0] == 3 * 2 * 32 * 32 * 3 * 2

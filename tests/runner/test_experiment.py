@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -491,14 +492,15 @@ def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, 
     assert "start none -> " in refused(capsys, "--resume", "--out", done, "--init-weights", source)
 
 
-def test_a_run_of_a_version_that_knew_fewer_settings_goes_on(done, tmp_path):
+def test_a_run_of_a_version_with_fewer_settings_and_other_names_goes_on(done, tmp_path):
     import shutil
 
     out = tmp_path / "old"
     shutil.copytree(done, out)
     saved = json.loads((out / "config.json").read_text())
     saved = {name: value for name, value in saved.items() if name not in ("start", "started", "encoder")}
-    saved["settings"] = {n: v for n, v in saved["settings"].items() if "identity" not in n}
+    old = {"rot90": "turns", "batch_norm": "normalise", "augment_noise": "noise"}
+    saved["settings"] = {old.get(n, n): v for n, v in saved["settings"].items() if "identity" not in n}
     (out / "config.json").write_text(json.dumps(saved))
     assert run("--resume", "--out", out, "--steps", 7) == 0
     assert len(read_metrics(out / "metrics.csv")) == 7
@@ -534,7 +536,7 @@ def test_an_unwritable_output_is_one_line(photos, capsys, tmp_path):
         (("--pixel-weight", "nan"), "--pixel-weight"),
         (("--identity-crop", 0), "--identity-crop is 0.0"),
         (("--identity-weight", 1), "--identity-weight needs whole faces: leave out --crop, or give --crop 64"),
-        (("--counts", 5, 0, 5), "each split needs"),
+        (("--counts", 5, 0, 5), "--counts is (5, 0, 5); expected at least 1"),
         (("--counts", 500, 5, 5), "16 usable images"),
         (("--preset", "paper"), "16 usable images"),
     ],
@@ -610,7 +612,7 @@ def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypa
 
 
 def test_the_paper_preset_is_the_paper():
-    setup = experiment_script("mpsrgan_idoc").PAPER.setup
+    setup = SimpleNamespace(**experiment_script("mpsrgan_idoc").PAPER.setup.flat)
     assert (setup.counts, setup.batch, setup.learning_rate, setup.beta_1) == ((5500, 550, 50), 16, 0.0002, 0.9)
     assert (setup.lr, setup.hr, setup.filters, setup.validate_every) == ((64, 64), (256, 256), 64, 10)
     assert setup.vgg_weight == 1.0 and setup.fit == "pad"

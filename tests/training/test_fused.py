@@ -64,7 +64,7 @@ def test_the_arithmetic_is_another_one(rng):
     runs = [run for run, *_ in Fused(srgan.build_generator(blocks=1, filters=4)).plan]
     convolutions = [run for run in runs if isinstance(run, fused._Convolution)]
     assert sum(run.norm is not None for run in convolutions) == 3
-    assert sum(run.enlarged for run in convolutions) == 2
+    assert sum(run.doubled for run in convolutions) == 2
     assert convolutions[-1].even and convolutions[-1].layer.filters <= fused.FEW_CHANNELS
     assert not any(type(getattr(run, "layer", None)) is layers.UpSampling2D for run in runs)
 
@@ -110,7 +110,7 @@ class Plain:
         return self.model(x, training=training)
 
 
-def after_five_steps(rng_seed, monkeypatch=None, remember=0, recompute=False, **arguments):
+def after_five_steps(rng_seed, monkeypatch=None, cache=False, recompute=False, **arguments):
     """All weights of both networks and the last losses after 5 steps in float32."""
     rng = np.random.default_rng(rng_seed)
     gan = small_gan(features=True, recompute=recompute, **arguments)
@@ -118,21 +118,22 @@ def after_five_steps(rng_seed, monkeypatch=None, remember=0, recompute=False, **
     gan.compile(*(keras.optimizers.SGD(0.02, momentum=0.9) for _ in range(2)))  # Adam makes much of rounding errors
     if monkeypatch:
         monkeypatch.setattr("mpsrgan.training.gan.Fused", Plain)
-    if remember:
-        gan.remember_truth(remember)
+    gan.cache_features(10**6)
     batches = [batch_of(rng) for _ in range(2)]
     for step in range(5):
         parts = [[DISCRIMINATOR], [GENERATOR]] if monkeypatch else [[DISCRIMINATOR, GENERATOR]]
         logs = {}
         for names in parts:
-            logs |= gan.run_sub_steps(names, *batches[step % 2])
+            logs |= gan.run_sub_steps(
+                names, *batches[step % 2], keys=[(step % 2, i) for i in range(2)] if cache else None
+            )
     return state(gan.generator) + state(gan.discriminator), logs
 
 
 @pytest.mark.parametrize("normalise", [True, False])
 def test_five_fast_steps_end_where_five_plain_ones_do(monkeypatch, normalise):
     """Plain: each network as Keras runs it, the sub-steps one after the other, features of the truth each time."""
-    weights, logs = after_five_steps(7, remember=10**6, normalise=normalise)
+    weights, logs = after_five_steps(7, cache=True, normalise=normalise)
     plain_weights, plain_logs = after_five_steps(7, monkeypatch, normalise=normalise)
     assert logs == pytest.approx(plain_logs, rel=1e-4)
     assert all(np.abs(one - two).max() < 1e-5 for one, two in zip(weights, plain_weights))
@@ -161,24 +162,26 @@ class Counting:
         return images.mean(axis=(1, 2), dtype="float32") * 2
 
 
-def test_what_was_computed_once_is_remembered_by_content_within_the_limit(rng):
+def test_features_are_cached_by_key_within_the_limit(rng):
     images = rng.uniform(-1, 1, (3, 4, 4, 2)).astype("float32")
     model = Counting()
-    known = FeatureCache(model, limit=2 * 2 * 4)  # two outputs
-    first = known(images)
-    assert np.array_equal(known(images[[1, 0]].copy()), first[[1, 0]]) and model.batches == 1
-    assert np.array_equal(known(images[[0, 2]]), first[[0, 2]]) and model.batches == 2  # the third had no room
-    assert not np.array_equal(known(images[:2, :, ::-1] + 0.1), first[:2]) and model.batches == 3
+    cache = FeatureCache(model, limit=2 * 2 * 4)  # two outputs
+    first = cache("abc", images)
+    assert np.array_equal(cache("ba", images[[1, 0]]), first[[1, 0]]) and model.batches == 1
+    assert np.array_equal(cache("ac", images[[0, 2]]), first[[0, 2]]) and model.batches == 2  # "c" had no room
+    assert not np.array_equal(cache("de", images[:2] + 0.1), first[:2]) and model.batches == 3
 
 
-def test_the_loss_compares_with_what_is_remembered(rng):
+def test_the_loss_compares_with_the_cached_features(rng):
     gan, (lr, hr) = small_gan(features=True, normalise=False, adversarial=0, pixel=0), batch_of(rng)
-    gan.remember_truth(10**6)
+    gan.cache_features(10**6)
     gan.train_on_batch(lr, hr)
-    assert list(gan.remembered) == ["vgg"] and len(gan.remembered["vgg"].known) == len(hr)
-    gan.remembered["vgg"].known = {key: 0 * value for key, value in gan.remembered["vgg"].known.items()}
-    expected = np.mean(np.square(numpy(gan.features(gan.generator(lr)))))
-    assert gan.train_on_batch(lr, hr)["g_vgg"] == pytest.approx(expected, rel=1e-4)
+    assert not gan.feature_caches["vgg"].outputs, "no keys, no cache"
+    gan.train_on_batch(lr, hr, keys=[0, 1])
+    assert list(gan.feature_caches) == ["vgg"] and len(gan.feature_caches["vgg"].outputs) == len(hr)
+    gan.feature_caches["vgg"].outputs = {key: 0 * value for key, value in gan.feature_caches["vgg"].outputs.items()}
+    expected = np.mean(np.square(numpy(gan.frozen["vgg"](gan.generator(lr)))))
+    assert gan.train_on_batch(lr, hr, keys=[0, 1])["g_vgg"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_batch_norm_before_leaky_relu_is_no_part_of_a_kernel():

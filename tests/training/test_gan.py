@@ -167,14 +167,15 @@ def test_combined_is_the_papers_network(rng):
     validity, features = gan.combined(lr)
     sr = gan.generator(lr)
     np.testing.assert_allclose(np.asarray(validity), np.asarray(gan.discriminator(sr)), rtol=1e-4)
-    np.testing.assert_allclose(np.asarray(features), np.asarray(gan.features(sr)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(features), np.asarray(gan.frozen["vgg"](sr)), rtol=1e-4, atol=1e-5)
+    assert {gan.critic, gan.frozen["vgg"]} <= set(gan.combined.layers), "those of the training step"
     assert len(small_gan().combined.outputs) == 1
 
 
 def test_combined_can_be_drawn():
     pytest.importorskip("pydot")
     dot = keras.utils.model_to_dot(small_gan(features=True).combined, show_shapes=True).to_string()
-    for name in ("srgan_generator", "srgan_discriminator", "vgg19_features"):
+    for name in ("srgan_generator", "critic", "vgg19_features"):
         assert name in dot
 
 
@@ -229,7 +230,7 @@ def test_keras_can_save_it_whole(rng, tmp_path):
 
 
 def test_a_vgg_loss_needs_features():
-    with pytest.raises(UserError, match="no features model"):
+    with pytest.raises(UserError, match="vgg loss has weight 1.0, but no VGG19 features model"):
         GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, LossWeights())
 
 
@@ -243,14 +244,14 @@ def gan_with_encoder(**weights):
         variable.assign(np.random.default_rng(3).uniform(0.1, 1, variable.shape))
     encoder.trainable = False
     other, weights = small_gan(), LossWeights(**{"adversarial": 1e-3, "vgg": 0, "identity": 0.5, **weights})
-    gan = GAN(other.generator, other.discriminator, None, weights, encoder=encoder)
+    gan = GAN(other.generator, other.discriminator, {"identity": encoder}, weights)
     gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     return gan
 
 
 def test_with_an_encoder_each_sub_step_still_moves_its_network_alone(rng):
     gan, batch = gan_with_encoder(), batch_of(rng)
-    assert paths(gan.encoder.variables) <= paths(gan.variables)  # so that the next lines look at it
+    assert paths(gan.frozen["identity"].variables) <= paths(gan.variables)  # so that the next lines look at it
     assert_discriminator_step_moves_only_d(gan, *batch)
     assert_generator_step_moves_only_g(gan, *batch)
 
@@ -258,7 +259,7 @@ def test_with_an_encoder_each_sub_step_still_moves_its_network_alone(rng):
 def test_the_identity_loss_is_that_of_the_encoder_and_teaches_the_generator(rng):
     gan, (lr, hr) = gan_with_encoder(adversarial=0.0), batch_of(rng)
     logs, sr = gan.test_on_batch(lr, hr)
-    who = [np.asarray(gan.encoder(images, training=False)) for images in (hr, sr)]
+    who = [np.asarray(gan.frozen["identity"](images, training=False)) for images in (hr, sr)]
     assert logs["g_identity"] == pytest.approx(1 - np.mean(np.sum(who[0] * who[1], axis=1)), abs=1e-5)
     assert logs["g_loss"] == pytest.approx(0.5 * logs["g_identity"])
     after = [gan.train_on_batch(lr, hr) for _ in range(30)][-1]
@@ -273,7 +274,7 @@ def test_the_perceptual_loss_reads_every_layer_and_teaches_the_generator(rng):
     perceptual = keras.Model(image, outputs)
     perceptual.trainable = False
     other, weights = small_gan(), LossWeights(adversarial=0, vgg=0, perceptual=2.0)
-    gan = GAN(other.generator, other.discriminator, None, weights, perceptual=perceptual)
+    gan = GAN(other.generator, other.discriminator, {"perceptual": perceptual}, weights)
     gan.compile(keras.optimizers.Adam(3e-3), keras.optimizers.Adam(1e-3))
     assert_generator_step_moves_only_g(gan, *(batch := batch_of(rng)))
     logs, sr = gan.test_on_batch(*batch)
@@ -283,13 +284,13 @@ def test_the_perceptual_loss_reads_every_layer_and_teaches_the_generator(rng):
     assert logs["g_loss"] == pytest.approx(2 * logs["g_perceptual"], rel=1e-6)
     after = [gan.train_on_batch(*batch) for _ in range(30)][-1]
     assert after["g_perceptual"] < 0.95 * logs["g_perceptual"]
-    with pytest.raises(UserError, match="perceptual loss has weight 2.0 but no model"):
+    with pytest.raises(UserError, match="perceptual loss has weight 2.0, but no VGG19 layers model"):
         GAN(other.generator, other.discriminator, None, weights)
 
 
 def test_an_identity_loss_needs_an_encoder():
     weights = LossWeights(vgg=0, identity=0.1)
-    with pytest.raises(UserError, match="identity loss has weight 0.1 but no encoder"):
+    with pytest.raises(UserError, match="identity loss has weight 0.1, but no FaceNet model"):
         GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, weights)
 
 
@@ -307,7 +308,7 @@ def test_a_pattern_in_step_with_the_enlargement_is_seen_when_images_are_shifted(
     pattern = np.zeros_like(hr)
     pattern[:, 1::4, 1::4] = 0.3
     for shift, share in ((1, 0), (4, 1 / 8)):  # one of the eight lies so that (1, 1) comes to where it is seen
-        gan = GAN(other.generator, other.discriminator, every_fourth(f"strided{shift}"), weights, shift=shift)
+        gan = GAN(other.generator, other.discriminator, {"vgg": every_fourth(f"strided{shift}")}, weights, shift=shift)
         _, logs = gan.generator_losses(hr, hr + pattern, weights)
         assert float(logs["g_vgg"]) == pytest.approx(0.09 * share, rel=1e-3)
         assert float(logs["g_mae"]) == pytest.approx(0.3 / 16, rel=1e-3), "compared where they are"
@@ -319,7 +320,7 @@ def test_the_discriminator_judges_shifted_images(rng):
     gan = GAN(other.generator, other.discriminator, None, LossWeights(vgg=0), shift=4)
     gan.run = lambda network, x, training=False: (seen.append(numpy(x)), keras.ops.zeros((len(x), 1)))[1]
     gan.discriminator_losses(images, -images, training=True)
-    gan.generator_losses(images, -images, gan.loss_terms)
+    gan.generator_losses(images, -images, gan.loss_weights)
     places = [(0, 0), (1, 0), (2, 1), (3, 1), (0, 2), (1, 2), (2, 3), (3, 3)]
     rolled = np.stack([np.roll(image, place, axis=(0, 1)) for image, place in zip(images, places)])
     assert np.array_equal(seen[0], np.concatenate([rolled, -rolled])) and np.array_equal(seen[1], -rolled)
@@ -331,8 +332,8 @@ def test_shifted_images_train(rng):
     lr, hr = batch_of(rng)
     assert_discriminator_step_moves_only_d(gan, lr, hr)
     assert_generator_step_moves_only_g(gan, lr, hr)
-    gan.remember_truth(1e6)
-    assert not gan.remembered, "what is seen shifted is another picture"
+    gan.cache_features(1e6)
+    assert not gan.feature_caches, "what is seen shifted is another picture"
 
 
 def test_a_relativistic_discriminator_compares_both_kinds(rng):
@@ -345,7 +346,7 @@ def test_a_relativistic_discriminator_compares_both_kinds(rng):
     softplus = lambda x: np.log1p(np.exp(x)).mean()
     wanted = softplus(fake.mean() - real) + softplus(fake - real.mean())
     assert float(total) == pytest.approx(wanted, rel=1e-4)
-    _, logs = gan.generator_losses(hr, sr, gan.loss_terms)
+    _, logs = gan.generator_losses(hr, sr, gan.loss_weights)
     real, fake = (np.asarray(gan.critic(images, training=False)) for images in (hr, sr))
     wanted = (softplus(real - fake.mean()) + softplus(real.mean() - fake)) / 2
     assert float(logs["g_adversarial"]) == pytest.approx(wanted, rel=1e-4)

@@ -31,7 +31,7 @@ def validation(pairs):
 
 
 def schedule(gan, steps, **options):
-    return Schedule(steps, gan.loss_terms, **{"validate_every": 2, **options})
+    return Schedule(steps, gan.loss_weights, **{"validate_every": 2, **options})
 
 
 class Recorder(keras.callbacks.Callback):
