@@ -61,13 +61,13 @@ def run(args):
     Raises:
         UserError: As in ``prepare``.
     """
-    from data_prep.datasets import recognise
+    from data_prep.datasets import recognize
     from data_prep.prepare import prepare
 
     if args.pack and (Path(args.source) / MANIFEST_NAME).is_file():
         return _pack(args)
     degradation = degradation_of(args)
-    found = recognise(args.source)
+    found = recognize(args.source)
     if not args.quiet:
         print(found.words, file=sys.stderr)
     manifest = prepare(

@@ -27,7 +27,7 @@ _DOCUMENTS = frozenset(  # the empty suffix is README's; files of the Yale set h
 
 @dataclass(frozen=True)
 class Found:
-    """What ``recognise`` found in a folder.
+    """What ``recognize`` found in a folder.
 
     Attributes:
         name: Name of the data set, or "folder" for an unknown layout.
@@ -60,7 +60,7 @@ def folder_of(source):
     return source.rpartition("/")[0]
 
 
-def recognise(folder):
+def recognize(folder):
     """Recognize the data set in a folder.
 
     Files are counted by their names. The headers of only a few are read, for the image size.

@@ -12,16 +12,14 @@ from contextlib import closing
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from data_prep.augment import Augment
 from data_prep.degrade import add_noise
 from data_prep.ordered import ordered_map
 from data_prep.pairs import as_size, size_words
-from data_prep.shards import KINDS
+from data_prep.read import as_channels, check_channels, read_image, read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import to_float
-from mpsrgan.io.reading import open_image
 
 MARGIN = 6
 """Lr pixels around a crop that are degraded with it: the reach of the widest blur, to within a pixel."""
@@ -104,7 +102,7 @@ class BatchLoader(_Stream):
                 f"the {split} split of {manifest.folder} holds {n} image{'s' * (n != 1)}, fewer than the "
                 f"batch of {batch}: use --batch {n} or add images"
             )
-        _check_channels(channels)
+        check_channels(channels)
         self.steps_per_epoch = n // batch if drop_last else -(-n // batch)
         self.batch_size, self.seed, self.channels = batch, seed, channels
         self.lr_size = manifest.lr if crop is None else _checked_crop(crop, manifest.lr)
@@ -223,82 +221,13 @@ class StagedLoader(_Stream):
         return keys and [(1 if first else 2, *key) for key in keys]
 
 
-def read_pair(manifest, entry, channels=3):
-    """Read one pair from disk.
-
-    With 1 channel the result is Pillow's luma, 0.299 R + 0.587 G + 0.114 B, rounded. It is exact for gray pictures.
-
-    Args:
-        manifest: The `Manifest` of the pairs.
-        entry: The `Entry` of the pair.
-        channels: 3 for RGB or 1 for luma.
-
-    Returns:
-        The lr and the hr image, uint8 arrays (h, w, channels) and (H, W, channels).
-
-    Raises:
-        UserError: When a file is missing or corrupt. The message names the file.
-    """
-    _check_channels(channels)
-    return tuple(as_channels(read_image(manifest, entry, kind), channels) for kind in KINDS)
-
-
-def read_image(manifest, entry, kind):
-    """Read one image of a pair from disk.
-
-    Args:
-        manifest: The `Manifest` of the pairs.
-        entry: The `Entry` of the pair.
-        kind: "lr" or "hr".
-
-    Returns:
-        A uint8 array (h, w, 3). It is decoded from a PNG. For packed pairs it is a view of the file, which is not read
-            before it is used.
-
-    Raises:
-        UserError: When a file is missing or corrupt. The message names the file.
-    """
-    if manifest.shards:
-        return manifest.shards.image(entry, kind)
-    lr, hr = manifest.paths(entry)
-    return _read(lr, manifest.lr) if kind == "lr" else _read(hr, manifest.hr)
-
-
 @lru_cache(8)  # each batch of an epoch asks for the epoch's order
 def _order(seed, epoch, n):
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
-def _read(path, size):
-    image = np.asarray(open_image(path))
-    if image.shape[:2] != size:
-        raise UserError(
-            f"{path}: {image.shape[1]}x{image.shape[0]} pixels, the manifest says {size[1]}x{size[0]}; "
-            "prepare the pairs again"
-        )
-    return image
-
-
-def as_channels(image, channels):
-    """Return an RGB image unchanged or its luma.
-
-    Args:
-        image: uint8 array (h, w, 3).
-        channels: 3 for RGB or 1 for luma.
-
-    Returns:
-        A uint8 array (h, w, channels).
-    """
-    return image if channels == 3 else np.asarray(Image.fromarray(image).convert("L"))[..., None]
-
-
 def _cut(image, top, left, size):
     return image[top : top + size[0], left : left + size[1]]
-
-
-def _check_channels(channels):
-    if channels not in (1, 3):
-        raise UserError(f"{channels} channels: 3 (RGB) or 1 (luma) was expected")
 
 
 def _checked_crop(crop, lr):

@@ -100,7 +100,7 @@ class Manifest:
         except UserError:
             raise
         except (ValueError, TypeError, RecursionError) as error:  # not JSON, not text, or other fields
-            raise UserError(f"{path}: damaged ({error}); prepare the pairs again") from error
+            raise UserError(f"{path}: corrupt ({error}); prepare the pairs again") from error
         if len(entries) != header["entries"]:
             raise UserError(f"{path}: torn, {len(entries)} of {header['entries']} entries; prepare the pairs again")
         manifest = cls(folder, header, entries)
@@ -187,7 +187,7 @@ def _open_shards(manifest, path):
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: damaged (of the pack, {error}); prepare the pairs again") from error
+        raise UserError(f"{path}: corrupt (of the pack, {error}); prepare the pairs again") from error
 
 
 def _check_header(header, path):
@@ -203,6 +203,6 @@ def _check_header(header, path):
         check_fit(header["fit"], header["zoom"])
         Degradation(**header["degradation"])
     except (UserError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: damaged header ({error}); prepare the pairs again") from error
+        raise UserError(f"{path}: corrupt header ({error}); prepare the pairs again") from error
     if not isinstance(header.get("entries"), int):
-        raise UserError(f"{path}: damaged header (no number of entries); prepare the pairs again")
+        raise UserError(f"{path}: corrupt header (no number of entries); prepare the pairs again")

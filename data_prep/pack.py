@@ -4,12 +4,13 @@ import os
 from contextlib import closing
 from pathlib import Path
 
-from data_prep.loader import read_image
 from data_prep.manifest import Manifest
 from data_prep.ordered import ordered_map
-from data_prep.prepare import check_out, whole_or_not_at_all
+from data_prep.prepare import check_out
+from data_prep.read import read_image
 from data_prep.shards import write_shards
 from data_prep.split import SPLITS
+from mpsrgan.io.atomic import whole_folder
 
 
 def pack_pairs(source, out, megabytes, *, workers=None, progress=True):
@@ -37,7 +38,7 @@ def pack_pairs(source, out, megabytes, *, workers=None, progress=True):
     check_out(source, out)
     workers = workers or min(8, os.cpu_count() or 1)
     pairs = sum(entry.split in SPLITS for entry in manifest.entries)
-    with whole_or_not_at_all(out) as partial, tqdm(total=2 * pairs, desc="packing", disable=not progress) as bar:
+    with whole_folder(out) as partial, tqdm(total=2 * pairs, desc="packing", disable=not progress) as bar:
 
         def read(entries, kind):
             images = ordered_map(lambda entry: read_image(manifest, entry, kind), entries, workers, 2 * workers)

@@ -7,9 +7,8 @@ import hashlib
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Callable
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from data_prep.pairs import (
 from data_prep.shards import KINDS, rows_per_shard, write_shards
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
+from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
 from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_downscaled
 
@@ -103,39 +103,12 @@ def prepare(
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
     reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, min_side, max_pixels, _save_raw if pack else _save)
-    with whole_or_not_at_all(out) as partial:
+    with whole_folder(out) as partial:
         records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
         entries, wanted = _divide(records, source, counts, seed, group_of)
         header = {**reader.header, "wanted": wanted, "people": group_of is not None, "totals": _totals(entries)}
         _finish(Manifest(partial, header, entries), pack)
     return Manifest.load(out)
-
-
-@contextmanager
-def whole_or_not_at_all(out):
-    """Yield a folder beside ``out`` that is renamed to ``out`` at the end; nothing is left after an error.
-
-    Args:
-        out: The folder as a Path, which must be new or empty.
-
-    Yields:
-        The path of the folder to fill.
-
-    Raises:
-        UserError: When ``out`` cannot be written.
-    """
-    if out.resolve() == Path.cwd():
-        raise UserError(f"{out}: is the folder that you are in; name another one")
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield partial
-        if out.is_dir():  # it is empty, and not every system can rename onto a folder
-            out.rmdir()
-        partial.rename(out)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:  # also on Ctrl-C
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

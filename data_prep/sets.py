@@ -92,7 +92,7 @@ SETS = (
     DataSet(
         "FFHQ",
         "https://github.com/NVlabs/ffhq-dataset",
-        "CC BY-NC-SA 4.0, each image under its author's own licence too; non-commercial",
+        "CC BY-NC-SA 4.0, each image under its author's own license too; non-commercial",
         "pixelshuffle_ffhq, adabelief_ffhq",
         Layout(  # one subfolder per thousand; the first release has none, so only its folder's name can tell
             r"(?:^|/)(?:(?P<kind>images1024x1024|thumbnails128x128|in-the-wild-images)/)?"

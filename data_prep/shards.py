@@ -133,7 +133,7 @@ class Shards:
             with self._lock, open(path, "rb") as file:  # only one thread reads the whole file, and only once
                 if path not in self._whole:
                     if hashlib.file_digest(file, "sha256").hexdigest() != self._sha256[f"{split}/{kind}"][shard]:
-                        raise UserError(f"{path}: damaged, its SHA-256 is not the manifest's; {_AGAIN}")
+                        raise UserError(f"{path}: corrupt, its SHA-256 is not the manifest's; {_AGAIN}")
                     self._whole.add(path)
             return np.asarray(np.load(path, mmap_mode="r"))
         except OSError as error:

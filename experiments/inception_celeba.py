@@ -158,7 +158,7 @@ def _table_1(runs):
         rows.append((name, *TABLE_I[name], score["psnr"], score["ssim"], score.get("color_error")))
     bicubic = next(iter(runs.values())).results["metrics"]["bicubic"]
     rows.append(("bicubic", None, None, bicubic["psnr"], bicubic["ssim"], bicubic.get("color_error")))
-    header = ("scenario", "paper: PSNR, dB", "SSIM", "ours: PSNR, dB", "SSIM", "colour error, ΔE")
+    header = ("scenario", "paper: PSNR, dB", "SSIM", "ours: PSNR, dB", "SSIM", "color error, ΔE")
     return Table("Table I: scores by scenario", header, rows)
 
 
@@ -207,14 +207,14 @@ def _draw_faces(all_runs, runs):
     restored = {f"scenario {name}": restore(run.generator(), lr) for name, run in runs.items()}
     columns = {"input": lr, "bicubic": [BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr], **restored}
     figures = all_runs.folder / "figures"
-    save_image(_enlarged(columns | {"truth": hr}, 2), figures / "figure4_scenarios.png")
+    save_image(_magnified(columns | {"truth": hr}, 2), figures / "figure4_scenarios.png")
     height, width = hr.shape[1:3]
     middle = slice(height // 4, height // 4 * 3), slice(width // 4, width // 4 * 3)
     columns = {name: [image[middle] for image in images] for name, images in {**restored, "truth": hr}.items()}
-    save_image(_enlarged(columns, 4), figures / "figure6_texture.png")
+    save_image(_magnified(columns, 4), figures / "figure6_texture.png")
 
 
-def _enlarged(columns, factor):
+def _magnified(columns, factor):
     from mpsrgan.io.images import resize
     from mpsrgan.report.figures import picture_grid
 

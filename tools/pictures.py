@@ -28,7 +28,7 @@ from mpsrgan.io.images import save_image
 from mpsrgan.io.reading import open_image
 from mpsrgan.metrics.images import psnr
 from mpsrgan.report.figures import BASELINES, draw_curves, picture_grid
-from mpsrgan.training.callbacks import read_metrics
+from mpsrgan.training.csv_log import read_metrics
 
 
 def main(argv=None):

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import Manifest
-from data_prep.datasets import folder_of, recognise
-from data_prep.loader import read_pair
+from data_prep.datasets import folder_of, recognize
 from data_prep.pairs import make_pair, used_size
 from data_prep.prepare import unique_names
+from data_prep.read import read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.io.reading import ImageError, list_images, open_image
 
@@ -73,7 +73,7 @@ class Folder:
 
     def __init__(self, path, fit, zoom, degradation, seed, people, progress):
         self.path, self.fit, self.degradation, self.seed = Path(path), fit, degradation, seed
-        found = recognise(path)
+        found = recognize(path)
         self.words, self.zoom, self.sizes = found.words, found.zoom if zoom is None else zoom, None
         self.shape = (1, 1)
         self.face = found.face

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.loader import as_channels
 from data_prep.pairs import make_pair
+from data_prep.read import as_channels
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize, to_float, to_uint8
 from mpsrgan.io.reading import ImageError, list_images, open_image

@@ -4,6 +4,7 @@ Every file that replaces another one is written through this module.
 """
 
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,3 +55,30 @@ def write_text(path, text):
     """
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(out):
+    """Yield a folder beside ``out`` that is renamed to ``out`` at the end; nothing is left after an error.
+
+    Args:
+        out: The folder as a Path, which must be new or empty.
+
+    Yields:
+        The path of the folder to fill.
+
+    Raises:
+        UserError: When ``out`` cannot be written.
+    """
+    if out.resolve() == Path.cwd():
+        raise UserError(f"{out}: is the current folder; name another one")
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        if out.is_dir():  # It is empty, and not every system can rename onto a folder.
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
+    finally:  # also on Ctrl-C
+        shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_prep import BatchLoader, Manifest, prepare
-from data_prep.datasets import recognise
+from data_prep.datasets import recognize
 from data_prep.degrade import DRAWN_ANEW
 from data_prep.loader import StagedLoader
 from data_prep.split import SPLITS
@@ -115,7 +115,7 @@ def _pairs(request, stage):
 
 def _prepare(out, folder, stage, settings):
     if stage.data:
-        found = recognise(stage.data)
+        found = recognize(stage.data)
         words, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
         options["source"] = stage.data
     else:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.loader import read_pair
 from data_prep.pairs import photo_area
+from data_prep.read import read_pair
 from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.io.images import save_image, to_uint8

@@ -40,10 +40,10 @@ from mpsrgan.training.callbacks import (
     SampleGrid,
     TensorBoard,
     cosine,
-    read_metrics,
     stepped,
 )
 from mpsrgan.training.checkpoint import Checkpoints
+from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.ema import EMA
 from mpsrgan.training.loop import Schedule, train
 from mpsrgan.training.terms import WARM_START

@@ -24,10 +24,10 @@ def _yearbook():
 
 
 def _orl():
-    from data_prep.datasets import recognise
+    from data_prep.datasets import recognize
     from data_prep.samples import orl_faces
 
-    found = recognise(orl_faces())
+    found = recognize(orl_faces())
     return {"source": orl_faces(), "pattern": found.pattern, "group_of": found.group_of}
 
 

@@ -21,7 +21,7 @@ from mpsrgan.runner.request import DATA, PATHS, STUDY, read_config
 from mpsrgan.runner.results import spaced_images
 from mpsrgan.runner.settings import as_json
 from mpsrgan.runner.verification import find_people
-from mpsrgan.training.callbacks import read_metrics
+from mpsrgan.training.csv_log import read_metrics
 
 
 @dataclass(frozen=True)

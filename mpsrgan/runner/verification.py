@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from data_prep.datasets import folder_of, recognise
-from data_prep.loader import as_channels, read_pair
+from data_prep.datasets import folder_of, recognize
 from data_prep.pairs import make_pair
+from data_prep.read import as_channels, read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.faces.encoders import ENCODERS, load_encoder
 from mpsrgan.io.console import say
@@ -62,7 +62,7 @@ def find_people(folder):
     Raises:
         UserError: When nobody has that many photographs.
     """
-    found, people = recognise(folder), {}
+    found, people = recognize(folder), {}
     person_of = found.group_of or folder_of
     for path in list_images(folder, found.pattern):
         people.setdefault(person_of(path.relative_to(folder).as_posix()), []).append(path)

@@ -4,7 +4,6 @@ Most of them show a run while it lasts: metrics.csv, TensorBoard, sample grids, 
 the validation split, and `LearningRate` sets the learning rate.
 """
 
-import csv
 import math
 import sys
 import time
@@ -14,9 +13,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.images import save_image, to_float, to_uint8
 from mpsrgan.metrics import DISCRIMINATOR_SCORES, discriminator_scores, image_psnrs
+from mpsrgan.training.csv_log import CSVLog, read_metrics, rounded
 from mpsrgan.training.terms import TERMS
 
 LOGS = ("g_loss", *(f"g_{term.name}" for term in TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
@@ -24,44 +23,6 @@ LOGS = ("g_loss", *(f"g_{term.name}" for term in TERMS), "d_loss_real", "d_loss_
 
 COLUMNS = ("step", "seconds", *LOGS, *(f"val_{name}" for name in LOGS), "val_psnr")
 EPOCH_COLUMNS = ("epoch", "step", "g_loss", "val_g_loss", "val_psnr", *DISCRIMINATOR_SCORES)
-
-
-class CSVLog:
-    """A CSV file that is written line by line.
-
-    When it is opened to resume at a step, it drops the rows of later steps.
-
-    Args:
-        path: Path of the CSV file.
-        columns: Names of the columns.
-        start: The step at which the run resumes, 0 for a new run.
-
-    Attributes:
-        kept: The rows of earlier steps, as `read_metrics` returns them.
-    """
-
-    def __init__(self, path, columns, start):
-        self.path = Path(path)
-        self.kept = [row for row in read_metrics(path) if row["step"] <= start] if self.path.exists() else []
-        with whole_file(self.path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows({name: _number(value) for name, value in row.items()} for row in self.kept)
-        self.file = open(self.path, "a", newline="")
-        self.writer = csv.DictWriter(self.file, columns, extrasaction="ignore")
-
-    def write(self, row):
-        """Append one row and flush it.
-
-        Args:
-            row: Dict of column name -> number. Names that are no columns are ignored.
-        """
-        self.writer.writerow({name: _number(value) for name, value in row.items()})
-        self.file.flush()
-
-    def close(self):
-        """Close the file."""
-        self.file.close()
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -87,24 +48,6 @@ class MetricsCSV(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.log.close()
-
-
-def read_metrics(path):
-    """Read the rows of a metrics.csv or epochs.csv.
-
-    Args:
-        path: Path of the CSV file.
-
-    Returns:
-        A list of dicts of column name -> number. Empty cells and a truncated last row are left out.
-    """
-    whole, _, _ = Path(path).read_text(encoding="utf-8").rpartition("\n")
-    rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
-    return [{**row, "step": int(row["step"])} for row in rows]
-
-
-def _number(value):
-    return value if isinstance(value, int) else f"{value:.6g}"
 
 
 def stepped(rate, every, factor):
@@ -187,7 +130,7 @@ class EpochScores(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         step = batch + 1
-        self.losses.append(float(_number(logs["g_loss"])))  # as metrics.csv rounds it, for resumed runs
+        self.losses.append(float(rounded(logs["g_loss"])))  # as metrics.csv rounds it, for resumed runs
         whole_epoch = step % self.epoch_steps == 0
         if (whole_epoch and step // self.epoch_steps % self.every == 0) or step == self.params["steps"]:
             row = {"step": step, "epoch": step / self.epoch_steps, "g_loss": float(np.mean(self.losses))}

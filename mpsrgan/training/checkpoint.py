@@ -73,7 +73,7 @@ class Checkpoints:
     def restore(self, gan, warn=print):
         """Load the newest checkpoint that can be read into `gan`.
 
-        Corrupt checkpoints are renamed to `*.damaged`, so that they never get in the way of newer ones.
+        Corrupt checkpoints are renamed to `*.corrupt`, so that they never get in the way of newer ones.
 
         Args:
             gan: The `GAN` to fill.
@@ -93,13 +93,13 @@ class Checkpoints:
             except UserError:
                 raise
             except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-                warn(f"checkpoint {path.name} is damaged ({error}); trying the one before")
-                path.rename(path.with_suffix(".damaged"))
+                warn(f"checkpoint {path.name} is corrupt ({error}); trying the one before")
+                path.rename(path.with_suffix(".corrupt"))
                 continue
             _assign(self._parts(gan), arrays, path)
             return state
-        if paths or any(self.folder.glob("*.damaged")):  # An earlier attempt may have renamed them all.
-            raise UserError(f"all checkpoints in {self.folder} are damaged; start a new run with another --out")
+        if paths or any(self.folder.glob("*.corrupt")):  # An earlier attempt may have renamed them all.
+            raise UserError(f"all checkpoints in {self.folder} are corrupt; start a new run with another --out")
         return None
 
     def _parts(self, gan):

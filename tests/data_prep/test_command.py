@@ -33,10 +33,10 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def recognised(monkeypatch):
+def recognized(monkeypatch):
     """What data_prep.datasets says of any folder; a test changes it."""
     found = SimpleNamespace(words="12 images, 2 people", pattern="*", group_of=None, zoom=1.0)
-    monkeypatch.setitem(sys.modules, "data_prep.datasets", SimpleNamespace(recognise=lambda folder: found))
+    monkeypatch.setitem(sys.modules, "data_prep.datasets", SimpleNamespace(recognize=lambda folder: found))
     return found
 
 
@@ -54,7 +54,7 @@ def test_command(photos, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_pictures_options_reach_the_pairs(photos, tmp_path, recognised, capsys):
+def test_the_pictures_options_reach_the_pairs(photos, tmp_path, recognized, capsys):
     out = str(tmp_path / "out")
     how = "--hr-size 24X28 --lr-size 12x14 --fit crop --zoom 0.75 --blur 5 1.5 --filter bilinear --lr-noise 3 --seed 2"
     assert cli.main(["prepare", str(photos), "-o", out, *how.split()]) == 0
@@ -72,10 +72,10 @@ def test_inputs_as_of_surveillance_cameras(photos, tmp_path, capsys):
     assert "draws its own blur and noise" in capsys.readouterr().err
 
 
-def test_what_is_recognised_is_used_and_told(photos, tmp_path, recognised, capsys):
-    recognised.group_of, recognised.zoom = lambda name: "ab"[name < "06"] + name[0], 0.6
+def test_what_is_recognized_is_used_and_told(photos, tmp_path, recognized, capsys):
+    recognized.group_of, recognized.zoom = lambda name: "ab"[name < "06"] + name[0], 0.6
     (photos / "notes.txt").write_text("text")
-    recognised.pattern = "*.png"
+    recognized.pattern = "*.png"
     assert main([str(photos), "-o", str(tmp_path / "a"), *SMALL]) == 0
     assert capsys.readouterr().err.startswith("12 images, 2 people\n")
     manifest = Manifest.load(tmp_path / "a")
@@ -126,14 +126,14 @@ def test_options_that_argparse_refuses(tmp_path, capsys, options, told):
         (["--lr-noise", "-1"], "noise -1.0"),
     ],
 )
-def test_mistakes_are_one_line(photos, tmp_path, recognised, capsys, options, told):
+def test_mistakes_are_one_line(photos, tmp_path, recognized, capsys, options, told):
     assert main([str(photos), "-o", str(tmp_path / "out"), "--quiet", *options]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and told in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_interrupted(photos, tmp_path, recognised, monkeypatch):
+def test_interrupted(photos, tmp_path, recognized, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 

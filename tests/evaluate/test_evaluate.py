@@ -261,9 +261,9 @@ def test_several_sizes_are_drawn_together(people, tmp_path):
 
 
 def test_what_was_trained_on_is_held_out(people, tmp_path):
-    from data_prep.datasets import recognise
+    from data_prep.datasets import recognize
 
-    how = {"hr": 64, "lr": 16, "fit": "crop", "progress": False, "group_of": recognise(people).group_of}
+    how = {"hr": 64, "lr": 16, "fit": "crop", "progress": False, "group_of": recognize(people).group_of}
     pairs = prepare(people, tmp_path / "pairs", **how, counts=(9, 3, 6))
     tested = {entry.source for entry in pairs.split("test")}
     words = ["--held-out", str(tmp_path / "pairs")]
@@ -275,14 +275,14 @@ def test_what_was_trained_on_is_held_out(people, tmp_path):
 
 
 def test_other_photographs_of_trained_people_are_held_out_too(people, tmp_path):
-    from data_prep.datasets import recognise
+    from data_prep.datasets import recognize
 
     some = tmp_path / "some"
     some.mkdir()
     for path in sorted(people.iterdir()):
         if not path.stem.endswith("2"):  # the third of each person is in no pair
             shutil.copy(path, some)
-    how = {"hr": 64, "lr": 16, "fit": "crop", "progress": False, "group_of": recognise(people).group_of}
+    how = {"hr": 64, "lr": 16, "fit": "crop", "progress": False, "group_of": recognize(people).group_of}
     pairs = prepare(some, tmp_path / "pairs", **how, counts=(6, 2, 4))
     unseen = {entry.group for entry in pairs.split("test")}
     words = ["--held-out", str(tmp_path / "pairs")]

@@ -17,7 +17,8 @@ from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
 from mpsrgan.io.download import DownloadError
 from mpsrgan.runner import main
-from mpsrgan.training.callbacks import COLUMNS, read_metrics
+from mpsrgan.training.callbacks import COLUMNS
+from mpsrgan.training.csv_log import read_metrics
 
 SCRIPT = ROOT / "experiments" / "mpsrgan_idoc.py"
 PIXELS = "--vgg-weight 0 --pixel-weight 1".split()
@@ -195,7 +196,7 @@ def test_a_folder_that_holds_something_is_not_written_to(done, photos, capsys):
     assert "is not empty" in refused(capsys, "--data", photos, *TINY, "--out", done)
 
 
-def test_a_damaged_configuration_is_one_line(capsys, tmp_path):
+def test_a_corrupt_configuration_is_one_line(capsys, tmp_path):
     (tmp_path / "config.json").write_text('{"settings": ')
     assert "cannot be read" in refused(capsys, "--resume", "--out", tmp_path)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, save_generator
 from mpsrgan.runner import main
-from mpsrgan.training.callbacks import read_metrics
+from mpsrgan.training.csv_log import read_metrics
 
 TINY = {
     "enhance_yale": "--blocks 1 --filters 4 --hr-size 24x32 --lr-size 12x16 --crop 10",

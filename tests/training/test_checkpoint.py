@@ -85,20 +85,20 @@ def test_a_torn_checkpoint_is_skipped_for_the_one_before(rng, trained, tmp_path,
     other = small_gan()
     assert checkpoints.restore(other, warn=said.append)["step"] == 1
     assert_same(snapshot(other), kept)
-    assert len(said) == 1 and "step-00000002.npz is damaged" in said[0]
+    assert len(said) == 1 and "step-00000002.npz is corrupt" in said[0]
 
 
-def test_when_all_are_damaged_it_says_so_and_later_ones_are_kept(rng, trained, tmp_path):
+def test_when_all_are_corrupt_it_says_so_and_later_ones_are_kept(rng, trained, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step in (1000, 1500):
         checkpoints.save(trained, step)
         damage_by_truncation(tmp_path / f"step-{step:08d}.npz")
     for _ in ("at first", "and again, when they have been renamed"):
-        with pytest.raises(UserError, match="all checkpoints .* are damaged"):
+        with pytest.raises(UserError, match="all checkpoints .* are corrupt"):
             checkpoints.restore(small_gan(), warn=lambda text: None)
     checkpoints.save(trained, 300)
     assert [path.name for path in checkpoints.paths()] == ["step-00000300.npz"]
-    assert len(list(tmp_path.glob("*.damaged"))) == 2
+    assert len(list(tmp_path.glob("*.corrupt"))) == 2
 
 
 def test_a_checkpoint_of_another_format_is_an_error(trained, tmp_path, monkeypatch):

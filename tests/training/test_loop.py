@@ -12,8 +12,9 @@ from keras.ops import convert_to_numpy as numpy
 from data_prep import BatchLoader
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import to_uint8
-from mpsrgan.training.callbacks import MetricsCSV, Progress, SampleGrid, TensorBoard, read_metrics
+from mpsrgan.training.callbacks import MetricsCSV, Progress, SampleGrid, TensorBoard
 from mpsrgan.training.checkpoint import Checkpoints
+from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.loop import Schedule, train
 from mpsrgan.training.terms import WARM_START
 
