@@ -281,7 +281,7 @@ def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no such folder; check the path"):
         recognize(tmp_path / "absent")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match="is a file, a folder was expected"):
+    with pytest.raises(UserError, match="not a folder; check the path"):
         recognize(tmp_path / "file")
 
 
