@@ -375,7 +375,7 @@ def test_weights_without_a_partner_are_measured_as_they_are(weights, softer, mon
         ("plus@0.25", "plus", 0.25, "soft"),
         ("soft", "soft", None, None),
     ]
-    with pytest.raises(UserError, match="soft: no partner of it is known.*: plus"):
+    with pytest.raises(UserError, match="soft: realism needs weights with a fidelity partner.*: plus"):
         check_sources(["soft"], [], [0.5])
 
 
@@ -403,7 +403,7 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--weights", "{empty}"], "a .h5 file was expected"),
         (["--weights", "bicubic={weights}"], "two methods are named bicubic"),
         (["--weights", "{weights}", "--scale", "2"], "evaluate one scale at a time"),
-        (["--weights", "{weights}", "--realism", "0.5"], "no partner of it is known"),
+        (["--weights", "{weights}", "--realism", "0.5"], "needs weights with a fidelity partner"),
         (["--weights", "{weights}", "--realism", "2", "--fidelity", "{weights}"], "realism is 2.0; expected a number"),
         (["--weights", "{weights}", "--fidelity", "{weights}"], "give --realism too"),
         (["--realism", "0.5"], "give --weights too"),

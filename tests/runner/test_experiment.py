@@ -217,6 +217,7 @@ def test_resuming_to_fewer_steps_than_were_done_is_refused(done, capsys):
     assert (done / "config.json").read_bytes() == before
 
 
+@pytest.mark.compiled
 def test_a_finished_run_that_is_resumed_reports_again(done, tmp_path):
     import shutil
 
@@ -488,7 +489,7 @@ def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, 
     assert "holds srgan with" in line and "'filters': 4" in line and "ask for srgan with" in line and "ters': 8" in line
     assert "batch_norm" not in refused(capsys, *asked, source, "--no-batch-norm")
     assert "no such file" in refused(capsys, *asked, tmp_path / "absent.h5")
-    assert "weights named 'absent'" in refused(capsys, *asked, "absent")
+    assert "no weights are named 'absent'" in refused(capsys, *asked, "absent")
     assert not out.exists()
     assert "start none -> " in refused(capsys, "--resume", "--out", done, "--init-weights", source)
 
