@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN = .venv/bin
 WORKERS ?= 2
-CORE = tests/test_architecture.py tests/data_prep tests/io tests/hub tests/metrics tests/report tests/training/test_losses.py
+CORE = tests/test_architecture.py tests/io/test_images.py tests/io/test_reading.py tests/io/test_provenance.py \
+  tests/io/test_arguments.py tests/data_prep/test_degrade.py tests/data_prep/test_pairs.py tests/data_prep/test_loader.py \
+  tests/metrics/test_metrics.py tests/training/test_losses.py
 
 .PHONY: run test check docs clean
 
