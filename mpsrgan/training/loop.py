@@ -101,7 +101,8 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
                     callbacks.on_epoch_begin(epoch)
                     means = defaultdict(list)
                 step += 1
-                logs = _one_step(gan, (lr, hr), loader.keys(step - 1), step, schedule, validation, callbacks)
+                keys = loader.keys(step - 1) if gan.feature_caches else None
+                logs = _one_step(gan, (lr, hr), keys, step, schedule, validation, callbacks)
                 for name, value in logs.items():
                     means[name].append(value)
                 if position + 1 == loader.steps_per_epoch:

@@ -154,16 +154,35 @@ def open_generator(source, backend="auto"):
         generator = KerasGenerator(source)
         return OnnxGenerator(generator.to_onnx().SerializeToString()) if backend == "onnx" else generator
     if not isinstance(source, WeightInterpolation):
+        source = file_of(source)
         if Path(source).suffix == ".onnx":
             if backend == "keras":
                 raise UserError(f"{source}: needs onnxruntime; give the .h5 file to use Keras, or use --backend onnx")
             return OnnxGenerator(source)
-        from mpsrgan.hub.h5 import weights_file
-
-        source = weights_file(source)
-    if backend == "onnx" or (backend == "auto" and _onnx_is_better(_cached(source))):
-        return _converted(source)
+    if backend != "keras":
+        cached = _cached(source)
+        if backend == "onnx" or _onnx_is_better(cached):
+            return _converted(source, cached)
     return load_keras(source)
+
+
+def file_of(weights):
+    """Return the path of the file of weights.
+
+    Args:
+        weights: Name of shipped weights, or path of a .h5 or .onnx file.
+
+    Returns:
+        The path of the .h5 or .onnx file.
+
+    Raises:
+        UserError: As in `mpsrgan.hub.h5.weights_file`.
+    """
+    if Path(weights).suffix == ".onnx":
+        return weights
+    from mpsrgan.hub.h5 import weights_file
+
+    return weights_file(weights)
 
 
 def _cached(source):
@@ -183,10 +202,10 @@ def _onnx_is_better(cached):
     return not any(any(Path("/dev").glob(name)) for name in GPUS)
 
 
-def _converted(source):
+def _converted(source, cached):
     """Return the `OnnxGenerator` of weights from the cache, or convert them, even if the cache is read-only."""
     _import_onnxruntime()
-    if (cached := _cached(source)).is_file():
+    if cached.is_file():
         try:
             return OnnxGenerator(cached)
         except UserError:  # the file is corrupt

@@ -8,14 +8,13 @@ import functools
 import math
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.io.download import hexdigest
-from mpsrgan.upscale.backends import KerasGenerator, load_keras, open_generator
+from mpsrgan.upscale.backends import KerasGenerator, file_of, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REALISM
@@ -257,25 +256,6 @@ class Upscaler:
         if passes > 1 or step:
             found.compare(colors, resized(result, colors.shape[1::-1], "bicubic"))
         return result, found, steps
-
-
-def file_of(weights):
-    """Return the path of the file of weights.
-
-    Args:
-        weights: Name of shipped weights, or path of a .h5 or .onnx file.
-
-    Returns:
-        The path of the .h5 or .onnx file.
-
-    Raises:
-        UserError: As in `mpsrgan.hub.h5.weights_file`.
-    """
-    if Path(weights).suffix == ".onnx":
-        return weights
-    from mpsrgan.hub.h5 import weights_file
-
-    return weights_file(weights)
 
 
 def _downscaled(image, size):

@@ -19,12 +19,12 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import is_name
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.images import save_image
+from mpsrgan.upscale.backends import file_of
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.projection import NOTHING, undoes_bicubic
 from mpsrgan.upscale.single import UpscaleOptions, expected_note, restore
-from mpsrgan.upscale.upscaler import file_of
 
 MEGABYTE = 2**20
 VIEW, THUMBNAIL = 1600, 240

@@ -232,11 +232,11 @@ def test_the_first_stage_trains_on_other_photographs_and_is_in_the_report(people
     words += ["--adversarial-weight", 0, "--out", out]
     assert main(script, [str(word) for word in words]) == 0
     assert [seen[step] for step in range(3)] == [photos.name] * 2 + [people.name]
-    data = json.loads((out / "results.json").read_text())["data"]
-    assert "16 files" in data["first_stage"] and len(data["first_stage_hash"]) == 64
-    assert f"First stage: {data['first_stage']}" in (out / "results.md").read_text()
+    reported = json.loads((out / "results.json").read_text())["data"]
+    assert "16 files" in reported["first_stage"] and len(reported["first_stage_hash"]) == 64
+    assert f"First stage: {reported['first_stage']}" in (out / "results.md").read_text()
     assert main(script, ["--resume", "--out", str(out), "--steps", "4"]) == 0
-    assert json.loads((out / "results.json").read_text())["data"] == data
+    assert json.loads((out / "results.json").read_text())["data"] == reported
 
 
 def test_the_learning_rate_falls_as_asked(people, tmp_path, monkeypatch):
