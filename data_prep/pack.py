@@ -4,9 +4,9 @@ import os
 from contextlib import closing
 from pathlib import Path
 
+from data_prep.files import check_out
 from data_prep.manifest import Manifest
 from data_prep.ordered import ordered_map
-from data_prep.prepare import check_out
 from data_prep.read import read_image
 from data_prep.shards import write_shards
 from data_prep.split import SPLITS

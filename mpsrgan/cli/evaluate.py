@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.command import add_picture_arguments, degradation_of
+from data_prep.files import check_out
 from data_prep.pairs import as_size, size_words
-from data_prep.prepare import check_out
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import summary, verification

@@ -13,8 +13,8 @@ import numpy as np
 
 from data_prep import Manifest
 from data_prep.datasets import folder_of, recognize
+from data_prep.files import unique_names
 from data_prep.pairs import make_pair, used_size
-from data_prep.prepare import unique_names
 from data_prep.read import read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.io.reading import ImageError, list_images, open_image

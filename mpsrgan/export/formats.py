@@ -16,7 +16,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.machine import cores
-from mpsrgan.upscale.backends import OnnxGenerator
+from mpsrgan.upscale.generators import OnnxGenerator
 
 QUANTIZE = ("float16", "dynamic")
 

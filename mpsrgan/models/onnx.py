@@ -17,7 +17,7 @@ from mpsrgan.models.graph import even_tensors
 FORMAT = 1
 """The version of what this module writes. When it changes, `mpsrgan.upscale` converts cached files again."""
 METADATA = "mpsrgan"
-"""The key in the file's metadata_props. Its value is JSON, see ``mpsrgan.upscale.backends.KerasGenerator.to_onnx``."""
+"""Key in the metadata_props of the file. The value is JSON, see `mpsrgan.upscale.generators.KerasGenerator.to_onnx`."""
 OPSET, IR_VERSION = 17, 8
 """Versions from 2022, which every runtime still in use can read."""
 

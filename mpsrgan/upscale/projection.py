@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.io.images import resize
-from mpsrgan.upscale.backends import description_of
+from mpsrgan.upscale.generators import description_of
 
 PIXELS, COLORS, NOTHING = "pixels", "colors", "nothing"
 """What a result keeps of the input."""

@@ -14,10 +14,11 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.io.download import hexdigest
-from mpsrgan.upscale.backends import KerasGenerator, file_of, load_keras, open_generator
+from mpsrgan.upscale.backends import file_of, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REALISM
+from mpsrgan.upscale.generators import KerasGenerator
 from mpsrgan.upscale.invention import invention_map
 from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS, undoes_bicubic
 from mpsrgan.upscale.resize import resized, target_size

@@ -70,7 +70,7 @@ class Windows:
     """A function that upscales pictures window by window, with smaller tiles after memory has run out.
 
     Args:
-        generator: A generator of `mpsrgan.upscale.backends`.
+        generator: A generator of `mpsrgan.upscale.generators`.
         keeps: What a result keeps of the input, a key of `mpsrgan.upscale.projection.REACHES`.
         tile: "auto" or a number of lr pixels, see `mpsrgan.upscale.Upscaler`.
         overlap: Number of lr pixels or None, see `mpsrgan.upscale.Upscaler`.

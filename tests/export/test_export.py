@@ -12,7 +12,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.export import check, export_generator, formats
 from mpsrgan.hub.h5 import ARCHITECTURES, describe, save_generator
 from mpsrgan.models import enhance, inception, lite, pixelshuffle, srgan
-from mpsrgan.upscale.backends import KerasGenerator, OnnxGenerator
+from mpsrgan.upscale.generators import KerasGenerator, OnnxGenerator
 
 SMALL = {"blocks": 1, "filters": 8}
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="needs the TensorFlow backend")

@@ -16,7 +16,7 @@ from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import save_image
 from mpsrgan.models import enhance, lite, pixelshuffle
 from mpsrgan.models.srgan import build_generator
-from mpsrgan.upscale import Upscaler, backends
+from mpsrgan.upscale import Upscaler, backends, generators
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_invalid_onnx_files(tmp_path, capfd):
 
 def test_a_onnx_file_has_no_keras_model(model, tmp_path):
     path = tmp_path / "a.onnx"
-    path.write_bytes(backends.KerasGenerator(model).to_onnx().SerializeToString())
+    path.write_bytes(generators.KerasGenerator(model).to_onnx().SerializeToString())
     upscaler = Upscaler(path)
     assert upscaler.parameters == model.count_params()
     with pytest.raises(UserError, match="a .h5 file"):
@@ -242,10 +242,10 @@ def test_runtimes_that_are_missing_or_unknown(model, weights, monkeypatch):
 
 def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypatch):
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
-    onnxruntime = backends._import_onnxruntime()
+    onnxruntime = generators.import_onnxruntime()
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    monkeypatch.setattr(backends, "cores", lambda: 3)
-    assert backends._session_options(onnxruntime).intra_op_num_threads == 3
-    monkeypatch.setattr(backends, "cores", lambda: 64)
-    assert backends._session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"
+    monkeypatch.setattr(generators, "cores", lambda: 3)
+    assert generators._session_options(onnxruntime).intra_op_num_threads == 3
+    monkeypatch.setattr(generators, "cores", lambda: 64)
+    assert generators._session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"

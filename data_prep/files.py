@@ -1,0 +1,43 @@
+"""Names of the files that preparation and evaluation write, and a check of their folder."""
+
+import re
+
+from mpsrgan.errors import UserError
+
+
+def unique_names(relative_paths):
+    """Yield a unique ASCII file stem for each path, also for file systems that ignore case.
+
+    Args:
+        relative_paths: The paths below the source folder.
+
+    Yields:
+        The stems, in the same order.
+    """
+    taken, next_number = set(), {}
+    for path in relative_paths:
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "_", path.with_suffix("").as_posix().replace("/", "_"))[-120:]
+        name = stem
+        while name.lower() in taken:
+            next_number[stem] = next_number.get(stem, 1) + 1
+            name = f"{stem}-{next_number[stem]}"
+        taken.add(name.lower())
+        yield name
+
+
+def check_out(source, out):
+    """Check that an output folder is new or empty and lies outside of the source folder.
+
+    Args:
+        source: The folder that is read, as a Path.
+        out: The output folder as a Path.
+
+    Raises:
+        UserError: When ``out`` lies inside ``source``, is a file, or is not empty.
+    """
+    if out.resolve().is_relative_to(source.resolve()):
+        raise UserError(f"{out}: lies inside {source}, whose files are read; choose a folder elsewhere")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file, a folder was expected; choose another name")
+    if out.is_dir() and any(out.iterdir()):
+        raise UserError(f"{out}: exists and is not empty; choose another folder or remove it")

@@ -1,0 +1,191 @@
+"""A generator on Keras or on onnxruntime.
+
+onnxruntime does not need Keras, so it starts in a fraction of the time.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from mpsrgan import __version__
+from mpsrgan.errors import UserError
+from mpsrgan.io.download import hexdigest
+from mpsrgan.io.machine import cores
+from mpsrgan.models.onnx import FORMAT, METADATA, to_onnx
+
+NUMBERS = ("scale", "channels", "align", "radius", "parameters")
+"""Attributes of a generator that a .onnx file stores too."""
+
+
+class KerasGenerator:
+    """A generator that is a Keras model.
+
+    It maps (B, H, W, C) to (B, sH, sW, C) in [-1, 1], for any H and W. C is 3 (RGB) or 1 (gray).
+
+    Args:
+        model: The Keras model.
+        path: Path of the .h5 file that it was loaded from, or None.
+
+    Attributes:
+        model: The Keras model.
+        path: Path of the .h5 file, or None.
+        backend: Name of the backend, with Keras's own backend in parentheses.
+        scale: s.
+        channels: C.
+        align: See `mpsrgan.models.graph.alignment`.
+        radius: See `mpsrgan.models.graph.receptive_radius`.
+        parameters: Number of parameters.
+
+    Raises:
+        UserError: When the model is not such a generator.
+    """
+
+    def __init__(self, model, path=None):
+        import keras
+
+        from mpsrgan.models.graph import alignment, scale_of
+
+        self.model, self.scale, self.align = model, scale_of(model), alignment(model)
+        channels = model.input_shape[3], model.output_shape[3]
+        if channels not in ((3, 3), (1, 1)):
+            raise UserError(
+                f"the model maps {channels[0]} channels to {channels[1]}; an RGB generator (3 to 3) or a gray one "
+                "(1 to 1) was expected"
+            )
+        self.path, self.channels, self.parameters = path, channels[0], model.count_params()
+        self.backend = f"keras ({keras.backend.backend()})"
+
+    @property
+    def radius(self):
+        """Receptive radius in lr pixels, see `mpsrgan.models.graph.receptive_radius`."""
+        from mpsrgan.models.graph import receptive_radius
+
+        return receptive_radius(self.model)
+
+    def __call__(self, lr):
+        """Upscale a batch.
+
+        Args:
+            lr: float32 array (B, H, W, C) in [-1, 1].
+
+        Returns:
+            Array (B, sH, sW, C).
+        """
+        return self.model.predict_on_batch(lr)
+
+    def to_onnx(self):
+        """Convert the model to ONNX, with a note of its numbers and of the .h5 file.
+
+        Returns:
+            The `onnx.ModelProto` that `OnnxGenerator` reads.
+
+        Raises:
+            UserError: As in `mpsrgan.models.onnx.to_onnx`.
+        """
+        note = {"format": FORMAT, "package": __version__, **{name: getattr(self, name) for name in NUMBERS}}
+        if self.path:
+            note |= {"sha256": hexdigest(self.path), "description": description_of(self.path)}
+        return to_onnx(self.model, note)
+
+
+class OnnxGenerator:
+    """A generator that `KerasGenerator.to_onnx` made, in onnxruntime.
+
+    Args:
+        source: Path of a .onnx file, or its bytes.
+
+    Attributes:
+        note: The note in the file, a dict.
+        backend: Name of the backend, with the version of onnxruntime in parentheses.
+
+    The other attributes are those of `KerasGenerator`.
+
+    Raises:
+        UserError: When it is not such a file, or onnxruntime is not installed.
+    """
+
+    def __init__(self, source):
+        onnxruntime = import_onnxruntime()
+        name = "the ONNX graph" if isinstance(source, bytes) else source
+        if name is source and not Path(source).is_file():
+            raise UserError(f"{source}: {'is a folder' if Path(source).is_dir() else 'no such file'}; check the path")
+        try:
+            self._session = onnxruntime.InferenceSession(source, _session_options(onnxruntime), _providers(onnxruntime))
+            text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
+        except Exception as error:  # the errors of onnxruntime have no other common base
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{name}: not a readable ONNX graph; export or download it again ({reason})") from None
+        self.note = _checked(name, text)
+        self.scale, self.channels, self.align, self.radius, self.parameters = map(self.note.get, NUMBERS)
+        self.backend = f"onnx (onnxruntime {onnxruntime.__version__})"
+
+    def __call__(self, lr):
+        """Upscale a batch, as `KerasGenerator` does."""
+        return self._session.run(["sr"], {"lr": lr})[0]
+
+
+def _checked(name, text):
+    """Return the note in a .onnx file as a dict.
+
+    Raises:
+        UserError: When it is not a note that this package writes and reads.
+    """
+    try:
+        note = json.loads(text)
+    except ValueError:
+        note = None
+    if not isinstance(note, dict):
+        raise UserError(f"{name}: was not exported by mpsrgan; make one with `mpsrgan export FILE.h5 -o NAME.onnx`")
+    if note.get("format") != FORMAT:
+        raise UserError(f"{name}: format {note.get('format')}, this package reads {FORMAT}; export it again")
+    numbers = [note.get(key) for key in NUMBERS]
+    if not all(type(number) is int and number >= 0 for number in numbers) or not numbers[0] or numbers[1] not in (1, 3):
+        raise UserError(f"{name}: corrupt: scale, channels, align, radius are {numbers[:4]}; export it again")
+    return note
+
+
+def description_of(path):
+    """Return the description in a .h5 file.
+
+    Args:
+        path: Path of the .h5 file.
+
+    Returns:
+        A dict, or None for a plain Keras file.
+    """
+    from mpsrgan.hub.h5 import describe
+
+    try:
+        return describe(path)
+    except UserError:
+        return None
+
+
+def import_onnxruntime():
+    """Import onnxruntime with its telemetry switched off."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at import
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise UserError(f'ONNX needs {error.name}, which is not installed; pip install "mpsrgan[onnx]"') from None
+    return onnxruntime
+
+
+def _session_options(onnxruntime):
+    """Return options: only errors are printed, idle threads sleep, and there are at most `cores` threads.
+
+    Memory planning is off, because it took half as much memory again and was not faster.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if cores() < (os.cpu_count() or 1):  # the default is the machine's physical cores
+        options.intra_op_num_threads = cores()
+    return options
+
+
+def _providers(onnxruntime):
+    """Return CUDA, if the package onnxruntime-gpu is installed, and the CPU."""
+    available = onnxruntime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
