@@ -1,9 +1,15 @@
 import os
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE"):
     os.environ.pop(name, None)
+# What JAX compiles for one test serves all others, those of the other workers too.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"mpsrgan-jax-{os.getuid()}"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(500 * 2**20))
 
 import numpy as np
 import pytest
@@ -29,6 +35,21 @@ def float32_policy():
 
     if "keras" in sys.modules:
         sys.modules["keras"].config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def eagerly(request):
+    """Run TensorFlow eagerly, except in tests marked `compiled`: tracing a network costs more than a few steps."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow" or request.node.get_closest_marker("compiled"):
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

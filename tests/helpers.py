@@ -30,7 +30,7 @@ def small_gan(rng=None, features=False, normalise=True, recompute=False, **weigh
     frozen = {"vgg": vgg19.build_features("block1_conv2")} if features else {}
     weights = LossWeights(**{"adversarial": 1e-3, "vgg": 1.0 if features else 0.0, "pixel": 1.0, **weights})
     generator = srgan.build_generator(blocks=1, filters=8, normalise=normalise)
-    discriminator = srgan.build_discriminator(filters=4, stages=2, dense=8)
+    discriminator = srgan.build_discriminator(filters=4, stages=1, dense=8)
     gan = GAN(generator, discriminator, frozen, weights, recompute=recompute)
     gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     return gan

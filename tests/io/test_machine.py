@@ -1,13 +1,10 @@
-import json
 import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import experiment_script
 
 from mpsrgan.io import machine
-from mpsrgan.runner import main
 
 EXACT = np.ones(4)
 
@@ -38,21 +35,6 @@ def test_the_measurement_is_of_one_convolution_in_each_precision():
     _, rounded = machine._convolve("bfloat16", rounds=1)
     assert seconds > 0 and 0.001 < np.std(rounded - exact) / np.std(exact) < machine.AGREES
     assert not machine._has_accelerator()
-
-
-def test_a_run_keeps_the_precision_that_auto_meant(photos, tmp_path, monkeypatch, capsys):
-    run = lambda *words: main(
-        experiment_script("mpsrgan_idoc").EXPERIMENT, [*map(str, words), "--out", str(tmp_path / "run")]
-    )
-    monkeypatch.setattr("mpsrgan.io.machine.choose_precision", lambda: ("mixed_bfloat16", "because"))
-    tiny = "--blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 8 --batch 2"
-    tiny += " --pixel-weight 1 --vgg-weight 0 --warm-start 0"
-    assert run("--data", photos, *tiny.split(), "--steps", 1, "--precision", "auto") == 0
-    assert "precision mixed_bfloat16: because" in capsys.readouterr().err
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["precision"] == "mixed_bfloat16"
-    monkeypatch.setattr("mpsrgan.io.machine.choose_precision", lambda: ("float32", "another machine"))
-    assert run("--resume", "--steps", 2, "--precision", "auto") == 0
-    assert "another machine" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("quota, expected", [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), ("", 6)])

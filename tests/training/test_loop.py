@@ -88,6 +88,7 @@ def weights_of(gan):
     return [numpy(v) for owner in (gan, gan.optimizer, gan.discriminator_optimizer) for v in owner.variables]
 
 
+@pytest.mark.compiled
 def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping(loader, validation, tmp_path):
     whole = small_gan()
     train(whole, loader, schedule(whole, 6), validation=validation)
