@@ -613,7 +613,6 @@ def test_prepared_pairs_are_taken_as_they_are(done, pairs, capsys, tmp_path):
     assert "holds pairs of 16 -> 64 px" in refused(capsys, "--data", pairs.folder, *TINY, "--out", tmp_path / "b")
 
 
-@pytest.mark.backends
 @pytest.mark.compiled
 def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

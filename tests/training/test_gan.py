@@ -10,8 +10,6 @@ from mpsrgan.training import losses
 from mpsrgan.training.gan import GAN
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR, WARM_START, LossWeights
 
-pytestmark = pytest.mark.backends
-
 
 def values(variables):
     return {v.path: numpy(v) for v in variables}
@@ -47,7 +45,7 @@ def assert_generator_step_moves_only_g(gan, lr, hr):
     assert g_slots == moments(gan.optimizer) and not d_slots
 
 
-@pytest.mark.parametrize("features", [False, pytest.param(True, marks=pytest.mark.compiled)])
+@pytest.mark.parametrize("features", [False, pytest.param(True, marks=[pytest.mark.compiled, pytest.mark.backends])])
 def test_each_sub_step_moves_its_network_and_nothing_else_also_after_a_change_of_batch_shape(rng, features):
     gan = small_gan(features=features)
     for shape in ({"n": 2, "side": 6}, {"n": 3, "side": 5}, {"n": 2, "side": 6}):
@@ -92,6 +90,7 @@ def test_the_textbook_recipe_fails_the_test_above(rng, monkeypatch):
     assert weights and all(np.array_equal(before[path], after[path]) for path in weights)
 
 
+@pytest.mark.backends
 def test_a_step_is_gradient_descent_on_the_named_losses(rng):
     """With SGD, each sub-step's change is -rate * gradient, D's first and G's through the D that is already updated."""
     gan = small_gan(pixel=0.5)
@@ -153,6 +152,7 @@ def test_every_term_is_logged_and_a_weight_of_zero_builds_nothing(rng):
     assert set(gan.train_on_batch(lr, hr, WARM_START)) == {"g_loss", "g_pixel"}
 
 
+@pytest.mark.backends
 def test_testing_moves_nothing_and_agrees_with_the_networks(rng):
     gan = small_gan()
     lr, hr = batch_of(rng)
@@ -162,6 +162,7 @@ def test_testing_moves_nothing_and_agrees_with_the_networks(rng):
     assert logs["d_fake"] == pytest.approx(float(np.mean(np.asarray(gan.discriminator(sr)))), rel=1e-4)
 
 
+@pytest.mark.backends
 def test_combined_is_the_papers_network(rng):
     gan = small_gan(features=True)
     lr, _ = batch_of(rng)
@@ -194,6 +195,7 @@ def test_mixed_precision_trains_and_scales_both_losses_in_float16_only(rng, prec
     assert all(not np.array_equal(before[v.path], numpy(v)) for v in gan.trainable_variables)
 
 
+@pytest.mark.backends
 @pytest.mark.compiled
 def test_float16_gradients_are_unscaled(rng):
     """The same SGD step in float32 and in float16 with loss scaling: a forgotten unscaling is 32,768 times off."""
@@ -210,6 +212,7 @@ def test_float16_gradients_are_unscaled(rng):
     assert np.linalg.norm(steps[1] - steps[0]) < 0.05 * np.linalg.norm(steps[0])
 
 
+@pytest.mark.backends
 def test_an_overflow_in_float16_skips_the_step_and_lowers_the_scale(rng):
     keras.config.set_dtype_policy("mixed_float16")
     gan = small_gan()
@@ -251,6 +254,7 @@ def gan_with_encoder(**weights):
     return gan
 
 
+@pytest.mark.backends
 def test_with_an_encoder_each_sub_step_still_moves_its_network_alone(rng):
     gan, batch = gan_with_encoder(), batch_of(rng)
     assert paths(gan.frozen["identity"].variables) <= paths(gan.variables)  # so that the next lines look at it

@@ -18,8 +18,6 @@ from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.loop import Schedule, train
 from mpsrgan.training.terms import WARM_START
 
-pytestmark = pytest.mark.backends
-
 
 @pytest.fixture
 def loader(pairs):
@@ -52,6 +50,7 @@ class Recorder(keras.callbacks.Callback):
             self.action(self.model)
 
 
+@pytest.mark.backends
 def test_callbacks_see_steps_epochs_and_validation(loader, validation):
     gan, recorder = small_gan(), Recorder()
     outcome = train(gan, loader, schedule(gan, 10), validation=validation, callbacks=[recorder])
@@ -64,6 +63,7 @@ def test_callbacks_see_steps_epochs_and_validation(loader, validation):
     assert recorder.seen[1][2]["g_loss"] == pytest.approx(np.mean(first_epoch))
 
 
+@pytest.mark.backends
 def test_kerass_own_callbacks_work(loader, validation, tmp_path):
     gan = small_gan()
     callbacks = [
@@ -88,6 +88,7 @@ def weights_of(gan):
     return [numpy(v) for owner in (gan, gan.optimizer, gan.discriminator_optimizer) for v in owner.variables]
 
 
+@pytest.mark.backends
 @pytest.mark.compiled
 def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping(loader, validation, tmp_path):
     whole = small_gan()
