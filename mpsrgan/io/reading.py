@@ -16,6 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from mpsrgan.errors import UserError
+from mpsrgan.io import tiff
 
 MAX_PIXELS = 100_000_000
 MANIFEST_NAME = "manifest.jsonl"
@@ -93,12 +94,16 @@ def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
     Raises:
         ImageError: As in ``open_image``.
     """
-    with open_header(source, max_pixels=max_pixels) as (_, image):
+    with open_header(source, max_pixels=max_pixels) as (file, image):
         whole = None
         if image.format == "JPEG":  # some other formats know their orientation only after loading
             whole = image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
+        if tiff.is_color16(image) and tiff.in_planes(image):  # Pillow mixes them up
+            pixels = upright(tiff.read_planes(file, image), orientation(image))
+            rgb = _to_rgb(Image.fromarray((pixels >> 8).astype(np.uint8)))
+            return rgb, rgb.size
         image.load()
         rgb = upright(_to_rgb(image), orientation(image))
         return rgb, whole or rgb.size
@@ -215,7 +220,8 @@ def _read_header(file, name):
             return factory(file, name)
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if accept:
-                reason = f"not an image that can be read: broken {kind} header ({error})"
+                reason = (tiff.reason_of(file) if kind == "TIFF" else None) or f"broken {kind} header ({error})"
+                reason = f"not an image that can be read: {reason}"
     raise ImageError(name, reason)
 
 

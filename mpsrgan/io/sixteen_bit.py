@@ -1,4 +1,4 @@
-"""Images with all their bits: OpenCV reads 16-bit color, OpenCV and tifffile write it, and Pillow does the rest.
+"""Images with all their bits: OpenCV and tifffile read and write 16-bit color, and Pillow does the rest.
 
 Importing this module imports neither of them.
 """
@@ -8,8 +8,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from mpsrgan.io import tiff
 from mpsrgan.io.provenance import save_options, tiff_tags
-from mpsrgan.io.reading import ImageError, is_gray16
+from mpsrgan.io.reading import ImageError, is_gray16, orientation, upright
 
 KINDS = ("PNG", "TIFF")
 _PNG_HEAD = 33
@@ -27,13 +28,17 @@ def load(file, image):
         The Pillow image, or for 16-bit color a uint16 array (H, W, C) with 2 to 4 channels in RGB order.
 
     Raises:
-        ImageError: When OpenCV cannot read 16-bit color. Pillow raises other errors, which `open_header` converts.
+        ImageError: When OpenCV cannot read 16-bit color. Pillow and tifffile raise other errors, which `open_header`
+            converts.
     """
     position = file.tell()
     file.seek(0)
     if _is_16_bit_color(image, file.read(_PNG_HEAD)):
+        if image.format == "TIFF" and tiff.in_planes(image):
+            return upright(tiff.read_planes(file, image), orientation(image))
         file.seek(0)
-        return _decode(file.read(), file.name)
+        pixels = _decode(file.read(), file.name)
+        return tiff.with_alpha(pixels, image) if image.format == "TIFF" else pixels
     file.seek(position)
     image.load()
     return image.convert("I;16") if is_gray16(image) and image.mode == "I" else image
@@ -42,8 +47,7 @@ def load(file, image):
 def _is_16_bit_color(image, head):
     if image.format == "PNG":
         return head[24] == 16 and head[25] != 0  # the bit depth and the color type, which is 0 for gray
-    bits = image.tag_v2.get(258, ()) if image.format == "TIFF" else ()
-    return len(bits) > 1 and set(bits) == {16}
+    return tiff.is_color16(image)
 
 
 def _decode(data, name):
