@@ -15,16 +15,16 @@ from PIL import Image
 from mpsrgan.errors import UserError
 from mpsrgan.io.download import hexdigest
 from mpsrgan.io.machine import peak_memory
-from mpsrgan.io.provenance import read_provenance
 from mpsrgan.io.reading import ImageError, named_like_image
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
+from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.projection import NOTHING
 from mpsrgan.upscale.resize import REST, target_size
 from mpsrgan.upscale.single import expected_note, note_of, restore
-from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_provenance, video_size
+from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_size
 
 PATIENCE = 2
 """Seconds before a single picture gets a progress bar of its tiles."""
@@ -125,7 +125,7 @@ class Work:
         """Check by its note whether the output is what this call would write, without looking at its pixels."""
         if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
             return False
-        found, faces = _note_in(job.target), self.options.faces
+        found, faces = note_in(job.target), self.options.faces
         if found is None or (faces is None) != (found.faces is None):
             return False
         if (faces == "lanczos") != (REST in found.steps):
@@ -140,7 +140,7 @@ class Work:
             UserError: When there is such a file.
         """
         for path in filter(None, (job.target, job.explanation, job.comparison)):
-            if path == STREAM or self.options.overwrite or not path.exists() or _note_in(path):
+            if path == STREAM or self.options.overwrite or not path.exists() or note_in(path):
                 continue
             raise UserError(f"{path}: exists and was not written by mpsrgan; name another output, or pass --overwrite")
 
@@ -173,7 +173,7 @@ class Work:
         self._check_free(job)
         upscaler = self._chosen(first_frame(job.source)) if options.weights == AUTO else self.upscaler
         note = self._video_note(job, upscaler)
-        if options.resume and _note_in(job.target) == note:
+        if options.resume and note_in(job.target) == note:
             return "already done"
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
@@ -215,14 +215,6 @@ def _facts(note, made, upscaler):
         return words
     corrected = " (corrected)" if upscaler.keeps != NOTHING else ""
     return f"{words}, color shift of the network {made.color_shift:.2f} levels{corrected}"
-
-
-def _note_in(path):
-    """Return the `Provenance` of a picture or video, or None if it has none or cannot be read."""
-    try:
-        return (video_provenance if is_video(path) else read_provenance)(path)
-    except UserError:
-        return None
 
 
 @contextmanager

@@ -1,20 +1,20 @@
 """Plan of which file `mpsrgan upscale` writes for which input.
 
-It is decided by names alone, before anything is loaded.
+It is decided before anything is loaded: by names, and by notes where earlier results lie among the inputs.
 """
 
 import glob
 import os
 import sys
-from collections import namedtuple
+from collections import Counter, namedtuple
 from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import WRITE_FORMATS
-from mpsrgan.io.provenance import SUFFIXES
-from mpsrgan.io.reading import list_images
+from mpsrgan.io.provenance import SUFFIXES, read_provenance
+from mpsrgan.io.reading import list_images, named_like_image
 from mpsrgan.upscale.files import STREAM, check_suffix
-from mpsrgan.upscale.video import WRITTEN, is_video
+from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
 
 Job = namedtuple("Job", "source target named explanation comparison", defaults=[None, None])
 """One file to upscale. `named` tells whether the user named the file itself, and not its folder. `explanation` and
@@ -24,8 +24,10 @@ Job = namedtuple("Job", "source target named explanation comparison", defaults=[
 def plan(inputs, output, *, explain=False, compare=False):
     """Decide which file is written for which input.
 
-    Only the names of files are read, not their content, and nothing is written. If `output` lies inside a folder of the
-    inputs, the files below it are left out, because an earlier run wrote them. One line on stderr counts them.
+    Nothing is written. Results of an earlier run are left out of a folder of inputs: the files below `output` if it
+    lies inside, and files with a note of mpsrgan if it is that folder. One line on stderr counts them. Pictures of a
+    folder that differ in their suffix alone, such as a.jpg and a.bmp, keep it in the names of the results, a.jpg.png
+    and a.bmp.png.
 
     Args:
         inputs: Names of files and folders, patterns such as "*.jpg" where no file has exactly that name, or "-".
@@ -104,12 +106,43 @@ def _jobs_of(path, output):
     if not path.is_dir():
         return [Job(path, output / f"{path.stem}{_suffix(path)}", True)]
     files = list_images(path)
-    if output.resolve() != path.resolve():
-        earlier = [file for file in files if file.resolve().is_relative_to(output.resolve())]
-        if earlier:
-            print(f"note: skipped {len(earlier)} files of {path} in the output folder", file=sys.stderr)
-            files = [file for file in files if file not in earlier]
-    return [Job(file, output / file.relative_to(path).with_suffix(_suffix(file)), False) for file in files]
+    if output.resolve() == path.resolve():
+        earlier = {file for file in files if note_in(file)}
+    else:
+        earlier = {file for file in files if file.resolve().is_relative_to(output.resolve())}
+    if earlier:
+        print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
+        files = [file for file in files if file not in earlier]
+    pictures = Counter(_stem(file) for file in files if _named_like_picture(file))
+
+    def target(file):
+        alone = pictures[_stem(file)] == _named_like_picture(file)
+        return output / f"{(file.with_suffix('') if alone else file).relative_to(path)}{_suffix(file)}"
+
+    return [Job(file, target(file), False) for file in files]
+
+
+def _stem(path):
+    return str(path.with_suffix("")).casefold()
+
+
+def _named_like_picture(path):
+    return named_like_image(path) or is_video(path)
+
+
+def note_in(path):
+    """Read the note of a picture or video.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its `mpsrgan.io.provenance.Provenance`, or None if it has none or cannot be read.
+    """
+    try:
+        return (video_provenance if is_video(path) else read_provenance)(path)
+    except UserError:
+        return None
 
 
 def _suffix(path):

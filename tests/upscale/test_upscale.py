@@ -239,16 +239,36 @@ def test_an_input_is_never_overwritten(upscale, tmp_path, capsys):
     assert (tmp_path / "a.png").read_bytes() == before
 
 
-def test_two_inputs_with_one_output(upscale, folder, tmp_path, capsys):
+def test_pictures_that_differ_in_their_suffix_alone_keep_it(upscale, folder, tmp_path):
     save_image(photo(3, 3), folder / "a.bmp")
-    assert "would both be written to" in user_error(capsys, upscale(folder, "-o", tmp_path / "out"))
+    (folder / "deep" / "b.txt").write_text("words")
+    (folder / "deep" / "B.heic").write_text("what cannot be read")
+    assert upscale(folder, "-o", tmp_path / "out") == 0
+    assert pngs(tmp_path / "out") == ["a.bmp.png", "a.jpg.png", "deep/b.png"]
+
+
+def test_two_inputs_with_one_output(upscale, folder, tmp_path, capsys):
+    save_image(photo(3, 3), tmp_path / "a.bmp")
+    words = (folder / "a.jpg", tmp_path / "a.bmp", "-o", tmp_path / "out")
+    assert "would both be written to" in user_error(capsys, upscale(*words))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_upscaled_into_itself_again_and_again(upscale, folder, capsys):
+    save_image(photo(3, 3), folder / "deep" / "b.jpg")
+    for earlier in ("", "note: skipped 6 results of an earlier run"):
+        assert upscale(folder, "-o", folder, "--compare") == 0
+        printed = capsys.readouterr()
+        assert earlier in printed.err and "done 3, failed 0" in printed.out
+    results = ["a.png", "deep/b.bmp.png", "deep/b.jpg.png"]
+    compared = [name.replace(".png", "-compared.png") for name in results]
+    assert pngs(folder) == sorted(["a.jpg", "deep/b.bmp", "deep/b.jpg", *results, *compared])
 
 
 def test_outputs_below_the_input_are_not_taken_again(upscale, folder, capsys):
     assert upscale(folder, "-o", folder / "out") == upscale(folder, "-o", folder / "out") == 0
     assert pngs(folder / "out") == ["a.png", "deep/b.png"]
-    assert "2 files" in capsys.readouterr().err
+    assert "2 results of an earlier run" in capsys.readouterr().err
 
 
 def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
