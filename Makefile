@@ -9,8 +9,8 @@ CORE = tests/test_architecture.py tests/io/test_images.py tests/io/test_reading.
   tests/metrics/test_metrics.py tests/training/test_losses.py
 # What versions of other packages can break; on TensorFlow all of it, on JAX what is marked `backends`.
 MATRIX = $(CORE) tests/models tests/hub/test_h5.py tests/hub/test_registry.py tests/upscale/test_backends.py \
-  tests/upscale/test_color_modes.py tests/upscale/test_upscale.py tests/training/test_gan.py \
-  tests/training/test_checkpoint.py tests/export tests/web tests/cli tests/test_notebooks.py tests/test_colab.py
+  tests/upscale/test_upscale.py tests/upscale/video tests/training/test_gan.py tests/export tests/web tests/cli \
+  tests/test_notebooks.py tests/test_colab.py
 
 .PHONY: run test check docs clean versions test-colab test-lowest test-newest
 
