@@ -1,4 +1,4 @@
-"""The versions that `make test-colab` and `make test-lowest` pin are within the bounds of setup.cfg, the lowest at them."""
+"""What `make test-colab` and `make test-lowest` pin is within the bounds of setup.cfg, and the lowest at them."""
 
 import configparser
 
