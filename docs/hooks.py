@@ -18,7 +18,7 @@ MIRRORED = (
 INTERNAL = (
     *("mpsrgan", "data_prep", "*.__main__", "*.command", "mpsrgan.cli", "mpsrgan.cli.*", "mpsrgan.io.console"),
     *("mpsrgan.training._tensorflow", "mpsrgan.training._jax", "mpsrgan.runner.options", "data_prep.ordered"),
-    *("mpsrgan.evaluate.figures", "mpsrgan.evaluate.report", "mpsrgan.web", "mpsrgan.web.*"),
+    *("mpsrgan.evaluate.figures", "mpsrgan.evaluate.report", "mpsrgan.web", "mpsrgan.web.*", "mpsrgan.colab"),
 )
 """Modules that the reference leaves out: the command line, and what nobody calls from outside."""
 DIRECTIVE = re.compile(r"^::: ([\w.]+)(\.\*)?$", re.M)

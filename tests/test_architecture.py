@@ -30,7 +30,7 @@ def test_every_contract_holds():
 
 def test_every_package_has_its_layer(contracts):
     layers = contracts["importlinter:contract:layers"]["layers"].replace("|", " ").split()
-    assert {f"mpsrgan.{name}" for name in (*PACKAGES, "errors", "__main__")} | {"data_prep"} == set(layers)
+    assert {f"mpsrgan.{name}" for name in (*PACKAGES, "errors", "colab", "__main__")} | {"data_prep"} == set(layers)
 
 
 def test_every_package_but_the_commands_is_without_argparse(contracts):

@@ -12,8 +12,8 @@ from helpers import ROOT, known_options, options
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(DOCS.glob("**/*.md"))
-TOOLS = {"--license", "--logdir"}
-"""Options of tools/ship.py and of TensorBoard that the pages name."""
+TOOLS = {"--license", "--logdir", "--no-index", "--find-links", "--no-deps", "--upgrade"}
+"""Options of tools/ship.py, TensorBoard and pip that the pages name."""
 
 
 def load_hooks():

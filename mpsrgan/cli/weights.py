@@ -105,6 +105,9 @@ def check(chosen):
 
     failed = 0
     for one in chosen:
+        if FOLDER.name == "shipped" and not one.in_wheel:
+            print(f"{one.name}: not in a wheel; only a training that starts from its generator needs it", flush=True)
+            continue
         try:
             print(f"{one.name}: complete, its probe differs by {check_probe(one.name):.1g}", flush=True)
         except UserError as error:

@@ -95,15 +95,23 @@ def _load_saved_model(target):
 
 
 def _write_litert(generator, target, size, quantize):
-    """Write one image size, because any size would need TensorFlow operations that LiteRT's plain interpreter lacks."""
+    """Write one image size, because any size would need TensorFlow operations that LiteRT's plain interpreter lacks.
+
+    Keras 3.13 exports any size whatever it is asked for, so this goes by way of a SavedModel, as later ones do.
+    """
     import keras
     import tensorflow
 
-    shrink = {"optimizations": [tensorflow.lite.Optimize.DEFAULT]} if quantize else {}
-    if quantize == "float16":
-        shrink["target_spec"] = {"supported_types": [tensorflow.float16]}
     lr = keras.InputSpec(shape=(1, *size, generator.channels), dtype="float32", name="lr")
-    generator.model.export(str(target), format="litert", input_signature=[lr], verbose=False, **shrink)
+    with tempfile.TemporaryDirectory() as folder:
+        generator.model.export(folder, format="tf_saved_model", input_signature=[lr], verbose=False)
+        converter = tensorflow.lite.TFLiteConverter.from_saved_model(folder)
+        converter.experimental_enable_resource_variables = True
+        if quantize:
+            converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tensorflow.float16]
+        target.write_bytes(converter.convert())
 
 
 def _load_litert(target):

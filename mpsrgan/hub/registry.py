@@ -1,7 +1,8 @@
 """The weights that ship with the package, as described in weights/registry.json.
 
 In a clone, even one installed with ``pip install -e``, they are in ``weights`` beside the package. A wheel contains the
-same folder as ``mpsrgan/shipped``. ``tools/ship.py`` writes registry.json. Importing this module does not import Keras.
+same folder as ``mpsrgan/shipped``, without the discriminators, which only training needs. ``tools/ship.py`` writes
+registry.json. Importing this module does not import Keras.
 """
 
 import functools
@@ -10,11 +11,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.download import Asset, hexdigest
 
 _HERE = Path(__file__).parent.parent
 FOLDER = next((f for f in (_HERE / "shipped", _HERE.parent / "weights") if (f / "registry.json").exists()), None)
 """The folder of the weights, their cards, and registry.json, or None if they are not installed."""
+RELEASE = ""
+"""Address of a folder that has the discriminators' files, with a slash at its end. Empty until there is a release."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,13 @@ class Entry:
         """Path of the page that says how the weights were trained, what they score, and where they fail."""
         return FOLDER / f"{self.name}.md"
 
+    @property
+    def in_wheel(self):
+        """Whether wheels contain the file."""
+        return self.kind == "generator"
+
     def check(self):
-        """Check that the file is the one that shipped.
+        """Check that the file is the one that shipped. A discriminator that a wheel lacks is downloaded first.
 
         Returns:
             The path of the file.
@@ -82,6 +90,8 @@ class Entry:
         Raises:
             UserError: When the file is missing or has another size or digest.
         """
+        if FOLDER.name == "shipped" and not self.in_wheel:
+            return self._asset().path()
         again = "get it again (git checkout or git lfs pull in a clone, else reinstall the package)"
         if not self.path.is_file():
             raise UserError(f"weights named {self.name!r} are not at {self.path}; {again}")
@@ -93,6 +103,17 @@ class Entry:
                 f"{self.path}: corrupt or replaced: its sha256 is {digest[:8]}… instead of {self.sha256[:8]}…; {again}"
             )
         return self.path
+
+    def _asset(self):
+        variable = self.name.upper().replace("-", "_")
+        return Asset(
+            variable,
+            self.file,
+            what=f"the discriminator {self.file}, which an installed wheel lacks,",
+            remedy=f"train in a clone of the repository, or set {variable} to a copy of its weights/{self.file}",
+            urls=(RELEASE + self.file,) if RELEASE else (),
+            digest=f"sha256:{self.sha256}",
+        )
 
 
 @functools.cache

@@ -17,6 +17,6 @@ def depth_to_space(x, factor):
         return ops.depth_to_space(x, factor, data_format="channels_last")
     _, height, width, _ = ops.shape(x)
     channels = x.shape[-1] // factor**2
-    x = ops.reshape(x, (-1, height, width, factor, factor, channels))
-    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    x = ops.reshape(x, (-1, width, factor, factor * channels))  # LiteRT transposes at most 5 axes
+    x = ops.transpose(x, (0, 2, 1, 3))
     return ops.reshape(x, (-1, height * factor, width * factor, channels))

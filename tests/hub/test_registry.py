@@ -13,7 +13,7 @@ from helpers import small_gan, tool
 from mpsrgan import cli
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
-from mpsrgan.hub.h5 import load_discriminator, load_generator, save_generator, weights_file
+from mpsrgan.hub.h5 import load_discriminator, load_generator, save_discriminator, save_generator, weights_file
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.hub.probe import TOLERANCE, check_probe, difference, measure
 from mpsrgan.io.images import save_image
@@ -78,6 +78,7 @@ def test_the_probe_is_not_blind():
 
 def test_partners_ship_and_fit():
     for one in registry.entries().values():
+        assert one.in_wheel != one.file.endswith("-discriminator.h5")  # what setup.cfg leaves out of wheels
         for name, kind in ((one.fidelity, "generator"), (one.discriminator, "discriminator")):
             assert name is None or registry.entry(name).kind == kind
         if one.fidelity:
@@ -125,6 +126,28 @@ def test_a_file_that_is_away_and_names_that_are_unknown(ship, run, shelf):
     (shelf / "mine.h5").unlink()
     with pytest.raises(UserError, match="'mine' are not at .*git checkout"):
         load_generator("mine")
+
+
+def test_a_wheel_has_no_discriminator_and_says_where_one_is(ship, run, tmp_path, monkeypatch, capsys):
+    shelf = tmp_path / "shipped"
+    shelf.mkdir()
+    arguments = {"filters": 4, "stages": 2, "dense": 8}
+    save_discriminator(small_gan().discriminator, tmp_path / "judge.h5", "srgan-discriminator", arguments)
+    asked = {"kind": "discriminator", "architecture": "srgan-discriminator", "arguments": arguments}
+    with monkeypatch.context() as during:
+        during.setattr(registry, "FOLDER", shelf)
+        registry.entries.cache_clear()
+        ship("judge", tmp_path / "judge.h5", shelf, **asked)
+        (shelf / "judge.h5").unlink()
+        assert cli.main(["weights", "--check"]) == 0 and "judge: not in a wheel" in capsys.readouterr().out
+        with pytest.raises(UserError, match="train in a clone of the repository, or set JUDGE to a copy"):
+            load_discriminator("judge")
+        during.setattr(registry, "RELEASE", "http://127.0.0.1:9/")
+        with pytest.raises(UserError, match="could not be downloaded .127.0.0.1"):
+            load_discriminator("judge")
+        during.setenv("JUDGE", str(tmp_path / "judge.h5"))
+        assert load_discriminator("judge").count_params() > 0
+    registry.entries.cache_clear()
 
 
 @pytest.mark.parametrize("text", ["{broken", "[1]", '{"mine": {"file": "mine.h5"}}', '{"mine": 3}'])

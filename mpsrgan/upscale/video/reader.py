@@ -12,6 +12,8 @@ from mpsrgan.errors import UserError
 
 FFmpegError = av.error.FFmpegError
 _LOCAL = {"protocol_whitelist": "file"}  # a playlist with the name of a video cannot use the network
+LENIENT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+"""Arguments of `av.open` with which metadata that is not UTF-8 is no error; PyAV 19 always keeps its bytes."""
 _COVER = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
 _EARLIER = 1  # seconds, because seeking uses the decoding time, which is before the presentation time
@@ -151,7 +153,7 @@ def open_input(path):
         problem = "is not a file; a video was expected" if path.exists() else "no such file; check the path"
         raise UserError(f"{path}: {problem}")
     try:
-        return av.open(str(path.absolute()), options=_LOCAL, metadata_errors="replace")
+        return av.open(str(path.absolute()), options=_LOCAL, **LENIENT)
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{path}: corrupt or not a video: {reason(error)}") from None
 

@@ -8,7 +8,7 @@ import av
 
 from mpsrgan.errors import UserError
 from mpsrgan.upscale.video.frames import evened
-from mpsrgan.upscale.video.reader import FFmpegError, beginning, open_input, reason, seek
+from mpsrgan.upscale.video.reader import LENIENT, FFmpegError, beginning, open_input, reason, seek
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's names of the file formats, by suffix. AVI is left out because it has no time stamps, and WebM because it may
@@ -151,7 +151,7 @@ class Writer:
                 "w",
                 format=FORMATS[self._target.suffix.lower()],
                 container_options={"movie_timescale": str(_timescale(reader.tick))},
-                metadata_errors="replace",
+                **LENIENT,
             )
             self._container.metadata.update(reader.metadata)
             self._container.metadata.update({"comment": self._note, "description": self._note} if self._note else {})
