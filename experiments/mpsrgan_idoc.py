@@ -52,7 +52,29 @@ PAPER = Paper(
     ),
 )
 
-QUICK = PAPER.setup.replace(  # shows the method at work on two cores within minutes
+QUICK = PAPER.setup.replace(  # the paper's adversarial phase, from weights that already restore the content
+    lr=(64, 48),
+    hr=(256, 192),
+    fit="crop",  # no borders: the test compares photographs alone
+    counts=None,
+    batch_norm=False,
+    vgg_weight=0.0,
+    perceptual_weight=0.2,
+    mae_weight=1.0,
+    crop=16,
+    batch=8,
+    epochs=None,
+    learning_rate=0.0001,
+    cosine=True,
+    steps=100,
+    flip=True,
+    samples_every=50,
+    checkpoint_every=50,
+)
+SAMPLES = {"lr": (32, 32), "hr": (128, 128), "tint": 0.3}
+"""On the sample portraits: targets of half their soft scans' size, and color for them, as they are gray."""
+
+SCRATCH = PAPER.setup.replace(  # shows how the method learns on two cores within minutes
     counts=None,
     blocks=8,
     filters=32,
@@ -84,7 +106,7 @@ def draw(done):
     done.draw_discriminator("figure4_discriminator_loss", "Discriminator loss (figure 4)")
     adversarial = "figure5_generator_adversarial_loss"
     done.draw_losses(adversarial, "Generator loss from the discriminator (figure 5)", "g_adversarial")
-    term = "vgg" if done.settings.loss.vgg_weight else "pixel"
+    term = next(name for name in ("vgg", "perceptual", "pixel", "mae") if getattr(done.settings.loss, f"{name}_weight"))
     title = f"Generator loss from the {term} comparison (figure 6)"
     done.draw_losses(f"figure6_generator_{term}_loss", title, f"g_{term}", log=True)
     done.draw_validation_psnr()
@@ -99,6 +121,9 @@ EXPERIMENT = Experiment(
     samples=YEARBOOK,
     draw=draw,
     unused=("asymmetric", "detail", "dropout"),
+    start="mpsrgan-fidelity",
+    scratch=SCRATCH,
+    on_samples=SAMPLES,
 )
 
 if __name__ == "__main__":

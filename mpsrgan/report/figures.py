@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from mpsrgan.io.images import resize, save_image
 
 MARGIN, HEADER, CAPTION = 4, 24, 18
+WIDTH = 192
+"""Least width in pixels of a picture in `before_and_after`."""
 
 
 def _scikit_image(lr, size, order):
@@ -90,6 +92,50 @@ def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
     """
     upscaled = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
     return picture_grid({"input": lr, baseline: upscaled, "ours": sr, "truth": hr}, captions)
+
+
+def before_and_after(lr, made, hr, captions):
+    """Draw a `picture_grid` with two rows a face: whole, and a detail of it three times as large.
+
+    Args:
+        lr: Inputs, uint8 (N, h, w, C).
+        made: What was made of them, uint8 (N, H, W, C), by title, such as "bicubic", "before" and "after".
+        hr: True images, uint8 (N, H, W, C).
+        captions: Text below each image of `made`, a list for each face.
+
+    Returns:
+        An RGB PIL image.
+    """
+    height, width = hr.shape[1:3]
+    times = max(1, -(-WIDTH // width))
+    columns = {"input": lr, **made, "truth": hr}
+    pictures = {title: [] for title in columns}
+    for face, truth in enumerate(hr):
+        rows, cols = detail(truth)
+        for title, images in columns.items():
+            image = resize(images[face], (height, width), "nearest") if title == "input" else images[face]
+            for part in (image, image[rows, cols]):
+                pictures[title].append(resize(part, (times * height, times * width), "nearest"))
+    words = [row for texts in captions for row in (("", *texts, ""), ("",) * len(columns))]
+    return picture_grid(pictures, words)
+
+
+def detail(image):
+    """Find the detail of a face that tells most: an eye or the mouth, where the contrast within a third is highest.
+
+    Args:
+        image: True image, uint8 (H, W, C).
+
+    Returns:
+        The rows and the columns as slices, a third of each side, within the central two thirds.
+    """
+    height, width = (max(1, side // 3) for side in image.shape[:2])
+    gray = image.mean(axis=-1)
+    rows, cols = (range(side // 6, side - side // 6 - part + 1) for side, part in zip(gray.shape, (height, width)))
+    middle = lambda r, c: gray[r + height // 4 : r + height - height // 4, c + width // 4 : c + width - width // 4]  # noqa: E731
+    places = [(r, c) for r in rows[:: max(1, height // 6)] for c in cols[:: max(1, width // 6)]]
+    row, col = max(places, key=lambda place: middle(*place).std())
+    return slice(row, row + height), slice(col, col + width)
 
 
 def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark=None, warm_start=0, log=False):
