@@ -60,7 +60,8 @@ def _data(data):
 
 def _too_small(data):
     """Say what became of photographs smaller than the target: left out, or in pairs made otherwise, upscaled."""
-    left_out = f", {data['too_small']} of them smaller than the target" if data["too_small"] else ""
+    small = data.get("too_small")
+    left_out = f", {small} of them smaller than the target" if small else ""
     upscaled = f" {data['enlarged']} photographs were smaller than the target and upscaled." * bool(data["enlarged"])
     return f"{left_out}.{upscaled}"
 

@@ -17,6 +17,8 @@ DATA = ("source", "data_hash", "first_source", "first_hash")
 """Fields of a `Request` that describe the photographs, once they are known."""
 FILES = ("content", "encoder", "started")
 """Fields of a `Request` that describe other files, once they are known."""
+NETWORK = ("channels", "blocks", "filters", "batch_norm", "asymmetric", "detail")
+"""Settings that, with the scale, decide the generator. Where they are changed, weights that ship do not fit."""
 FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
 """Settings that lower the learning rate over a run, each with the value that turns it off."""
 
@@ -105,6 +107,8 @@ def resolve(experiment, args):
     from_scratch = getattr(args, "from_scratch", False)
     if from_scratch and preset == "paper":
         raise UserError("--from-scratch is for the quick preset; the paper preset starts from random weights anyway")
+    if preset == "quick" and experiment.start and not args.start:
+        from_scratch = from_scratch or _has_own_network(experiment.preset(preset, samples=not args.data), given)
     settings = base = experiment.preset(preset, from_scratch, samples=not args.data)
     if settings.schedule.steps and given.get("steps"):
         for phase in ("warm_start", "first_steps"):
@@ -123,6 +127,12 @@ def resolve(experiment, args):
     if choice == ALL and not args.dry_run:
         return replace(request, settings=_variants(experiment, base, given, args))
     return request
+
+
+def _has_own_network(quick, given):
+    """Tell whether options ask for another network than that of the weights that the quick preset starts from."""
+    asked, theirs = (settings.pick("scale", *NETWORK) for settings in (quick.replace(**given), quick))
+    return asked != theirs
 
 
 def _check_first_stage(experiment, preset, settings, args):

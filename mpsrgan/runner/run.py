@@ -79,7 +79,7 @@ def run(experiment, request):
     say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
     plan = settings.schedule
     if request.preset == "quick" and not request.start and experiment.start:
-        say("note: it starts from random weights; minutes are too few for a good result")
+        say("note: it starts from random weights, for which minutes are too few")
     if plan.warm_start >= steps:
         say(f"note: --warm-start {plan.warm_start} covers all {steps} steps; the GAN itself is not trained")
     schedule = Schedule(

@@ -43,6 +43,8 @@ def test_a_named_start_replaces_the_default_and_from_scratch_has_none():
     assert request_of("--init-weights", "mpsrgan").start == "mpsrgan"
     assert request_of("--from-scratch").start is None and request_of("--from-scratch").settings.schedule.steps == 1820
     assert request_of("--preset", "paper").start is None
+    own = request_of("--channels", "3", name="enhance_yale")
+    assert own.start is None and own.settings.schedule.steps == 1200, "the shipped weights are for gray"
     with pytest.raises(UserError, match="--from-scratch is for the quick preset"):
         request_of("--from-scratch", "--preset", "paper")
 
@@ -53,7 +55,8 @@ def test_a_run_says_what_it_started_from_and_whether_it_helped(photos, tmp_path,
     ship(monkeypatch, {"mpsrgan-fidelity": (tmp_path / "start.h5", None)})
     out = tmp_path / "run"
     script = experiment_script("mpsrgan_idoc").EXPERIMENT
-    assert main(script, ["--data", str(photos), *TINY, "--out", str(out)]) == 0
+    asked = ["--data", str(photos), *TINY, "--init-weights", "mpsrgan-fidelity"]
+    assert main(script, [*asked, "--out", str(out)]) == 0
     told = capsys.readouterr().err
     results, page = json.loads((out / "results.json").read_text()), (out / "results.md").read_text()
     assert "generator started from start.h5 (sha256 " in told and "The run started from start.h5 (sha256 " in page
