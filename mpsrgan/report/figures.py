@@ -99,7 +99,7 @@ def before_and_after(lr, made, hr, captions):
 
     Args:
         lr: Inputs, uint8 (N, h, w, C).
-        made: What was made of them, uint8 (N, H, W, C), by title, such as "bicubic", "before" and "after".
+        made: What was made of them, uint8 (N, H, W, C), by title: "bicubic", then such as "before" and "after".
         hr: True images, uint8 (N, H, W, C).
         captions: Text below each image of `made`, a list for each face.
 
@@ -111,7 +111,7 @@ def before_and_after(lr, made, hr, captions):
     columns = {"input": lr, **made, "truth": hr}
     pictures = {title: [] for title in columns}
     for face, truth in enumerate(hr):
-        rows, cols = detail(truth)
+        rows, cols = detail(truth, next(iter(made.values()))[face])
         for title, images in columns.items():
             image = resize(images[face], (height, width), "nearest") if title == "input" else images[face]
             for part in (image, image[rows, cols]):
@@ -120,21 +120,21 @@ def before_and_after(lr, made, hr, captions):
     return picture_grid(pictures, words)
 
 
-def detail(image):
-    """Find the detail of a face that tells most: an eye or the mouth, where the contrast within a third is highest.
+def detail(truth, upscaled):
+    """Find the detail of a face that tells most, such as an eye or the mouth: the third that interpolation loses most.
 
     Args:
-        image: True image, uint8 (H, W, C).
+        truth: True image, uint8 (H, W, C).
+        upscaled: What interpolation makes of the input, of the same shape.
 
     Returns:
-        The rows and the columns as slices, a third of each side, within the central two thirds.
+        The rows and the columns as slices, a third of each side, away from the hair and the shoulders.
     """
-    height, width = (max(1, side // 3) for side in image.shape[:2])
-    gray = image.mean(axis=-1)
-    rows, cols = (range(side // 6, side - side // 6 - part + 1) for side, part in zip(gray.shape, (height, width)))
-    middle = lambda r, c: gray[r + height // 4 : r + height - height // 4, c + width // 4 : c + width - width // 4]  # noqa: E731
-    places = [(r, c) for r in rows[:: max(1, height // 6)] for c in cols[:: max(1, width // 6)]]
-    row, col = max(places, key=lambda place: middle(*place).std())
+    lost = np.square(truth.astype("float32") - upscaled).mean(axis=-1)
+    height, width = (max(1, side // 3) for side in lost.shape)
+    rows, cols = (range(side // 4, side - side // 6 - part + 1) for side, part in zip(lost.shape, (height, width)))
+    places = [(row, col) for row in rows[:: max(1, height // 8)] for col in cols[:: max(1, width // 8)]]
+    row, col = max(places, key=lambda place: lost[place[0] : place[0] + height, place[1] : place[1] + width].sum())
     return slice(row, row + height), slice(col, col + width)
 
 

@@ -198,7 +198,7 @@ class Finished:
 
 def _caption(scores):
     """Return PSNR and LPIPS in words that fit below a picture."""
-    return " / ".join([f"{scores['psnr']:.2f} dB"] + [f"{scores['lpips']:.3f}"] * ("lpips" in scores))
+    return f"{scores['psnr']:.2f} dB" + (f", LPIPS {scores['lpips']:.3f}" if "lpips" in scores else "")
 
 
 def spaced_images(manifest, channels, count):
