@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.degrade import Degradation
-from data_prep.manifest import Entry, Manifest
+from data_prep.manifest import SMALLER, Entry, Manifest, too_small
 from data_prep.ordered import ordered_map
 from data_prep.pairs import (
     HR_FILTER,
@@ -34,9 +34,6 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
 from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_downscaled
-
-SMALLER = "smaller than the target"
-"""Part of the reason for which a photograph is skipped that would have to be upscaled to be a target."""
 
 
 def prepare(
@@ -177,7 +174,7 @@ class _Reader:
             return replace(entry, skipped=reason), None
         enlarged = used[0] < self.hr[1] or used[1] < self.hr[0]
         if enlarged and not self.upscale:
-            return replace(entry, skipped=f"{size[0]}x{size[1]} pixels, {SMALLER} {size_words(self.hr)}"), None
+            return replace(entry, skipped=f"{size[0]}x{size[1]} pixels, {SMALLER}, {size_words(self.hr)}"), None
         target, reduced = self._pair(image, entry.sha256)
         self.save(target, folder / "hr" / name)
         self.save(reduced, folder / "lr" / name)
@@ -206,13 +203,15 @@ def _divide(records, source, counts, seed, group_of):
     """Return the entries with their groups and splits, and the counts wanted."""
     usable = [index for index, (entry, _) in enumerate(records) if entry.skipped is None]
     entries = [entry for entry, _ in records]
+    small, first = len(too_small(entries)), entries[0]
+    left_out = f" (besides {small} {SMALLER})" if small else ""
     if not usable:
-        first = entries[0]
         raise UserError(
-            f"no image could be {'read' if not too_small(entries) else 'used'} in {source}: {len(entries)} "
+            f"no image could be {'used' if small else 'read'} in {source}: {len(entries)} "
             f"file{'s' * (len(entries) != 1)}, first: {first.source}: {first.skipped}"
+            + "; use larger photographs, or a smaller --hr-size and --lr-size"
+            * bool(small)
         )
-    left_out = f" (besides {len(small)} {SMALLER})" if (small := too_small(entries)) else ""
     wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=f"{source}{left_out}")
     if sum(wanted.values()) > len(usable):
         raise UserError(
@@ -223,18 +222,6 @@ def _divide(records, source, counts, seed, group_of):
     for index, group, split in zip(usable, groups, assign_splits(groups, wanted, seed)):
         entries[index] = replace(entries[index], group=group, split=split)
     return entries, wanted
-
-
-def too_small(entries):
-    """Return the entries of photographs that were skipped because they are smaller than the target.
-
-    Args:
-        entries: Entries of a manifest.
-
-    Returns:
-        A list of entries.
-    """
-    return [entry for entry in entries if SMALLER in (entry.skipped or "")]
 
 
 def _groups(entries, packed, group_of):

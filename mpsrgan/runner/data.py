@@ -13,7 +13,7 @@ from data_prep import BatchLoader, Manifest, prepare
 from data_prep.datasets import recognize
 from data_prep.degrade import DRAWN_ANEW
 from data_prep.loader import StagedLoader
-from data_prep.prepare import too_small
+from data_prep.manifest import too_small
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say

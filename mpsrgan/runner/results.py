@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.manifest import too_small
 from data_prep.pairs import photo_area
-from data_prep.prepare import too_small
 from data_prep.read import read_pair
 from data_prep.split import SPLITS
 from mpsrgan import __version__
