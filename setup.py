@@ -1,8 +1,7 @@
-"""The packages alone; all else is in setup.cfg, whose `find:` cannot add one that lies elsewhere: the weights."""
+"""The packages alone; all else is in setup.cfg, whose `find:` cannot add those that lie elsewhere."""
 
 from setuptools import find_packages, setup
 
-setup(
-    packages=[*find_packages(include=["mpsrgan*", "data_prep*"]), "mpsrgan.shipped"],
-    package_dir={"mpsrgan.shipped": "weights"},
-)
+ELSEWHERE = {"mpsrgan.shipped": "weights", "mpsrgan.experiments": "experiments"}
+
+setup(packages=[*find_packages(include=["mpsrgan*", "data_prep*"]), *ELSEWHERE], package_dir=ELSEWHERE)

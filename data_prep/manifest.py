@@ -21,6 +21,10 @@ FORMAT = "mpsrgan-pairs"
 VERSION, PACKED_VERSION = 2, 3
 
 
+SMALLER = "smaller than the target"
+"""Part of the reason for which a photograph is skipped that would have to be upscaled to be a target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One source file and the pair made from it. What is not known is None.
@@ -206,3 +210,15 @@ def _check_header(header, path):
         raise UserError(f"{path}: corrupt header ({error}); prepare the pairs again") from error
     if not isinstance(header.get("entries"), int):
         raise UserError(f"{path}: corrupt header (no number of entries); prepare the pairs again")
+
+
+def too_small(entries):
+    """Return the entries of photographs that were skipped because they are smaller than the target.
+
+    Args:
+        entries: Entries of a manifest.
+
+    Returns:
+        A list of entries.
+    """
+    return [entry for entry in entries if SMALLER in (entry.skipped or "")]

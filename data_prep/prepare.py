@@ -15,7 +15,7 @@ import numpy as np
 
 from data_prep.degrade import Degradation
 from data_prep.files import check_out, unique_names
-from data_prep.manifest import Entry, Manifest
+from data_prep.manifest import SMALLER, Entry, Manifest, too_small
 from data_prep.ordered import ordered_map
 from data_prep.pairs import (
     HR_FILTER,
@@ -25,6 +25,7 @@ from data_prep.pairs import (
     difference_hash,
     make_pair,
     scale_of,
+    size_words,
     used_size,
 )
 from data_prep.shards import KINDS, rows_per_shard, write_shards
@@ -48,6 +49,7 @@ def prepare(
     seed=0,
     group_of=None,
     min_side=None,
+    upscale=True,
     max_pixels=MAX_PIXELS,
     workers=None,
     limit=None,
@@ -77,6 +79,8 @@ def prepare(
         min_side: Files are skipped if the longer side of the part used is shorter, in pixels, after zoom and crop and
             with borders. The paper does not say what becomes of small pictures; None uses the longer side of ``lr``,
             because the lr images of smaller pictures would have to be upscaled.
+        upscale: Whether photographs whose used part is smaller than hr are upscaled to it. If not, they are skipped,
+            because an upscaled photograph is no truth.
         max_pixels: Files with more pixels are skipped.
         workers: Number of threads. None takes one per core, up to 8.
         limit: Use only the first files, sorted by path.
@@ -102,7 +106,8 @@ def prepare(
         raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
-    reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, min_side, max_pixels, _save_raw if pack else _save)
+    limits, save = (min_side, upscale, max_pixels), _save_raw if pack else _save
+    reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, *limits, save)
     with whole_folder(out) as partial:
         records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
         entries, wanted = _divide(records, source, counts, seed, group_of)
@@ -123,6 +128,7 @@ class _Reader:
     degradation: Degradation
     seed: int
     min_side: int
+    upscale: bool
     max_pixels: int
     save: Callable
 
@@ -166,10 +172,12 @@ class _Reader:
             part = "" if max(used) == max(size) else f" of the part used, {used[0]}x{used[1]},"
             reason = f"{size[0]}x{size[1]} pixels, the longer side{part} is under {self.min_side}"
             return replace(entry, skipped=reason), None
+        enlarged = used[0] < self.hr[1] or used[1] < self.hr[0]
+        if enlarged and not self.upscale:
+            return replace(entry, skipped=f"{size[0]}x{size[1]} pixels, {SMALLER}, {size_words(self.hr)}"), None
         target, reduced = self._pair(image, entry.sha256)
         self.save(target, folder / "hr" / name)
         self.save(reduced, folder / "lr" / name)
-        enlarged = used[0] < self.hr[1] or used[1] < self.hr[0]
         return replace(entry, enlarged=enlarged), np.packbits(difference_hash(target))
 
     def _factor(self, width, height):
@@ -195,16 +203,19 @@ def _divide(records, source, counts, seed, group_of):
     """Return the entries with their groups and splits, and the counts wanted."""
     usable = [index for index, (entry, _) in enumerate(records) if entry.skipped is None]
     entries = [entry for entry, _ in records]
+    small, first = len(too_small(entries)), entries[0]
+    left_out = f" (besides {small} {SMALLER})" if small else ""
     if not usable:
-        first = entries[0]
         raise UserError(
-            f"no image could be read in {source}: {len(entries)} file{'s' * (len(entries) != 1)}, "
-            f"first: {first.source}: {first.skipped}"
+            f"no image could be {'used' if small else 'read'} in {source}: {len(entries)} "
+            f"file{'s' * (len(entries) != 1)}, first: {first.source}: {first.skipped}"
+            + "; use larger photographs, or a smaller --hr-size and --lr-size"
+            * bool(small)
         )
-    wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=source)
+    wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=f"{source}{left_out}")
     if sum(wanted.values()) > len(usable):
         raise UserError(
-            f"{len(usable)} usable image{'s' * (len(usable) != 1)} in {source}, {sum(wanted.values())} "
+            f"{len(usable)} usable image{'s' * (len(usable) != 1)} in {source}{left_out}, {sum(wanted.values())} "
             "wanted: ask for smaller counts, or for none to have 80/10/10 per cent"
         )
     groups = _groups([entries[index] for index in usable], [records[index][1] for index in usable], group_of)

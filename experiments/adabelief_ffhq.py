@@ -50,7 +50,25 @@ PAPER = Paper(
     deviations=(ONE_BATCH,),
 )
 
-QUICK = PAPER.setup.replace(
+QUICK = PAPER.setup.replace(  # the face stage, from weights that AdaBelief trained without a discriminator
+    lr=(50, 50),
+    hr=(200, 200),
+    batch_norm=False,
+    crop=16,
+    pixel_weight=1.0,
+    adversarial_weight=1e-3,  # SRGAN's; the mean of both losses gives noise for many thousand steps
+    batch=8,
+    cosine=True,
+    steps=160,
+    first_steps=0,
+    flip=True,
+    score_epochs=3,
+    samples_every=80,
+)
+SAMPLES = {"lr": (32, 32), "hr": (128, 128), "tint": 0.3}
+"""On the sample portraits: targets of half their soft scans' size, and color for them, as they are gray."""
+
+SCRATCH = PAPER.setup.replace(
     lr=(50, 50),
     hr=(200, 200),
     blocks=4,
@@ -170,6 +188,9 @@ EXPERIMENT = Experiment(
     first_samples=NATURAL,
     draw=draw,
     unused=("asymmetric", "detail", "dropout"),
+    start="adabelief",
+    scratch=SCRATCH,
+    on_samples=SAMPLES,
     study=Study(
         option="optimizer",
         choices=OPTIMIZERS,

@@ -57,7 +57,18 @@ PAPER = Paper(
     deviations=(ONE_BATCH,),
 )
 
-QUICK = PAPER.setup.replace(
+QUICK = PAPER.setup.replace(  # the paper's adversarial phase, from weights that already restore the content
+    batch=16,
+    crop=28,
+    learning_rate=0.0002,
+    cosine=True,
+    epochs=None,
+    steps=240,
+    flip=True,
+    score_epochs=2,
+    samples_every=80,
+)
+SCRATCH = PAPER.setup.replace(
     batch=16,
     crop=28,
     learning_rate=0.001,
@@ -153,6 +164,8 @@ EXPERIMENT = Experiment(
     samples=ORL,
     draw=draw,
     unused=("batch_norm", "detail", "asymmetric", "dropout"),
+    start="enhance",
+    scratch=SCRATCH,
     baselines=(INTERPOLATION, "scikit-image, order 3", "bicubic", "Lanczos"),
 )
 

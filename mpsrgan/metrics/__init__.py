@@ -143,8 +143,8 @@ METRICS = {
         ),
     )
 }
-PAPER_METRICS = ("psnr", "ssim", "color_error")
-"""Metrics that the papers' experiments report."""
+PAPER_METRICS = ("psnr", "ssim", "lpips", "color_error")
+"""Metrics that the papers' experiments report. LPIPS is left out for images that are too small for it."""
 
 
 def score(inputs, names=None):

@@ -57,11 +57,41 @@ def lpips(hr, sr):
 
 @functools.cache
 def _model():
-    model = build_lpips()
+    return _filled(build_lpips())
+
+
+def _filled(model):
     with np.load(WEIGHTS, allow_pickle=False) as file:
         for layer in model.layers:
             for variable in layer.variables:
                 variable.assign(file[f"{layer.name}/{variable.name}"].astype("float32"))
+    return model
+
+
+def build_features(channels=3):
+    """Build AlexNet as a frozen model, with its weights, whose features `mpsrgan.training.losses.perceptual` compares.
+
+    At each position, the feature vector is scaled to length 1, and its channels by LPIPS's learned weights. The loss is
+    then LPIPS itself. It stands in for VGG19 where its ImageNet weights cannot be had.
+
+    Args:
+        channels: Channels of the images, 3 for RGB or 1 for gray, which is repeated to RGB.
+
+    Returns:
+        A Keras model from images (B, H, W, channels) in [-1, 1], with H and W at least 31, to a list of five float32
+            features. It is not trainable.
+    """
+    images = x = keras.Input((None, None, channels), name="images", dtype="float32")
+    x = layers.Concatenate(dtype="float32")([x] * 3) if channels == 1 else x
+    scale = 1 / np.float32(SCALE)
+    x = layers.Rescaling(list(scale), list(-np.float32(SHIFT) * scale), dtype="float32")(x)
+    with np.load(WEIGHTS, allow_pickle=False) as file:
+        learned = [file[f"lin{n}/kernel"].astype("float32").ravel() for n in range(1, 1 + len(CONVOLUTIONS))]
+    roots = [np.sqrt(np.maximum(weights, 0) * len(CONVOLUTIONS)) for weights in learned]
+    unit = [layers.UnitNormalization(dtype="float32")(y) for y in _convolutions(x)]  # safe where all is 0
+    unit = [layers.Rescaling(list(root), dtype="float32")(y) for root, y in zip(roots, unit)]
+    model = _filled(keras.Model(images, unit, name="alexnet_features"))
+    model.trainable = False
     return model
 
 
@@ -74,8 +104,17 @@ def build_lpips():
     Returns:
         A Keras model with 2.5 M parameters, from two scaled images (2, H, W, 3) to their distance (1,).
     """
-    images = x = keras.Input((None, None, 3), batch_size=2, name="images", dtype="float32")
+    images = keras.Input((None, None, 3), batch_size=2, name="images", dtype="float32")
     distance = 0.0
+    for number, x in enumerate(_convolutions(images), start=1):
+        difference = ops.square(ops.diff(_unit(x), axis=0))
+        weighted = layers.Conv2D(1, 1, use_bias=False, name=f"lin{number}", **_EMPTY)(difference)
+        distance += ops.mean(weighted, axis=(1, 2, 3))
+    return keras.Model(images, distance, name="lpips")
+
+
+def _convolutions(x):
+    """Yield the outputs of AlexNet's convolutions after their ReLU."""
     for number, (filters, side) in enumerate(CONVOLUTIONS, start=1):
         if number == 1:
             x = layers.ZeroPadding2D(2, dtype="float32")(x)
@@ -83,8 +122,9 @@ def build_lpips():
             x = layers.MaxPooling2D(3, strides=2, dtype="float32")(x)
         how = {"strides": 4} if number == 1 else {"padding": "same"}
         x = layers.Conv2D(filters, side, activation="relu", name=f"conv{number}", **how, **_EMPTY)(x)
-        length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
-        difference = ops.square(ops.diff(x / (length + 1e-10), axis=0))
-        weighted = layers.Conv2D(1, 1, use_bias=False, name=f"lin{number}", **_EMPTY)(difference)
-        distance += ops.mean(weighted, axis=(1, 2, 3))
-    return keras.Model(images, distance, name="lpips")
+        yield x
+
+
+def _unit(features):
+    """Scale the vector at each position to length 1."""
+    return features / (ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True)) + 1e-10)

@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from mpsrgan.io.images import resize, save_image
 
 MARGIN, HEADER, CAPTION = 4, 24, 18
+WIDTH = 192
+"""Least width in pixels of a picture in `before_and_after`."""
 
 
 def _scikit_image(lr, size, order):
@@ -90,6 +92,50 @@ def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
     """
     upscaled = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
     return picture_grid({"input": lr, baseline: upscaled, "ours": sr, "truth": hr}, captions)
+
+
+def before_and_after(lr, made, hr, captions):
+    """Draw a `picture_grid` with two rows a face: whole, and a detail of it three times as large.
+
+    Args:
+        lr: Inputs, uint8 (N, h, w, C).
+        made: What was made of them, uint8 (N, H, W, C), by title: "bicubic", then such as "before" and "after".
+        hr: True images, uint8 (N, H, W, C).
+        captions: Text below each image of `made`, a list for each face.
+
+    Returns:
+        An RGB PIL image.
+    """
+    height, width = hr.shape[1:3]
+    times = max(1, -(-WIDTH // width))
+    columns = {"input": lr, **made, "truth": hr}
+    pictures = {title: [] for title in columns}
+    for face, truth in enumerate(hr):
+        rows, cols = detail(truth, next(iter(made.values()))[face])
+        for title, images in columns.items():
+            image = resize(images[face], (height, width), "nearest") if title == "input" else images[face]
+            for part in (image, image[rows, cols]):
+                pictures[title].append(resize(part, (times * height, times * width), "nearest"))
+    words = [row for texts in captions for row in (("", *texts, ""), ("",) * len(columns))]
+    return picture_grid(pictures, words)
+
+
+def detail(truth, upscaled):
+    """Find the detail of a face that tells most, such as an eye or the mouth: the third that interpolation loses most.
+
+    Args:
+        truth: True image, uint8 (H, W, C).
+        upscaled: What interpolation makes of the input, of the same shape.
+
+    Returns:
+        The rows and the columns as slices, a third of each side, away from the hair and the shoulders.
+    """
+    lost = np.square(truth.astype("float32") - upscaled).mean(axis=-1)
+    height, width = (max(1, side // 3) for side in lost.shape)
+    rows, cols = (range(side // 4, side - side // 6 - part + 1) for side, part in zip(lost.shape, (height, width)))
+    places = [(row, col) for row in rows[:: max(1, height // 8)] for col in cols[:: max(1, width // 8)]]
+    row, col = max(places, key=lambda place: lost[place[0] : place[0] + height, place[1] : place[1] + width].sum())
+    return slice(row, row + height), slice(col, col + width)
 
 
 def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark=None, warm_start=0, log=False):

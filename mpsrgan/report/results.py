@@ -7,6 +7,9 @@ from mpsrgan.io.atomic import write_text
 from mpsrgan.metrics import METRICS
 from mpsrgan.report.document import table_row
 
+DIGITS = {"ssim": 4, "lpips": 4}
+"""Digits after the point of the metrics that do not have two."""
+
 
 def write_results(folder, results):
     """Write results.json and results.md of one run.
@@ -48,11 +51,19 @@ def _save(folder, results, lines, title):
 def _data(data):
     yield (
         f"{data['source']}: {data['train']} training, {data['validation']} validation, {data['test']} test images; "
-        f"{data['skipped']} files skipped; {data['enlarged']} photographs were smaller than the target and upscaled."
+        f"{data['skipped']} files skipped{_too_small(data)}"
     )
     yield f"Hash of the data and its split: `{data['hash']}`."
     if data.get("first_stage"):
         yield f"First stage: {data['first_stage']}; hash `{data['first_stage_hash']}`."
+
+
+def _too_small(data):
+    """Say what became of photographs smaller than the target: left out, or in pairs made otherwise, upscaled."""
+    small = data.get("too_small")
+    left_out = f", {small} of them smaller than the target" if small else ""
+    upscaled = f" {data['enlarged']} photographs were smaller than the target and upscaled." * bool(data["enlarged"])
+    return f"{left_out}.{upscaled}"
 
 
 def _markdown(results):
@@ -84,7 +95,7 @@ def _scores(results):
     yield table_row(["the paper", *[str(reported.get(m.name) or none) for m in shown], *[""] * photo])
     for label, key in (("ours", "ours"), *((b, b) for b in results["baselines"]), ("ours before training", "start")):
         score = metrics[key]
-        cells = [f"{score[m.name]:.{4 if m.name == 'ssim' else 2}f}" for m in shown]
+        cells = [f"{score[m.name]:.{DIGITS.get(m.name, 2)}f}" if m.name in score else "" for m in shown]
         yield table_row([label, *cells, *([f"{score['psnr_photo']:.2f}"] if photo else [])])
     test, against = results["data"]["test"], results["baselines"][0]
     borders = (
@@ -92,3 +103,6 @@ def _scores(results):
     )
     yield from ("", f"Mean over the {test} test images, 8 bit, scikit-image's definitions.{borders * photo}")
     yield from (f"Better than {against} in PSNR on {metrics['wins']} of {test} images.", "")
+    start = f"from {results['start']}" if results["start"] else "from random weights"
+    yield f"The run started {start}. {' '.join(line for line in results['verdict'] if line.endswith('.'))}"
+    yield from ("", "![before and after](figures/before_and_after.png)", "")

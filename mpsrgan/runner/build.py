@@ -11,7 +11,6 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import build, complete, describe, is_name, load_discriminator, load_generator, weights_file
 from mpsrgan.hub.registry import entry
 from mpsrgan.io import download
-from mpsrgan.models import facenet, vgg19
 from mpsrgan.training.gan import GAN
 from mpsrgan.training.grow import grow, transplant
 from mpsrgan.training.optimizers import make_optimizer
@@ -21,41 +20,13 @@ GROWING = ("srgan", "lite")
 """Architectures for which --init-weights may name a smaller network, provided that it has no batch norm."""
 
 
-def _facenet(settings):
-    dtype = "float32" if settings.model.precision == "mixed_float16" else settings.model.precision
-    return facenet.build_encoder(settings.loss.identity_crop, settings.data.channels, dtype=dtype)
-
-
-VGG19 = {
-    "VGG19 features": lambda settings: vgg19.build_features(channels=settings.data.channels),
-    "VGG19 layers": lambda settings: vgg19.build_perceptual(channels=settings.data.channels),
-}
-BUILDERS = {**VGG19, "FaceNet": _facenet}
-"""Builder of each frozen network that `mpsrgan.training.terms.TERMS` names, a function of the `Settings`."""
-
-
-def build_frozen(settings):
-    """Build the frozen networks that the loss needs, in the run's precision and without trained weights.
-
-    FaceNet is built in float32 if the precision is mixed_float16.
-
-    Args:
-        settings: `Settings` of the run.
-
-    Returns:
-        A dictionary from the name of each term that needs one to its Keras model.
-    """
-    keras.config.set_dtype_policy(settings.model.precision)
-    return {term.name: BUILDERS[term.compares](settings) for term in settings.loss.weights.terms if term.is_frozen}
-
-
 def build_gan(experiment, settings, frozen):
     """Set precision and seed, then build the networks and both optimizers.
 
     Args:
         experiment: The `Experiment`.
         settings: `Settings` of the run.
-        frozen: Result of `build_frozen`.
+        frozen: Frozen networks, as from `mpsrgan.runner.frozen.build_frozen`.
 
     Returns:
         A tuple of the compiled `GAN` and its `Networks`.

@@ -7,17 +7,18 @@ from mpsrgan.runner.options import ALL, make_parser
 from mpsrgan.runner.request import resolve
 
 
-def main(experiment, argv=None):
+def main(experiment, argv=None, prog=None):
     """Parse the command line and run the experiment.
 
     Args:
         experiment: The `Experiment` of the script.
         argv: Arguments of the command line. None takes those of the process.
+        prog: Name of the program in its help. None means the script.
 
     Returns:
         The exit code: 0 when done, 2 for a user's mistake, 130 or 143 when stopped and saved.
     """
-    args = make_parser(experiment).parse_args(argv)
+    args = make_parser(experiment, prog).parse_args(argv)
     return exit_code(lambda: _main(experiment, args))
 
 

@@ -13,6 +13,7 @@ from data_prep import BatchLoader, Manifest, prepare
 from data_prep.datasets import recognize
 from data_prep.degrade import DRAWN_ANEW
 from data_prep.loader import StagedLoader
+from data_prep.manifest import too_small
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say
@@ -22,6 +23,9 @@ from mpsrgan.runner.samples import Samples
 
 PAIRS, FIRST_PAIRS = "data", "first_data"
 """Folders in a run's folder for the pairs that it prepares: of its photographs, and of those of its first stage."""
+
+SAMPLES_SEED = 0
+"""Seed of the split of sample photographs, with which `enhance` was trained: it has not seen the test people."""
 
 
 @contextmanager
@@ -123,9 +127,13 @@ def _prepare(out, folder, stage, settings):
     make_folder(out)
     data = settings.data
     options |= {"hr": data.hr, "lr": data.lr, "fit": data.fit, "degradation": data.made_by, "counts": data.counts}
-    manifest = prepare(**options, out=folder, seed=settings.schedule.seed)
+    options["seed"] = settings.schedule.seed if stage.data else SAMPLES_SEED
+    manifest = prepare(**options, out=folder, upscale=False)
     if stage.data:
         say(words)
+    if small := len(too_small(manifest.entries)):
+        target = f"{data.hr[1]}x{data.hr[0]}"
+        say(f"{small} of {len(manifest.entries)} photographs are smaller than the target, {target}, and left out")
     return manifest, words
 
 

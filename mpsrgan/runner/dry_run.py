@@ -3,8 +3,9 @@
 import keras
 
 from mpsrgan.runner import estimate
-from mpsrgan.runner.build import VGG19, build_frozen, build_gan, load_start, total_steps
+from mpsrgan.runner.build import build_gan, load_start, total_steps
 from mpsrgan.runner.fields import words
+from mpsrgan.runner.frozen import VGG19, build_frozen
 from mpsrgan.runner.paper import differences
 from mpsrgan.training.terms import WARM_START
 

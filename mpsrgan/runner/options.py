@@ -11,16 +11,17 @@ ALL = "all"
 """Value of a study's option that runs all its choices."""
 
 
-def make_parser(experiment):
+def make_parser(experiment, prog=None):
     """Build the argparse parser of one script.
 
     Args:
         experiment: The `Experiment` of the script.
+        prog: Name of the program in its help. None means the script.
 
     Returns:
         The `mpsrgan.io.arguments.Parser`.
     """
-    parser = Parser(prog=f"experiments/{experiment.name}.py", description=experiment.paper.title)
+    parser = Parser(prog=prog or f"experiments/{experiment.name}.py", description=experiment.paper.title)
     add = parser.add_argument
     add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample photographs)")
     add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's set-up exactly")
@@ -37,8 +38,12 @@ def make_parser(experiment):
         "--init-weights",
         dest="start",
         metavar="FILE|NAME",
-        help="begin from this generator, a .h5 file of this architecture or a smaller one of it, or its name",
+        help="begin from this generator, a .h5 file of this architecture or a smaller one of it, or its name"
+        + (f" (default of the quick preset: {experiment.start})" if experiment.start else ""),
     )
+    if experiment.start:
+        text = "quick preset: train from random weights, with a smaller network; minutes are too few for a good result"
+        add("--from-scratch", action="store_true", help=text)
     _add_settings(parser, study and study.option)
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")

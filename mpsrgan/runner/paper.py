@@ -1,7 +1,7 @@
 """An experiment as data: what the paper states, what a preset sets, and how the two differ."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.samples import Samples
@@ -96,6 +96,10 @@ class Experiment:
         first_samples: Sample photographs of the first of two stages, or None.
         study: The `Study`, or None.
         unused: Settings that change nothing in this experiment and are therefore refused.
+        start: Name of the weights that ship from which the quick preset goes on, or None for random weights. No sample
+            portrait that it tests on took part in their training.
+        scratch: `Settings` of the quick preset with --from-scratch, or None where it starts from random weights anyway.
+        on_samples: Settings that the quick preset changes on the sample photographs, which are gray or soft.
     """
 
     name: str
@@ -108,10 +112,26 @@ class Experiment:
     first_samples: Samples | None = None
     study: Study | None = None
     unused: tuple[str, ...] = ()
+    start: str | None = None
+    scratch: Settings | None = None
+    on_samples: Mapping = field(default_factory=dict)
 
-    def preset(self, name):
-        """Return the settings of the preset "quick" or "paper"."""
-        return {"quick": self.quick, "paper": self.paper.setup}[name]
+    def preset(self, name, from_scratch=False, samples=False):
+        """Return the settings of a preset.
+
+        Args:
+            name: "quick" or "paper".
+            from_scratch: Whether the quick preset starts from random weights although weights ship.
+            samples: Whether it runs on the sample photographs.
+
+        Returns:
+            The `Settings`.
+        """
+        if name == "paper":
+            return self.paper.setup
+        if from_scratch and self.scratch:
+            return self.scratch
+        return self.quick.replace(**self.on_samples) if samples else self.quick
 
 
 def differences(paper, settings):

@@ -17,6 +17,8 @@ DATA = ("source", "data_hash", "first_source", "first_hash")
 """Fields of a `Request` that describe the photographs, once they are known."""
 FILES = ("content", "encoder", "started")
 """Fields of a `Request` that describe other files, once they are known."""
+NETWORK = ("channels", "blocks", "filters", "batch_norm", "asymmetric", "detail")
+"""Settings that, with the scale, decide the generator. Where they are changed, weights that ship do not fit."""
 FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
 """Settings that lower the learning rate over a run, each with the value that turns it off."""
 
@@ -102,7 +104,12 @@ def resolve(experiment, args):
     preset = args.preset or "quick"
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
-    settings = experiment.preset(preset)
+    from_scratch = getattr(args, "from_scratch", False)
+    if from_scratch and preset == "paper":
+        raise UserError("--from-scratch is for the quick preset; the paper preset starts from random weights anyway")
+    if preset == "quick" and experiment.start and not args.start:
+        from_scratch = from_scratch or _has_own_network(experiment.preset(preset, samples=not args.data), given)
+    settings = base = experiment.preset(preset, from_scratch, samples=not args.data)
     if settings.schedule.steps and given.get("steps"):
         for phase in ("warm_start", "first_steps"):
             given.setdefault(phase, getattr(settings.schedule, phase) * given["steps"] // settings.schedule.steps)
@@ -112,12 +119,20 @@ def resolve(experiment, args):
     settings = settings.replace(**given).check()
     _check_first_stage(experiment, preset, settings, args)
     paths = _paths(args)
+    if preset == "quick" and not from_scratch:
+        paths["start"] = paths["start"] or experiment.start
     request = Request(
         preset, out=_new_folder(experiment, args), resume=False, settings=settings, choice=choice, **paths
     )
     if choice == ALL and not args.dry_run:
-        return replace(request, settings=_variants(experiment, preset, given, args))
+        return replace(request, settings=_variants(experiment, base, given, args))
     return request
+
+
+def _has_own_network(quick, given):
+    """Tell whether options ask for another network than that of the weights that the quick preset starts from."""
+    asked, theirs = (settings.pick("scale", *NETWORK) for settings in (quick.replace(**given), quick))
+    return asked != theirs
 
 
 def _check_first_stage(experiment, preset, settings, args):
@@ -130,7 +145,7 @@ def _check_first_stage(experiment, preset, settings, args):
         raise UserError(f"--first-steps {steps} needs photographs to begin with: --first-data DIR")
 
 
-def _variants(experiment, preset, given, args):
+def _variants(experiment, base, given, args):
     """Return the `Settings` of every run of a study, by name of its folder."""
     study, variants = experiment.study, {}
     seeds = study.seeds if getattr(args, "seeds", None) is None else args.seeds
@@ -140,7 +155,7 @@ def _variants(experiment, preset, given, args):
     if clash := sorted(decided & set(given)):
         raise UserError(f"--{study.option} {ALL} decides {flag(FIELDS[clash[0]])}; leave it out")
     for name, changes in study.choices.items():
-        settings = experiment.preset(preset).replace(**{**changes, **given}).check()
+        settings = base.replace(**{**changes, **given}).check()
         for seed in range(seeds or 1):
             folder = f"{study.option}-{name}" + (f"-seed{settings.schedule.seed + seed}" if seeds else "")
             variants[folder] = settings.replace(seed=settings.schedule.seed + seed)
@@ -179,6 +194,7 @@ def _resumed(experiment, args, given, choice):
     folder = Path(args.out) if args.out else _newest(experiment)
     if (folder / STUDY).exists():
         asked = (given, args.preset, args.data, args.first_data, args.start, getattr(args, "seeds", None))
+        asked += (getattr(args, "from_scratch", False),)
         if any(asked) or choice not in (None, ALL):
             raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
         saved = read_study(folder)
@@ -189,6 +205,8 @@ def _resumed(experiment, args, given, choice):
     named |= _paths(args)
     asked = {**given, **{name: value for name, value in named.items() if value}}
     was = {**settings.flat, **{name: getattr(saved, name) for name in named}}
+    if getattr(args, "from_scratch", False) and saved.start:
+        raise UserError(f"{folder} was started from {saved.start}; resume without --from-scratch")
     free = {name: value for name, value in given.items() if FIELDS[name].metadata["option"].free}
     changed = [f"{n} {words(was[n])} -> {words(v)}" for n, v in asked.items() if was[n] != v and n not in free]
     if changed:

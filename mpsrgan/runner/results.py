@@ -5,21 +5,24 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.manifest import too_small
 from data_prep.pairs import photo_area
 from data_prep.read import read_pair
 from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.io.images import save_image, to_uint8
 from mpsrgan.metrics import PAPER_METRICS, psnr, score
-from mpsrgan.report.figures import BASELINES, comparison_grid, draw_curves
+from mpsrgan.metrics.lpips import LEAST
+from mpsrgan.report.figures import BASELINES, before_and_after, comparison_grid, draw_curves
+from mpsrgan.report.verdict import verdict
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.paper import differences
 from mpsrgan.runner.settings import as_json
 from mpsrgan.training.callbacks import restore
 from mpsrgan.training.gan import GAN
 
-FIGURE_FACES = 6
-"""Number of faces in a figure."""
+FIGURE_FACES, BEFORE_FACES = 6, 3
+"""Number of faces in a figure, and in the one that compares before and after."""
 KINDS = {"train": "", "validation": "val_"}
 """Curves in a figure of losses, with the prefix of their columns in metrics.csv."""
 
@@ -62,7 +65,8 @@ def score_image(hr, image):
     Returns:
         A dictionary from metric name to value.
     """
-    return score({"hr": hr, "sr": image}, PAPER_METRICS)
+    names = [name for name in PAPER_METRICS if name != "lpips" or min(hr.shape[:2]) >= LEAST]
+    return score({"hr": hr, "sr": image}, names)
 
 
 def means(scores):
@@ -90,6 +94,8 @@ class Finished:
         rows: Rows of metrics.csv.
         epochs: Rows of epochs.csv.
         validation: Loader of the whole validation split.
+        before: What the network that the run started from made of `BEFORE_FACES` test images, uint8 (N, H, W, C), or
+            None if it started from random weights.
     """
 
     folder: Path
@@ -100,6 +106,7 @@ class Finished:
     rows: list
     epochs: list
     validation: object
+    before: np.ndarray | None = None
 
     @property
     def figures(self):
@@ -130,6 +137,17 @@ class Finished:
         captions = [(sizes[0], *decibels, sizes[1]) for decibels in psnrs]
         grid = comparison_grid(lr, restore(self.gan, lr), hr, captions, baseline)
         save_image(grid, self.figures / f"{name}.png")
+
+    def draw_before_and_after(self):
+        """Draw some test images before and after training, with PSNR and LPIPS below and an enlarged detail."""
+        _, lr, hr = self.faces(BEFORE_FACES)
+        made = {"bicubic": np.stack([BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr])}
+        made |= {} if self.before is None else {"before": self.before}
+        made["after"] = restore(self.gan, lr)
+        captions = [
+            [_caption(score_image(truth, images[row])) for images in made.values()] for row, truth in enumerate(hr)
+        ]
+        save_image(before_and_after(lr, made, hr, captions), self.figures / "before_and_after.png")
 
     def draw_losses(self, name, title, terms, log=False):
         """Draw training and validation curves of loss terms against step.
@@ -176,6 +194,11 @@ class Finished:
         batches = (self.validation.batch(index) for index in range(self.validation.steps_per_epoch))
         pairs = (pair for batch in batches for pair in zip(*map(to_uint8, batch)))
         return float(np.mean([psnr(hr, BASELINES[baseline](lr, hr.shape[:2])) for lr, hr in pairs]))
+
+
+def _caption(scores):
+    """Return PSNR and LPIPS in words that fit below a picture."""
+    return f"{scores['psnr']:.2f} dB" + (f", LPIPS {scores['lpips']:.3f}" if "lpips" in scores else "")
 
 
 def spaced_images(manifest, channels, count):
@@ -227,11 +250,15 @@ def summarise(experiment, request, manifest, scores, before, run, tables):
     first = experiment.baselines[0]
     wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores[first]))
     counts = {split: len(manifest.split(split)) for split in SPLITS}
+    metrics = {name: means(values) for name, values in scores.items()}
+    start = request.start and Path(request.start).name
     return {
         "experiment": experiment.name,
         "title": paper.title,
         "paper": {"citation": paper.citation, "reported": {"psnr": paper.psnr, "ssim": paper.ssim}},
-        "metrics": {**{name: means(values) for name, values in scores.items()}, "start": before, "wins": wins},
+        "metrics": {**metrics, "start": before, "wins": wins},
+        "start": request.started,
+        "verdict": verdict(metrics, before, experiment.baselines, counts["test"], start),
         "baselines": list(experiment.baselines),
         "tables": tables,
         "per_image": {entry.source: score for entry, score in zip(manifest.split("test"), scores["ours"])},
@@ -240,6 +267,7 @@ def summarise(experiment, request, manifest, scores, before, run, tables):
             "hash": manifest.data_hash,
             **counts,
             "skipped": len(manifest.skipped),
+            "too_small": len(too_small(manifest.entries)),
             "first_stage": request.first_source,
             "first_stage_hash": request.first_hash,
             "enlarged": sum(entry.enlarged for entry in manifest.entries if entry.split in counts),
@@ -251,6 +279,7 @@ def summarise(experiment, request, manifest, scores, before, run, tables):
             f"images in train, validation, test: {tuple(counts.values())}"
             + (f" (the paper: {paper.setup.data.counts})" if paper.setup.data.counts else ""),
             *differences(paper, settings),
+            *([f"generator started from {request.started}, not from random weights"] if request.started else []),
         ],
         "version": __version__,
     }

@@ -11,27 +11,20 @@ import time
 from dataclasses import replace
 
 import keras
+import numpy as np
 
 from data_prep.degrade import Degradation
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_discriminator, save_generator
-from mpsrgan.io import download
-from mpsrgan.io.atomic import write_text
+from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import say
 from mpsrgan.io.machine import peak_memory
-from mpsrgan.models import facenet, vgg19
 from mpsrgan.report.results import write_results
-from mpsrgan.runner.build import (
-    VGG19,
-    build_frozen,
-    build_gan,
-    load_start,
-    load_start_discriminator,
-    total_steps,
-)
+from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
 from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
-from mpsrgan.runner.results import Finished, evaluate, means, read_images, summarise
+from mpsrgan.runner.frozen import load_frozen
+from mpsrgan.runner.results import BEFORE_FACES, Finished, evaluate, means, read_images, spaced_images, summarise
 from mpsrgan.training.callbacks import (
     EpochScores,
     LearningRate,
@@ -40,6 +33,7 @@ from mpsrgan.training.callbacks import (
     SampleGrid,
     TensorBoard,
     cosine,
+    restore,
     stepped,
 )
 from mpsrgan.training.checkpoint import Checkpoints
@@ -50,6 +44,8 @@ from mpsrgan.training.terms import WARM_START
 
 GRID_FACES = 4
 """Number of faces in a sample grid."""
+BEFORE = "before.npy"
+"""File in a run's folder that holds what the network made of some test images before training."""
 CACHE_BYTES = 2_000_000_000
 """Size limit of the feature cache in bytes per network, enough for VGG19's features of 4000 images of 256x256 px."""
 
@@ -68,8 +64,7 @@ def run(experiment, request):
         UserError: When the data, the weights or the settings cannot be used.
     """
     announce(experiment, request)
-    request, frozen = _load_vgg19(request, build_frozen(request.settings))
-    request = _load_facenet(request, frozen)
+    request, frozen = load_frozen(request)
     settings, out = request.settings, request.out
     gan, networks = build_gan(experiment, settings, frozen)
     gan.cache_features(CACHE_BYTES)
@@ -79,10 +74,12 @@ def run(experiment, request):
     request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
     steps = total_steps(settings.schedule, loader.steps_per_epoch)
-    before = _before_training(out, gan, manifest, settings)
+    before = _before_training(request, gan, manifest)
     start = _restore(request, gan, checkpoints, steps)
     say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
     plan = settings.schedule
+    if request.preset == "quick" and not request.start and experiment.start:
+        say("note: it starts from random weights, for which minutes are too few")
     if plan.warm_start >= steps:
         say(f"note: --warm-start {plan.warm_start} covers all {steps} steps; the GAN itself is not trained")
     schedule = Schedule(
@@ -106,84 +103,33 @@ def run(experiment, request):
 
 
 def announce(experiment, request):
-    """Print the line that says what a run without --data is trained on.
+    """Print the line that says what a run without --data is trained on, and what it starts from.
 
     Args:
         experiment: The `Experiment`.
         request: `Request` of the run.
     """
     if request.preset == "quick" and not request.data:
+        unseen = ", which never saw the test people" * (request.start == experiment.start is not None)
         say(
-            f"quick preset on {experiment.samples.words}; the paper's: "
-            f"python experiments/{experiment.name}.py --preset paper --data DIR"
+            f"quick preset on {experiment.samples.words}, from {request.start or 'random weights'}{unseen}; the "
+            f"paper's: python experiments/{experiment.name}.py --preset paper --data DIR"
         )
 
 
 def _report(experiment, request, gan, manifest, before, validation, steps):
-    """Test, draw the figures, write the results, and print the outcome in two lines."""
+    """Test, draw the figures, write the results, and print the outcome."""
     out, settings = request.out, request.settings
     say("testing")
     scores = evaluate(gan, manifest, settings, experiment.baselines)
     rows, epochs = (read_metrics(out / name) if (out / name).exists() else [] for name in ("metrics.csv", "epochs.csv"))
-    tables = experiment.draw(Finished(out, gan, manifest, settings, scores, rows, epochs, validation))
+    shown = np.load(out / BEFORE) if (out / BEFORE).exists() else None
+    done = Finished(out, gan, manifest, settings, scores, rows, epochs, validation, shown)
+    tables = experiment.draw(done)
+    done.draw_before_and_after()
     results = summarise(experiment, request, manifest, scores, before, _run_facts(request, steps, rows), tables)
-    if request.started:
-        results["differences"].append(f"generator started from {request.started}, not from random weights")
     write_results(out, results)
-    name = experiment.baselines[0]
-    ours, baseline = (results["metrics"][key] for key in ("ours", name))
-    say(
-        f"test PSNR {ours['psnr']:.2f} dB, SSIM {ours['ssim']:.4f} ({name} {baseline['psnr']:.2f} dB, "
-        f"{baseline['ssim']:.4f}; before training {before['psnr']:.2f} dB)\nreport: {out / 'results.md'}"
-    )
-
-
-def _load_vgg19(request, frozen):
-    """Load the frozen VGG19 that the VGG and perceptual losses need, before anything else is done.
-
-    Only the quick preset may fall back to the pixel loss, and it prints a note. A resumed run keeps what it began with.
-
-    Returns:
-        A tuple of the request and the frozen networks, without VGG19 after a fallback.
-    """
-    terms = request.settings.loss.weights.terms
-    weights = {term.name: weight for term, weight in terms.items() if term.compares in VGG19}
-    if not weights:
-        return request, frozen
-    try:
-        words = [vgg19.load_weights(frozen[name]) for name in weights][0]
-    except UserError as error:
-        if request.preset == "paper" or request.resume or os.environ.get("MPSRGAN_VGG19"):
-            raise
-        say(f"{error}\nquick preset: going on with the pixel content loss instead of VGG19 features")
-        words = "pixels, because VGG19's ImageNet weights could not be had"
-        pixel = request.settings.loss.pixel_weight + sum(weights.values())
-        changes = {f"{name}_weight": 0.0 for name in weights} | {"pixel_weight": pixel}
-        frozen = {name: network for name, network in frozen.items() if name not in weights}
-        return replace(request, settings=request.settings.replace(**changes), content=words), frozen
-    if request.content not in (None, words):
-        raise UserError(
-            f"{request.out} was started with {request.content}, not {words}; name that file in MPSRGAN_VGG19"
-        )
-    say(words)
-    return replace(request, content=words), frozen
-
-
-def _load_facenet(request, frozen):
-    """Load the frozen face encoder of the identity loss, without a fallback, and return the request."""
-    encoders = [frozen[term.name] for term in request.settings.loss.weights.terms if term.compares == "FaceNet"]
-    if not encoders:
-        return request
-    path = facenet.WEIGHTS.path()
-    for encoder in encoders:
-        facenet.load_weights(encoder, path)
-    words = f"FaceNet weights from {download.describe(path)}"
-    if request.encoder not in (None, words):
-        raise UserError(
-            f"{request.out} was started with {request.encoder}, not {words}; name that file in MPSRGAN_FACENET"
-        )
-    say(words)
-    return replace(request, encoder=words)
+    say("\n".join([f"test: {line}" for line in results["verdict"]] + [f"report: {out / 'results.md'}"]))
 
 
 def _started(request, gan, networks, checkpoints):
@@ -243,13 +189,20 @@ def _restore(request, gan, checkpoints, steps):
     return start
 
 
-def _before_training(out, gan, manifest, settings):
-    """Return the test scores before training, measured once and kept for the report of a resumed run."""
-    path = out / "before.json"
+def _before_training(request, gan, manifest):
+    """Return the test scores before training, measured once and kept for the report of a resumed run.
+
+    Of a network that is not random, what it makes of some test images is kept, too.
+    """
+    path, settings = request.out / "before.json", request.settings
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     say("testing the network before training, for comparison")
     before = means(evaluate(gan, manifest, settings, ())["ours"])
+    if request.started:
+        _, lr, _ = spaced_images(manifest, settings.data.channels, BEFORE_FACES)
+        with whole_file(request.out / BEFORE, suffix=".npy") as temporary:
+            np.save(temporary, restore(gan, lr))
     write_text(path, json.dumps(before) + "\n")
     return before
 

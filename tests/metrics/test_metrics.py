@@ -154,11 +154,13 @@ def test_images_of_one_channel_get_the_metrics_that_are_for_gray(shape):
 
 
 def test_the_experiments_report_what_they_reported():
-    sr = noisy(HR, 20)
-    assert PAPER_METRICS == ("psnr", "ssim", "color_error")
-    expected = {"psnr": psnr(HR, sr), "ssim": ssim(HR, sr), "color_error": color_error(HR, sr)}
-    assert list(score_image(HR, sr).items()) == list(expected.items())
-    assert list(score_image(HR[..., :1], sr[..., :1])) == ["psnr", "ssim"]
+    hr = np.tile(HR, (2, 3, 1))
+    sr = noisy(hr, 20)
+    assert PAPER_METRICS == ("psnr", "ssim", "lpips", "color_error")
+    functions = {"psnr": psnr, "ssim": ssim, "lpips": METRICS["lpips"].function, "color_error": color_error}
+    assert list(score_image(hr, sr).items()) == [(name, function(hr, sr)) for name, function in functions.items()]
+    assert list(score_image(hr[..., :1], sr[..., :1])) == ["psnr", "ssim", "lpips"]
+    assert list(score_image(HR, HR)) == ["psnr", "ssim", "color_error"], "too small for LPIPS"
 
 
 def test_the_table_loads_no_keras_and_no_scikit_image():

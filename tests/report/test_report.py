@@ -68,6 +68,8 @@ def test_the_papers_number_is_never_left_out(tmp_path, psnr):
         "paper": {"citation": "c", "reported": {"psnr": psnr, "ssim": None}},
         "metrics": {"ours": score, "bicubic": score, "start": score, "wins": 1},
         "data": {"source": "s", "train": 1, "validation": 1, "test": 1, "skipped": 0, "enlarged": 0, "hash": "h"},
+        "start": None,
+        "verdict": ["It is above bicubic."],
         "run": dict.fromkeys(("backend", "precision", "machine", "loss", "date"), "x")
         | {"steps": 1, "minutes": 1.0, "images_per_second": 1.0, "peak_memory_gb": 1.5, "seed": 0},
         "differences": ["d"],

@@ -52,8 +52,10 @@ def people(tmp_path_factory):
 def run(name, data, out, *arguments, tiny=True):
     common = ["--batch", "2", "--samples-every", "4", "--seed", "1", "--warm-start", "0"]
     first = ["--first-data", data] if name == "adabelief_ffhq" else []
-    words = ["--data", data, *first, *TINY[name].split() * tiny, *common * tiny, "--out", out, *arguments]
-    return main(experiment_script(name).EXPERIMENT, [str(word) for word in words])
+    experiment = experiment_script(name).EXPERIMENT
+    scratch = ["--from-scratch"] * (tiny and experiment.start is not None)
+    words = ["--data", data, *first, *TINY[name].split() * tiny, *common * tiny, *scratch, "--out", out, *arguments]
+    return main(experiment, [str(word) for word in words])
 
 
 @pytest.mark.compiled
@@ -229,7 +231,7 @@ def test_the_first_stage_trains_on_other_photographs_and_is_in_the_report(people
 
     monkeypatch.setattr(data, "StagedLoader", Spy)
     words = ["--data", people, "--first-data", photos, *TINY["adabelief_ffhq"].split(), "--batch", 2, "--steps", 3]
-    words += ["--adversarial-weight", 0, "--out", out]
+    words += ["--from-scratch", "--adversarial-weight", 0, "--out", out]
     assert main(script, [str(word) for word in words]) == 0
     assert [seen[step] for step in range(3)] == [photos.name] * 2 + [people.name]
     reported = json.loads((out / "results.json").read_text())["data"]
