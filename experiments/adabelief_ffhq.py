@@ -59,11 +59,11 @@ QUICK = PAPER.setup.replace(  # the face stage, from weights that AdaBelief trai
     adversarial_weight=1e-3,  # SRGAN's; the mean of both losses gives noise for many thousand steps
     batch=8,
     cosine=True,
-    steps=160,
+    steps=64,
     first_steps=0,
     flip=True,
-    score_epochs=3,
-    samples_every=80,
+    score_epochs=1,
+    samples_every=32,
 )
 SAMPLES = {"lr": (32, 32), "hr": (128, 128), "tint": 0.3}
 """On the sample portraits: targets of half their soft scans' size, and color for them, as they are gray."""

@@ -58,15 +58,16 @@ PAPER = Paper(
 )
 
 QUICK = PAPER.setup.replace(  # the paper's adversarial phase, from weights that already restore the content
+    pixel_weight=5.0,  # with the paper's 1, 240 steps at its rate lose 1.2 dB and are below Lanczos
     batch=16,
     crop=28,
-    learning_rate=0.0002,
+    learning_rate=0.0001,
     cosine=True,
     epochs=None,
-    steps=240,
+    steps=100,
     flip=True,
-    score_epochs=2,
-    samples_every=80,
+    score_epochs=1,
+    samples_every=50,
 )
 SCRATCH = PAPER.setup.replace(
     batch=16,
