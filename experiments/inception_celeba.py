@@ -8,7 +8,8 @@
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 With --scenario all there is such a folder for each scenario, and Tables I and II and Figures 4, 6 and 7 beside them.
-The quick run starts from the weights inception-1, which never saw these people. Table II compares people: those of the test split, or those in
+The quick run starts from the weights inception-1, which never saw these people.
+Table II compares people: those of the test split, or those in
 --people DIR (a folder for each person, with at least 3 photographs each).
 """
 
