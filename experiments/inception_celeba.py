@@ -1,6 +1,6 @@
 """Paper 003, "Face Image Super-Resolution Using Inception Residual Network and GAN Framework" (Indradi et al.).
 
-    python experiments/inception_celeba.py                             quick, scenario 4, embedded portraits: 6 min
+    python experiments/inception_celeba.py                             quick, scenario 4, on embedded portraits
     python experiments/inception_celeba.py --scenario all              all four, with the paper's tables and figures
     python experiments/inception_celeba.py --data DIR --scenario all   on CelebA or on your photographs
     python experiments/inception_celeba.py --data DIR --preset paper   the paper's set-up: needs a GPU
@@ -8,7 +8,8 @@
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 With --scenario all there is such a folder for each scenario, and Tables I and II and Figures 4, 6 and 7 beside them.
-The quick run should reach 29.83 dB (bicubic 27.94). Table II compares people: those of the test split, or those in
+The quick run starts from the weights inception-1, which never saw these people.
+Table II compares people: those of the test split, or those in
 --people DIR (a folder for each person, with at least 3 photographs each).
 """
 

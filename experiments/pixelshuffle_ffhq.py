@@ -1,6 +1,6 @@
 """Paper 002, "Image super resolution of human face images using GAN" (Jiang, Xu, Sun): pixel shuffle, learned scale.
 
-    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits: 5 min, 2 cores
+    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits: 1 min, 2 cores
     python experiments/pixelshuffle_ffhq.py --data DIR                  quick, on your photographs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper   the paper's: 500 FFHQ, 512 -> 1024, 80 epochs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --crop 128     on crops, for less memory
@@ -8,7 +8,8 @@
 
 Leaves in OUT: config.json, metrics.csv, epochs.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json,
 generator.h5. The paper reports 25.66 dB on the test set, with "slight variations in color style", which the color error
-measures. The quick run should reach 42.07 dB (bicubic 39.45 dB; the sample scans are soft).
+measures. The quick run starts from the weights pixelshuffle, which never saw these people. It reached 35.71 dB, SSIM
+0.926 and LPIPS 0.210 on held-out people (before 35.48, 0.924, 0.217; bicubic 32.41, 0.893, 0.250).
 """
 
 import sys

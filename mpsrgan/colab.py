@@ -168,20 +168,19 @@ def train(experiment, out, *options, steps=None):
     The stop button stops the training once, which saves first.
 
     Args:
-        experiment: Name of a script in `experiments`.
+        experiment: Name of an experiment, as `mpsrgan train` takes it.
         out: Folder of the run.
-        *options: Options of the script for a new run. A run that was begun keeps those that it has.
+        *options: Options of the experiment for a new run. A run that was begun keeps those that it has.
         steps: Number of steps in all, or None for the preset's.
 
     Raises:
         RuntimeError: When the training fails.
     """
-    script = Path(__file__).parents[1] / "experiments" / f"{experiment}.py"
     if any((Path(out) / name).exists() for name in ("config.json", "study.json")):
         print(f"{out} was begun before: the training goes on from its last checkpoint.")
         options = ["--resume"]
     total = ["--steps", steps] if steps else []
-    _watch([sys.executable, script, *options, *total, "--out", out], Path(out))
+    _watch([sys.executable, "-m", "mpsrgan", "train", experiment, *options, *total, "--out", out], Path(out))
 
 
 def _watch(command, out):

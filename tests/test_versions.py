@@ -17,7 +17,7 @@ def bounds():
     texts = [setup["options"]["install_requires"]]
     texts += [text for extra, text in setup["options.extras_require"].items() if extra not in TOOLS]
     needed = [Requirement(line) for text in texts for line in text.strip().splitlines()]
-    return {canonicalize_name(one.name): one for one in needed}
+    return {canonicalize_name(one.name): one for one in reversed(needed)}  # the package's own before an extra's
 
 
 def pins(name):

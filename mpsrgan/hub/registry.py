@@ -156,6 +156,5 @@ def entry(name):
         return entries()[name]
     shipped = f"these ship: {', '.join(entries())}" if entries() else "none are installed"
     raise UserError(
-        f"no weights are named {name!r}; {shipped}; train some with `python experiments/mpsrgan_idoc.py`, or pass the "
-        "path of a .h5 file"
+        f"no weights are named {name!r}; {shipped}; train some with `mpsrgan train 000`, or pass the path of a .h5 file"
     )

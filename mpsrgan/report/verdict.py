@@ -40,8 +40,9 @@ def verdict(scores, before, baselines, test, started=None):
 
 
 def _gain(name, a, b):
-    """Return by how much the score `a` is better than `b`, a positive number if it is."""
-    return abs(a[name] - b[name]) * (1 if METRICS[name].better(a[name], b[name]) else -1)
+    """Return by how much the score `a` is better than `b`, rounded as it is shown: a positive number if it is."""
+    gain = abs(a[name] - b[name]) * (1 if METRICS[name].better(a[name], b[name]) else -1)
+    return round(gain, 2 if name == "psnr" else 4)
 
 
 def _values(scores, names):

@@ -113,7 +113,7 @@ def announce(experiment, request):
         unseen = ", which never saw the test people" * (request.start == experiment.start is not None)
         say(
             f"quick preset on {experiment.samples.words}, from {request.start or 'random weights'}{unseen}; the "
-            f"paper's: python experiments/{experiment.name}.py --preset paper --data DIR"
+            "paper's: --preset paper --data DIR"
         )
 
 

@@ -183,7 +183,7 @@ def test_an_unknown_name_and_no_weights_are_user_errors(shelf, monkeypatch, caps
     assert cli.main(["weights"]) == cli.main(["weights", "mine"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: no weights are installed; install the package again",
-        "error: no weights are named 'mine'; none are installed; train some with `python experiments/mpsrgan_idoc.py`, "
+        "error: no weights are named 'mine'; none are installed; train some with `mpsrgan train 000`, "
         "or pass the path of a .h5 file",
     ]
 

@@ -83,6 +83,10 @@ def test_the_verdict_gives_the_smallest_margin_and_what_did_not_improve():
     assert lines[-1] == "Training improved plus in LPIPS (by 0.1000), not in PSNR and SSIM."
     lines = verdict({"ours": worse, "bicubic": SCORES}, SCORES, ("bicubic",), 7, "plus")
     assert lines[-2].endswith("above bicubic in nothing.") and lines[-1] == "Training did not help: keep plus."
+    hardly = {"psnr": 30.004, "ssim": 0.90004, "lpips": 0.2}
+    assert verdict({"ours": hardly, "bicubic": worse}, SCORES, ("bicubic",), 7, "plus")[-1].startswith(
+        "Training did not"
+    )
     assert verdict({"ours": better, "bicubic": worse}, worse, ("bicubic",), 7)[-1].startswith("On 7 held-out")
 
 
