@@ -218,13 +218,13 @@ def test_train_on_your_faces(execute, tmp_path):
     outputs = execute(TRAIN, **settings, PREPARE="--fit crop --pack 256 --counts 4 2 2")
     text = text_of(outputs)
     assert f"--init-weights {weights}" in text and "| ours before training |" in text
-    assert pictures_in(outputs) == 6  # the newest sample, four figures, before and after
+    assert pictures_in(outputs) == 7  # the newest sample, five figures, before and after
 
 
 def test_reproduce_the_papers(execute, tmp_path):
     more = "--steps 2 --batch 2 --counts 4 2 2 --pixel-weight 1 --vgg-weight 0 --blocks 1 --filters 4 --crop 8"
     outputs = execute(PAPERS, MORE=more, PRECISION="float32")
     text = text_of(outputs)
-    assert pictures_in(outputs) == 6 and "`figures/figure3_test.png`" in text
+    assert pictures_in(outputs) == 7 and "`figures/figure3_test.png`" in text
     assert "| the paper | no number given" in text
     assert (tmp_path / "mpsrgan-results" / "runs" / "mpsrgan_idoc-quick" / "generator.h5").exists()

@@ -131,7 +131,7 @@ def test_a_file_that_is_away_and_names_that_are_unknown(ship, run, shelf):
 def test_a_wheel_has_no_discriminator_and_says_where_one_is(ship, run, tmp_path, monkeypatch, capsys):
     shelf = tmp_path / "shipped"
     shelf.mkdir()
-    arguments = {"filters": 4, "stages": 2, "dense": 8}
+    arguments = {"filters": 4, "stages": 1, "dense": 8}
     save_discriminator(small_gan().discriminator, tmp_path / "judge.h5", "srgan-discriminator", arguments)
     asked = {"kind": "discriminator", "architecture": "srgan-discriminator", "arguments": arguments}
     with monkeypatch.context() as during:
@@ -243,7 +243,7 @@ def test_the_discriminator_of_a_checkpoint(ship, tmp_path, shelf):
     gan = small_gan()
     Checkpoints(tmp_path / "run" / "checkpoints").save(gan, 3)
     source = tmp_path / "run" / "checkpoints" / "step-00000003.npz"
-    arguments = {"filters": 4, "stages": 2, "dense": 8}
+    arguments = {"filters": 4, "stages": 1, "dense": 8}
     asked = {"kind": "discriminator", "architecture": "srgan-discriminator"}
     entry = ship("judge", source, shelf, **asked, arguments=arguments)
     assert (entry["kind"], entry["scale"]) == ("discriminator", None)
