@@ -4,7 +4,8 @@ It is built on `mpsrgan.hub`. The check tests whether the files are complete and
 """
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub.registry import FOLDER, entries, entry
+from mpsrgan.hub import registry
+from mpsrgan.hub.registry import entries, entry
 from mpsrgan.report.document import Table
 
 COLORS = {1: "gray", 3: "color"}
@@ -70,7 +71,7 @@ def overview(chosen):
         for one in chosen
     ]
     yield from Table("Weights", header, rows).text()
-    yield f"\nThey are in {FOLDER}. `mpsrgan weights NAME` prints everything about one of them."
+    yield f"\nThey are in {registry.FOLDER}. `mpsrgan weights NAME` prints everything about one of them."
 
 
 def details(one):
@@ -105,7 +106,7 @@ def check(chosen):
 
     failed = 0
     for one in chosen:
-        if FOLDER.name == "shipped" and not one.in_wheel:
+        if registry.FOLDER.name == "shipped" and not one.in_wheel:
             print(f"{one.name}: not in a wheel; only a training that starts from its generator needs it", flush=True)
             continue
         try:
