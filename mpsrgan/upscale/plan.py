@@ -6,7 +6,7 @@ It is decided before anything is loaded: by names, and by notes where earlier re
 import glob
 import os
 import sys
-from collections import Counter, namedtuple
+from collections import defaultdict, namedtuple
 from pathlib import Path
 
 from mpsrgan.errors import UserError
@@ -113,11 +113,15 @@ def _jobs_of(path, output):
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
         files = [file for file in files if file not in earlier]
-    pictures = Counter(_stem(file) for file in files if _named_like_picture(file))
+    alike = defaultdict(list)
+    for file in files:
+        alike[_stem(file)].append(file)
 
     def target(file):
-        alone = pictures[_stem(file)] == _named_like_picture(file)
-        return output / f"{(file.with_suffix('') if alone else file).relative_to(path)}{_suffix(file)}"
+        rivals = alike[_stem(file)]
+        rivals = [rival for rival in rivals if _named_like_picture(rival)] or rivals
+        kept = file.with_suffix("") if rivals == [file] else file
+        return output / f"{kept.relative_to(path)}{_suffix(file)}"
 
     return [Job(file, target(file), False) for file in files]
 
