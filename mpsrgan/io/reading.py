@@ -100,7 +100,7 @@ def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
             whole = image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
-        if tiff.is_color16(image) and tiff.in_planes(image):  # Pillow mixes them up
+        if tiff.in_planes(image):
             pixels = upright(tiff.read_planes(file, image), orientation(image))
             rgb = _to_rgb(Image.fromarray((pixels >> 8).astype(np.uint8)))
             return rgb, rgb.size
@@ -241,7 +241,7 @@ def is_gray16(image):
         ValueError: When a gray TIFF with more than 8 bits does not have 16 bits and black as zero.
     """
     if image.format == "TIFF" and image.mode.startswith("I;16"):
-        if image.tag_v2.get(258) != (16,) or image.tag_v2.get(262) != 1:
+        if image.tag_v2.get(tiff.BITS) != (16,) or image.tag_v2.get(tiff.PHOTOMETRIC) != 1:
             raise ValueError("a gray TIFF with more than 8 bits needs 16 bits and black as zero")
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
 

@@ -34,7 +34,7 @@ def load(file, image):
     position = file.tell()
     file.seek(0)
     if _is_16_bit_color(image, file.read(_PNG_HEAD)):
-        if image.format == "TIFF" and tiff.in_planes(image):
+        if tiff.in_planes(image):
             return upright(tiff.read_planes(file, image), orientation(image))
         file.seek(0)
         pixels = _decode(file.read(), file.name)

@@ -26,15 +26,15 @@ def is_color16(image):
 
 
 def in_planes(image):
-    """Return whether each channel of a TIFF lies in a plane of its own.
+    """Return whether an image is a TIFF with 16-bit color whose channels lie in planes, which Pillow and OpenCV mix up.
 
     Args:
-        image: The Pillow image as opened. It must be a TIFF.
+        image: The Pillow image as opened.
 
     Returns:
-        True for planes, False for interleaved channels.
+        True for such a TIFF.
     """
-    return image.tag_v2.get(PLANES) == 2
+    return is_color16(image) and image.tag_v2.get(PLANES) == 2
 
 
 def read_planes(file, image):
