@@ -104,5 +104,5 @@ def _scores(results):
     yield from ("", f"Mean over the {test} test images, 8 bit, scikit-image's definitions.{borders * photo}")
     yield from (f"Better than {against} in PSNR on {metrics['wins']} of {test} images.", "")
     start = f"from {results['start']}" if results["start"] else "from random weights"
-    yield f"The run started {start}. {' '.join(line for line in results['verdict'] if line.endswith('.'))}"
+    yield f"The run started {start}. {' '.join(results['verdict'])}"
     yield from ("", "![before and after](figures/before_and_after.png)", "")

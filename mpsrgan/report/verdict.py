@@ -19,17 +19,13 @@ def verdict(scores, before, baselines, test, started=None):
     Returns:
         A list of sentences.
     """
-    ours = scores["ours"]
-    names = [name for name in DECIDING if name in ours and name in before]
-    lines = [f"after training {_values(ours, names)}"]
-    lines += [f"{name} {_values(scores[name], names)}" for name in baselines]
-    lines.append(f"before training {_values(before, names)}")
+    ours, names = scores["ours"], _names(scores, before)
     closest = {name: min(_gain(name, ours, scores[other]) for other in baselines) for name in names}
     above = [name for name in names if closest[name] > 0]
     others = _list(baselines)
     text = f"On {test} held-out photographs it is "
     text += f"above {others} in {_gains(closest, above)}" if above else f"above {others} in nothing"
-    lines.append(f"{text}{_rest('not in', names, above)}.")
+    lines = [f"{text}{_rest('not in', names, above)}."]
     if started:
         gained = {name: _gain(name, ours, before) for name in names}
         better = [name for name in names if gained[name] > 0]
@@ -37,6 +33,26 @@ def verdict(scores, before, baselines, test, started=None):
         text += _rest("not in", names, better) if better else f": keep {started}"
         lines.append(f"{text}.")
     return lines
+
+
+def measured(scores, before, baselines):
+    """Put the scores by which a run is judged into words.
+
+    Args:
+        scores: As in `verdict`.
+        before: As in `verdict`.
+        baselines: As in `verdict`.
+
+    Returns:
+        A list of lines: after training, each baseline, and before training.
+    """
+    names = _names(scores, before)
+    rows = {"after training": scores["ours"], **{name: scores[name] for name in baselines}, "before training": before}
+    return [f"{label} {_values(row, names)}" for label, row in rows.items()]
+
+
+def _names(scores, before):
+    return [name for name in DECIDING if name in scores["ours"] and name in before]
 
 
 def _gain(name, a, b):

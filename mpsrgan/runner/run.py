@@ -21,6 +21,7 @@ from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import say
 from mpsrgan.io.machine import peak_memory
 from mpsrgan.report.results import write_results
+from mpsrgan.report.verdict import measured
 from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
 from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.frozen import load_frozen
@@ -129,7 +130,8 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
     done.draw_before_and_after()
     results = summarise(experiment, request, manifest, scores, before, _run_facts(request, steps, rows), tables)
     write_results(out, results)
-    say("\n".join([f"test: {line}" for line in results["verdict"]] + [f"report: {out / 'results.md'}"]))
+    lines = [*measured(results["metrics"], before, experiment.baselines), *results["verdict"]]
+    say("\n".join([*(f"test: {line}" for line in lines), f"report: {out / 'results.md'}"]))
 
 
 def _started(request, gan, networks, checkpoints):
