@@ -81,6 +81,11 @@ class Entry:
         """Whether wheels contain the file."""
         return self.kind == "generator"
 
+    @property
+    def left_out(self):
+        """Whether this installation is a wheel that lacks the file."""
+        return FOLDER.name == "shipped" and not self.in_wheel
+
     def check(self):
         """Check that the file is the one that shipped. A discriminator that a wheel lacks is downloaded first.
 
@@ -90,7 +95,7 @@ class Entry:
         Raises:
             UserError: When the file is missing or has another size or digest.
         """
-        if FOLDER.name == "shipped" and not self.in_wheel:
+        if self.left_out:
             return self._asset().path()
         again = "get it again (git checkout or git lfs pull in a clone, else reinstall the package)"
         if not self.path.is_file():
