@@ -203,14 +203,15 @@ def _divide(records, source, counts, seed, group_of):
     """Return the entries with their groups and splits, and the counts wanted."""
     usable = [index for index, (entry, _) in enumerate(records) if entry.skipped is None]
     entries = [entry for entry, _ in records]
-    small, first = len(too_small(entries)), entries[0]
+    small = len(too_small(entries))
     left_out = f" (besides {small} {SMALLER})" if small else ""
     if not usable:
+        done, remedy = (
+            ("used", "; use larger photographs, or a smaller --hr-size and --lr-size") if small else ("read", "")
+        )
         raise UserError(
-            f"no image could be {'used' if small else 'read'} in {source}: {len(entries)} "
-            f"file{'s' * (len(entries) != 1)}, first: {first.source}: {first.skipped}"
-            + "; use larger photographs, or a smaller --hr-size and --lr-size"
-            * bool(small)
+            f"no image could be {done} in {source}: {len(entries)} file{'s' * (len(entries) != 1)}, "
+            f"first: {entries[0].source}: {entries[0].skipped}{remedy}"
         )
     wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=f"{source}{left_out}")
     if sum(wanted.values()) > len(usable):

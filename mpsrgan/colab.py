@@ -176,7 +176,9 @@ def train(experiment, out, *options, steps=None):
     Raises:
         RuntimeError: When the training fails.
     """
-    if any((Path(out) / name).exists() for name in ("config.json", "study.json")):
+    from mpsrgan.runner.request import was_begun
+
+    if was_begun(Path(out)):
         print(f"{out} was begun before: the training goes on from its last checkpoint.")
         options = ["--resume"]
     total = ["--steps", steps] if steps else []

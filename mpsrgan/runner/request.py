@@ -181,8 +181,7 @@ def _new_folder(experiment, args):
     if args.out:
         folder = Path(args.out)
         if not args.dry_run and folder.is_dir() and any(folder.iterdir()):
-            known = any((folder / name).exists() for name in ("config.json", STUDY))
-            there = "go on with its run by --resume" if known else "it holds no run"
+            there = "go on with its run by --resume" if was_begun(folder) else "it holds no run"
             raise UserError(f"{folder} is not empty ({there}); choose another --out")
         return folder
     taken = {path.name for path in Path("runs").glob(f"{experiment.name}*")}
@@ -212,6 +211,18 @@ def _resumed(experiment, args, given, choice):
     if changed:
         raise UserError(f"{folder} was started with another configuration ({'; '.join(changed)}); resume without these")
     return replace(saved, settings=settings.replace(**free).check())
+
+
+def was_begun(folder):
+    """Return whether a folder holds a run or a study.
+
+    Args:
+        folder: The folder as a Path.
+
+    Returns:
+        True if there is something to resume.
+    """
+    return any((folder / name).exists() for name in ("config.json", STUDY))
 
 
 def _newest(experiment):
