@@ -1,7 +1,7 @@
 """Paper 004, "Single-Image Facial Super-Resolution Using GANs" (Sada, Courbot, Popovic): SRGAN, Adam against AdaBelief.
 
     python experiments/adabelief_ffhq.py                              quick, AdaBelief, embedded photographs: 3 min
-    python experiments/adabelief_ffhq.py --optimizer all --seeds 3    Adam, AdaBelief and RMSprop, side by side
+    python experiments/adabelief_ffhq.py --optimizer all              four optimizers, four rates each, three seeds
     python experiments/adabelief_ffhq.py --data FFHQ --first-data COCO --preset paper   the paper's two stages
     python experiments/adabelief_ffhq.py --dssim-weight 0.1           MSE + DSSIM, which the paper proposes next
 
@@ -86,7 +86,7 @@ SCRATCH = PAPER.setup.replace(
     score_epochs=3,
     samples_every=250,
 )
-OPTIMIZERS = {name: {"optimizer": name} for name in ("adam", "adabelief", "rmsprop")}
+OPTIMIZERS = {name: {"optimizer": name} for name in ("adam", "adabelief", "adabelief-unrectified", "rmsprop")}
 """Settings of each optimizer in the study."""
 
 
@@ -119,65 +119,15 @@ def draw(done):
     return []
 
 
-def compare(all_runs):
-    """Draw loss and validation PSNR against step and time, and write a table of the optimizers.
-
-    Each curve is a mean over the seeds of an optimizer.
+def compare(study):
+    """Compare the optimizers, see `mpsrgan.runner.optimizer_study`.
 
     Args:
-        all_runs: The runs of the study, a `mpsrgan.runner.sweep.Comparison`.
+        study: The runs, a `mpsrgan.runner.sweep.Comparison`.
     """
-    from mpsrgan.report.figures import draw_curves
+    from mpsrgan.runner.optimizer_study import compare_optimizers
 
-    by_optimizer = {name: [] for name in OPTIMIZERS}
-    for run in all_runs.runs.values():
-        by_optimizer[run.settings.optimizer.optimizer].append(run)
-    curves = {name: _mean_curve(runs) for name, runs in by_optimizer.items()}
-    figures = all_runs.folder / "figures"
-    shown = {"val_psnr": ("PSNR on validation", "PSNR, dB"), "val_g_loss": ("Loss on validation", "loss")}
-    for column, (title, label) in shown.items():
-        for x in ("step", "seconds"):
-            lines = {name: (rows, column) for name, rows in curves.items()}
-            path = figures / f"{column.removeprefix('val_')}_by_{x}.png"
-            draw_curves(path, [], f"{title}, mean of the seeds", label, lines, x=x, log=label == "loss")
-    all_runs.write([_table(by_optimizer, curves)])
-
-
-def _mean_curve(runs):
-    """Return the rows of epochs.csv, averaged over runs that differ only in the seed, with the training seconds."""
-    rows = []
-    for several in zip(*(run.epochs for run in runs)):
-        rows.append({name: sum(row[name] for row in several) / len(several) for name in several[0]})
-    return rows
-
-
-def _table(by_optimizer, curves):
-    from statistics import mean, stdev
-
-    from mpsrgan.report.document import Table
-
-    target = curves["adam"][-1]["val_psnr"]
-    rows = []
-    for name, runs in by_optimizer.items():
-        tests = [run.results["metrics"]["ours"]["psnr"] for run in runs]
-        curve = curves[name]
-        reached = next((round(row["step"]) for row in curve if row["val_psnr"] >= target), None)
-        minutes = mean(run.results["run"]["minutes"] for run in runs)
-        spread = stdev(tests) if len(tests) > 1 else None
-        best = max(row["val_psnr"] for row in curve)
-        final = curve[-1]
-        rows.append(
-            (name, mean(tests), spread, final["val_psnr"], best, final["val_g_loss"], reached or "never", minutes)
-        )
-    bicubic = runs[0].results["metrics"]["bicubic"]["psnr"]
-    rows.append(("bicubic", bicubic, *[None] * 6))
-    header = ("optimizer", "test PSNR, dB", "its spread", "final on validation, dB", "best", "final loss on validation")
-    header += ("steps to Adam's final PSNR", "minutes")
-    note = (
-        f"Means over {len(runs)} seeds (weights and order of the batches); the spread is their standard deviation. The "
-    )
-    note += "paper claims faster convergence and better generalisation for AdaBelief, without a number."
-    return Table("Optimizers on the same batches", header, rows, note)
+    compare_optimizers(study, OPTIMIZERS)
 
 
 EXPERIMENT = Experiment(
@@ -199,6 +149,7 @@ EXPERIMENT = Experiment(
         compare=compare,
         help="of both networks",
         seeds=3,
+        rates=(0.00025, 0.0005, 0.001, 0.002),
     ),
 )
 

@@ -21,7 +21,7 @@ def write_results(folder, results):
     _save(folder, results, _markdown(results), "Differences from the paper's setup")
 
 
-def write_study(folder, facts, tables, differences):
+def write_study(folder, facts, tables, differences, answers=()):
     """Write results.json and results.md of a study with several runs.
 
     Args:
@@ -29,13 +29,16 @@ def write_study(folder, facts, tables, differences):
         facts: Title, citation, data, machine, date, backend and precision, by name.
         tables: `Table` objects.
         differences: Lines that say how the first run differs from the paper.
+        answers: Paragraphs that answer what the study asks.
     """
     lines = [f"# {facts['title']}", "", facts["citation"], ""]
+    for answer in answers:
+        lines += [answer, ""]
     for table in tables:
         lines += table.markdown()
     lines += ["## Data and machine", "", *_data(facts["data"])]
     lines += ["", f"{facts['backend']}, {facts['precision']}, {facts['machine']}, {facts['date']}."]
-    results = {**facts, "tables": tables, "differences": differences}
+    results = {**facts, "answers": list(answers), "tables": tables, "differences": differences}
     _save(folder, results, lines, "Differences from the paper's setup (of the first run)")
 
 

@@ -30,10 +30,11 @@ def _main(experiment, args):
         from mpsrgan.runner.dry_run import print_plan
 
         return print_plan(experiment, request)
+    from mpsrgan.runner.run import announce, run
+
     if request.choice == ALL:
         from mpsrgan.runner.sweep import run
-    else:
-        from mpsrgan.runner.run import run
+    announce(experiment, request)
     return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
 
 

@@ -29,6 +29,10 @@ def make_parser(experiment, prog=None):
         add(f"--{study.option}", choices=(*study.choices, ALL), help=f"{study.help} (default {study.default})")
         if study.seeds:
             add("--seeds", type=int, metavar="N", help=f"with all: runs of each (default {study.seeds})")
+        if study.rates:
+            rates = " ".join(map(str, study.rates))
+            text = f"with all: rates that each tries first, over half the steps (default {rates})"
+            add("--learning-rates", type=float, nargs="+", metavar="X", help=text)
         if study.people:
             add(
                 "--people", metavar="DIR", help="with all: faces to verify, a folder a person (default: the test split)"

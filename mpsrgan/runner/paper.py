@@ -53,6 +53,8 @@ class Study:
         compare: Function of a `mpsrgan.runner.sweep.Comparison` that draws and tabulates all runs.
         help: Help text of the option.
         seeds: Number of runs of each choice unless --seeds says otherwise. With None --seeds is not offered.
+        rates: Learning rates that each choice tries first unless --learning-rates says otherwise. With None
+            --learning-rates is not offered.
         people: Whether to offer --people.
     """
 
@@ -62,6 +64,7 @@ class Study:
     compare: Callable
     help: str
     seeds: int | None = None
+    rates: tuple[float, ...] | None = None
     people: bool = False
 
 

@@ -19,6 +19,8 @@ FILES = ("content", "encoder", "started")
 """Fields of a `Request` that describe other files, once they are known."""
 NETWORK = ("channels", "blocks", "filters", "batch_norm", "asymmetric", "detail")
 """Settings that, with the scale, decide the generator. Where they are changed, weights that ship do not fit."""
+RATE = "-rate-"
+"""What the names of runs that try a learning rate contain."""
 FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
 """Settings that lower the learning rate over a run, each with the value that turns it off."""
 
@@ -105,6 +107,8 @@ def resolve(experiment, args):
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
     from_scratch = getattr(args, "from_scratch", False)
+    if choice == ALL and study.rates and preset == "quick" and not args.start:
+        from_scratch = True  # who begins with a trained network learns little, however it is optimized
     if from_scratch and preset == "paper":
         raise UserError("--from-scratch is for the quick preset; the paper preset starts from random weights anyway")
     if preset == "quick" and experiment.start and not args.start:
@@ -154,12 +158,39 @@ def _variants(experiment, base, given, args):
     decided = set().union(*study.choices.values())
     if clash := sorted(decided & set(given)):
         raise UserError(f"--{study.option} {ALL} decides {flag(FIELDS[clash[0]])}; leave it out")
-    for name, changes in study.choices.items():
-        settings = base.replace(**{**changes, **given}).check()
+    rates = _rates(study, given, args)
+    every = {name: base.replace(**{**changes, **given}).check() for name, changes in study.choices.items()}
+    if len(rates) == 1:
+        every = {name: settings.replace(learning_rate=rates[0]).check() for name, settings in every.items()}
+    else:
+        for name, settings in every.items():
+            for rate in rates:
+                half = settings.replace(learning_rate=rate, **_half(settings.schedule))
+                variants[f"{study.option}-{name}{RATE}{rate:g}"] = half.check()
+    for name, settings in every.items():
         for seed in range(seeds or 1):
             folder = f"{study.option}-{name}" + (f"-seed{settings.schedule.seed + seed}" if seeds else "")
             variants[folder] = settings.replace(seed=settings.schedule.seed + seed)
     return variants
+
+
+def _rates(study, given, args):
+    """Return the learning rates that every choice of a study tries first."""
+    asked = getattr(args, "learning_rates", None)
+    if "learning_rate" in given:
+        if asked:
+            raise UserError("--learning-rate and --learning-rates exclude each other; leave one out")
+        return ()
+    return tuple(dict.fromkeys(asked or study.rates or ()))
+
+
+def _half(schedule):
+    """Return the settings of a run that is half as long."""
+    return {
+        name: max(1, value // 2)
+        for name in ("steps", "epochs", "warm_start", "first_steps")
+        if (value := getattr(schedule, name))
+    }
 
 
 def _paths(args):
@@ -192,8 +223,8 @@ def _new_folder(experiment, args):
 def _resumed(experiment, args, given, choice):
     folder = Path(args.out) if args.out else _newest(experiment)
     if (folder / STUDY).exists():
-        asked = (given, args.preset, args.data, args.first_data, args.start, getattr(args, "seeds", None))
-        asked += (getattr(args, "from_scratch", False),)
+        asked = [given, args.preset, args.data, args.first_data, args.start]
+        asked += [getattr(args, name, None) for name in ("seeds", "learning_rates", "from_scratch")]
         if any(asked) or choice not in (None, ALL):
             raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
         saved = read_study(folder)

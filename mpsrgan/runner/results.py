@@ -27,7 +27,7 @@ KINDS = {"train": "", "validation": "val_"}
 """Curves in a figure of losses, with the prefix of their columns in metrics.csv."""
 
 
-def evaluate(generator, manifest, settings, baselines, split="test"):
+def evaluate(generator, manifest, settings, baselines, split="test", count=None):
     """Score every image of a split, with one image in memory at a time.
 
     Where photographs are padded, "psnr_photo" is the PSNR without the black borders. Any network that has seen their
@@ -39,12 +39,14 @@ def evaluate(generator, manifest, settings, baselines, split="test"):
         settings: `Settings` of the run.
         baselines: Names in `mpsrgan.report.figures.BASELINES`.
         split: Name of the split.
+        count: Number of images, evenly spaced. None takes all.
 
     Returns:
         A dictionary from "ours" and each baseline to a list with one {metric: value} per image.
     """
     scores = {name: [] for name in ("ours", *baselines)}
-    for entry in manifest.split(split):
+    entries = manifest.split(split)
+    for entry in entries[:: max(1, len(entries) // (count or len(entries)))][:count]:
         lr, hr = read_pair(manifest, entry, settings.data.channels)
         images = {name: BASELINES[name](lr, hr.shape[:2]) for name in baselines}
         for name, image in {"ours": restore(generator, lr[None])[0], **images}.items():
@@ -191,9 +193,22 @@ class Finished:
         Returns:
             A float in dB.
         """
-        batches = (self.validation.batch(index) for index in range(self.validation.steps_per_epoch))
-        pairs = (pair for batch in batches for pair in zip(*map(to_uint8, batch)))
-        return float(np.mean([psnr(hr, BASELINES[baseline](lr, hr.shape[:2])) for lr, hr in pairs]))
+        return loader_psnr(self.validation, baseline)
+
+
+def loader_psnr(loader, baseline):
+    """Return the mean PSNR of a baseline over one epoch of a loader.
+
+    Args:
+        loader: Loader whose `batch` yields lr and hr in [-1, 1].
+        baseline: Name in `mpsrgan.report.figures.BASELINES`.
+
+    Returns:
+        A float in dB.
+    """
+    batches = (loader.batch(index) for index in range(loader.steps_per_epoch))
+    pairs = (pair for batch in batches for pair in zip(*map(to_uint8, batch)))
+    return float(np.mean([psnr(hr, BASELINES[baseline](lr, hr.shape[:2])) for lr, hr in pairs]))
 
 
 def _caption(scores):

@@ -51,12 +51,13 @@ CACHE_BYTES = 2_000_000_000
 """Size limit of the feature cache in bytes per network, enough for VGG19's features of 4000 images of 256x256 px."""
 
 
-def run(experiment, request):
+def run(experiment, request, title="training"):
     """Prepare, train, test, draw and report into `request.out`.
 
     Args:
         experiment: The `Experiment`.
         request: `Request` of the run.
+        title: What the progress bar shows before it.
 
     Returns:
         None, or the name of the signal that stopped the run.
@@ -64,7 +65,6 @@ def run(experiment, request):
     Raises:
         UserError: When the data, the weights or the settings cannot be used.
     """
-    announce(experiment, request)
     request, frozen = load_frozen(request)
     settings, out = request.settings, request.out
     gan, networks = build_gan(experiment, settings, frozen)
@@ -87,6 +87,7 @@ def run(experiment, request):
         steps, gan.loss_weights, plan.warm_start, WARM_START, plan.validate_every, plan.checkpoint_every
     )
     callbacks = _callbacks(out, manifest, settings, schedule, loaders, start) + ([average] if average else [])
+    callbacks.append(Progress(start, title=title))
     outcome = train(
         gan, loader, schedule, validation=validation, callbacks=callbacks, checkpoints=checkpoints, start=start
     )
@@ -222,7 +223,7 @@ def _callbacks(out, manifest, settings, schedule, loaders, start):
         epochs = (loader.steps_per_epoch, settings.schedule.score_epochs)
         callbacks.append(EpochScores(out / "epochs.csv", whole_validation, schedule, *epochs, start))
     samples = SampleGrid(out / "samples", lr, hr, settings.schedule.samples_every, board)
-    return [*callbacks, MetricsCSV(out / "metrics.csv", start), board, samples, Progress(start)]
+    return [*callbacks, MetricsCSV(out / "metrics.csv", start), board, samples]
 
 
 def _run_facts(request, steps, rows):

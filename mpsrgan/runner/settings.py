@@ -14,7 +14,7 @@ from mpsrgan.runner.fields import REQUIRED, Counts, Size, check, flag, option, w
 from mpsrgan.training.terms import TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
-OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
 OLD_NAMES = {"turns": "rot90", "normalise": "batch_norm", "noise": "augment_noise"}
 """Names of settings in the config.json of older versions."""
 

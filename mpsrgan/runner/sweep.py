@@ -17,7 +17,7 @@ from mpsrgan.runner import run as one
 from mpsrgan.runner.build import load_start
 from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_pairs
 from mpsrgan.runner.paper import Experiment
-from mpsrgan.runner.request import DATA, PATHS, STUDY, read_config
+from mpsrgan.runner.request import DATA, PATHS, RATE, STUDY, read_config
 from mpsrgan.runner.results import spaced_images
 from mpsrgan.runner.settings import as_json
 from mpsrgan.runner.verification import find_people
@@ -83,6 +83,29 @@ class Comparison:
         """Settings of the first run."""
         return next(iter(self.runs.values())).settings
 
+    def finals(self, choice):
+        """Return the runs of one choice, one for each seed.
+
+        Args:
+            choice: Name of the choice.
+
+        Returns:
+            A list of `Run`.
+        """
+        name = f"{self.experiment.study.option}-{choice}"
+        return [run for folder, run in self.runs.items() if folder == name or folder.startswith(f"{name}-seed")]
+
+    def rates(self, choice):
+        """Return what the learning rates gave that one choice tried.
+
+        Args:
+            choice: Name of the choice.
+
+        Returns:
+            A dictionary from the rate to the PSNR in dB on validation. It is empty where none was tried.
+        """
+        return tried_rates(self.folder, self.runs, f"{self.experiment.study.option}-{choice}")
+
     def faces(self, count):
         """Return evenly spaced test images.
 
@@ -94,11 +117,12 @@ class Comparison:
         """
         return spaced_images(self.manifest, self.settings.data.channels, count)[1:]
 
-    def write(self, tables):
+    def write(self, tables, answers=()):
         """Write results.md and results.json of the whole study, with the facts of every run.
 
         Args:
             tables: `Table` objects of the comparison.
+            answers: Paragraphs that answer what the study asks.
         """
         every = {name: run.results for name, run in self.runs.items()}
         first, *_ = every.values()
@@ -110,7 +134,9 @@ class Comparison:
         facts = {"title": self.experiment.paper.title, "citation": self.experiment.paper.citation}
         facts |= {"data": first["data"], "machine": first["run"]["machine"], "date": first["run"]["date"]}
         facts |= {"backend": first["run"]["backend"], "precision": first["run"]["precision"]}
-        write_study(self.folder, facts, [*tables, runs], first["differences"])
+        write_study(self.folder, facts, [*tables, runs], first["differences"], answers)
+        for answer in answers:
+            say(f"\n{answer}")
 
 
 def run(experiment, request):
@@ -128,7 +154,6 @@ def run(experiment, request):
     Raises:
         UserError: When the data, the weights or the settings cannot be used.
     """
-    one.announce(experiment, request)
     variants, out = request.settings, request.out
     shared = replace(request, settings=next(iter(variants.values())))
     with leaving_nothing(request):
@@ -146,20 +171,56 @@ def run(experiment, request):
             write_text(out / STUDY, json.dumps(saved, indent=2) + "\n")
     pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}
     for number, (name, settings) in enumerate(variants.items(), start=1):
-        folder = out / name
-        say(f"\n{name}: run {number} of {len(variants)}")
+        folder, place = out / name, f"{name}: run {number} of {len(variants)}"
         if (folder / "results.json").exists():
-            say("finished before")
+            say(f"{place}, finished before")
             continue
+        say(f"\n{place}{_time_left(out, variants)}")
         keras.utils.clear_session()
+        settings = settings.replace(learning_rate=_rate(out, variants, name, settings))
         settings = settings.replace(counts=None)  # whole groups may not match the counts exactly
         variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
         if (folder / "config.json").exists():
             variant = replace(read_config(folder), **pairs)
-        if stopped := one.run(experiment, variant):
+        if stopped := one.run(experiment, variant, title=f"run {number}/{len(variants)}"):
             say(f"go on with all runs: --resume --out {out}")
             return stopped
-    runs = {name: Run(out / name) for name in variants}
+    runs = {name: Run(out / name) for name in sorted(variants, key=lambda name: RATE in name)}
     experiment.study.compare(Comparison(experiment, out, Manifest.load(pairs["data"]), runs, request.people))
     say(f"\ncomparison: {out / 'results.md'}")
     return None
+
+
+def tried_rates(folder, names, prefix):
+    """Return what each learning rate gave that was tried.
+
+    Args:
+        folder: Folder of the study.
+        names: Names of all runs of the study.
+        prefix: Beginning of the runs' names: option and choice.
+
+    Returns:
+        A dictionary from the rate to the PSNR in dB on validation after the last step.
+    """
+    tried = [Run(folder / name) for name in names if name.startswith(prefix + RATE)]
+    return {run.settings.optimizer.learning_rate: run.epochs[-1]["val_psnr"] for run in tried}
+
+
+def _rate(out, variants, name, settings):
+    """Return the learning rate of a run: its own, or the best one that its choice has tried."""
+    if RATE in name:
+        return settings.optimizer.learning_rate
+    tried = tried_rates(out, variants, name.rpartition("-seed")[0] or name)
+    return max(tried, key=tried.get) if tried else settings.optimizer.learning_rate
+
+
+def _time_left(out, variants):
+    """Say how long the runs that are left will take, at the pace of those that have finished."""
+    finished = [name for name in variants if (out / name / "results.json").exists()]
+    done = [Run(out / name) for name in finished]
+    steps = sum(run.results["run"]["steps"] for run in done)
+    left = [settings.schedule.steps for name, settings in variants.items() if name not in finished]
+    if not steps or None in left:
+        return ""
+    minutes = sum(run.results["run"]["minutes"] for run in done) / steps * sum(left)
+    return f", about {minutes:.0f} min of training left in all"

@@ -256,11 +256,12 @@ class Progress(keras.callbacks.Callback):
     Args:
         start: The step at which the run resumes, 0 for a new run.
         stream: Text stream to write to. None means stderr.
+        title: What is going on, shown before the bar.
     """
 
-    def __init__(self, start=0, stream=None):
+    def __init__(self, start=0, stream=None, title="training"):
         super().__init__()
-        self.start, self.stream = start, stream or sys.stderr
+        self.start, self.stream, self.title = start, stream or sys.stderr, title
 
     def on_train_begin(self, logs=None):
         watched = self.stream.isatty()
@@ -269,7 +270,7 @@ class Progress(keras.callbacks.Callback):
             total=self.params["steps"] * self.params["batch"],
             initial=self.start * self.params["batch"],
             unit="img",
-            desc="training",
+            desc=self.title,
             file=self.stream,
             dynamic_ncols=watched,
             mininterval=0.2 if watched else 30,

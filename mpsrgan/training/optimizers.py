@@ -8,7 +8,7 @@ from keras import ops
 
 from mpsrgan.errors import UserError
 
-OPTIMIZERS = ("adam", "adabelief", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
 SMA_THRESHOLD = 5.0
 """The length of RAdam's approximated moving average from which `rectify` takes the adaptive step (adabelief_tf)."""
 
@@ -18,14 +18,15 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
 
     - adam: papers 000, 001 (betas 0.5, 0.9), 003 (0.5, 0.999), and the baseline of 004. It uses Keras's epsilon, 1e-7.
     - adabelief: paper 004. Epsilon 1e-14 and rectification are the defaults of the published package.
+    - adabelief-unrectified: the same without rectification, which starts slowly.
     - rmsprop: named in paper 004 without numbers. It uses Keras's rho, 0.9, whatever the betas.
     - sgd: paper 002. It is plain unless `momentum` is given.
 
     Args:
         name: One of OPTIMIZERS.
         learning_rate: A float or a Keras schedule.
-        beta_1: Decay of the first moment, used by adam and adabelief.
-        beta_2: Decay of the second moment, used by adam and adabelief.
+        beta_1: Decay of the first moment, used by Adam and AdaBelief.
+        beta_2: Decay of the second moment, used by Adam and AdaBelief.
         momentum: Momentum, used by rmsprop and sgd.
 
     Returns:
@@ -36,8 +37,8 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
     """
     if name == "adam":
         return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
-    if name == "adabelief":
-        return AdaBelief(learning_rate, beta_1=beta_1, beta_2=beta_2)
+    if name in ("adabelief", "adabelief-unrectified"):
+        return AdaBelief(learning_rate, beta_1=beta_1, beta_2=beta_2, rectify=name == "adabelief")
     if name == "rmsprop":
         return keras.optimizers.RMSprop(learning_rate, momentum=momentum)
     if name == "sgd":

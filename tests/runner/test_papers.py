@@ -184,13 +184,23 @@ def test_the_change_of_distances_is_told_over_everyone():
 
 def test_a_study_goes_on_where_it_stopped(people, tmp_path, capsys):
     out = tmp_path / "study"
-    arguments = ("--steps", 4, "--score-epochs", 1, "--batch", 16, "--optimizer", "all", "--seeds", 1)
+    arguments = ("--steps", 4, "--batch", 16, "--optimizer", "all", "--seeds", 1, "--learning-rates", 1e-4, 0.1)
     assert run("adabelief_ffhq", people, out, *arguments) == 0
-    names = [f"optimizer-{name}-seed1" for name in ("adam", "adabelief", "rmsprop")]
+    optimizers = ["adam", "adabelief", "adabelief-unrectified", "rmsprop"]
+    names = [f"optimizer-{name}-seed1" for name in optimizers]
     assert all((out / name / "results.json").exists() for name in names)
-    table = json.loads((out / "results.json").read_text())["tables"][0]
-    assert [row[0] for row in table["rows"]] == ["adam", "adabelief", "rmsprop", "bicubic"]
-    for name in ("psnr_by_step", "psnr_by_seconds", "g_loss_by_step", "g_loss_by_seconds"):
+    results = json.loads((out / "results.json").read_text())
+    quality, speed, rates, _ = results["tables"]
+    assert [row[0] for row in quality["rows"]] == [*optimizers, "bicubic"]
+    assert [row[0] for row in speed["rows"]] == [row[0] for row in rates["rows"]] == optimizers
+    assert "converges faster" in results["answers"][0] and "generalizes better" in results["answers"][0]
+    for name, row, taken in zip(names, quality["rows"], rates["rows"]):
+        tried = {float(rate): text for rate, text in zip(rates["header"][1:], taken[1:])}
+        best = next(rate for rate, text in tried.items() if text.endswith("(taken)"))
+        config = json.loads((out / name / "config.json").read_text())["settings"]
+        assert row[1] == best == config["learning_rate"] and config["steps"] == 4
+        assert json.loads((out / f"{name[:-6]}-rate-{best:g}" / "config.json").read_text())["settings"]["steps"] == 2
+    for name in ("psnr_by_step", "psnr_by_seconds", "g_loss_by_step", "g_loss_by_seconds", "learning_rates"):
         assert (out / "figures" / f"{name}.png").exists()
     kept = (out / names[0] / "results.json").stat().st_mtime
     before = json.loads((out / names[-1] / "results.json").read_text())["metrics"]
@@ -198,7 +208,7 @@ def test_a_study_goes_on_where_it_stopped(people, tmp_path, capsys):
     (out / "results.json").unlink()
     capsys.readouterr()
     assert main(experiment_script("adabelief_ffhq").EXPERIMENT, ["--resume", "--out", str(out)]) == 0
-    assert capsys.readouterr().err.count("finished before") == 2 and (out / "results.json").exists()
+    assert capsys.readouterr().err.count("finished before") == 11 and (out / "results.json").exists()
     assert (out / names[0] / "results.json").stat().st_mtime == kept
     assert json.loads((out / names[-1] / "results.json").read_text())["metrics"] == before
     refused = ["--resume", "--out", str(out), "--steps", "9"]

@@ -63,7 +63,10 @@ def test_a_term_is_one_entry_of_the_table():
         ({"decay_factor": 0.0}, "--decay-factor is 0.0; expected more than 0"),
         ({"learning_rate": float("inf")}, "--learning-rate is inf; expected a finite number"),
         ({"channels": 2}, "--channels is 2; expected 1 or 3"),
-        ({"optimizer": "adamw"}, "--optimizer is adamw; expected adam or adabelief or rmsprop or sgd"),
+        (
+            {"optimizer": "adamw"},
+            "--optimizer is adamw; expected adam or adabelief or adabelief-unrectified or rmsprop or sgd",
+        ),
     ],
 )
 def test_bounds_and_messages_follow_from_the_fields(changes, message):
