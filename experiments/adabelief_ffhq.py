@@ -149,7 +149,7 @@ EXPERIMENT = Experiment(
         compare=compare,
         help="of both networks",
         seeds=3,
-        rates=(0.00025, 0.0005, 0.001, 0.002),
+        rates=(0.0001, 0.0003, 0.001, 0.003),
     ),
 )
 

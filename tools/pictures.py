@@ -4,6 +4,8 @@ r"""Draw the picture of a card (free photographs, downscaled and restored), or t
     python tools/pictures.py weights/mpsrgan-plus.png mpsrgan-plus@0 mpsrgan-plus@0.5 mpsrgan-plus
     python tools/pictures.py weights/mpsrgan-real.png mpsrgan-plus@0.5 mpsrgan-real@0 mpsrgan-real@0.5 mpsrgan-real \
         --degradation real-mild
+    python tools/pictures.py weights/mpsrgan-real-photos.png mpsrgan-real@0 mpsrgan-real@0.5 mpsrgan-real \
+        --faces as-they-are
     python tools/pictures.py weights/enhance.png enhance --faces orl --hr-size 92x112
     python tools/pictures.py weights/mpsrgan-lite-curve.png --run runs/mpsrgan_lite
 
@@ -36,7 +38,7 @@ def main(argv=None):
     add = parser.add_argument
     add("target", type=Path, help="PNG to write")
     add("weights", nargs="*", help="names or files, each NAME or NAME@REALISM")
-    add("--faces", choices=FACES, default="portraits")
+    add("--faces", choices=(*FACES, AS_THEY_ARE), default="portraits")
     add("--hr-size", type=size, default=256, help="of the truth (default 256)")
     add("--blur", nargs=2, type=float, default=(0, 0), metavar=("KERNEL", "SIGMA"))
     add("--lr-noise", type=float, default=0.0)
@@ -71,6 +73,17 @@ def whole_astronaut():
     yield Image.fromarray(astronaut()), 1
 
 
+def as_they_are():
+    """Yield small pictures of faces as cameras and scanners left them. There is no truth for them."""
+    from skimage.data import astronaut, camera
+
+    yield Image.fromarray(astronaut()[52:152, 172:272])
+    yield Image.fromarray(camera()[70:170, 170:270])
+    for name in ("00001aa.pgm", "00020ab.pgm"):
+        yield open_image(yearbook_portraits() / name).reduce(2).crop((0, 0, 100, 100))
+
+
+AS_THEY_ARE = "as-they-are"
 FACES = {"portraits": portraits, "face": astronaut_face, "orl": orl, "astronaut": whole_astronaut}
 """Name -> generator of (Pillow image, factor by which its truth is smaller than --hr-size)."""
 
@@ -89,6 +102,8 @@ def examples(args):
     }
     (scale,) = {upscaler.scale for upscaler in upscalers.values()}
     degradation = Degradation("bicubic", int(args.blur[0]), args.blur[1], args.lr_noise, args.degradation)
+    if args.faces == AS_THEY_ARE:
+        return without_truth(args.target, upscalers, scale)
     columns = {title: [] for title in ("input", "bicubic", *upscalers, "truth")}
     captions = []
     for face, smaller in FACES[args.faces]():
@@ -100,6 +115,27 @@ def examples(args):
             columns[title].append(np.repeat(np.repeat(picture, smaller, 0), smaller, 1))
         captions.append((size_words(lr), *(f"{psnr(truth, result):.2f} dB" for result in results), size_words(hr)))
     save_image(np.asarray(picture_grid(columns, captions)), args.target)
+
+
+def without_truth(target, upscalers, scale):
+    """Draw a row for each small picture as it is: the input, bicubic, and each network.
+
+    Args:
+        target: PNG to write.
+        upscalers: Each `Upscaler` by its title.
+        scale: Their upscaling factor.
+    """
+    columns = {title: [] for title in ("input", "bicubic", *upscalers)}
+    captions = []
+    for face in as_they_are():
+        small = np.asarray(face.convert("RGB"))
+        size = tuple(scale * side for side in small.shape[:2])
+        columns["input"].append(small)
+        columns["bicubic"].append(BASELINES["bicubic"](small, size))
+        for title, upscaler in upscalers.items():
+            columns[title].append(upscaler(small))
+        captions.append((size_words(small.shape[:2]), *[size_words(size)] * (len(columns) - 1)))
+    save_image(np.asarray(picture_grid(columns, captions)), target)
 
 
 def curve(args):

@@ -107,8 +107,6 @@ def resolve(experiment, args):
     if preset == "paper" and not args.data and not args.dry_run:
         raise UserError(f"the paper preset needs photographs: --data DIR (the paper used {experiment.paper.data})")
     from_scratch = getattr(args, "from_scratch", False)
-    if choice == ALL and study.rates and preset == "quick" and not args.start:
-        from_scratch = True  # who begins with a trained network learns little, however it is optimized
     if from_scratch and preset == "paper":
         raise UserError("--from-scratch is for the quick preset; the paper preset starts from random weights anyway")
     if preset == "quick" and experiment.start and not args.start:
