@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mpsrgan.io import tiff
-from mpsrgan.io.provenance import save_options, tiff_tags
+from mpsrgan.io.metadata import save_options, tiff_tags
 from mpsrgan.io.reading import ImageError, is_gray16, orientation, upright
 
 KINDS = ("PNG", "TIFF")

@@ -15,7 +15,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io import sixteen_bit
 from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.images import WRITE_FORMATS, pixels_digest
-from mpsrgan.io.provenance import SUFFIXES, save_options
+from mpsrgan.io.metadata import SUFFIXES, save_options
 from mpsrgan.io.reading import MAX_PIXELS, open_file, open_header, orientation, upright
 from mpsrgan.upscale.color_modes import Pixels, pixels_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import WRITE_FORMATS
-from mpsrgan.io.provenance import SUFFIXES, read_provenance
+from mpsrgan.io.metadata import SUFFIXES, read_provenance
 from mpsrgan.io.reading import list_images, named_like_image
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance

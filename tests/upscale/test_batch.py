@@ -15,7 +15,8 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.download import hexdigest
 from mpsrgan.io.images import resize, save_image
-from mpsrgan.io.provenance import Provenance, read_provenance
+from mpsrgan.io.metadata import read_provenance
+from mpsrgan.io.provenance import Provenance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler, windows
 from mpsrgan.upscale.compare import side_by_side

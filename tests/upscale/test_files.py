@@ -11,7 +11,8 @@ from PIL import Image, ImageCms
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import pixels_digest
-from mpsrgan.io.provenance import Provenance, read_provenance
+from mpsrgan.io.metadata import read_provenance
+from mpsrgan.io.provenance import Provenance
 from mpsrgan.upscale.files import read_picture, write_picture
 
 RNG = np.random.default_rng(4)
