@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from PIL import Image
-
 from data_prep.sets import IDENTITIES, SETS
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import MANIFEST_NAME, READ_FORMATS, list_images
+from mpsrgan.io.reading import MANIFEST_NAME, list_images, open_header
 
 HEADERS_READ = 16
 STRAYS = 0.05  # as a share of a set's images: a folder with more foreign files is not recognized as that set
@@ -152,7 +150,7 @@ def _sizes(folder, names):
     sizes = []
     for name in names[:: max(1, -(-len(names) // HEADERS_READ))]:
         try:
-            with warnings.catch_warnings(action="ignore"), Image.open(folder / name, formats=READ_FORMATS) as image:
+            with warnings.catch_warnings(action="ignore"), open_header(folder / name) as (_, image):
                 sizes.append(image.size)
         except Exception:  # a corrupt header can raise anything
             continue

@@ -11,10 +11,11 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.download import hexdigest
+from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.images import MAX_WRITTEN, pixels_digest
 from mpsrgan.io.metadata import read_provenance
 from mpsrgan.io.provenance import WARNING
-from mpsrgan.io.reading import ImageError, list_images, named_like_image, open_header
+from mpsrgan.io.reading import ImageError, list_images, open_header
 from mpsrgan.io.sixteen_bit import load
 from mpsrgan.upscale.video import is_video, video_provenance, video_size
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.formats import WRITE_FORMATS, encoding
 
 MAX_WRITTEN = 400_000_000
 """Default limit in pixels for the images that `mpsrgan upscale` writes and `mpsrgan verify` compares."""
@@ -22,19 +23,6 @@ FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
-}
-WRITE_FORMATS = {
-    # Level 1 with zlib's run-length strategy (3) makes photographs about as small as Pillow's defaults do (68.8
-    # against 68.0 KB for a 256x256 portrait, 134 against 132 KB for a sharper one) in a quarter to a third of the time.
-    ".png": ("PNG", {"compress_level": 1, "compress_type": 3}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"lossless": True, "exact": True}),  # exact: keep the colors of transparent pixels
-    ".bmp": ("BMP", {}),
-    ".tif": ("TIFF", {}),
-    ".tiff": ("TIFF", {}),
-    ".ppm": ("PPM", {}),
-    ".pgm": ("PPM", {}),
 }
 
 
@@ -154,7 +142,7 @@ def save_image(image, path):
         raise UserError(
             f"{path}: cannot write {path.suffix or 'a file without a suffix'}, use one of {', '.join(WRITE_FORMATS)}"
         )
-    kind, options = WRITE_FORMATS[path.suffix.lower()]
+    kind, options, _ = encoding(path.suffix.lower())
     image = _as_pillow(image)
     with whole_file(path) as temporary:
         image.save(temporary, format=kind, **options)

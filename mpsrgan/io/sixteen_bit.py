@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from mpsrgan.io import tiff
-from mpsrgan.io.metadata import save_options, tiff_tags
-from mpsrgan.io.reading import ImageError, is_gray16, orientation, upright
+from mpsrgan.io.metadata import Kept, save_options, tiff_tags
+from mpsrgan.io.orientation import orientation, upright
+from mpsrgan.io.reading import ImageError, is_gray16
 
 KINDS = ("PNG", "TIFF")
 _PNG_HEAD = 33
@@ -62,7 +63,7 @@ def _decode(data, name):
     return image[..., {2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2]]]
 
 
-def write(image, file, kind, provenance, profile=None):
+def write(image, file, kind, provenance, profile=None, kept=Kept()):
     """Write a 16-bit image with its provenance note to a binary file.
 
     Args:
@@ -71,13 +72,15 @@ def write(image, file, kind, provenance, profile=None):
         kind: The format, one of `KINDS`.
         provenance: The note to write.
         profile: The bytes of an ICC profile, or None.
+        kept: The `Kept` metadata of the input.
     """
     if kind == "TIFF":
         import tifffile
 
         alpha = {"extrasamples": ["unassalpha"]} if image.shape[2] in (2, 4) else {}
         photometric = "rgb" if image.shape[2] > 2 else "minisblack"
-        tifffile.imwrite(file, image, photometric=photometric, iccprofile=profile, **alpha, **tiff_tags(provenance))
+        tags = tiff_tags(provenance, kept)
+        tifffile.imwrite(file, image, photometric=photometric, iccprofile=profile, **alpha, **tags)
         return
     import cv2
 
@@ -86,6 +89,6 @@ def write(image, file, kind, provenance, profile=None):
     order = [2, 1, 0] if image.shape[2] == 3 else [2, 1, 0, 3]
     made = cv2.imencode(".png", np.ascontiguousarray(image[..., order]))[1].tobytes()
     noted = io.BytesIO()  # a small file, from which the chunks before the pixels are taken
-    Image.new("L", (1, 1)).save(noted, "PNG", icc_profile=profile, **save_options("PNG", provenance))
+    Image.new("L", (1, 1)).save(noted, "PNG", icc_profile=profile, **save_options("PNG", provenance, kept))
     chunks = noted.getvalue()[_PNG_HEAD : noted.getvalue().rindex(b"IDAT") - 4]
     file.write(made[:_PNG_HEAD] + chunks + made[_PNG_HEAD:])

@@ -14,8 +14,9 @@ from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.download import hexdigest
+from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.machine import peak_memory
-from mpsrgan.io.reading import ImageError, named_like_image
+from mpsrgan.io.reading import ImageError
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.defaults import AUTO
@@ -91,7 +92,9 @@ class Work:
         if is_video(job.source):
             return self._video(job)
         began = time.monotonic()
-        picture = read_picture(sys.stdin.buffer.read() if job.source == STREAM else job.source)
+        picture = read_picture(
+            sys.stdin.buffer.read() if job.source == STREAM else job.source, gps=self.options.keep_gps
+        )
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
         if job.target != STREAM:
@@ -103,7 +106,8 @@ class Work:
             explain = job.explanation is not None
             made, faces, note = restore(picture, self.options, upscaler, expected, explain=explain, progress=progress)
         target = sys.stdout.buffer if job.target == STREAM else job.target
-        write_picture(made.image, target, note, picture.pixels.profile)
+        how = {"kept": picture.kept, "quality": self.options.quality, "suffix": job.suffix}
+        write_picture(made.image, target, note, picture.pixels.profile, **how)
         self._write_extra(job, picture, made, note)
         if job.named:
             spent = f"{time.monotonic() - began:.1f} s, {peak_memory() / 1e9:.2f} GB"

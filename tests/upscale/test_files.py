@@ -125,8 +125,8 @@ def test_streams(tmp_path):
     "image, name, message",
     [
         (Image.new("RGBA", (4, 4)), "a.jpg", "a.jpg: JPEG cannot store the transparency"),
-        (Image.new("I;16", (4, 4)), "a.jpg", "JPEG stores 8 bits and the picture has 16"),
-        (deep(3), "a.webp", "WEBP stores 8 bits and the picture has 16"),
+        (Image.new("I;16", (4, 4)), "a.jpg", "JPEG is written with 8 bits and the picture has 16"),
+        (deep(3), "a.webp", "WEBP is written with 8 bits and the picture has 16"),
         (Image.new("RGB", (4, 4)), "a.bmp", "cannot write .bmp files with the mpsrgan note"),
         (Image.new("RGB", (4, 4)), "a.xyz", "cannot write .xyz"),
     ],
