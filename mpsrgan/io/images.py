@@ -112,11 +112,22 @@ def resize(image, size, filter="bicubic"):
     if isinstance(image, np.ndarray) and np.issubdtype(image.dtype, np.floating):
         planes = [Image.fromarray(np.float32(plane)) for plane in np.moveaxis(image, -1, 0)]
         return np.stack([plane.resize((width, height), FILTERS[filter]) for plane in planes], axis=-1)
-    resized = np.asarray(_as_pillow(image).resize((width, height), FILTERS[filter]))
+    resized = np.asarray(as_pillow(image).resize((width, height), FILTERS[filter]))
     return resized[..., None] if getattr(image, "ndim", 0) == 3 and resized.ndim == 2 else resized
 
 
-def _as_pillow(image):
+def as_pillow(image):
+    """Return a picture as a Pillow image.
+
+    Args:
+        image: uint8 array (H, W) or (H, W, C) with 1 to 4 channels, or a Pillow image, which is returned as it is.
+
+    Returns:
+        The Pillow image.
+
+    Raises:
+        TypeError: When the array is of another type.
+    """
     if isinstance(image, Image.Image):
         return image
     image = np.asarray(image)
@@ -143,7 +154,7 @@ def save_image(image, path):
             f"{path}: cannot write {path.suffix or 'a file without a suffix'}, use one of {', '.join(WRITE_FORMATS)}"
         )
     kind, options, _ = encoding(path.suffix.lower())
-    image = _as_pillow(image)
+    image = as_pillow(image)
     with whole_file(path) as temporary:
         image.save(temporary, format=kind, **options)
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.io import formats, tiff
+from mpsrgan.io.images import as_pillow
 from mpsrgan.io.orientation import orientation, upright
 
 MAX_PIXELS = 100_000_000
@@ -84,9 +85,9 @@ def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
             whole = image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
-        if tiff.in_planes(image):
-            pixels = upright(tiff.read_planes(file, image), orientation(image))
-            rgb = _to_rgb(Image.fromarray((pixels >> 8).astype(np.uint8)))
+        if (pixels := tiff.read(file, image)) is not None:
+            pixels = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
+            rgb = _to_rgb(as_pillow(upright(pixels, orientation(image))))
             return rgb, rgb.size
         image.load()
         rgb = upright(_to_rgb(image), orientation(image))
