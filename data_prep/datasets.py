@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_prep.sets import IDENTITIES, SETS
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import MANIFEST_NAME, list_images, open_header
+from mpsrgan.io.reading import MANIFEST_NAME, list_images, open_header, walk
 
 HEADERS_READ = 16
 STRAYS = 0.05  # as a share of a set's images: a folder with more foreign files is not recognized as that set
@@ -91,11 +91,10 @@ def recognize(folder):
 def _names(folder):
     """Return the sorted posix paths that ``list_images`` would list below ``folder``, without a check of each file."""
     names = []
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for where, files in walk(folder):
         below = Path(where).relative_to(folder).as_posix()
         start = "" if below == "." else f"{below}/"
-        names += [start + name for name in files if not name.startswith(".") and name != MANIFEST_NAME]
+        names += [start + name for name in files if name != MANIFEST_NAME]
     return sorted(names)
 
 

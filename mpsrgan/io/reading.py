@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from mpsrgan.errors import UserError
 from mpsrgan.io import formats, tiff
@@ -22,6 +22,9 @@ from mpsrgan.io.orientation import orientation, upright
 
 MAX_PIXELS = 100_000_000
 MANIFEST_NAME = "manifest.jsonl"
+_SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))
+_MAX_PNG_TEXT = 16 * 1024**2
+"""Largest text or color profile of a PNG, in bytes. Pillow allows 1 MB, and calls files with more corrupt."""
 
 
 class ImageError(UserError):
@@ -156,6 +159,7 @@ def _read_header(file, name, max_pixels):
     if Path(name).suffix.lower() in formats.RAW_SUFFIXES:
         raise ImageError(name, "a RAW file of a camera; convert it to TIFF or JPEG first")
     Image.init()
+    PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_PNG_TEXT)
     file.seek(0)
     prefix = file.read(16)
     reason = "not an image that can be read" if prefix else "the file is empty"
@@ -221,11 +225,37 @@ def _to_rgb(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def walk(folder):
+    """Walk through a folder as ``os.walk`` does, and afterwards through the folders that links in it name.
+
+    Hidden files and folders are left out. Each folder is visited once, and links to a folder that contains ``folder``
+    are not followed, so that loops end.
+
+    Args:
+        folder: The folder, which may be a link itself.
+
+    Yields:
+        The path of each folder and the names of its files.
+    """
+    top, pending, seen = Path(folder).resolve(), [os.fspath(folder)], set()
+    while pending:
+        for where, folders, files in os.walk(pending.pop(0)):
+            real = Path(where).resolve()
+            if real in seen or (real != top and top.is_relative_to(real)):
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = [os.path.join(where, name) for name in folders]
+            pending += [path for path in below if os.path.islink(path)]
+            yield where, [name for name in files if not name.startswith(".") and name.lower() not in _SYSTEM_FILES]
+
+
 def list_images(folder, pattern="*"):
     """List the files below a folder whose names match a pattern.
 
-    Hidden files and folders, manifests, and everything except regular files are left out. Links to folders are not
-    followed, so that loops end. Files are not opened here, so one that is not an image fails later.
+    Hidden files and folders, files of operating systems, manifests, and everything except regular files are left out.
+    Links to folders are followed, see `walk`. Files are not opened here, so one that is not an image fails later.
 
     Args:
         folder: The folder to search at any depth.
@@ -240,12 +270,6 @@ def list_images(folder, pattern="*"):
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; check the path")
-    found = []
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(where, name)
-            for name in files
-            if not name.startswith(".") and name != MANIFEST_NAME and fnmatch.fnmatch(name, pattern)
-        ]
+    names = ((where, name) for where, files in walk(folder) for name in files if name != MANIFEST_NAME)
+    found = [Path(where, name) for where, name in names if fnmatch.fnmatch(name, pattern)]
     return sorted((path for path in found if path.is_file()), key=lambda path: path.relative_to(folder).as_posix())
