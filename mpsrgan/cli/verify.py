@@ -213,7 +213,8 @@ def _pixels(note, path, max_pixels):
             if note.output_size not in (None, [width, height]):
                 return f"changed: {width}x{height}, but written as {_pixels_of(note.output_size)}", False
             if note.pixels_sha256 is None:
-                return f"cannot be compared, because {image.format} is lossy", True
+                why = "it is an animation" if getattr(image, "is_animated", False) else f"{image.format} is lossy"
+                return f"cannot be compared, because {why}", True
             if width * height > max_pixels:
                 return f"not compared: {width * height:,} is over the limit of --max-pixels", True
             same = pixels_digest(stored_pixels(file, image)) == note.pixels_sha256

@@ -176,7 +176,7 @@ def _packet(provenance):
 def read_provenance(path):
     """Read the note in a file from its EXIF, else from its XMP, and in an older PNG first from its text.
 
-    No pixels are read.
+    An animated GIF has it in its comment. No pixels are read.
 
     Args:
         path: The image file.
@@ -195,6 +195,7 @@ def read_provenance(path):
 def _notes(image):
     """Yield the JSON, or None, from each place where the note may be."""
     yield image.info.get(_OLD_PNG_TEXT) if image.format == "PNG" else None
+    yield _ours(image.info.get("comment", b"")) if image.format == "GIF" else None
     if "exif" in image.info or image.format == "TIFF":  # otherwise Pillow would read a PNG's pixels to find it
         comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(_USER_COMMENT)
         yield _ours(comment[len(_ASCII) :]) if isinstance(comment, bytes) else None

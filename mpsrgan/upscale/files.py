@@ -19,9 +19,10 @@ from mpsrgan.io.images import pixels_digest
 from mpsrgan.io.metadata import SUFFIXES, Kept, kept_of, save_options
 from mpsrgan.io.orientation import orientation, upright
 from mpsrgan.io.reading import MAX_PIXELS, open_file, open_header
+from mpsrgan.upscale.animation import frames_in
 from mpsrgan.upscale.color_modes import Pixels, pixels_of, to_srgb
 
-LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768, "HEIF": 16_384}
+LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768, "GIF": 65_535, "HEIF": 16_384}
 """Longest side in pixels that a format's encoder can write and its decoder reads."""
 STREAM = "-"
 
@@ -34,11 +35,13 @@ class Picture:
         pixels: Its upright `mpsrgan.upscale.color_modes.Pixels`, which `mpsrgan.upscale.Upscaler` takes.
         digest: SHA-256 of the file, as hex digits.
         kept: The `mpsrgan.io.metadata.Kept` metadata.
+        frames: Number of frames, of which this is the first.
     """
 
     pixels: Pixels
     digest: str
     kept: Kept
+    frames: int
 
 
 def read_picture(source, *, gps=False):
@@ -69,7 +72,7 @@ def read_picture(source, *, gps=False):
     pixels = pixels_of(image)
     if isinstance(image, np.ndarray):
         pixels = replace(pixels, profile=header.info.get("icc_profile"))
-    return Picture(pixels, hashlib.sha256(data).hexdigest(), kept)
+    return Picture(pixels, hashlib.sha256(data).hexdigest(), kept, frames_in(data)[1])
 
 
 def write_picture(image, target, provenance, profile=None, *, kept=Kept(), quality=None, suffix=".png"):
@@ -124,7 +127,7 @@ def check_sides(target, size):
     Raises:
         UserError: When the picture is too large for the format.
     """
-    kind = WRITE_FORMATS[Path(target).suffix.lower()][0]
+    kind = WRITE_FORMATS.get(Path(target).suffix.lower(), ("GIF",))[0]  # only animations become GIF
     if max(size) > LONGEST.get(kind, max(size)):
         raise UserError(f"{target}: {kind} allows sides of {LONGEST[kind]} pixels, not {max(size)}; use .png or .tif")
 

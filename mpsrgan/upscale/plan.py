@@ -13,6 +13,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
 from mpsrgan.io.reading import list_images
+from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
 
@@ -59,7 +60,7 @@ def plan(inputs, output, *, format=None, explain=False, compare=False):
     if not one_name and output.exists() and not output.is_dir():
         raise UserError(f"{output}: exists and is not an image; name a folder, or a file with {', '.join(SUFFIXES)}")
     if one_name:
-        _check_named(output, format)
+        _check_named(inputs[0], output, format)
         if is_video(inputs[0]) != is_video(output):
             raise UserError(f"{inputs[0]}: cannot be written as {output}; images stay images and videos stay videos")
         if is_video(output) and output.suffix.lower() not in WRITTEN:
@@ -72,7 +73,7 @@ def plan(inputs, output, *, format=None, explain=False, compare=False):
     return _without_conflicts([_with_pictures(job, explain, compare) for job in jobs])
 
 
-def _check_named(output, format):
+def _check_named(source, output, format):
     """Check the suffix of an output file that the user named. A name with a suffix needs no format.
 
     Raises:
@@ -80,7 +81,7 @@ def _check_named(output, format):
     """
     if format is not None:
         raise UserError(f"{output}: its suffix names the format; omit --format, or name a folder with -o")
-    if not is_video(output):
+    if not is_video(output) and (source == STREAM or not is_animation(source, output)):
         check_suffix(output.suffix.lower())
 
 
@@ -101,7 +102,7 @@ def _stream(inputs, output, format, explain, compare):
     output = Path(output)
     if output.is_dir():
         raise UserError(f"{output}: is a folder; for standard input, name an image file with -o")
-    _check_named(output, format)
+    _check_named(source, output, format)
     return _with_pictures(Job(source, output, True), explain, compare)
 
 
@@ -178,6 +179,8 @@ def _suffix(path, format):
 
 def _picture_suffix(path, format):
     if format == SAME:
+        if path.suffix.lower() == ".gif" and is_animation(path, path):
+            return path.suffix
         return path.suffix if path.suffix.lower() in SUFFIXES else ".png"
     return f".{format or 'png'}"
 
