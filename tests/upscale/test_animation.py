@@ -63,6 +63,7 @@ def test_all_frames_with_their_timing_where_the_format_stays(upscale, tmp_path, 
 
 def test_transparent_frames_stay_transparent(upscale, tmp_path):
     clear = [Image.new("RGBA", (8, 6), color) for color in ((200, 30, 40, 255), (30, 40, 200, 255))]
+    clear[0].paste((0, 0, 0, 0), (0, 0, 2, 6))  # of an opaque first frame Pillow writes an opaque GIF
     clear[1].paste((0, 0, 0, 0), (2, 0, 8, 6))
     for suffix in (".gif", ".webp", ".png"):
         source = animation(tmp_path / f"a{suffix}", clear, duration=[100, 200], disposal=2)
