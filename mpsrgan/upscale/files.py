@@ -72,7 +72,8 @@ def read_picture(source, *, gps=False):
     pixels = pixels_of(image)
     if isinstance(image, np.ndarray):
         pixels = replace(pixels, profile=header.info.get("icc_profile"))
-    return Picture(pixels, hashlib.sha256(data).hexdigest(), kept, frames_in(data)[1])
+    frames = 1 if header.format == "JXL" else frames_in(data)[1]  # its plugin would decode all pixels again
+    return Picture(pixels, hashlib.sha256(data).hexdigest(), kept, frames)
 
 
 def write_picture(image, target, provenance, profile=None, *, kept=Kept(), quality=None, suffix=".png"):
