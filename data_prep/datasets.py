@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from PIL import Image
-
 from data_prep.sets import IDENTITIES, SETS
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import MANIFEST_NAME, READ_FORMATS, list_images
+from mpsrgan.io.reading import MANIFEST_NAME, list_images, open_header, walk
 
 HEADERS_READ = 16
 STRAYS = 0.05  # as a share of a set's images: a folder with more foreign files is not recognized as that set
@@ -93,11 +91,10 @@ def recognize(folder):
 def _names(folder):
     """Return the sorted posix paths that ``list_images`` would list below ``folder``, without a check of each file."""
     names = []
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for where, files in walk(folder):
         below = Path(where).relative_to(folder).as_posix()
         start = "" if below == "." else f"{below}/"
-        names += [start + name for name in files if not name.startswith(".") and name != MANIFEST_NAME]
+        names += [start + name for name in files if name != MANIFEST_NAME]
     return sorted(names)
 
 
@@ -152,7 +149,7 @@ def _sizes(folder, names):
     sizes = []
     for name in names[:: max(1, -(-len(names) // HEADERS_READ))]:
         try:
-            with warnings.catch_warnings(action="ignore"), Image.open(folder / name, formats=READ_FORMATS) as image:
+            with warnings.catch_warnings(action="ignore"), open_header(folder / name) as (_, image):
                 sizes.append(image.size)
         except Exception:  # a corrupt header can raise anything
             continue

@@ -8,7 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.arguments import bounds, positive
+from mpsrgan.io.arguments import bounds, percent, positive
+from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, NOTE, REAL, REALISM
@@ -32,7 +33,7 @@ def add_arguments(parser):
         required=True,
         metavar="OUT",
         help="for one input a file such as out.png or out.mp4, or - for standard output (as PNG); otherwise a folder, "
-        "which gets PNG files and videos",
+        "which gets PNG files (see --format) and videos",
     )
     _add_weights(parser.add_argument_group("the network"))
     _add_result(parser.add_argument_group("the result"))
@@ -113,6 +114,24 @@ def _add_result(group):
 
 def _add_files(group):
     group.add_argument(
+        "--format",
+        choices=(*CHOICES, "same"),
+        help="format of the pictures in a folder or on standard output (default: png). same: that of each input, or "
+        'PNG where it cannot be written. heic and jxl need pip install "mpsrgan[formats]"',
+    )
+    group.add_argument(
+        "--quality",
+        type=percent,
+        metavar="N",
+        help="1 to 100: lossy pictures of this quality (default: 95 for JPEG, 90 for AVIF and HEIC; WebP and JPEG XL "
+        "are lossless). PNG and TIFF are always lossless",
+    )
+    group.add_argument(
+        "--keep-gps",
+        action="store_true",
+        help="keep where a picture was taken. Date, camera, lens, artist, copyright and resolution are always kept",
+    )
+    group.add_argument(
         "--compare",
         action="store_true",
         help="also write NAME-compared.png: bicubic left, result right",
@@ -184,7 +203,7 @@ def run(args):
         raise UserError("--explain works without --faces only; omit one of them")
     if args.background != "network" and not args.faces:
         raise UserError("--background needs --faces")
-    jobs = plan(args.inputs, args.output, explain=args.explain, compare=args.compare)
+    jobs = plan(args.inputs, args.output, format=args.format, explain=args.explain, compare=args.compare)
     print(NOTE, file=sys.stderr)
     values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions)}
     values |= {"faces": args.background if args.faces else None}

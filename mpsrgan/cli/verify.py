@@ -11,9 +11,11 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.download import hexdigest
+from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.images import MAX_WRITTEN, pixels_digest
-from mpsrgan.io.provenance import WARNING, read_provenance
-from mpsrgan.io.reading import ImageError, list_images, named_like_image, open_header
+from mpsrgan.io.metadata import read_provenance
+from mpsrgan.io.provenance import WARNING
+from mpsrgan.io.reading import ImageError, list_images, open_header
 from mpsrgan.io.sixteen_bit import load
 from mpsrgan.upscale.video import is_video, video_provenance, video_size
 
@@ -211,7 +213,8 @@ def _pixels(note, path, max_pixels):
             if note.output_size not in (None, [width, height]):
                 return f"changed: {width}x{height}, but written as {_pixels_of(note.output_size)}", False
             if note.pixels_sha256 is None:
-                return f"cannot be compared, because {image.format} is lossy", True
+                why = "it is an animation" if getattr(image, "is_animated", False) else f"{image.format} is lossy"
+                return f"cannot be compared, because {why}", True
             if width * height > max_pixels:
                 return f"not compared: {width * height:,} is over the limit of --max-pixels", True
             same = pixels_digest(stored_pixels(file, image)) == note.pixels_sha256

@@ -79,3 +79,10 @@ def not_negative(text):
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
     return int(text)
+
+
+def percent(text):
+    """Read a whole number from 1 to 100. Raises an ArgumentTypeError for anything else."""
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
+    return int(text)

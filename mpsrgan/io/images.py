@@ -14,6 +14,7 @@ from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.formats import WRITE_FORMATS, encoding
 
 MAX_WRITTEN = 400_000_000
 """Default limit in pixels for the images that `mpsrgan upscale` writes and `mpsrgan verify` compares."""
@@ -22,19 +23,6 @@ FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
-}
-WRITE_FORMATS = {
-    # Level 1 with zlib's run-length strategy (3) makes photographs about as small as Pillow's defaults do (68.8
-    # against 68.0 KB for a 256x256 portrait, 134 against 132 KB for a sharper one) in a quarter to a third of the time.
-    ".png": ("PNG", {"compress_level": 1, "compress_type": 3}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".webp": ("WEBP", {"lossless": True, "exact": True}),  # exact: keep the colors of transparent pixels
-    ".bmp": ("BMP", {}),
-    ".tif": ("TIFF", {}),
-    ".tiff": ("TIFF", {}),
-    ".ppm": ("PPM", {}),
-    ".pgm": ("PPM", {}),
 }
 
 
@@ -124,11 +112,22 @@ def resize(image, size, filter="bicubic"):
     if isinstance(image, np.ndarray) and np.issubdtype(image.dtype, np.floating):
         planes = [Image.fromarray(np.float32(plane)) for plane in np.moveaxis(image, -1, 0)]
         return np.stack([plane.resize((width, height), FILTERS[filter]) for plane in planes], axis=-1)
-    resized = np.asarray(_as_pillow(image).resize((width, height), FILTERS[filter]))
+    resized = np.asarray(as_pillow(image).resize((width, height), FILTERS[filter]))
     return resized[..., None] if getattr(image, "ndim", 0) == 3 and resized.ndim == 2 else resized
 
 
-def _as_pillow(image):
+def as_pillow(image):
+    """Return a picture as a Pillow image.
+
+    Args:
+        image: uint8 array (H, W) or (H, W, C) with 1 to 4 channels, or a Pillow image, which is returned as it is.
+
+    Returns:
+        The Pillow image.
+
+    Raises:
+        TypeError: When the array is of another type.
+    """
     if isinstance(image, Image.Image):
         return image
     image = np.asarray(image)
@@ -154,8 +153,8 @@ def save_image(image, path):
         raise UserError(
             f"{path}: cannot write {path.suffix or 'a file without a suffix'}, use one of {', '.join(WRITE_FORMATS)}"
         )
-    kind, options = WRITE_FORMATS[path.suffix.lower()]
-    image = _as_pillow(image)
+    kind, options, _ = encoding(path.suffix.lower())
+    image = as_pillow(image)
     with whole_file(path) as temporary:
         image.save(temporary, format=kind, **options)
 

@@ -13,30 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image, PngImagePlugin
 
 from mpsrgan.errors import UserError
-from mpsrgan.io import tiff
+from mpsrgan.io import formats, tiff
+from mpsrgan.io.images import as_pillow
+from mpsrgan.io.orientation import orientation, upright
 
 MAX_PIXELS = 100_000_000
 MANIFEST_NAME = "manifest.jsonl"
-# Formats that Pillow decodes itself. EPS, PS, PDF, and WMF are excluded, because they run external programs.
-READ_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA")
-_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# What Pillow's parsers raise on corrupt files. OSError includes UnidentifiedImageError, ValueError includes UserError.
-_CORRUPT = (
-    OSError,
-    *(SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, RuntimeError),
-    *(AssertionError, struct.error, Image.DecompressionBombError),
-)
+_SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))
+_MAX_PNG_TEXT = 16 * 1024**2
+"""Largest text or color profile of a PNG, in bytes. Pillow allows 1 MB, and calls files with more corrupt."""
 
 
 class ImageError(UserError):
@@ -100,9 +88,9 @@ def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
             whole = image.size[::-1] if orientation(image) in (5, 6, 7, 8) else image.size
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
-        if tiff.in_planes(image):
-            pixels = upright(tiff.read_planes(file, image), orientation(image))
-            rgb = _to_rgb(Image.fromarray((pixels >> 8).astype(np.uint8)))
+        if (pixels := tiff.read(file, image)) is not None:
+            pixels = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
+            rgb = _to_rgb(as_pillow(upright(pixels, orientation(image))))
             return rgb, rgb.size
         image.load()
         rgb = upright(_to_rgb(image), orientation(image))
@@ -156,61 +144,33 @@ def open_header(source, *, max_pixels=math.inf):
     with open_file(source) as file:
         name = os.fspath(source) if file is not source else getattr(source, "name", "image data")
         try:
-            image = _read_header(file, name)
-            width, height = image.size
-            if width * height > max_pixels:
-                count = f"{width}x{height} is {width * height:,} pixels"
-                raise ImageError(name, f"{count}, over the limit of {max_pixels:,}; make the image smaller first")
+            image = _read_header(file, name, max_pixels)
+            _check_size(image.size, name, max_pixels)
             yield file, image
         except UserError:
             raise
-        except _CORRUPT as error:
+        except formats.CORRUPT as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ImageError(name, f"corrupt or not supported: {reason}") from error
 
 
-def orientation(image):
-    """Return the EXIF orientation of a Pillow image.
-
-    Viewers show an image with broken EXIF as it is stored, so it counts as an image without orientation.
-
-    Args:
-        image: The Pillow image.
-
-    Returns:
-        A number from 1 to 8, or None if there is none or the EXIF is broken.
-    """
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation)
-    except _CORRUPT:
-        return None
-
-
-def upright(image, orientation):
-    """Rotate and mirror an image as an EXIF orientation says.
-
-    Args:
-        image: A Pillow image, or an array (H, W, C) of uint8 or uint16.
-        orientation: What the function `orientation` returned.
-
-    Returns:
-        The upright image, or the same image if it is upright.
-    """
-    method = _TRANSPOSES.get(orientation)
-    if method is None:
-        return image
-    if isinstance(image, Image.Image):
-        return image.transpose(method)
-    return np.stack([Image.fromarray(plane).transpose(method) for plane in np.moveaxis(image, -1, 0)], axis=-1)
-
-
-def _read_header(file, name):
+def _read_header(file, name, max_pixels):
     """Open an image without the size check of Image.open, which would warn or fail first, at another limit."""
+    if Path(name).suffix.lower() in formats.RAW_SUFFIXES:
+        raise ImageError(name, "a RAW file of a camera; convert it to TIFF or JPEG first")
     Image.init()
+    PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, _MAX_PNG_TEXT)
     file.seek(0)
     prefix = file.read(16)
     reason = "not an image that can be read" if prefix else "the file is empty"
-    for kind in READ_FORMATS:
+    for kind in formats.READ_FORMATS:
+        if formats.is_plugins(kind, prefix):
+            try:
+                formats.register(kind)
+            except UserError as error:
+                raise ImageError(name, str(error)) from None
+            if kind == "JXL":
+                _check_size(formats.jxl_size(prefix + file.read()), name, max_pixels)
         factory, accept = Image.OPEN.get(kind, (None, None))
         accepted = accept(prefix) if accept else factory is not None
         if not accepted or isinstance(accepted, str):  # a str means that Pillow was built without the decoder
@@ -223,6 +183,13 @@ def _read_header(file, name):
                 reason = (tiff.reason_of(file) if kind == "TIFF" else None) or f"broken {kind} header ({error})"
                 reason = f"not an image that can be read: {reason}"
     raise ImageError(name, reason)
+
+
+def _check_size(size, name, max_pixels):
+    width, height = size
+    if width * height > max_pixels:
+        count = f"{width}x{height} is {width * height:,} pixels"
+        raise ImageError(name, f"{count}, over the limit of {max_pixels:,}; make the image smaller first")
 
 
 def is_gray16(image):
@@ -258,24 +225,37 @@ def _to_rgb(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def named_like_image(path):
-    """Return whether a file has the suffix of a format in `READ_FORMATS`.
+def walk(folder):
+    """Walk through a folder as ``os.walk`` does, and afterwards through the folders that links in it name.
+
+    Hidden files and folders are left out. Each folder is visited once, and links to a folder that contains ``folder``
+    are not followed, so that loops end.
 
     Args:
-        path: The file, which is not opened.
+        folder: The folder, which may be a link itself.
 
-    Returns:
-        True if the suffix belongs to one of the formats.
+    Yields:
+        The path of each folder and the names of its files.
     """
-    Image.init()
-    return Image.EXTENSION.get(Path(path).suffix.lower()) in READ_FORMATS
+    top, pending, seen = Path(folder).resolve(), [os.fspath(folder)], set()
+    while pending:
+        for where, folders, files in os.walk(pending.pop(0)):
+            real = Path(where).resolve()
+            if real in seen or (real != top and top.is_relative_to(real)):
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = [os.path.join(where, name) for name in folders]
+            pending += [path for path in below if os.path.islink(path)]
+            yield where, [name for name in files if not name.startswith(".") and name.lower() not in _SYSTEM_FILES]
 
 
 def list_images(folder, pattern="*"):
     """List the files below a folder whose names match a pattern.
 
-    Hidden files and folders, manifests, and everything except regular files are left out. Links to folders are not
-    followed, so that loops end. Files are not opened here, so one that is not an image fails later.
+    Hidden files and folders, files of operating systems, manifests, and everything except regular files are left out.
+    Links to folders are followed, see `walk`. Files are not opened here, so one that is not an image fails later.
 
     Args:
         folder: The folder to search at any depth.
@@ -290,12 +270,6 @@ def list_images(folder, pattern="*"):
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: {'not a folder' if folder.exists() else 'no such folder'}; check the path")
-    found = []
-    for where, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(where, name)
-            for name in files
-            if not name.startswith(".") and name != MANIFEST_NAME and fnmatch.fnmatch(name, pattern)
-        ]
+    names = ((where, name) for where, files in walk(folder) for name in files if name != MANIFEST_NAME)
+    found = [Path(where, name) for where, name in names if fnmatch.fnmatch(name, pattern)]
     return sorted((path for path in found if path.is_file()), key=lambda path: path.relative_to(folder).as_posix())

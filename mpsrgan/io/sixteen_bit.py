@@ -9,8 +9,10 @@ import numpy as np
 from PIL import Image
 
 from mpsrgan.io import tiff
-from mpsrgan.io.provenance import save_options, tiff_tags
-from mpsrgan.io.reading import ImageError, is_gray16, orientation, upright
+from mpsrgan.io.images import as_pillow
+from mpsrgan.io.metadata import Kept, save_options, tiff_tags
+from mpsrgan.io.orientation import orientation, upright
+from mpsrgan.io.reading import ImageError, is_gray16
 
 KINDS = ("PNG", "TIFF")
 _PNG_HEAD = 33
@@ -32,10 +34,15 @@ def load(file, image):
             converts.
     """
     position = file.tell()
+    if (pixels := tiff.read(file, image)) is not None:
+        pixels = upright(pixels, orientation(image))
+        if pixels.dtype == np.uint16:
+            return pixels
+        made = as_pillow(pixels)
+        made.info = {"icc_profile": image.info.get("icc_profile")}
+        return made
     file.seek(0)
     if _is_16_bit_color(image, file.read(_PNG_HEAD)):
-        if tiff.in_planes(image):
-            return upright(tiff.read_planes(file, image), orientation(image))
         file.seek(0)
         pixels = _decode(file.read(), file.name)
         return tiff.with_alpha(pixels, image) if image.format == "TIFF" else pixels
@@ -53,16 +60,19 @@ def _is_16_bit_color(image, head):
 def _decode(data, name):
     import cv2
 
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its lines on stderr repeat our error
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         image = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if image is None or image.dtype != np.uint16 or image.ndim != 3:
         raise ImageError(name, "corrupt or not supported: OpenCV cannot read this 16-bit color")
     return image[..., {2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2]]]
 
 
-def write(image, file, kind, provenance, profile=None):
+def write(image, file, kind, provenance, profile=None, kept=Kept()):
     """Write a 16-bit image with its provenance note to a binary file.
 
     Args:
@@ -71,21 +81,21 @@ def write(image, file, kind, provenance, profile=None):
         kind: The format, one of `KINDS`.
         provenance: The note to write.
         profile: The bytes of an ICC profile, or None.
+        kept: The `Kept` metadata of the input.
     """
+    if image.shape[2] == 2:  # OpenCV has no gray with alpha, and Pillow none in a TIFF of 16 bits
+        image = image[..., [0, 0, 0, 1]]
     if kind == "TIFF":
         import tifffile
 
-        alpha = {"extrasamples": ["unassalpha"]} if image.shape[2] in (2, 4) else {}
-        photometric = "rgb" if image.shape[2] > 2 else "minisblack"
-        tifffile.imwrite(file, image, photometric=photometric, iccprofile=profile, **alpha, **tiff_tags(provenance))
+        tags = tiff_tags(provenance, kept) | ({"extrasamples": ["unassalpha"]} if image.shape[2] == 4 else {})
+        tifffile.imwrite(file, image, photometric="rgb", iccprofile=profile, **tags)
         return
     import cv2
 
-    if image.shape[2] == 2:  # OpenCV has no gray with alpha
-        image = image[..., [0, 0, 0, 1]]
     order = [2, 1, 0] if image.shape[2] == 3 else [2, 1, 0, 3]
     made = cv2.imencode(".png", np.ascontiguousarray(image[..., order]))[1].tobytes()
     noted = io.BytesIO()  # a small file, from which the chunks before the pixels are taken
-    Image.new("L", (1, 1)).save(noted, "PNG", icc_profile=profile, **save_options("PNG", provenance))
+    Image.new("L", (1, 1)).save(noted, "PNG", icc_profile=profile, **save_options("PNG", provenance, kept))
     chunks = noted.getvalue()[_PNG_HEAD : noted.getvalue().rindex(b"IDAT") - 4]
     file.write(made[:_PNG_HEAD] + chunks + made[_PNG_HEAD:])

@@ -3,6 +3,7 @@
 It reads and upscales each file, writes the result with its provenance note, and reports what was done.
 """
 
+import itertools
 import sys
 import time
 from collections import Counter
@@ -14,15 +15,17 @@ from PIL import Image
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.download import hexdigest
+from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.machine import peak_memory
-from mpsrgan.io.reading import ImageError, named_like_image
+from mpsrgan.io.reading import ImageError
+from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.projection import NOTHING
-from mpsrgan.upscale.resize import REST, target_size
+from mpsrgan.upscale.resize import REST, check_pixels, target_size
 from mpsrgan.upscale.single import expected_note, note_of, restore
 from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_size
 
@@ -91,7 +94,9 @@ class Work:
         if is_video(job.source):
             return self._video(job)
         began = time.monotonic()
-        picture = read_picture(sys.stdin.buffer.read() if job.source == STREAM else job.source)
+        picture = read_picture(
+            sys.stdin.buffer.read() if job.source == STREAM else job.source, gps=self.options.keep_gps
+        )
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
         if job.target != STREAM:
@@ -99,11 +104,16 @@ class Work:
             if self.options.resume and self._is_done(job, expected):
                 return "already done"
         self._check_free(job)
+        if picture.frames > 1 and self._is_animation(job):
+            return self._animation(job, picture, upscaler, expected)
+        if picture.frames > 1:
+            _say(f"{job.source}: {picture.frames} frames: only the first is upscaled")
         with _bar("tile", job.source, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
             explain = job.explanation is not None
             made, faces, note = restore(picture, self.options, upscaler, expected, explain=explain, progress=progress)
         target = sys.stdout.buffer if job.target == STREAM else job.target
-        write_picture(made.image, target, note, picture.pixels.profile)
+        how = {"kept": picture.kept, "quality": self.options.quality, "suffix": job.suffix}
+        write_picture(made.image, target, note, picture.pixels.profile, **how)
         self._write_extra(job, picture, made, note)
         if job.named:
             spent = f"{time.monotonic() - began:.1f} s, {peak_memory() / 1e9:.2f} GB"
@@ -160,6 +170,29 @@ class Work:
             shown = overlay(viewable(made.image), made.levels)
             write(np.concatenate([shown, legend(shown.shape[1])]), job.explanation, "invented detail shown in color")
             print(f"{job.source}: invention {invention(made.levels):.1f} levels")
+
+    def _is_animation(self, job):
+        """Return whether all frames are upscaled. The pictures beside a result are of one frame."""
+        if STREAM in (job.source, job.target) or job.explanation or job.comparison or self.options.faces:
+            return False
+        return is_animation(job.source, job.target)
+
+    def _animation(self, job, picture, upscaler, expected):
+        width, height = expected.output_size
+        check_pixels(f"all {picture.frames} frames", (width * picture.frames, height), self.options.max_pixels)
+        asked = {"scale": self.options.scale, "size": self.options.size}
+        with _bar("frame", job.source.name, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
+            done = itertools.count(1)
+
+            def upscale(frame):
+                made = upscaler.restore(frame, **asked)
+                progress(next(done), picture.frames)
+                return made
+
+            note = upscale_animation(job.source, job.target, upscale, expected, picture.kept)
+        if job.named:
+            _say(f"{job.source}: {note.steps}; LR consistency {note.lr_consistency:.1f} dB")
+        return "done"
 
     def _video(self, job):
         options = self.options

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import orientation, upright
+from mpsrgan.io.orientation import orientation, upright
 from mpsrgan.upscale.resize import resized
 
 TYPES = (np.uint8, np.uint16)
@@ -136,7 +136,7 @@ def _of_pillow(image):
     if image.mode in ("I", "F"):
         raise UserError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
     if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
-        image, profile = _to_srgb(image, profile), None
+        image, profile = to_srgb(image, profile), None
     gray = image.mode in ("1", "L", "LA", "La")
     mode = ("L" if gray else "RGB") + ("A" if image.has_transparency_data else "")
     if image.mode in ("La", "PA", "RGBa"):
@@ -150,15 +150,24 @@ def _of_pillow(image):
     return Pixels(planes, None, "pillow", profile)
 
 
-def _to_srgb(image, profile):
-    """Convert a Pillow image of another color space to RGB, by its ICC profile if that is readable and fits."""
-    if profile and image.mode in ("CMYK", "LAB"):
+def to_srgb(image, profile):
+    """Convert a Pillow image to sRGB, by its ICC profile if that is readable and fits.
+
+    Args:
+        image: The Pillow image: RGB, RGBA, or of another color space.
+        profile: The bytes of its ICC profile, or None.
+
+    Returns:
+        The image, RGB or RGBA.
+    """
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    if profile and image.mode in ("CMYK", "LAB", "RGB", "RGBA"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
         except (ImageCms.PyCMSError, OSError):
             pass
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    return image.convert("RGB")
+    return image.convert(mode)

@@ -14,13 +14,16 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.io import sixteen_bit
 from mpsrgan.io.atomic import whole_file
-from mpsrgan.io.images import WRITE_FORMATS, pixels_digest
-from mpsrgan.io.provenance import SUFFIXES, save_options
-from mpsrgan.io.reading import MAX_PIXELS, open_file, open_header, orientation, upright
-from mpsrgan.upscale.color_modes import Pixels, pixels_of
+from mpsrgan.io.formats import WRITE_FORMATS, encoding
+from mpsrgan.io.images import pixels_digest
+from mpsrgan.io.metadata import SUFFIXES, Kept, kept_of, save_options
+from mpsrgan.io.orientation import orientation, upright
+from mpsrgan.io.reading import MAX_PIXELS, open_file, open_header
+from mpsrgan.upscale.animation import frames_in
+from mpsrgan.upscale.color_modes import Pixels, pixels_of, to_srgb
 
-LONGEST = {"JPEG": 65_500, "WEBP": 16_383}
-"""Longest side in pixels that Pillow's encoder of a format can write."""
+LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768, "GIF": 65_535, "HEIF": 16_384}
+"""Longest side in pixels that a format's encoder can write and its decoder reads."""
 STREAM = "-"
 
 
@@ -31,17 +34,22 @@ class Picture:
     Attributes:
         pixels: Its upright `mpsrgan.upscale.color_modes.Pixels`, which `mpsrgan.upscale.Upscaler` takes.
         digest: SHA-256 of the file, as hex digits.
+        kept: The `mpsrgan.io.metadata.Kept` metadata.
+        frames: Number of frames, of which this is the first.
     """
 
     pixels: Pixels
     digest: str
+    kept: Kept
+    frames: int
 
 
-def read_picture(source):
+def read_picture(source, *, gps=False):
     """Read a picture.
 
     Args:
         source: Path, or the bytes of a file.
+        gps: Whether the place where the picture was taken is kept.
 
     Returns:
         The `Picture`.
@@ -60,16 +68,18 @@ def read_picture(source):
         image = sixteen_bit.load(file, header)
         if isinstance(image, np.ndarray) and header.format == "PNG":  # OpenCV applies the orientation of a TIFF itself
             image = upright(image, orientation(header))
+        kept = kept_of(header, gps)
     pixels = pixels_of(image)
     if isinstance(image, np.ndarray):
         pixels = replace(pixels, profile=header.info.get("icc_profile"))
-    return Picture(pixels, hashlib.sha256(data).hexdigest())
+    frames = 1 if header.format == "JXL" else frames_in(data)[1]  # its plugin would decode all pixels again
+    return Picture(pixels, hashlib.sha256(data).hexdigest(), kept, frames)
 
 
-def write_picture(image, target, provenance, profile=None):
+def write_picture(image, target, provenance, profile=None, *, kept=Kept(), quality=None, suffix=".png"):
     """Write a result with its provenance note.
 
-    A file appears complete or not at all. A binary stream gets a PNG.
+    A file appears complete or not at all.
 
     Args:
         image: Pillow image, or uint16 array (H, W, C).
@@ -77,6 +87,9 @@ def write_picture(image, target, provenance, profile=None):
         provenance: The `mpsrgan.io.provenance.Provenance` without `pixels_sha256`, which is added if the format is
             lossless.
         profile: ICC profile of an array, or None. A Pillow image brings its own.
+        kept: What is kept of the input's metadata.
+        quality: 1 to 100 for a lossy encoding, as in `mpsrgan.io.formats.encoding`.
+        suffix: The suffix of the format that a stream gets. The suffix of a path is in its name.
 
     Returns:
         The `Provenance` that was written.
@@ -86,16 +99,16 @@ def write_picture(image, target, provenance, profile=None):
             written.
     """
     stream = not isinstance(target, str | Path)
-    suffix = ".png" if stream else Path(target).suffix.lower()
+    suffix, name = (suffix, "standard output") if stream else (Path(target).suffix.lower(), target)
     check_suffix(suffix)
-    kind, options = WRITE_FORMATS[suffix]
-    image = _fitting(image, kind, "standard output" if stream else target)
-    if kind != "JPEG":
+    kind, options, lossless = encoding(suffix, quality)
+    image = _fitting(image, kind, name)
+    if lossless:
         provenance = replace(provenance, pixels_sha256=pixels_digest(np.asarray(image)))
     if isinstance(image, np.ndarray):
-        write = lambda file: sixteen_bit.write(image, file, kind, provenance, profile)
+        write = lambda file: sixteen_bit.write(image, file, kind, provenance, profile, kept)
     else:
-        extra = {"icc_profile": image.info.get("icc_profile"), **save_options(kind, provenance)}
+        extra = {"icc_profile": image.info.get("icc_profile"), **save_options(kind, provenance, kept)}
         write = lambda file: image.save(file, format=kind, **options, **extra)
     if stream:
         write(target)
@@ -115,7 +128,7 @@ def check_sides(target, size):
     Raises:
         UserError: When the picture is too large for the format.
     """
-    kind = WRITE_FORMATS[Path(target).suffix.lower()][0]
+    kind = WRITE_FORMATS.get(Path(target).suffix.lower(), ("GIF",))[0]  # only animations become GIF
     if max(size) > LONGEST.get(kind, max(size)):
         raise UserError(f"{target}: {kind} allows sides of {LONGEST[kind]} pixels, not {max(size)}; use .png or .tif")
 
@@ -132,6 +145,7 @@ def check_suffix(suffix):
     if suffix not in SUFFIXES:
         what = f"{suffix} files with the mpsrgan note" if suffix else "a file without a suffix"
         raise UserError(f"cannot write {what}; use one of {', '.join(SUFFIXES)}")
+    encoding(suffix)
 
 
 def _fitting(image, kind, name):
@@ -141,11 +155,13 @@ def _fitting(image, kind, name):
         UserError: When something would be lost.
     """
     if (isinstance(image, np.ndarray) or image.mode.startswith("I")) and kind not in sixteen_bit.KINDS:
-        raise UserError(f"{name}: {kind} stores 8 bits and the picture has 16; use .png or .tif")
+        raise UserError(f"{name}: {kind} is written with 8 bits and the picture has 16; use .png or .tif")
     if kind == "JPEG" and image.mode in ("LA", "RGBA"):
         if image.getchannel("A").getextrema()[0] < 255:
             raise UserError(f"{name}: JPEG cannot store the transparency of the picture; use .png, .webp or .tif")
         profile = image.info.get("icc_profile")
         image = image.convert(image.mode[:-1])
         image.info["icc_profile"] = profile
+    if kind == "JXL" and image.mode in ("RGB", "RGBA") and image.info.get("icc_profile"):
+        return to_srgb(image, image.info["icc_profile"])  # the encoder stores no profile
     return image

@@ -10,18 +10,21 @@ from collections import defaultdict, namedtuple
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.images import WRITE_FORMATS
-from mpsrgan.io.provenance import SUFFIXES, read_provenance
-from mpsrgan.io.reading import list_images, named_like_image
+from mpsrgan.io.formats import WRITE_FORMATS, named_like_image
+from mpsrgan.io.metadata import SUFFIXES, read_provenance
+from mpsrgan.io.reading import list_images
+from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
 
-Job = namedtuple("Job", "source target named explanation comparison", defaults=[None, None])
+Job = namedtuple("Job", "source target named explanation comparison suffix", defaults=[None, None, ".png"])
 """One file to upscale. `named` tells whether the user named the file itself, and not its folder. `explanation` and
-`comparison` are the paths of the pictures of invented detail and of before and after, or None."""
+`comparison` are the paths of the pictures of invented detail and of before and after, or None. `suffix` is that of the
+format that standard output gets."""
+SAME = "same"
 
 
-def plan(inputs, output, *, explain=False, compare=False):
+def plan(inputs, output, *, format=None, explain=False, compare=False):
     """Decide which file is written for which input.
 
     Nothing is written. Results of an earlier run are left out of a folder of inputs: the files below `output` if it
@@ -32,6 +35,8 @@ def plan(inputs, output, *, explain=False, compare=False):
     Args:
         inputs: Names of files and folders, patterns such as "*.jpg" where no file has exactly that name, or "-".
         output: Name of the file or the folder, or "-".
+        format: Format of the pictures in a folder or on standard output: one of `mpsrgan.io.formats.CHOICES`, "same"
+            for the format of each input if it can carry the note, else PNG, or None for PNG.
         explain: Whether to plan the pictures of invented detail.
         compare: Whether to plan the pictures of before and after.
 
@@ -41,8 +46,10 @@ def plan(inputs, output, *, explain=False, compare=False):
     Raises:
         UserError: As in `mpsrgan.cli.upscale.run`.
     """
+    if format not in (None, SAME):
+        check_suffix(f".{format}")
     if STREAM in inputs or output == STREAM:
-        return [_stream(inputs, output, explain, compare)]
+        return [_stream(inputs, output, format, explain, compare)]
     folder_named = str(output).endswith(("/", os.sep))
     inputs, output = [path for name in inputs for path in _matching(name)], Path(output)
     one_file = len(inputs) == 1 and not inputs[0].is_dir()
@@ -53,21 +60,32 @@ def plan(inputs, output, *, explain=False, compare=False):
     if not one_name and output.exists() and not output.is_dir():
         raise UserError(f"{output}: exists and is not an image; name a folder, or a file with {', '.join(SUFFIXES)}")
     if one_name:
-        if not is_video(output):
-            check_suffix(output.suffix.lower())
+        _check_named(inputs[0], output, format)
         if is_video(inputs[0]) != is_video(output):
             raise UserError(f"{inputs[0]}: cannot be written as {output}; images stay images and videos stay videos")
         if is_video(output) and output.suffix.lower() not in WRITTEN:
             raise UserError(f"{output}: {output.suffix} cannot be written; use one of {', '.join(WRITTEN)}")
         jobs = [Job(inputs[0], output, True)]
     else:
-        jobs = [job for path in inputs for job in _jobs_of(path, output)]
+        jobs = [job for path in inputs for job in _jobs_of(path, output, format)]
     if not jobs:
         raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
     return _without_conflicts([_with_pictures(job, explain, compare) for job in jobs])
 
 
-def _stream(inputs, output, explain, compare):
+def _check_named(source, output, format):
+    """Check the suffix of an output file that the user named. A name with a suffix needs no format.
+
+    Raises:
+        UserError: When it cannot be written, or a format is given too.
+    """
+    if format is not None:
+        raise UserError(f"{output}: its suffix names the format; omit --format, or name a folder with -o")
+    if not is_video(output) and (source == STREAM or not is_animation(source, output)):
+        check_suffix(output.suffix.lower())
+
+
+def _stream(inputs, output, format, explain, compare):
     """Return the one job that reads standard input or writes standard output."""
     inputs = [path for name in inputs for path in ([name] if name == STREAM else _matching(name))]
     if len(inputs) != 1:
@@ -78,11 +96,13 @@ def _stream(inputs, output, explain, compare):
     if source != STREAM and (source.is_dir() or is_video(source)):
         raise UserError(f"{source}: with -o {STREAM} the input must be one image")
     if output == STREAM:
-        return Job(source, output, True)
+        if format == SAME and source == STREAM:
+            raise UserError("--format same needs the name of the input; name the format")
+        return Job(source, output, True, suffix=_picture_suffix(source, format))
     output = Path(output)
     if output.is_dir():
         raise UserError(f"{output}: is a folder; for standard input, name an image file with -o")
-    check_suffix(output.suffix.lower())
+    _check_named(source, output, format)
     return _with_pictures(Job(source, output, True), explain, compare)
 
 
@@ -102,9 +122,9 @@ def _matching(name):
     return found
 
 
-def _jobs_of(path, output):
+def _jobs_of(path, output, format):
     if not path.is_dir():
-        return [Job(path, output / f"{path.stem}{_suffix(path)}", True)]
+        return [Job(path, output / f"{path.stem}{_suffix(path, format)}", True)]
     files = list_images(path)
     if output.resolve() == path.resolve():
         earlier = {file for file in files if note_in(file)}
@@ -120,8 +140,9 @@ def _jobs_of(path, output):
     def target(file):
         rivals = alike[_stem(file)]
         rivals = [rival for rival in rivals if _named_like_picture(rival)] or rivals
-        kept = file.with_suffix("") if rivals == [file] else file
-        return output / f"{kept.relative_to(path)}{_suffix(file)}"
+        suffix = _suffix(file, format)
+        kept = file.with_suffix("") if rivals == [file] or (format == SAME and file.suffix == suffix) else file
+        return output / f"{kept.relative_to(path)}{suffix}"
 
     return [Job(file, target(file), False) for file in files]
 
@@ -149,11 +170,19 @@ def note_in(path):
         return None
 
 
-def _suffix(path):
+def _suffix(path, format):
     """Return the suffix of the output for a file in a folder. Videos keep theirs if it can be written."""
     if not is_video(path):
-        return ".png"
+        return _picture_suffix(path, format)
     return path.suffix if path.suffix.lower() in WRITTEN else ".mp4"
+
+
+def _picture_suffix(path, format):
+    if format == SAME:
+        if path.suffix.lower() == ".gif" and is_animation(path, path):
+            return path.suffix
+        return path.suffix if path.suffix.lower() in SUFFIXES else ".png"
+    return f".{format or 'png'}"
 
 
 def _with_pictures(job, explain, compare):

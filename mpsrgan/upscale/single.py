@@ -30,6 +30,8 @@ class UpscaleOptions:
         compare: Whether to write a picture of before and after beside each result.
         resume: Whether to skip what an earlier run with the same options has written.
         overwrite: Whether to replace files that mpsrgan did not write.
+        quality: 1 to 100 for a lossy encoding, or None, see `mpsrgan.io.formats.encoding`.
+        keep_gps: Whether the result says where the input was taken.
         every: Of a video, N, where each N-th frame is taken.
         start: Of a video, a time that `mpsrgan.upscale.video.seconds_of` takes, or None.
         end: Of a video, a time that `mpsrgan.upscale.video.seconds_of` takes, or None.
@@ -50,6 +52,8 @@ class UpscaleOptions:
     compare: bool = False
     resume: bool = False
     overwrite: bool = False
+    quality: int | None = None
+    keep_gps: bool = False
     every: int = 1
     start: str | None = None
     end: str | None = None

@@ -163,7 +163,7 @@ class Desk:
             picture, options, upscaler, expected_note(picture, options, upscaler), progress=tick
         )
         file = folder / f"{_stem(name)}.png"
-        note = write_picture(made.image, file, note, picture.pixels.profile)
+        note = write_picture(made.image, file, note, picture.pixels.profile, kept=picture.kept)
         shown = _write_shown(picture, made, file, note)
         facts = _facts(note, made, choice, faces, time.monotonic() - began)
         return Result(file, *shown, facts)

@@ -20,7 +20,7 @@ FACES = (
     ("rotated upright first, if they are not", "network"),
     ("faces only: the rest by Lanczos, which invents nothing", "lanczos"),
 )
-SUFFIXES = [".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".tga", ".tif", ".tiff"]
+SUFFIXES = [".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".ppm", ".pgm", ".tga", ".tif", ".tiff"]
 """Suffixes of image files that not every browser recognizes as images."""
 WAITING = 8
 """Number of requests that may wait for the current one."""

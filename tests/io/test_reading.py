@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.reading import ImageError, list_images, open_downscaled, open_image
@@ -256,6 +257,8 @@ def test_list_images(tmp_path):
     for name in ("b.jpg", "a/z.png", "a/b/c/d.txt", ".hidden.png", ".git/x.png", "a/manifest.jsonl", "a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    for name in ("Thumbs.db", "a/desktop.ini", "a/._x.jpg", ".DS_Store"):
+        (tmp_path / name).touch()
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "pipe.png")
     found = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
@@ -265,3 +268,30 @@ def test_list_images(tmp_path):
         list_images(tmp_path / "absent")
     with pytest.raises(UserError, match="not a folder"):
         list_images(tmp_path / "b.jpg")
+
+
+def test_linked_folders_are_followed_once_and_never_upward(tmp_path):
+    for name in ("in/real/a.png", "other/deep/b.png", "secret.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "alias").symlink_to(tmp_path / "in" / "real")  # before "real" by its name
+    (tmp_path / "in" / "more").symlink_to(tmp_path / "other")
+    (tmp_path / "in" / "more2").symlink_to(tmp_path / "other")
+    (tmp_path / "in" / "up").symlink_to(tmp_path)
+    (tmp_path / "other" / "back").symlink_to(tmp_path / "in")
+    for top in ("in", "link"):
+        found = [path.relative_to(tmp_path / top).as_posix() for path in list_images(tmp_path / top)]
+        assert found == ["more/deep/b.png", "real/a.png"]
+
+
+def test_a_png_may_have_a_large_profile_or_text_with_a_bound():
+    info, noise = PngInfo(), np.random.default_rng(0).bytes(2_000_000)
+    info.add_text("Comment", "a" * 2_000_000, zip=True)
+    file = io.BytesIO()
+    Image.fromarray(photo()).save(file, "PNG", icc_profile=noise, pnginfo=info)
+    assert np.array_equal(np.asarray(open_image(file)), photo())
+    info.add_text("Bomb", "a" * 20_000_000, zip=True)
+    Image.fromarray(photo()).save(file := io.BytesIO(), "PNG", pnginfo=info)
+    with pytest.raises(ImageError, match="too large"):
+        open_image(file)

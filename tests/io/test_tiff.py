@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -86,6 +87,77 @@ def test_other_pixels_are_refused_with_what_they_are(pixels, photometric, kind):
         with pytest.raises(ImageError, match="a TIFF of") as caught:
             read(file)
         assert kind in str(caught.value) and "header" not in str(caught.value)
+
+
+def alike(file):
+    """Read with all bits and with 8 bits, and return both as arrays; transparent parts are black in the second."""
+    return np.asarray(all_bits(file)), np.asarray(open_image(file))
+
+
+GRAY_ALPHA = np.dstack([COLOR[..., 0] >> 8, ALPHA >> 8]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16)}], ids=str)
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha", "unspecified"])
+def test_alpha_of_8_bits_in_planes(kind, options):
+    rgba = (RGBA >> 8).astype(np.uint8)
+    pixels = (PREMULTIPLIED >> 8).astype(np.uint8) if kind == "assocalpha" else rgba
+    try:
+        deep, shallow = alike(written(planes(pixels), **PLANES, extrasamples=[kind], **options))
+    except ImageError as error:
+        assert kind == "unspecified" and "4 x uint8 (rgb, another channel, in planes)" in str(error)
+        return
+    assert deep.shape[2] == 3 + (kind != "unspecified") and shallow.shape == (20, 32, 3)
+    assert np.abs(deep.astype(int) - rgba[..., : deep.shape[2]]).max() <= 255 / (ALPHA >> 8).min() + 1
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}], ids=str)
+def test_gray_with_alpha_in_planes(options):
+    kinds = {"photometric": "minisblack", "planarconfig": "separate", "extrasamples": ["unassalpha"]}
+    assert np.array_equal(all_bits(written(planes(GRAY_ALPHA), **kinds, **options)), GRAY_ALPHA)
+
+
+def test_cmyk_of_16_bits_is_read_with_8_bits():
+    file = written(np.dstack([COLOR, np.zeros_like(ALPHA)]), photometric="separated")
+    assert all_bits(file).mode == "CMYK"
+    assert np.abs(np.asarray(open_image(file)).astype(int) - (255 - (COLOR >> 8))).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "reason"),
+    [
+        ((COLOR[..., 0] >> 9).astype("i1"), {"photometric": "minisblack"}, "signed pixels have no defined white"),
+        ((COLOR >> 8).astype("u1"), {"photometric": "ycbcr"}, "a TIFF in YCbCr without compression; save it as RGB"),
+        ((COLOR / 65535).astype("f4"), {"photometric": "rgb"}, "and floats have no defined white; save it as gray"),
+        ((COLOR / 65535).astype("f2"), {"photometric": "rgb", "tile": (16, 16)}, "3 x float16 (rgb), and floats"),
+        (planes(COLOR / 65535).astype("f4"), PLANES, "3 x float32 (rgb, in planes), and floats have"),
+        (GRAY_ALPHA, {"photometric": "minisblack", "extrasamples": ["assocalpha"]}, "(minisblack, multiplied alpha)"),
+        (planes(RGBA).astype("f4"), PLANES | {"extrasamples": ["unassalpha"]}, "4 x float32 (rgb, alpha, in planes)"),
+        (planes(RGBA), {"photometric": "separated", "planarconfig": "separate"}, "4 x uint16 (separated, in planes)"),
+    ],
+)
+def test_what_cannot_be_read_right_is_refused_with_its_reason(pixels, options, reason):
+    file = written(pixels, **options)
+    for read in (open_image, all_bits):
+        with pytest.raises(ImageError) as caught:
+            read(file)
+        assert reason in str(caught.value)
+
+
+def test_opencv_is_silent(capfd):
+    data = written(COLOR, photometric="rgb").getvalue()
+    file = io.BytesIO(data[:200] + bytes(8) + data[400:])
+    file.name = "a.tif"
+    try:
+        all_bits(file)
+    except ImageError:
+        pass
+    png = cv2.imencode(".png", COLOR)[1].tobytes()
+    file = io.BytesIO(png[: len(png) // 2])
+    file.name = "a.png"
+    with pytest.raises(ImageError, match="OpenCV cannot read this 16-bit color"):
+        all_bits(file)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_broken_header_is_still_called_broken():

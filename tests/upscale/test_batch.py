@@ -15,7 +15,8 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.download import hexdigest
 from mpsrgan.io.images import resize, save_image
-from mpsrgan.io.provenance import Provenance, read_provenance
+from mpsrgan.io.metadata import read_provenance
+from mpsrgan.io.provenance import Provenance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler, windows
 from mpsrgan.upscale.compare import side_by_side
@@ -277,6 +278,62 @@ def test_outputs_that_cannot_be(upscale, tmp_path, capsys, output, message):
     assert upscale(tmp_path / "a.jpg", "-o", tmp_path / output) != 0
     assert message in capsys.readouterr().err and [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
     assert upscale(tmp_path / "a.jpg", "-o", f"{tmp_path}/b.gif/") == 0 and (tmp_path / "b.gif" / "a.png").exists()
+
+
+def test_the_format_of_a_folder(upscale, tmp_path, capsys):
+    for name in ("a.jpg", "a.gif", "b.WEBP", "c.bmp"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(photo(6, 8)).save(tmp_path / "in" / name)
+    words = [tmp_path / "in", "-o", tmp_path / "out"]
+    for format, expected in (
+        ("same", ["a.gif.png", "a.jpg", "b.WEBP", "c.png"]),
+        ("jpg", ["a.gif.jpg", "a.jpg.jpg", "b.jpg", "c.jpg"]),
+        ("tiff", ["a.gif.tiff", "a.jpg.tiff", "b.tiff", "c.tiff"]),
+    ):
+        assert upscale(*words, "--format", format) == 0
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == expected
+        for path in (tmp_path / "out").iterdir():
+            assert read_provenance(path)
+            path.unlink()
+    capsys.readouterr()
+    assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path / "a.png", "--format", "png") == 2
+    assert "a.png: its suffix names the format; omit --format" in capsys.readouterr().err
+    assert upscale("-", "-o", "-", "--format", "same") == 2
+    assert "needs the name of the input" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        upscale(*words, "--quality", "101")
+
+
+def test_quality_metadata_and_place(upscale, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif.get_ifd(0x8825)[1] = "Canon", "N"
+    Image.fromarray(photo(16, 16)).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300))
+    sizes = []
+    for quality, more in ((95, []), (20, ["--keep-gps"])):
+        assert upscale(tmp_path / "a.jpg", "-o", tmp_path / "b.jpg", "--quality", quality, *more) == 0
+        sizes.append((tmp_path / "b.jpg").stat().st_size)
+        image = Image.open(tmp_path / "b.jpg")
+        assert image.getexif()[0x010F] == "Canon" and image.info["dpi"] == (300, 300)
+        assert bool(image.getexif().get_ifd(0x8825)) == bool(more) and read_provenance(tmp_path / "b.jpg")
+    assert sizes[1] < sizes[0]
+
+
+def test_a_folder_of_what_cannot_be_read_says_why(upscale, tmp_path, monkeypatch, capsys):
+    """HEIC needs the extra, which is a failure. RAW files are skipped as other files of a folder are."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    monkeypatch.delitem(Image.SAVE, "HEIF", raising=False)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    Image.fromarray(photo(6, 8)).save(tmp_path / "in" / "b.NEF", "TIFF")
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out") == 1
+    out, err = capsys.readouterr()
+    assert out == "done 0, failed 1, skipped 1\n"
+    assert 'a.HEIC: HEIC files need other packages: pip install "mpsrgan[formats]"\n' in err
+    assert "skipped: " in err and "b.NEF: a RAW file of a camera; convert it to TIFF or JPEG first" in err
+    assert upscale(tmp_path / "in" / "b.NEF", "-o", tmp_path / "out") == 1
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out", "--format", "heic") == 2
+    assert "mpsrgan[formats]" in capsys.readouterr().err
 
 
 def test_errors_name_the_file(upscale, tmp_path, capsys):

@@ -9,7 +9,7 @@ from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import resize, save_image
-from mpsrgan.io.provenance import read_provenance
+from mpsrgan.io.metadata import read_provenance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler, choice
 

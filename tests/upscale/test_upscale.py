@@ -242,7 +242,7 @@ def test_an_input_is_never_overwritten(upscale, tmp_path, capsys):
 def test_pictures_that_differ_in_their_suffix_alone_keep_it(upscale, folder, tmp_path):
     save_image(photo(3, 3), folder / "a.bmp")
     (folder / "deep" / "b.txt").write_text("words")
-    (folder / "deep" / "B.heic").write_text("what cannot be read")
+    (folder / "deep" / "B.psd").write_text("what cannot be read")
     for name in ("notes.txt", "notes.doc"):
         (folder / name).write_text("words")
     assert upscale(folder, "-o", tmp_path / "out") == 0

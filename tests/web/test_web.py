@@ -22,7 +22,7 @@ from PIL import Image
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import entries
-from mpsrgan.io.provenance import read_provenance
+from mpsrgan.io.metadata import read_provenance
 from mpsrgan.upscale import Restored
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.single import UpscaleOptions
