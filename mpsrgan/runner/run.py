@@ -23,7 +23,7 @@ from mpsrgan.io.machine import peak_memory
 from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
 from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
-from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
+from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.frozen import load_frozen
 from mpsrgan.runner.results import BEFORE_FACES, Finished, evaluate, means, read_images, spaced_images, summarise
 from mpsrgan.training.callbacks import (
@@ -62,8 +62,13 @@ def run(experiment, request):
         None, or the name of the signal that stopped the run.
 
     Raises:
-        UserError: When the data, the weights or the settings cannot be used.
+        UserError: When the data, the weights or the settings cannot be used, or another process trains into the folder.
     """
+    with holding(request.out, request.resume):
+        return _run(experiment, request)
+
+
+def _run(experiment, request):
     announce(experiment, request)
     request, frozen = load_frozen(request)
     settings, out = request.settings, request.out

@@ -15,7 +15,7 @@ from mpsrgan.report.document import Table
 from mpsrgan.report.results import write_study
 from mpsrgan.runner import run as one
 from mpsrgan.runner.build import load_start
-from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_pairs
+from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_pairs
 from mpsrgan.runner.paper import Experiment
 from mpsrgan.runner.request import DATA, PATHS, STUDY, read_config
 from mpsrgan.runner.results import spaced_images
@@ -126,8 +126,13 @@ def run(experiment, request):
         None, or the name of the signal that stopped the sweep.
 
     Raises:
-        UserError: When the data, the weights or the settings cannot be used.
+        UserError: When the data, the weights or the settings cannot be used, or another process trains into the folder.
     """
+    with holding(request.out, request.resume):
+        return _run(experiment, request)
+
+
+def _run(experiment, request):
     one.announce(experiment, request)
     variants, out = request.settings, request.out
     shared = replace(request, settings=next(iter(variants.values())))
