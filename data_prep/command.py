@@ -11,6 +11,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.arguments import Parser, not_negative, positive, size
 from mpsrgan.io.console import exit_code
 from mpsrgan.io.images import FILTERS
+from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 
 
@@ -59,8 +60,13 @@ def run(args):
         The exit code 0.
 
     Raises:
-        UserError: As in ``prepare``.
+        UserError: As in ``prepare``, and when another process writes to the folder.
     """
+    with locked(args.out):
+        return _run(args)
+
+
+def _run(args):
     from data_prep.datasets import recognize
     from data_prep.prepare import prepare
 

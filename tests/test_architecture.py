@@ -47,6 +47,24 @@ def test_folders_of_tests_are_those_of_the_package():
     assert folders <= {*PACKAGES, "data_prep", "tools", "benchmarks"}
 
 
+def test_nothing_that_runs_code_from_a_file_is_used():
+    """No pickle, marshal, eval, exec or torch.load in what users run; `tools/` is not installed."""
+    unsafe = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "torch"}
+    for folder in ("mpsrgan", "data_prep", "experiments"):
+        paths = sorted((ROOT / folder).rglob("*.py"))
+        assert paths
+        for path in paths:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                imported += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not unsafe & {name.split(".")[0] for name in imported}, path
+                if isinstance(node, ast.Call):
+                    assert getattr(node.func, "id", None) not in ("eval", "exec", "__import__"), path
+                    assert getattr(node.func, "attr", None) not in ("load_model", "enable_unsafe_deserialization"), path
+                    flags = {one.arg: getattr(one.value, "value", True) for one in node.keywords}
+                    assert not flags.get("allow_pickle") and flags.get("safe_mode", True), path
+
+
 def test_no_test_file_imports_another():
     for path in TESTS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -98,3 +98,10 @@ def test_the_site_builds_without_a_warning(tmp_path):
     pages = list(tmp_path.glob("**/*.html"))
     assert len(pages) > 30 and not [page for page in pages if loaded.search(page.read_text())]
     assert "mpsrgan.upscale.Upscaler" in (tmp_path / "reference" / "upscale.html").read_text()
+
+
+def test_every_test_that_the_security_page_names_exists():
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), f"{path}::{name}"

@@ -22,6 +22,7 @@ from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.faces.encoders import load_encoder
 from mpsrgan.io.arguments import size
 from mpsrgan.io.console import import_keras, say
+from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 
 ENCODERS = ("sface", "facenet", "none")
@@ -113,8 +114,14 @@ def run(args):
         The exit code, 0.
 
     Raises:
-        UserError: When something cannot be measured. What can be checked is checked before any file is written.
+        UserError: When something cannot be measured, or another process writes to the folder. What can be checked is
+            checked before any file is written.
     """
+    with locked(args.out):
+        return _run(args)
+
+
+def _run(args):
     weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
     for name in ("impostors", "rounds", "limit", "scale"):
         if (value := getattr(args, name)) is not None and value < 1:

@@ -4,6 +4,7 @@ It is built on `mpsrgan.upscale`.
 """
 
 import sys
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.arguments import bounds, percent, positive
 from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
+from mpsrgan.io.lock import locked
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, NOTE, REAL, REALISM
 
@@ -191,8 +193,8 @@ def run(args):
         The exit code: 0 if everything is done, 1 if some files failed.
 
     Raises:
-        UserError: When a path or the weights are invalid, two inputs have one output, or an output would replace an
-            input. It is raised before any work.
+        UserError: When a path or the weights are invalid, two inputs have one output, an output would replace an input,
+            or another process upscales a whole folder to the same folder. It is raised before any work.
     """
     from mpsrgan.hub.registry import entries
     from mpsrgan.upscale.batch import Work
@@ -212,9 +214,10 @@ def run(args):
     options = UpscaleOptions(**values)
     if options.realism is None and (one := entries().get(str(options.weights))) and one.fidelity:
         print(f"weights: {options.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
-    work = Work(options)
-    print(f"backend: {work.upscaler.backend}", file=sys.stderr)
-    return work.run(jobs)
+    with nullcontext() if all(job.named for job in jobs) else locked(args.output):
+        work = Work(options)
+        print(f"backend: {work.upscaler.backend}", file=sys.stderr)
+        return work.run(jobs)
 
 
 def _latest():

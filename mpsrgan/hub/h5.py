@@ -13,15 +13,17 @@ import shutil
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
+from mpsrgan.hub.description import ATTRIBUTE, FORMAT, read_description
 from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.hdf5 import check_hdf5
 from mpsrgan.models.graph import scale_of
 
-FORMAT = 1
-ATTRIBUTE = "mpsrgan"
+KIND = "a .h5 file of Keras weights"
 ARCHITECTURES = {
     "srgan": "mpsrgan.models.srgan:build_generator",
     "enhance": "mpsrgan.models.enhance:build_generator",
@@ -80,6 +82,8 @@ def _save(model, path, architecture, arguments, notes, scale_of):
     expected = [tuple(v.shape) for v in build(architecture, arguments).weights]
     if [tuple(v.shape) for v in model.weights] != expected:
         raise UserError(f"the model is not {architecture} built with {arguments}; pass the arguments that built it")
+    if not all(np.isfinite(array).all() for array in model.get_weights()):
+        raise UserError(f"{path}: not written, because the weights have numbers that are not finite; load a checkpoint")
     text = json.dumps(
         {
             "format": FORMAT,
@@ -146,7 +150,7 @@ def load_discriminator(source, architecture=None, **overrides):
 
 def _load(source, table, architecture, overrides):
     path = weights_file(source)
-    note = _read_note(path) or {"architecture": next(iter(table)), "arguments": {}}
+    note = read_description(path) or {"architecture": next(iter(table)), "arguments": {}}
     architecture = architecture or note["architecture"]
     if architecture not in table and architecture in {**ARCHITECTURES, **DISCRIMINATORS}:
         kind = "discriminator" if architecture in DISCRIMINATORS else "generator"
@@ -181,7 +185,7 @@ def describe(source):
         UserError: As in ``load_generator``, and when the file has no description (a plain Keras .h5 file).
     """
     path = weights_file(source)
-    if note := _read_note(path):
+    if note := read_description(path):
         return note
     raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
 
@@ -208,7 +212,8 @@ def weights_file(source):
         The path of the file.
 
     Raises:
-        UserError: When the file is missing, is not HDF5, or is not the one that shipped under that name.
+        UserError: When the file is missing, is not HDF5, claims what `check_hdf5` refuses, or is not the one that
+            shipped under that name.
     """
     if is_name(source):
         return registry.entry(source).check()
@@ -217,29 +222,12 @@ def weights_file(source):
         raise UserError(f"{path}: is a folder, a .h5 file was expected")
     if not path.exists():
         raise UserError(f"{path}: no such file; check the path of the .h5 file")
-    if path.suffix != ".h5" or not h5py.is_hdf5(path):
-        raise UserError(f"{path}: not a .h5 file of Keras weights")
     if path.name.endswith(".weights.h5"):
         raise UserError(f"{path}: .weights.h5 is another layout; load it with Keras, then use save_generator")
+    if path.suffix != ".h5":
+        raise UserError(f"{path}: not {KIND}")
+    check_hdf5(path, KIND)
     return path
-
-
-def _read_note(path):
-    """Read and check the description in a file -> dict, or None if there is none."""
-    try:
-        with h5py.File(path, "r") as file:
-            text = file.attrs.get(ATTRIBUTE)
-        note = None if text is None else json.loads(text)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: corrupt: its description cannot be read ({error}); get the file again") from error
-    if note is None:
-        return None
-    kinds = {"architecture": str, "arguments": dict}
-    if not isinstance(note, dict) or not all(isinstance(note.get(key), kind) for key, kind in kinds.items()):
-        raise UserError(f"{path}: corrupt: its description lacks architecture or arguments; save the file again")
-    if note.get("format") != FORMAT:
-        raise UserError(f"{path}: format {note.get('format')}, this package reads {FORMAT}; update mpsrgan")
-    return note
 
 
 def _one_of(table, architecture):

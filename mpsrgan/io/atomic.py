@@ -6,7 +6,7 @@ Every file that replaces another one is written through this module.
 import os
 import shutil
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpsrgan.errors import UserError
@@ -41,6 +41,20 @@ def whole_file(path, suffix=".tmp"):
         raise UserError(f"{path}: cannot be written: part of its path is a file, not a folder") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def sync_folder(folder):
+    """Wait until the names of the files in a folder are on the disk, where the system can do that.
+
+    Args:
+        folder: The folder.
+    """
+    with suppress(OSError):  # Windows cannot open a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text(path, text):

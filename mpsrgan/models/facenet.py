@@ -14,6 +14,7 @@ from keras import layers, ops
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.download import Asset, reading
+from mpsrgan.io.hdf5 import check_hdf5
 
 SIDE = 160
 WEIGHTS = Asset(
@@ -213,8 +214,11 @@ def load_weights(model, path):
         if isinstance(item, h5py.Dataset) and name in wanted and item.shape == tuple(wanted[name].shape):
             found[name] = item[()].astype("float32")
 
-    with reading(path, "a FaceNet weights file (Keras .h5)"), h5py.File(path, "r") as file:
-        file.visititems(collect)
+    expected = "a FaceNet weights file (Keras .h5)"
+    with reading(path, expected):
+        check_hdf5(path, expected)
+        with h5py.File(path, "r") as file:
+            file.visititems(collect)
     if missing := [name for name in wanted if name not in found]:
         raise UserError(f"{path} does not hold FaceNet's {'/'.join(missing[0])}; expected {WEIGHTS.file}, 128-d")
     for name, variable in wanted.items():

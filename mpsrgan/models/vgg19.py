@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.download import Asset, describe, reading
+from mpsrgan.io.hdf5 import check_hdf5
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 """(filters, convolutions) of VGG19's five blocks."""
@@ -165,11 +166,13 @@ def load_weights(model):
 
 def _read_arrays(path):
     """Read {layer name: (kernel HWIO, bias)} from an .npz or a Keras .h5 file, without unpickling anything."""
-    with reading(path, "a VGG19 weights file (.npz or Keras notop .h5)"):
+    expected = "a VGG19 weights file (.npz or Keras notop .h5)"
+    with reading(path, expected):
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 names = {key.split("/")[0] for key in file.files}
                 return {name: (file[f"{name}/kernel"], file[f"{name}/bias"]) for name in names}
+        check_hdf5(path, expected)
         with h5py.File(path, "r") as file:
             found = {}
             file.visititems(lambda key, item: _collect(found, key, item))

@@ -17,8 +17,10 @@ from data_prep.manifest import too_small
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say
+from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.runner.fields import words
+from mpsrgan.runner.request import was_begun
 from mpsrgan.runner.samples import Samples
 
 PAIRS, FIRST_PAIRS = "data", "first_data"
@@ -26,6 +28,23 @@ PAIRS, FIRST_PAIRS = "data", "first_data"
 
 SAMPLES_SEED = 0
 """Seed of the split of sample photographs, with which `enhance` was trained: it has not seen the test people."""
+
+
+@contextmanager
+def holding(out, resume):
+    """Hold the lock of the folder of a run or a study.
+
+    Args:
+        out: Path of the folder.
+        resume: Whether the run is resumed.
+
+    Raises:
+        UserError: When another process trains into the folder, or has begun a run there since this one chose it.
+    """
+    with locked(out):
+        if not resume and was_begun(out):
+            raise UserError(f"{out} holds a run that another process began just now; choose another --out")
+        yield
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def differences(paper, settings):
     lines = list(paper.deviations)
     for name, ours in settings.flat.items():
         theirs = paper.setup.flat[name]
-        if ours == theirs or name in ("seed", "counts", "samples_every", "checkpoint_every", "score_epochs"):
+        if ours == theirs or name in ("seed", "counts", "samples_every", "checkpoint_every", "score_epochs", "on_nan"):
             continue
         source = paper.sources.get(name)
         said = (

@@ -23,7 +23,7 @@ from mpsrgan.io.machine import peak_memory
 from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
 from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
-from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_loaders, open_pairs
+from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.frozen import load_frozen
 from mpsrgan.runner.results import BEFORE_FACES, Finished, evaluate, means, read_images, spaced_images, summarise
 from mpsrgan.training.callbacks import (
@@ -40,6 +40,7 @@ from mpsrgan.training.callbacks import (
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.ema import EMA
+from mpsrgan.training.finite import train_finite
 from mpsrgan.training.loop import Schedule, train
 from mpsrgan.training.terms import WARM_START
 
@@ -63,8 +64,13 @@ def run(experiment, request, title="training"):
         None, or the name of the signal that stopped the run.
 
     Raises:
-        UserError: When the data, the weights or the settings cannot be used.
+        UserError: When the data, the weights or the settings cannot be used, or another process trains into the folder.
     """
+    with holding(request.out, request.resume):
+        return _run(experiment, request, title)
+
+
+def _run(experiment, request, title):
     request, frozen = load_frozen(request)
     settings, out = request.settings, request.out
     gan, networks = build_gan(experiment, settings, frozen)
@@ -76,8 +82,9 @@ def run(experiment, request, title="training"):
     loader, validation, whole_validation = loaders
     steps = total_steps(settings.schedule, loader.steps_per_epoch)
     before = _before_training(request, gan, manifest)
-    start = _restore(request, gan, checkpoints, steps)
-    say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{f', going on at {start}' if start else ''}")
+    state = _restore(request, gan, checkpoints, steps)
+    at = f", going on at {state['step']}" if state["step"] else ""
+    say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{at}")
     plan = settings.schedule
     if request.preset == "quick" and not request.start and experiment.start:
         say("note: it starts from random weights, for which minutes are too few")
@@ -86,11 +93,17 @@ def run(experiment, request, title="training"):
     schedule = Schedule(
         steps, gan.loss_weights, plan.warm_start, WARM_START, plan.validate_every, plan.checkpoint_every
     )
-    callbacks = _callbacks(out, manifest, settings, schedule, loaders, start) + ([average] if average else [])
-    callbacks.append(Progress(start, title=title))
-    outcome = train(
-        gan, loader, schedule, validation=validation, callbacks=callbacks, checkpoints=checkpoints, start=start
-    )
+    retry = plan.on_nan == "retry"
+    if retry and not state["step"]:
+        checkpoints.save(gan, 0, epoch=0, seed=loader.seed)  # to go back to
+
+    def train_from(start, factor):
+        callbacks = _callbacks(out, manifest, settings, schedule, loaders, start, factor)
+        callbacks += [*([average] if average else []), Progress(start, title=title)]
+        options = {"validation": validation, "callbacks": callbacks, "checkpoints": checkpoints}
+        return train(gan, loader, schedule, start=start, **options)
+
+    outcome = train_finite(train_from, gan, checkpoints, state, retry, say)
     if outcome.stopped in ("SIGINT", "SIGTERM"):
         say(f"stopped by {outcome.stopped} at step {outcome.step}, saved; go on with --resume --out {out}")
         return outcome.stopped
@@ -179,17 +192,19 @@ def _write_config(request):
 
 
 def _restore(request, gan, checkpoints, steps):
-    """Load the newest checkpoint of a resumed run and return the number of steps already done."""
+    """Load the newest checkpoint of a resumed run and return its state, of which a new run has the step alone."""
     if not request.resume:
-        return 0
+        return {"step": 0}
     state = checkpoints.restore(gan, warn=say)
     if not state:
         say("no checkpoint was written yet; starting at the first step")
-    start = state["step"] if state else 0
-    if start > steps:
-        raise UserError(f"{request.out} has already done {start} steps, more than the {steps} asked for; raise --steps")
+    state = state or {"step": 0}
+    if state["step"] > steps:
+        raise UserError(
+            f"{request.out} has already done {state['step']} steps, more than the {steps} asked for; raise --steps"
+        )
     _write_config(request)
-    return start
+    return state
 
 
 def _before_training(request, gan, manifest):
@@ -210,15 +225,17 @@ def _before_training(request, gan, manifest):
     return before
 
 
-def _callbacks(out, manifest, settings, schedule, loaders, start):
+def _callbacks(out, manifest, settings, schedule, loaders, start, factor):
+    """Return the callbacks of a run that has done `start` steps; `factor` is that of the learning rate."""
     loader, _, whole_validation = loaders
     board = TensorBoard(out / "tb", start)
     lr, hr = read_images(manifest, manifest.split("validation")[:GRID_FACES], settings.data.channels)
     callbacks, rate = [], settings.optimizer
+    begin = factor * rate.learning_rate
     if every := rate.decay_every or (rate.decay_epochs or 0) * loader.steps_per_epoch:
-        callbacks.append(LearningRate(stepped(rate.learning_rate, every, rate.decay_factor)))
+        callbacks.append(LearningRate(stepped(begin, every, rate.decay_factor)))
     if rate.cosine:
-        callbacks.append(LearningRate(cosine(rate.learning_rate, schedule.steps)))
+        callbacks.append(LearningRate(cosine(begin, schedule.steps)))
     if settings.schedule.score_epochs:
         epochs = (loader.steps_per_epoch, settings.schedule.score_epochs)
         callbacks.append(EpochScores(out / "epochs.csv", whole_validation, schedule, *epochs, start))

@@ -15,6 +15,7 @@ from mpsrgan.training.terms import TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
+ON_NAN = ("stop", "retry")
 OLD_NAMES = {"turns": "rot90", "normalise": "batch_norm", "noise": "augment_noise"}
 """Names of settings in the config.json of older versions."""
 
@@ -159,6 +160,7 @@ class Schedule:
     score_epochs: int | None = option(None, "epochs between scores of the whole validation split", low=1)
     samples_every: int = option(100, "steps between sample grids", low=1, free=True)
     checkpoint_every: int = option(500, "steps between checkpoints", low=1, free=True)
+    on_nan: str = option("stop", "what to do at a NaN loss (retry: half the rate)", choices=ON_NAN, free=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,14 @@ from mpsrgan.report.document import Table
 from mpsrgan.report.results import write_study
 from mpsrgan.runner import run as one
 from mpsrgan.runner.build import load_start
-from mpsrgan.runner.data import leaving_nothing, open_first_pairs, open_pairs
+from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_pairs
 from mpsrgan.runner.paper import Experiment
 from mpsrgan.runner.request import DATA, PATHS, RATE, STUDY, read_config
 from mpsrgan.runner.results import spaced_images
 from mpsrgan.runner.settings import as_json
 from mpsrgan.runner.verification import find_people
 from mpsrgan.training.csv_log import read_metrics
+from mpsrgan.training.finite import Diverged
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,13 @@ def run(experiment, request):
         None, or the name of the signal that stopped the sweep.
 
     Raises:
-        UserError: When the data, the weights or the settings cannot be used.
+        UserError: When the data, the weights or the settings cannot be used, or another process trains into the folder.
     """
+    with holding(request.out, request.resume):
+        return _run(experiment, request)
+
+
+def _run(experiment, request):
     variants, out = request.settings, request.out
     shared = replace(request, settings=next(iter(variants.values())))
     with leaving_nothing(request):
@@ -182,10 +188,18 @@ def run(experiment, request):
         variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
         if (folder / "config.json").exists():
             variant = replace(read_config(folder), **pairs)
-        if stopped := one.run(experiment, variant, title=f"run {number}/{len(variants)}"):
+        try:
+            stopped = one.run(experiment, variant, title=f"run {number}/{len(variants)}")
+        except Diverged as error:
+            if RATE not in name:
+                raise
+            say(f"{error}; this rate is out")
+            continue
+        if stopped:
             say(f"go on with all runs: --resume --out {out}")
             return stopped
-    runs = {name: Run(out / name) for name in sorted(variants, key=lambda name: RATE in name)}
+    finished = [name for name in variants if (out / name / "results.json").exists()]
+    runs = {name: Run(out / name) for name in sorted(finished, key=lambda name: RATE in name)}
     experiment.study.compare(Comparison(experiment, out, Manifest.load(pairs["data"]), runs, request.people))
     say(f"\ncomparison: {out / 'results.md'}")
     return None
@@ -200,9 +214,10 @@ def tried_rates(folder, names, prefix):
         prefix: Beginning of the runs' names: option and choice.
 
     Returns:
-        A dictionary from the rate to the PSNR in dB on validation after the last step.
+        A dictionary from the rate to the PSNR in dB on validation after the last step, without rates that diverged.
     """
-    tried = [Run(folder / name) for name in names if name.startswith(prefix + RATE)]
+    tried = [name for name in names if name.startswith(prefix + RATE) and (folder / name / "results.json").exists()]
+    tried = [Run(folder / name) for name in tried]
     return {run.settings.optimizer.learning_rate: run.epochs[-1]["val_psnr"] for run in tried}
 
 

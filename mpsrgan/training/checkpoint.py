@@ -1,9 +1,11 @@
 """Checkpoints, which hold everything that a run needs to resume as if it had never stopped.
 
-They are plain NumPy .npz files, written through `mpsrgan.io.atomic`.
+They are plain NumPy .npz files, written through `mpsrgan.io.atomic`, and a manifest of their hashes.
 """
 
+import itertools
 import json
+import math
 import os
 import re
 import zipfile
@@ -14,28 +16,41 @@ import numpy as np
 from keras import ops
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.atomic import sync_folder, whole_file
+from mpsrgan.io.download import hexdigest
+from mpsrgan.training.finite import check_arrays
 
 FORMAT = 1
+MANIFEST = "manifest.json"
+"""File beside the checkpoints: {"format", "checkpoints": {file name: {"sha256", "score"}}}."""
+_CORRUPT = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Checkpoints:
-    """Numbered checkpoints in one folder, of which the newest `keep` are kept.
+    """Numbered checkpoints in one folder, of which the newest `keep` and the one with the best score are kept.
 
     Each is one .npz file without pickles. It holds both networks (with batch norm statistics and dropout seeds), both
     optimizers (with their learning rate and loss scale), and a state as plain JSON. The order of the data is a function
-    of the seed and the step, so the step in that state serves as the data cursor. Files appear whole or not at all. A
-    file that is corrupt nevertheless (after a full disk or a crash of the machine) fails its checksum on reading, and
-    the previous one is used.
+    of the seed and the step, so the step in that state serves as the data cursor. Files appear whole or not at all, and
+    their SHA-256 is in a manifest. A file that is truncated, changed, swapped with another, or missing nevertheless is
+    noticed on reading, and the previous one is used. Files without an entry in the manifest (of version 0.1, or after a
+    crash just before the manifest was written) are checked by the checksums of the .npz format and by their step.
 
     Args:
         folder: Folder of the checkpoints.
         keep: Number of checkpoints to keep.
         also: Dict of name -> variables to store beside the networks, such as the EMA of their weights.
+
+    Attributes:
+        notes: Dict of JSON values that each checkpoint stores in its state.
     """
 
     def __init__(self, folder, keep=2, also=None):
-        self.folder, self.keep, self.also = Path(folder), keep, also or {}
+        self.folder, self.keep, self.also, self.notes = Path(folder), keep, also or {}, {}
+
+    def path(self, step):
+        """Return the path of the checkpoint of a step, whether it exists or not."""
+        return self.folder / f"step-{step:08d}.npz"
 
     def paths(self):
         """List the checkpoints in the folder.
@@ -43,63 +58,98 @@ class Checkpoints:
         Returns:
             A list of paths, oldest first.
         """
-        found = [(int(m[1]), p) for p in self.folder.glob("*.npz") if (m := re.fullmatch(r"step-(\d+)", p.stem))]
-        return [path for _, path in sorted(found)]
+        found = [path for path in self.folder.glob("*.npz") if re.fullmatch(r"step-\d+", path.stem)]
+        return sorted(found, key=_step_of)
 
-    def save(self, gan, step, **state):
-        """Write `step-<step>.npz` and delete the oldest checkpoints beyond `keep`.
+    def save(self, gan, step, score=None, **state):
+        """Write `step-<step>.npz` and its entry in the manifest, then delete those that are not kept.
 
         Args:
             gan: The `GAN` to save.
             step: Number of steps done.
+            score: Validation score of the step, where higher is better, or None.
             **state: JSON values to store in the state.
 
         Raises:
-            UserError: When the file cannot be written.
+            NotFinite: When a variable is no longer finite. Nothing is written then.
+            UserError: When a file cannot be written.
         """
         arrays = {
             f"{part}/{i:04d}": ops.convert_to_numpy(variable)
             for part, variables in self._parts(gan).items()
             for i, variable in enumerate(variables)
         }
-        path = self.folder / f"step-{step:08d}.npz"
-        with whole_file(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, state=np.array(json.dumps({**state, "format": FORMAT, "step": step})), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        for old in self.paths()[: -self.keep]:
+        check_arrays(arrays, step)
+        path, state = self.path(step), {**state, **self.notes, "format": FORMAT, "step": step}
+        with whole_file(path) as temporary:
+            with open(temporary, "wb") as file:
+                np.savez(file, state=np.array(json.dumps(state)), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            known = {"sha256": hexdigest(temporary), "score": score if score and math.isfinite(score) else None}
+        sync_folder(self.folder)
+        entries, paths = {**self._entries(), path.name: known}, self.paths()
+        best = max(paths, key=lambda one: (entries.get(one.name, {}).get("score") or -math.inf, one == paths[-1]))
+        kept = {*paths[-self.keep :], best}
+        self._write_manifest({name: entry for name, entry in entries.items() if self.folder / name in kept})
+        for old in set(paths) - kept:  # no longer listed, so that none of them is missed
             old.unlink(missing_ok=True)
 
-    def restore(self, gan, warn=print):
-        """Load the newest checkpoint that can be read into `gan`.
+    def _write_manifest(self, entries):
+        with whole_file(self.folder / MANIFEST) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            json.dump({"format": FORMAT, "checkpoints": entries}, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.folder)
 
-        Corrupt checkpoints are renamed to `*.corrupt`, so that they never get in the way of newer ones.
+    def _entries(self):
+        """Return the entries of the manifest, which are none if it is missing or corrupt."""
+        try:
+            entries = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))["checkpoints"]
+            return {name: dict(entry) for name, entry in entries.items() if re.fullmatch(r"step-\d+\.npz", name)}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def restore(self, gan, warn=print):
+        """Load the newest good checkpoint into `gan`.
+
+        Corrupt checkpoints are renamed to `*.corrupt`, so that they never get in the way of newer ones. Nothing is
+        deleted.
 
         Args:
             gan: The `GAN` to fill.
-            warn: Function that is called with a message about each corrupt checkpoint.
+            warn: Function that is called with a message about each newer checkpoint that is corrupt or missing.
 
         Returns:
             The state of the checkpoint as a dict, or None if there is no checkpoint.
 
         Raises:
-            UserError: When all checkpoints are corrupt, or when the newest belongs to other networks, other optimizers,
-                or another format.
+            UserError: When all checkpoints are corrupt or missing, or when the newest good one belongs to other
+                networks, other optimizers, or another format.
         """
-        paths = self.paths()
-        for path in reversed(paths):
+        entries, bad = self._entries(), {}
+        names = {*entries, *(path.name for path in self.paths())}
+        for path in sorted(map(self.folder.joinpath, names), key=_step_of, reverse=True):
+            if not path.exists():
+                if not list(self.folder.glob(f"{path.stem}.corrupt*")):  # else it was reported before
+                    bad[path.name] = "missing"
+                continue
             try:
-                state, arrays = _read(path)
+                state, arrays = _read(path, entries.get(path.name, {}).get("sha256"))
             except UserError:
                 raise
-            except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-                warn(f"checkpoint {path.name} is corrupt ({error}); trying the one before")
-                path.rename(path.with_suffix(".corrupt"))
+            except _CORRUPT as error:
+                bad[path.name] = f"corrupt ({error})"
+                _set_aside(path)
                 continue
             _assign(self._parts(gan), arrays, path)
+            for name, why in bad.items():
+                warn(f"checkpoint {name} is {why}; using {path.name}")
             return state
-        if paths or any(self.folder.glob("*.corrupt")):  # An earlier attempt may have renamed them all.
-            raise UserError(f"all checkpoints in {self.folder} are corrupt; start a new run with another --out")
+        if names or any(self.folder.glob("*.corrupt*")):  # An earlier attempt may have renamed them all.
+            raise UserError(
+                f"all checkpoints in {self.folder} are corrupt or missing; start a new run with another --out"
+            )
         return None
 
     def _parts(self, gan):
@@ -112,12 +162,27 @@ class Checkpoints:
         }
 
 
-def _read(path):
+def _step_of(path):
+    return int(path.stem.removeprefix("step-"))
+
+
+def _set_aside(path):
+    """Rename a corrupt checkpoint to a name that is free."""
+    names = (path.with_suffix(f".corrupt{number or ''}") for number in itertools.count())
+    path.rename(next(name for name in names if not name.exists()))
+
+
+def _read(path, sha256):
+    """Read (state, arrays) from a checkpoint, whose SHA-256 is None if the manifest does not list it."""
+    if sha256 and hexdigest(path) != sha256:
+        raise ValueError(f"its SHA-256 is not the one in {MANIFEST}")
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     state = json.loads(str(arrays.pop("state")))
     if state["format"] != FORMAT:
         raise UserError(f"checkpoint {path} has format {state['format']}, this version reads {FORMAT}; start a new run")
+    if state["step"] != _step_of(path):
+        raise ValueError(f"it holds step {state['step']}")
     return state, arrays
 
 

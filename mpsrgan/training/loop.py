@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from mpsrgan.errors import UserError
 from mpsrgan.metrics import image_psnrs
+from mpsrgan.training.finite import check_losses
 from mpsrgan.training.terms import LossWeights
 
 
@@ -84,7 +84,7 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
         An `Outcome`.
 
     Raises:
-        UserError: When a loss is no longer finite.
+        NotFinite: When a loss, or a weight of a checkpoint to be written, is no longer finite.
     """
     epochs = math.ceil(schedule.steps / loader.steps_per_epoch)
     callbacks = keras.callbacks.CallbackList(
@@ -109,7 +109,8 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
                     callbacks.on_epoch_end(epoch, {name: float(np.mean(values)) for name, values in means.items()})
                 stopped = signals[0] if signals else "callback" if gan.stop_training else None
                 if checkpoints and (stopped or step % schedule.checkpoint_every == 0 or step == schedule.steps):
-                    checkpoints.save(gan, step, epoch=step // loader.steps_per_epoch, seed=loader.seed)
+                    place = {"epoch": step // loader.steps_per_epoch, "seed": loader.seed}
+                    checkpoints.save(gan, step, score=logs.get("val_psnr"), **place)
                 if stopped:
                     break
     finally:
@@ -122,7 +123,7 @@ def _one_step(gan, batch, keys, step, schedule, validation, callbacks):
     weights = schedule.weights_at(step - 1)
     callbacks.on_train_batch_begin(step - 1)
     logs = gan.train_on_batch(*batch, weights, keys)
-    _check_finite(logs, step)
+    check_losses(logs, step)
     if validation and step % schedule.validate_every == 0:
         logs |= validate(gan, validation, step // schedule.validate_every - 1, weights)
     callbacks.on_train_batch_end(step - 1, logs)
@@ -154,15 +155,6 @@ def _batches(loader, start, end):
             yield next(stream)
     finally:
         stream.close()
-
-
-def _check_finite(logs, step):
-    bad = [name for name, value in logs.items() if not math.isfinite(value)]
-    if bad:
-        raise UserError(
-            f"{', '.join(bad)} became {logs[bad[0]]} at step {step}; start a new run with a lower --learning-rate"
-            + (" or --precision float32" if keras.config.dtype_policy().compute_dtype == "float16" else "")
-        )
 
 
 @contextmanager

@@ -5,16 +5,26 @@ onnxruntime does not need Keras, so it starts in a fraction of the time.
 
 import json
 import os
+import re
 from pathlib import Path
+
+import numpy as np
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
+from mpsrgan.io.console import say
 from mpsrgan.io.download import hexdigest
 from mpsrgan.io.machine import cores
 from mpsrgan.models.onnx import FORMAT, METADATA, to_onnx
 
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
 """Attributes of a generator that a .onnx file stores too."""
+
+HALF = ("float16", "bfloat16")
+BLACK, VISIBLE = -1 + 1 / 255, -0.9
+"""Up to BLACK a pixel becomes level 0. An input with a pixel above VISIBLE is not black."""
+EXTERNAL = re.compile(rb"\x0a\x08location\x12(.)", re.DOTALL)
+"""Where an ONNX graph, a protocol buffer, names a file of weights: the key, then the length of the path (up to 127)."""
 
 
 class KerasGenerator:
@@ -54,6 +64,8 @@ class KerasGenerator:
             )
         self.path, self.channels, self.parameters = path, channels[0], model.count_params()
         self.backend = f"keras ({keras.backend.backend()})"
+        self._half = any(layer.compute_dtype in HALF for layer in model.layers)
+        self._float32 = None
 
     @property
     def radius(self):
@@ -65,13 +77,22 @@ class KerasGenerator:
     def __call__(self, lr):
         """Upscale a batch.
 
+        A result in half precision that is not finite, or black where the input is not, is computed again in float32.
+        One line on stderr says so, once.
+
         Args:
             lr: float32 array (B, H, W, C) in [-1, 1].
 
         Returns:
             Array (B, sH, sW, C).
         """
-        return self.model.predict_on_batch(lr)
+        sr = self.model.predict_on_batch(lr)
+        if not self._half or _plausible(np.asarray(sr, np.float32), lr):
+            return sr
+        if self._float32 is None:
+            say("note: half precision overflowed; such parts are computed again in float32")
+            self._float32 = _in_float32(self.model)
+        return self._float32.predict_on_batch(lr)
 
     def to_onnx(self):
         """Convert the model to ONNX, with a note of its numbers and of the .h5 file.
@@ -86,6 +107,21 @@ class KerasGenerator:
         if self.path:
             note |= {"sha256": hexdigest(self.path), "description": description_of(self.path)}
         return to_onnx(self.model, note)
+
+
+def _plausible(sr, lr):
+    """Check that a result is finite, and not black where the input is not."""
+    return np.isfinite(sr).all() and (sr.max() > BLACK or lr.max() < VISIBLE)
+
+
+def _in_float32(model):
+    """Return a copy of a Keras model that computes in float32."""
+    import keras
+
+    layer_of = lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    copy = keras.models.clone_model(model, clone_function=layer_of)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 class OnnxGenerator:
@@ -109,6 +145,8 @@ class OnnxGenerator:
         name = "the ONNX graph" if isinstance(source, bytes) else source
         if name is source and not Path(source).is_file():
             raise UserError(f"{source}: {'is a folder' if Path(source).is_dir() else 'no such file'}; check the path")
+        if name is source:
+            _check_external(Path(source))
         try:
             self._session = onnxruntime.InferenceSession(source, _session_options(onnxruntime), _providers(onnxruntime))
             text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
@@ -122,6 +160,19 @@ class OnnxGenerator:
     def __call__(self, lr):
         """Upscale a batch, as `KerasGenerator` does."""
         return self._session.run(["sr"], {"lr": lr})[0]
+
+
+def _check_external(path):
+    """Check that an ONNX graph names no file of weights outside its folder; old versions of onnxruntime would read it.
+
+    Raises:
+        UserError: When it does.
+    """
+    data, folder = path.read_bytes(), path.parent.resolve()
+    for match in EXTERNAL.finditer(data):
+        other = os.fsdecode(data[match.end() : match.end() + match[1][0]])
+        if match[1][0] > 127 or "\0" in other or not (folder / other).resolve().is_relative_to(folder):
+            raise UserError(f"{path}: has its weights in {other!r}, outside its folder; export it again as one file")
 
 
 def _checked(name, text):

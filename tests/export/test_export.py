@@ -1,6 +1,7 @@
 import importlib.metadata
 import importlib.util
 import os
+import sys
 from types import SimpleNamespace
 
 import keras
@@ -296,3 +297,10 @@ def test_formats_of_tensorflow_are_refused_elsewhere(weights, tmp_path, monkeypa
     with pytest.raises(UserError, match="saved_model needs the TensorFlow backend, Keras runs on jax"):
         export_generator(weights, tmp_path / "a")
     assert not list(tmp_path.iterdir())
+
+
+def test_openvino_is_imported_without_its_telemetry(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", SimpleNamespace())
+    monkeypatch.delitem(sys.modules, "openvino_telemetry", raising=False)
+    formats._import_openvino()
+    assert sys.modules["openvino_telemetry"] is None

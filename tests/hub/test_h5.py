@@ -118,6 +118,14 @@ def test_a_failed_save_keeps_the_old_file(saved, monkeypatch):
     assert path.read_bytes() == old and list(path.parent.iterdir()) == [path]
 
 
+def test_weights_that_are_not_finite_are_not_written(tmp_path):
+    model = random_generator()
+    model.weights[0].assign(np.full(model.weights[0].shape, np.nan))
+    with pytest.raises(UserError, match="g.h5: not written, because the weights have numbers that are not finite"):
+        save_generator(model, tmp_path / "g.h5", arguments=SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["g.keras", "g.weights.h5", "g"])
 def test_save_wants_a_name_that_load_reads(tmp_path, name):
     with pytest.raises(UserError, match="generator.h5"):
@@ -167,8 +175,10 @@ def test_weights_that_do_not_fit(saved):
     wanted = len(build_generator(blocks=2).weights)
     with pytest.raises(UserError, match=rf"which has {wanted} arrays"):
         load_generator(path, blocks=2)
-    with pytest.raises(UserError, match="do not fit srgan"):
-        load_generator(path, filters=9)
+    for wrong in ({"filters": 9}, {"channels": 1}, {"architecture": "lite"}):
+        with pytest.raises(UserError, match=r"do not fit|takes") as caught:
+            load_generator(path, **wrong)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +192,7 @@ def test_weights_that_do_not_fit(saved):
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"depth": 3}}), "takes scale, channels"),
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": "x"}}), "cannot be built"),
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": 3}}), "scale is 3"),
+        (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"filters": 10**9}}), "filters above 4096"),
     ],
 )
 def test_corrupt_descriptions(saved, text, message):

@@ -17,8 +17,10 @@ from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
 from mpsrgan.io.download import DownloadError
 from mpsrgan.runner import main
+from mpsrgan.training import loop
 from mpsrgan.training.callbacks import COLUMNS
 from mpsrgan.training.csv_log import read_metrics
+from mpsrgan.training.finite import NotFinite
 
 SCRIPT = ROOT / "experiments" / "mpsrgan_idoc.py"
 PIXELS = "--vgg-weight 0 --pixel-weight 1".split()
@@ -50,6 +52,25 @@ def done(photos, tmp_path_factory):
 def arrays(path):
     with np.load(path) as file:
         return {name: file[name] for name in file.files}
+
+
+def test_after_a_nan_loss_a_run_retries_once_at_half_the_rate(photos, tmp_path, monkeypatch, capsys):
+    failed = []
+
+    def fail_once(logs, step):
+        if step == 2 and not failed:
+            failed.append(step)
+            raise NotFinite("g_loss became nan at step 2")
+
+    monkeypatch.setattr(loop, "check_losses", fail_once)
+    options = ("--steps", 3, "--cosine", "--on-nan", "retry", "--out", tmp_path / "run")
+    assert run("--data", photos, *TINY, *options) == 0
+    line = "became nan at step 2; back at the last good checkpoint, step-00000000.npz (step 0); going on with half the"
+    assert line in capsys.readouterr().err
+    assert [row["step"] for row in read_metrics(tmp_path / "run" / "metrics.csv")] == [1, 2, 3]
+    saved = arrays(tmp_path / "run" / "checkpoints" / "step-00000003.npz")
+    assert json.loads(str(saved["state"]))["rate_factor"] == 0.5
+    assert saved["generator_optimizer/0001"] == pytest.approx(0.5 * 5e-4 / 4)  # of the cosine at the third step
 
 
 def assert_same_end(a, b, step=6):
@@ -151,7 +172,7 @@ def test_kill_9_and_resume_is_the_same_run_bit_for_bit(done, photos, tmp_path):
     begin = ("--data", photos, *TINY, "--steps", 6, "--warm-start", 3, "--out", killed)
     result = in_process_of_its_own(*begin, before=dies_at_step_4)
     assert result.returncode == -signal.SIGKILL, result.stderr
-    assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step-00000003.npz"]
+    assert sorted(path.name for path in (killed / "checkpoints").iterdir()) == ["manifest.json", "step-00000003.npz"]
     assert len(read_metrics(killed / "metrics.csv")) == 4 and not (killed / "results.md").exists()
     result = in_process_of_its_own("--resume", "--out", killed)
     assert result.returncode == 0, result.stderr

@@ -31,7 +31,8 @@ def changed(**values):
 
 def test_an_old_configuration_is_read_and_written_with_the_new_names():
     settings = from_json(OLD).check()
-    assert as_json(settings) == {OLD_NAMES.get(name, name): value for name, value in OLD.items()}
+    old = {OLD_NAMES.get(name, name): value for name, value in OLD.items()}
+    assert as_json(settings) == {**old, "on_nan": "stop"}
     assert from_json(as_json(settings)) == settings
     assert settings.augmentation.augment.rot90 and settings.augmentation.augment.noise == 2
     assert not settings.model.batch_norm and settings.data.lr == (8, 8)
@@ -77,7 +78,7 @@ def test_bounds_and_messages_follow_from_the_fields(changes, message):
 
 def test_every_setting_says_what_it_is_and_has_a_flag_of_its_own():
     assert all(point.metadata["option"].help for point in FIELDS.values())
-    assert len({flag(point) for point in FIELDS.values()}) == len(FIELDS) == len(OLD)
+    assert len({flag(point) for point in FIELDS.values()}) == len(FIELDS) == len(OLD | {"on_nan": "stop"})
 
 
 def test_every_optimizer_of_the_command_line_can_be_made():

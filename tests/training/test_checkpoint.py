@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from helpers import batch_of, small_gan
 from keras.ops import convert_to_numpy as numpy
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.download import hexdigest
 from mpsrgan.training.checkpoint import Checkpoints
 
 
@@ -89,6 +92,62 @@ def test_a_torn_checkpoint_is_skipped_for_the_one_before(rng, trained, tmp_path,
     assert len(said) == 1 and "step-00000002.npz is corrupt" in said[0]
 
 
+def swap(a, b):
+    held = a.read_bytes()
+    a.write_bytes(b.read_bytes())
+    b.write_bytes(held)
+
+
+@pytest.mark.parametrize("manifest", [True, False, "corrupt"])
+@pytest.mark.parametrize(
+    "harm, why",
+    [
+        (lambda newest, others: newest.unlink(), "missing"),
+        (lambda newest, others: newest.write_bytes(others[1].read_bytes()), "corrupt"),
+        (lambda newest, others: swap(newest, others[0]), "corrupt"),
+    ],
+    ids=("missing", "replaced", "swapped"),
+)
+def test_a_missing_or_swapped_checkpoint_is_noticed_and_nothing_deleted(trained, tmp_path, harm, why, manifest):
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    for step in (1, 2, 3):
+        checkpoints.save(trained, step)
+    *others, newest = checkpoints.paths()
+    harm(newest, others)
+    count = len(checkpoints.paths())
+    if manifest == "corrupt":
+        (tmp_path / "manifest.json").write_text('{"checkpoints": {"step-')
+    elif not manifest:
+        (tmp_path / "manifest.json").unlink()
+    said = []
+    assert checkpoints.restore(small_gan(), warn=said.append)["step"] == 2
+    told = [f"checkpoint {newest.name} is {why}"] if manifest is True or why == "corrupt" else []
+    assert [line.partition(" (")[0].partition(";")[0] for line in said] == told
+    assert all(line.endswith("using step-00000002.npz") for line in said)
+    assert len(list(tmp_path.glob("step-*"))) == count
+
+
+def test_an_earlier_corrupt_file_is_not_replaced(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(trained, 1)
+    for _ in range(2):
+        checkpoints.save(trained, 2)
+        damage_by_truncation(tmp_path / "step-00000002.npz")
+        assert checkpoints.restore(small_gan(), warn=lambda text: None)["step"] == 1
+    assert sorted(path.name for path in tmp_path.glob("*.corrupt*")) == [
+        "step-00000002.corrupt",
+        "step-00000002.corrupt1",
+    ]
+
+
+def test_when_all_are_missing_it_says_so(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(trained, 1)
+    checkpoints.paths()[0].unlink()
+    with pytest.raises(UserError, match="all checkpoints in .* are corrupt or missing"):
+        checkpoints.restore(small_gan())
+
+
 def test_when_all_are_corrupt_it_says_so_and_later_ones_are_kept(rng, trained, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step in (1000, 1500):
@@ -119,7 +178,20 @@ def test_only_the_newest_are_kept_in_order_of_steps(trained, tmp_path):
     for step in (9, 10, 100_000_000):
         checkpoints.save(trained, step)
     assert [path.name for path in checkpoints.paths()] == ["step-00000010.npz", "step-100000000.npz"]
-    assert not list(tmp_path.glob("*.partial"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("manifest.json", "step-00000010.npz", "step-100000000.npz")
+    ]
+
+
+def test_the_best_is_kept_and_the_manifest_knows_the_hashes(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    for step, score in enumerate((20.0, 25.0, float("inf"), 24.0, None), start=1):
+        checkpoints.save(trained, step, score=score)
+    assert [path.name for path in checkpoints.paths()] == ["step-00000002.npz", "step-00000005.npz"]
+    listed = json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]
+    assert listed == {
+        path.name: {"sha256": hexdigest(path), "score": score} for path, score in zip(checkpoints.paths(), (25.0, None))
+    }
 
 
 def test_a_checkpoint_of_another_network_is_an_error(trained, tmp_path):
@@ -156,4 +228,4 @@ def test_a_failed_write_keeps_the_last_one(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(UserError, match="No space left"):
         checkpoints.save(trained, 2)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "step-00000001.npz"]

@@ -249,3 +249,45 @@ def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypat
     assert generators._session_options(onnxruntime).intra_op_num_threads == 3
     monkeypatch.setattr(generators, "cores", lambda: 64)
     assert generators._session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
+def test_half_precision_that_overflows_is_computed_again_in_float32(policy, capsys):
+    keras.config.set_dtype_policy(policy)
+    model = strong(build_generator(**SMALL))
+    head = model.get_layer("head")
+    kernel, bias = head.get_weights()
+    head.set_weights([kernel, np.full_like(bias, 1e5)])  # float16 ends at 65504
+    model.predict_on_batch = lambda lr, run=model.predict_on_batch: calls.append(1) or run(lr)
+    calls, generator = [], generators.KerasGenerator(model)
+    lr = np.random.default_rng(0).uniform(-1, 1, (1, 6, 5, 3)).astype("float32")
+    for _ in range(2):
+        assert np.isfinite(generator(lr)).all()
+    assert len(calls) == 2
+    assert capsys.readouterr().err.count("computed again in float32") == (policy == "mixed_float16")
+
+
+def test_a_black_result_of_half_precision_is_computed_again_unless_the_input_is_black():
+    black = np.full((1, 8, 8, 3), -1, "float32")
+    for lr, sr, good in [(black, black, True), (-black, black, False), (-black, -black, True), (black, -black, True)]:
+        assert generators._plausible(sr, lr) == good
+
+
+def external(path, location):
+    """Write an ONNX graph whose weights lie in another file."""
+    onnx = pytest.importorskip("onnx")
+    weights = onnx.TensorProto(name="w", data_type=1, dims=[4], data_location=onnx.TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value=location)
+    value = lambda name: onnx.helper.make_tensor_value_info(name, 1, [4])
+    add = onnx.helper.make_node("Add", ["lr", "w"], ["sr"])
+    graph = onnx.helper.make_graph([add], "graph", [value("lr")], [value("sr")], [weights])
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/passwd", "x/../../" + 60 * "y/../" + "secret.bin"])
+def test_an_onnx_graph_with_weights_outside_its_folder_is_refused(location, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "secret.bin").write_bytes(bytes(16))
+    external(tmp_path / "folder" / "g.onnx", location)
+    with pytest.raises(UserError, match="g.onnx: has its weights in .*, outside its folder; export it again"):
+        generators.OnnxGenerator(tmp_path / "folder" / "g.onnx")
