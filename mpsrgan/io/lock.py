@@ -45,6 +45,9 @@ def locked(folder):
                 with warnings.catch_warnings():  # filelock warns before it takes a lock that would survive a crash
                     warnings.simplefilter("error", UserWarning)
                     lock.acquire()
+                    while not path.exists() and os.name == "posix":  # its last holder has just removed it
+                        lock.release()
+                        lock.acquire()
             except Timeout:
                 raise UserError(f"{folder} is in use by {_holder(note)}; wait for it, or name another folder") from None
             except (OSError, NotImplementedError, UserWarning) as error:
@@ -57,7 +60,7 @@ def locked(folder):
     finally:
         if lock and lock.is_locked:
             note.unlink(missing_ok=True)
-            if os.name == "posix":  # safe, as whoever opened the file sees that it is gone; Windows removes it itself
+            if os.name == "posix":  # Windows removes it itself
                 path.unlink(missing_ok=True)
             lock.release()
         with suppress(OSError):
