@@ -230,10 +230,7 @@ class GAN(keras.Model):
 
         Args:
             parts: Any of "discriminator" and "generator", in that order.
-            lr: float32 array (B, H, W, C) in [-1, 1].
-            hr: float32 array (B, sH, sW, C) in [-1, 1].
-            weights: `LossWeights` for this step. None means those of the model.
-            keys: Keys of the hr images in the feature cache, see `data_prep.BatchLoader.keys`. None means no cache.
+            lr, hr, weights, keys: As in `train_on_batch`.
 
         Returns:
             A dict of floats as from `train_on_batch`.
@@ -250,9 +247,7 @@ class GAN(keras.Model):
         """Compute the same terms in inference mode, without updating anything.
 
         Args:
-            lr: float32 array (B, H, W, C) in [-1, 1].
-            hr: float32 array (B, sH, sW, C) in [-1, 1].
-            weights: `LossWeights` for this step. None means those of the model.
+            lr, hr, weights: As in `train_on_batch`.
 
         Returns:
             A dict of floats as from `train_on_batch`, and sr as a float32 array (B, sH, sW, C).
