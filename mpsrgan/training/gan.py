@@ -154,7 +154,7 @@ class GAN(keras.Model):
 
         Source: paper 000, section 6.1.
         """
-        both = ops.concatenate([_rolled(hr, self.shift), _rolled(sr, self.shift)], axis=0)
+        both = ops.concatenate([losses.rolled(hr, self.shift), losses.rolled(sr, self.shift)], axis=0)
         real, fake = ops.split(self.run(self.critic, both, training), 2)
         if self.relativistic:
             real, fake = losses.relative(real, fake)
@@ -176,7 +176,7 @@ class GAN(keras.Model):
         Returns:
             The total loss and a dict of the logged terms.
         """
-        rolled = [_rolled(image, self.shift) for image in (hr, sr)]
+        rolled = [losses.rolled(image, self.shift) for image in (hr, sr)]
         values = dict(self._judgements(*rolled, weights))
         for term in (term for term in weights.terms if term.is_frozen):
             network = self.frozen[term.name]
@@ -230,7 +230,10 @@ class GAN(keras.Model):
 
         Args:
             parts: Any of "discriminator" and "generator", in that order.
-            lr, hr, weights, keys: As in `train_on_batch`.
+            lr: float32 array (B, H, W, C) in [-1, 1].
+            hr: float32 array (B, sH, sW, C) in [-1, 1].
+            weights: `LossWeights` for this step. None means those of the model.
+            keys: Keys of the hr images in the feature cache, see `data_prep.BatchLoader.keys`. None means no cache.
 
         Returns:
             A dict of floats as from `train_on_batch`.
@@ -247,7 +250,9 @@ class GAN(keras.Model):
         """Compute the same terms in inference mode, without updating anything.
 
         Args:
-            lr, hr, weights: As in `train_on_batch`.
+            lr: float32 array (B, H, W, C) in [-1, 1].
+            hr: float32 array (B, sH, sW, C) in [-1, 1].
+            weights: `LossWeights` for this step. None means those of the model.
 
         Returns:
             A dict of floats as from `train_on_batch`, and sr as a float32 array (B, sH, sW, C).
@@ -279,16 +284,6 @@ class GAN(keras.Model):
         if key not in self._compiled:
             self._compiled[key] = make(self, weights, *arguments)
         return self._compiled[key]
-
-
-def _rolled(images, shift):
-    """Roll image i of a batch by i mod shift rows and i // 2 mod shift columns, around the edges."""
-    number = ops.reshape(ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
-    for axis, steps in ((1, number % shift), (2, number // 2 % shift)):
-        still = images
-        for pixels in range(1, shift):
-            images = ops.where(ops.equal(steps, pixels), ops.roll(still, pixels, axis=axis), images)
-    return images
 
 
 def _scaled(optimizer):

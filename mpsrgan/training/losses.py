@@ -233,3 +233,21 @@ def minimax(real, fake):
         A scalar.
     """
     return -cross_entropy(fake, 0)
+
+
+def rolled(images, shift):
+    """Roll image i of a batch by i mod shift rows and i // 2 mod shift columns, around the edges.
+
+    Args:
+        images: Tensor (B, H, W, C).
+        shift: Number of pixels, see `mpsrgan.training.gan.GAN`.
+
+    Returns:
+        A tensor of the same shape.
+    """
+    number = ops.reshape(ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
+    for axis, steps in ((1, number % shift), (2, number // 2 % shift)):
+        still = images
+        for pixels in range(1, shift):
+            images = ops.where(ops.equal(steps, pixels), ops.roll(still, pixels, axis=axis), images)
+    return images
