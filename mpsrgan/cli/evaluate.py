@@ -44,6 +44,7 @@ def add_arguments(parser):
     add("--fidelity", metavar="FILE|NAME", help="the partner of all --weights (default: the one that ships with each)")
     text = "measure the networks alone (default: what `mpsrgan upscale` writes, projected onto the input)"
     add("--raw", action="store_true", help=text)
+    add("--ensemble", action="store_true", help="measure networks as the mean over 8 turned and mirrored inputs")
     add(
         "--results",
         **repeated,
@@ -136,7 +137,7 @@ def _run(args):
     say(photos.words)
     _say_skipped(photos)
     import_keras()
-    networks = [Network(*options, raw=args.raw) for options in weights]
+    networks = [Network(*options, raw=args.raw, ensemble=args.ensemble) for options in weights]
     for network in networks:
         say(f"{network.name}: {network.words}")
     sizes = _sizes(args, photos, networks)

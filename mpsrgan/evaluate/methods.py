@@ -11,6 +11,7 @@ from mpsrgan.io.download import describe
 from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
+from mpsrgan.upscale.ensemble import WORDS
 from mpsrgan.upscale.invention import invention_map
 from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS
 
@@ -64,17 +65,20 @@ class Network(Method):
         raw: Measure the network alone. Otherwise the result keeps the pixels or the colors of the input, as
             `mpsrgan upscale` writes it (see `mpsrgan.upscale.projection`).
 
+        ensemble: As in `mpsrgan.Upscaler`.
+
     Attributes:
         scale: Scale factor of the network.
     """
 
-    def __init__(self, name, source, realism=None, fidelity=None, raw=False):
+    def __init__(self, name, source, realism=None, fidelity=None, raw=False, ensemble=False):
         from mpsrgan.hub.h5 import weights_file
         from mpsrgan.upscale import Upscaler
 
         self.name = name
         faithful = False if raw else None
-        self._upscale = Upscaler(source, backend="keras", realism=realism, fidelity=fidelity, faithful=faithful)
+        options = {"realism": realism, "fidelity": fidelity, "faithful": faithful, "ensemble": ensemble}
+        self._upscale = Upscaler(source, backend="keras", **options)
         self.scale = self._upscale.scale
         if source == AUTO:
             what, kept = f"for each picture {CLEAN} or {REAL}", RAW if raw else f"{KEPT[PIXELS]} or {KEPT[COLORS]}"
@@ -82,7 +86,7 @@ class Network(Method):
             kept = KEPT[self._upscale.keeps]
             pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
             what = pair.words if pair else describe(weights_file(source))
-        self.words = f"{what}, {self._upscale.parameters:,} parameters, {kept}"
+        self.words = f"{what}, {self._upscale.parameters:,} parameters, {kept}" + f", {WORDS}" * ensemble
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)

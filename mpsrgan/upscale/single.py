@@ -20,6 +20,7 @@ class UpscaleOptions:
         realism: As in `mpsrgan.Upscaler`.
         fidelity: As in `mpsrgan.Upscaler`.
         faithful: As in `mpsrgan.Upscaler`.
+        ensemble: As in `mpsrgan.Upscaler`.
         backend: As in `mpsrgan.Upscaler`.
         tile: As in `mpsrgan.Upscaler`.
         scale: As in a call of the `Upscaler`.
@@ -42,6 +43,7 @@ class UpscaleOptions:
     realism: float | None = None
     fidelity: object = None
     faithful: bool | None = None
+    ensemble: bool = False
     backend: str = "auto"
     tile: object = "auto"
     scale: float | None = None
@@ -65,7 +67,7 @@ class UpscaleOptions:
         Raises:
             UserError: As in `mpsrgan.Upscaler`.
         """
-        names = ("realism", "fidelity", "faithful", "backend", "tile")
+        names = ("realism", "fidelity", "faithful", "ensemble", "backend", "tile")
         return Upscaler(self.weights, **{name: getattr(self, name) for name in names})
 
 

@@ -18,6 +18,7 @@ from mpsrgan.upscale.backends import file_of, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REALISM
+from mpsrgan.upscale.ensemble import WORDS, Ensemble
 from mpsrgan.upscale.generators import KerasGenerator
 from mpsrgan.upscale.invention import invention_map
 from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS, undoes_bicubic
@@ -70,6 +71,8 @@ class Upscaler:
             also undo blur, noise, or compression. Shipped weights and files that a run wrote tell whether they do. A
             projection onto the input would then bring these degradations back, so only the colors and coarse shapes of
             the input are kept (see `mpsrgan.upscale.projection`).
+        ensemble: Whether to take the mean over the eight orientations of each window, which costs eight times as much,
+            see `mpsrgan.upscale.ensemble`.
         backend: "keras", "onnx" (onnxruntime), or "auto". With "onnx" a .h5 file is converted once, and Keras is not
             imported after that. See `mpsrgan.upscale.backends.open_generator`. The results differ by rounding, by one
             level at most.
@@ -91,6 +94,7 @@ class Upscaler:
         overlap: Overlap, in lr pixels.
         align: Windows begin at multiples of this number of lr pixels, see `mpsrgan.models.graph.alignment`.
         realism: float or None.
+        ensemble: Whether the mean over the eight orientations is taken.
         faithful: Whether downscaling a result gives back the input.
         keeps: What a result keeps of the input: "pixels", "colors", or "nothing".
         weights: The source.
@@ -102,13 +106,23 @@ class Upscaler:
     """
 
     def __init__(
-        self, source=AUTO, *, realism=None, fidelity=None, faithful=None, backend="auto", tile="auto", overlap=None
+        self,
+        source=AUTO,
+        *,
+        realism=None,
+        fidelity=None,
+        faithful=None,
+        ensemble=False,
+        backend="auto",
+        tile="auto",
+        overlap=None,
     ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner for weight interpolation; pass realism too, from 0 to 1")
-        self._automatic, self.weights, self.realism = None, source, realism
+        self._automatic, self.weights, self.realism, self.ensemble = None, source, realism, ensemble
         if isinstance(source, str) and source == AUTO:
-            self._become_automatic(realism, fidelity, faithful=faithful, backend=backend, tile=tile, overlap=overlap)
+            options = {"ensemble": ensemble, "backend": backend, "tile": tile, "overlap": overlap}
+            self._become_automatic(realism, fidelity, faithful=faithful, **options)
             return
         if realism is not None:
             pair = WeightInterpolation.of(source, realism, fidelity)
@@ -122,7 +136,8 @@ class Upscaler:
         self.scale, self.channels = self._generator.scale, self._generator.channels
         self.align, self.parameters = self._generator.align, self._generator.parameters
         self.backend = self._generator.backend
-        self._windows = Windows(self._generator, self.keeps, tile, overlap)
+        used = Ensemble(self._generator) if ensemble else self._generator
+        self._windows = Windows(used, self.keeps, tile, overlap)
         self.overlap = self._windows.overlap
 
     def _become_automatic(self, realism, fidelity, *, faithful, **options):
@@ -247,7 +262,7 @@ class Upscaler:
         factor = max(target[0] / colors.shape[1], target[1] / colors.shape[0])
         passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
         result, found = self._windows(colors, progress)
-        steps = f"x{self.scale} network"
+        steps = f"x{self.scale} network" + f" ({WORDS})" * self.ensemble
         for left in range(passes - 1, 0, -1):
             result, step = _downscaled(result, [math.ceil(side / self.scale**left) for side in target])
             result = self._windows(result, progress)[0]
