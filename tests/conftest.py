@@ -3,6 +3,9 @@ import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers with a thread each finish sooner than workers that share their cores
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE"):
     os.environ.pop(name, None)
 # What JAX compiles for one test serves all others, those of the other workers too. Compiling costs more than running.

@@ -19,7 +19,7 @@ def make_train_step(gan, weights, parts):
         _apply(gan.discriminator_optimizer, tape, total, gan.discriminator.trainable_variables)
         return terms
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def step(lr, hr, truth):
         logs = {}
         if DISCRIMINATOR in parts and not one_forward:
@@ -40,7 +40,7 @@ def make_train_step(gan, weights, parts):
 
 
 def make_test_step(gan, weights):
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def step(lr, hr):
         return gan.test_losses(weights, lr, hr)
 
