@@ -23,9 +23,7 @@ from mpsrgan.io.lock import locked
 
 SOURCES = "a folder, searched at any depth, or a public set by name: lfw, hf:NAME[:SPLIT], tfds:NAME[:SPLIT]"
 """What `find` takes, in words for --help."""
-LFW = "lfw"
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
-_SAVED = ("state.json", "dataset_dict.json")  # files that Hugging Face's save_to_disk writes
 
 
 def location(text):
@@ -59,24 +57,20 @@ def find(text):
     """
     if not _is_set(text):
         return Path(text)
-    kind, name, split = _parts(text)
-    place = cache_folder().absolute() / "datasets"
-    home = place / (LFW if kind == LFW else _slug(f"{kind}:{name}:{split or ''}"))
-    folder = home / "lfw_home" / "lfw_funneled" if kind == LFW else home
+    (kind, name, split), place = _parts(text), cache_folder().absolute() / "datasets"
+    home = place / ("lfw" if kind == "lfw" else _slug(f"{kind}:{name}:{split or ''}"))
+    folder = home / "lfw_home" / "lfw_funneled" if kind == "lfw" else home
     complete = place / f"{home.name}.json"
     if complete.is_file() and folder.is_dir():
         return folder
     with locked(home), redirect_stdout(sys.stderr):  # stdout is reserved for results
         try:
-            if kind == LFW:
-                count = _fetch_lfw(home, folder)
-            else:
-                read = _from_hf if kind == "hf" else _from_tfds
-                count = _write(read(text, name, split, place / kind), folder)
+            read = {"hf": _from_hf, "tfds": _from_tfds}.get(kind)
+            count = _write(read(text, name, split, place / kind), folder) if read else _fetch_lfw(home, folder)
         except UserError:
             raise
         except Exception as error:  # the libraries raise anything, over many lines
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"{text} cannot be loaded: {first}") from None
         if not count:
             raise UserError(f"{text} holds no images; choose another set or split")
@@ -85,14 +79,14 @@ def find(text):
 
 
 def _is_set(text):
-    return (text == LFW or str(text).startswith(("hf:", "tfds:"))) and not Path(text).is_dir()
+    return (text == "lfw" or str(text).startswith(("hf:", "tfds:"))) and not Path(text).is_dir()
 
 
 def _parts(text):
     """Return (kind, name, split or None). A split, such as train[:100], has no slash, but a name may have."""
     kind, _, rest = text.partition(":")
     match = re.fullmatch(r"(.+?)(?::([^:/\\[]+(?:\[[^]]*\])?))?", rest or kind)
-    if not match or text.endswith(":"):
+    if not match or text.endswith(":") or (kind == "tfds" and ":" in match[1]):  # NAMESPACE:NAME runs strangers' code
         raise UserError(f"{text} names no set; expected {kind}:NAME or {kind}:NAME:SPLIT")
     name, split = match.groups()
     return kind, str(Path(name).resolve()) if kind == "hf" and Path(name).is_dir() else name, split
@@ -108,16 +102,14 @@ def _library(name):
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        missing = error.name or name
-        raise UserError(f'{missing} is not installed, which this set needs: pip install "mpsrgan[datasets]"') from None
+        raise UserError(f'{error.name or name} is not installed: pip install "mpsrgan[datasets]"') from None
 
 
 def _announce(text, place, info, split, terms):
     """Check the split, and print what will be downloaded. What the library does not know yet is None or 0."""
     splits = info.splits or {}
-    chosen = _choose(text, split, splits) if splits else None
-    images = splits[chosen].num_examples if chosen in splits else None
-    _tell(text, place, info.download_size, images, terms)
+    chosen = splits and _choose(text, split, splits)
+    _tell(text, place, info.download_size, splits[chosen].num_examples if chosen in [*splits] else None, terms)
 
 
 def _tell(text, place, size, images, terms):
@@ -131,7 +123,7 @@ def _fetch_lfw(home, folder):
     """Download and extract LFW with scikit-learn's fetcher, and return the number of images."""
     fetch = _library("sklearn.datasets").fetch_lfw_pairs
     if not folder.is_dir():
-        _tell(LFW, home, 244e6, 13_233, "research only; see http://vis-www.cs.umass.edu/lfw")
+        _tell("lfw", home, 244e6, 13_233, "research only; see http://vis-www.cs.umass.edu/lfw")
     elif folder.with_name("lfw-funneled.tgz").exists():  # it is removed after the extraction, which was interrupted
         shutil.rmtree(folder)
     with warnings.catch_warnings(action="ignore"):  # one for each retry
@@ -143,10 +135,10 @@ def _from_hf(text, name, split, place):
     """Yield the encoded images of a set of Hugging Face."""
     datasets = _library("datasets")
     logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # it prints every retry
-    if any(Path(name, file).is_file() for file in _SAVED):
-        data = datasets.load_from_disk(name)
-        if isinstance(data, datasets.DatasetDict):
-            data = data[_choose(text, split, data)]
+    if any(Path(name, file).is_file() for file in ("state.json", "dataset_dict.json")):  # of save_to_disk
+        saved = datasets.load_from_disk(name)
+        saved = saved if isinstance(saved, datasets.DatasetDict) else {"train": saved}
+        data = saved[_choose(text, split, saved)]
     else:
         builder = datasets.load_dataset_builder(name, cache_dir=str(place))
         info = builder.info  # features and splits are known before the download, or not
@@ -167,9 +159,8 @@ def _from_tfds(text, name, split, place):
     _library("importlib_resources")  # tensorflow_datasets needs it and does not declare it
     tfds = _library("tensorflow_datasets")
     builder = tfds.builder(name, data_dir=str(place))
-    info = builder.info
-    column = _only(text, info.features, tfds.features.Image)
-    _announce(text, place, info, split, getattr(info.redistribution_info, "license", None))
+    column = _only(text, builder.info.features, tfds.features.Image)
+    _announce(text, place, builder.info, split, getattr(builder.info.redistribution_info, "license", None))
     builder.download_and_prepare()
     split = _choose(text, split, builder.info.splits)
     data = builder.as_dataset(split=split, decoders={column: tfds.decode.SkipDecoding()}, shuffle_files=False)
