@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from data_prep.degrade import PRESETS, Degradation
+from data_prep.named import SOURCES, find
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.errors import UserError
@@ -21,7 +22,7 @@ def add_arguments(parser):
     Args:
         parser: The argparse parser.
     """
-    parser.add_argument("source", metavar="SRC", help="folder of photographs, searched at any depth")
+    parser.add_argument("source", metavar="SRC", help=f"photographs: {SOURCES}")
     parser.add_argument("-o", "--out", required=True, help="folder for the pairs; must be new or empty")
     pixels = {"type": size, "metavar": "SIZE"}
     parser.add_argument("--hr-size", default=256, **pixels, help="targets: a side, or WIDTHxHEIGHT (default 256)")
@@ -51,7 +52,7 @@ def run(args):
     """Prepare pairs as the parsed arguments say, and print a summary.
 
     Data sets that ``data_prep.datasets`` recognizes are split by person and cropped as they need. A line on stderr says
-    which set was recognized.
+    which set was recognized. A set that ``data_prep.named`` knows by name is downloaded first.
 
     Args:
         args: The parsed arguments.
@@ -73,11 +74,12 @@ def _run(args):
     if args.pack and (Path(args.source) / MANIFEST_NAME).is_file():
         return _pack(args)
     degradation = degradation_of(args)
-    found = recognize(args.source)
+    source = find(args.source)
+    found = recognize(source)
     if not args.quiet:
         print(found.words, file=sys.stderr)
     manifest = prepare(
-        args.source,
+        source,
         args.out,
         hr=args.hr_size,
         lr=args.lr_size,

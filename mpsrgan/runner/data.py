@@ -14,6 +14,7 @@ from data_prep.datasets import recognize
 from data_prep.degrade import DRAWN_ANEW
 from data_prep.loader import StagedLoader
 from data_prep.manifest import too_small
+from data_prep.named import find
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say
@@ -138,9 +139,10 @@ def _pairs(request, stage):
 
 def _prepare(out, folder, stage, settings):
     if stage.data:
-        found = recognize(stage.data)
+        place = find(stage.data)
+        found = recognize(place)
         words, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
-        options["source"] = stage.data
+        options["source"] = place
     else:
         words, options = stage.samples.words, stage.samples.options()
     make_folder(out)

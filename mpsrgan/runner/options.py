@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import fields
 
+from data_prep.named import SOURCES
 from mpsrgan.io.arguments import Parser, size
 from mpsrgan.runner.fields import Counts, Size, flag
 from mpsrgan.runner.settings import Settings
@@ -23,7 +24,8 @@ def make_parser(experiment, prog=None):
     """
     parser = Parser(prog=prog or f"experiments/{experiment.name}.py", description=experiment.paper.title)
     add = parser.add_argument
-    add("--data", metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare' (default: sample photographs)")
+    text = f"photographs: {SOURCES}; or pairs made by 'mpsrgan prepare' (default: sample photographs)"
+    add("--data", metavar="DIR|NAME", help=text)
     add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's set-up exactly")
     if study := experiment.study:
         add(f"--{study.option}", choices=(*study.choices, ALL), help=f"{study.help} (default {study.default})")
@@ -37,7 +39,8 @@ def make_parser(experiment, prog=None):
             add(
                 "--people", metavar="DIR", help="with all: faces to verify, a folder a person (default: the test split)"
             )
-    add("--first-data", metavar="DIR", help="photographs of the first of two stages, see --first-steps")
+    text = "the same as --data, for the first of two stages, see --first-steps"
+    add("--first-data", metavar="DIR|NAME", help=text)
     add(
         "--init-weights",
         dest="start",

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data_prep.named import location
 from mpsrgan.errors import UserError
 from mpsrgan.runner.fields import flag, words
 from mpsrgan.runner.options import ALL
@@ -12,7 +13,7 @@ from mpsrgan.runner.settings import FIELDS, Settings, as_json, from_json
 STUDY = "study.json"
 """File in the folder of several runs that holds their request."""
 PATHS = ("data", "first_data", "people", "start")
-"""Fields of a `Request` that are paths."""
+"""Fields of a `Request` that are paths, or names that stand for them."""
 DATA = ("source", "data_hash", "first_source", "first_hash")
 """Fields of a `Request` that describe the photographs, once they are known."""
 FILES = ("content", "encoder", "started")
@@ -33,11 +34,12 @@ class Request:
 
     Attributes:
         preset: "quick" or "paper".
-        data: Absolute path of a folder of photographs or pairs, or None for the sample photographs.
+        data: Absolute path of a folder of photographs or pairs, the name of a set that `data_prep.named` knows, or None
+            for the sample photographs.
         out: Folder of the run.
         resume: Whether to resume the run in `out`.
         settings: `Settings` of the run. If `choice` is "all", a dictionary from the name of each run to its `Settings`.
-        first_data: Absolute path of the first stage's folder, or None for the sample photographs.
+        first_data: The same for the first stage.
         people: Absolute path of a folder of people to verify, or None.
         start: Generator to begin from: an absolute path, the name of weights that ship, or None for random weights.
         choice: Choice of the experiment's `Study`, or None.
@@ -139,7 +141,8 @@ def _has_own_network(quick, given):
 
 def _check_first_stage(experiment, preset, settings, args):
     """Check the first stage before 70,000 photographs are prepared for nothing."""
-    if args.first_data and not Path(args.first_data).is_dir():
+    place = args.first_data and Path(location(args.first_data))
+    if place and place.is_absolute() and not place.is_dir():  # the name of a set is not absolute
         raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
     embedded = experiment.first_samples and preset == "quick"
     steps = settings.schedule.first_steps
@@ -192,8 +195,9 @@ def _half(schedule):
 
 
 def _paths(args):
-    """Return {name in `PATHS`: absolute path or None}. A plain name means weights that ship."""
+    """Return {name in `PATHS`: absolute path, name of a set or of weights that ship, or None}."""
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
+    paths |= {name: location(given) for name in ("data", "first_data") if (given := getattr(args, name))}
     if args.start:
         from mpsrgan.hub.h5 import is_name
 

@@ -1,6 +1,7 @@
 """The quick presets: they start from weights that ship, leave out small photographs, and say whether it helped."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mpsrgan.hub import registry
 from mpsrgan.hub.h5 import build, save_generator
 from mpsrgan.report.figures import before_and_after, detail
 from mpsrgan.report.verdict import verdict
-from mpsrgan.runner import main
+from mpsrgan.runner import data, main
 from mpsrgan.runner.options import make_parser
 from mpsrgan.runner.request import resolve
 from mpsrgan.runner.train import PAPERS, experiment, names
@@ -47,6 +48,22 @@ def test_a_named_start_replaces_the_default_and_from_scratch_has_none():
     assert own.start is None and own.settings.schedule.steps == 1200, "the shipped weights are for gray"
     with pytest.raises(UserError, match="--from-scratch is for the quick preset"):
         request_of("--from-scratch", "--preset", "paper")
+
+
+def test_a_set_is_kept_by_name_and_downloaded_only_for_its_pairs(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sets = ["--data", "hf:a/b:train", "--first-data", "lfw"]
+    request = request_of(*sets, name="adabelief_ffhq")
+    assert (request.data, request.first_data) == ("hf:a/b:train", "lfw")
+    with pytest.raises(UserError, match="--first-data tfds: no such folder"):
+        request_of("--first-data", "tfds", name="adabelief_ffhq")
+    monkeypatch.setattr(data, "find", {"lfw": photos}.get)
+    request = replace(request_of("--data", "lfw", *TINY), out=tmp_path / "run")
+    opened, manifest = data.open_pairs(experiment_script("mpsrgan_idoc").EXPERIMENT, request)
+    assert opened.data == "lfw" and opened.source.startswith(f"folder {photos.name}: 16 files")
+    assert manifest.data_hash == opened.data_hash and len(manifest.entries) == 16
+    (tmp_path / "lfw").mkdir()
+    assert request_of("--data", "lfw").data == str(tmp_path / "lfw")
 
 
 def test_a_run_says_what_it_started_from_and_whether_it_helped(photos, tmp_path, monkeypatch, capsys):
