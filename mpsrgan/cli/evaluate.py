@@ -44,7 +44,7 @@ def add_arguments(parser):
     add("--fidelity", metavar="FILE|NAME", help="the partner of all --weights (default: the one that ships with each)")
     text = "measure the networks alone (default: what `mpsrgan upscale` writes, projected onto the input)"
     add("--raw", action="store_true", help=text)
-    add("--ensemble", action="store_true", help="measure networks as the mean over 8 turned and mirrored inputs")
+    add("--ensemble", action="store_true", help="measure networks as the mean with the mirror image")
     add(
         "--results",
         **repeated,

@@ -69,7 +69,7 @@ def _add_weights(group):
     group.add_argument(
         "--ensemble",
         action="store_true",
-        help="take the mean over the 8 turned and mirrored pictures: 8 times as slow, and a little nearer to the truth",
+        help="take the mean with the answer for the mirror image: twice as slow, and a little nearer to the truth",
     )
     group.add_argument(
         "--backend",

@@ -71,8 +71,8 @@ class Upscaler:
             also undo blur, noise, or compression. Shipped weights and files that a run wrote tell whether they do. A
             projection onto the input would then bring these degradations back, so only the colors and coarse shapes of
             the input are kept (see `mpsrgan.upscale.projection`).
-        ensemble: Whether to take the mean over the eight orientations of each window, which costs eight times as much,
-            see `mpsrgan.upscale.ensemble`.
+        ensemble: Whether to take the mean with the answer for the mirror image, which costs twice as much, see
+            `mpsrgan.upscale.ensemble`.
         backend: "keras", "onnx" (onnxruntime), or "auto". With "onnx" a .h5 file is converted once, and Keras is not
             imported after that. See `mpsrgan.upscale.backends.open_generator`. The results differ by rounding, by one
             level at most.
@@ -94,7 +94,7 @@ class Upscaler:
         overlap: Overlap, in lr pixels.
         align: Windows begin at multiples of this number of lr pixels, see `mpsrgan.models.graph.alignment`.
         realism: float or None.
-        ensemble: Whether the mean over the eight orientations is taken.
+        ensemble: Whether the mean with the answer for the mirror image is taken.
         faithful: Whether downscaling a result gives back the input.
         keeps: What a result keeps of the input: "pixels", "colors", or "nothing".
         weights: The source.
