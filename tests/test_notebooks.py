@@ -12,7 +12,7 @@ from helpers import EXPERIMENTS, ROOT, experiment_script, known_options, options
 
 from mpsrgan import cli, colab
 from mpsrgan.runner.options import make_parser
-from mpsrgan.runner.request import resolve
+from mpsrgan.runner.resolve import resolve
 
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 UPSCALE, TRAIN, PAPERS = BOOKS

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mpsrgan.io.console import INTERRUPTED, TERMINATED, exit_code, import_keras, say
 from mpsrgan.runner.options import ALL, make_parser
-from mpsrgan.runner.request import resolve
+from mpsrgan.runner.resolve import resolve
 
 
 def main(experiment, argv=None, prog=None):

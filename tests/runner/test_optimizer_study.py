@@ -5,7 +5,7 @@ import pytest
 
 from mpsrgan.runner.optimizer_study import Trained, _answer, _cell, interval
 from mpsrgan.runner.options import make_parser
-from mpsrgan.runner.request import resolve
+from mpsrgan.runner.resolve import resolve
 from mpsrgan.runner.train import experiment
 
 

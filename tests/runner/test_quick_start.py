@@ -16,7 +16,7 @@ from mpsrgan.report.figures import before_and_after, detail
 from mpsrgan.report.verdict import verdict
 from mpsrgan.runner import data, main
 from mpsrgan.runner.options import make_parser
-from mpsrgan.runner.request import resolve
+from mpsrgan.runner.resolve import resolve
 from mpsrgan.runner.train import PAPERS, experiment, names
 
 TINY = "--blocks 1 --filters 4 --hr-size 32 --lr-size 8 --crop 8 --batch 2 --perceptual-weight 0 --steps 1".split()
