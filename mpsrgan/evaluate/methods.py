@@ -7,7 +7,6 @@ import numpy as np
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation, partner_of
-from mpsrgan.io.download import describe
 from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
@@ -72,7 +71,6 @@ class Network(Method):
     """
 
     def __init__(self, name, source, realism=None, fidelity=None, raw=False, ensemble=False):
-        from mpsrgan.hub.h5 import weights_file
         from mpsrgan.upscale import Upscaler
 
         self.name = name
@@ -83,9 +81,7 @@ class Network(Method):
         if source == AUTO:
             what, kept = f"for each picture {CLEAN} or {REAL}", RAW if raw else f"{KEPT[PIXELS]} or {KEPT[COLORS]}"
         else:
-            kept = KEPT[self._upscale.keeps]
-            pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
-            what = pair.words if pair else describe(weights_file(source))
+            what, kept = self._upscale.description, KEPT[self._upscale.keeps]
         self.words = f"{what}, {self._upscale.parameters:,} parameters, {kept}" + f", {WORDS}" * ensemble
 
     def __call__(self, photo, lr, size):

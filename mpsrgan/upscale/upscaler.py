@@ -13,7 +13,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.download import describe, hexdigest
 from mpsrgan.upscale.backends import file_of, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
 from mpsrgan.upscale.color_modes import pixels_of
@@ -124,9 +124,9 @@ class Upscaler:
             options = {"ensemble": ensemble, "backend": backend, "tile": tile, "overlap": overlap}
             self._become_automatic(realism, fidelity, faithful=faithful, **options)
             return
-        if realism is not None:
-            pair = WeightInterpolation.of(source, realism, fidelity)
-            self.realism, source = pair.realism, pair.end or pair
+        self._pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
+        if self._pair:
+            self.realism, source = self._pair.realism, self._pair.end or self._pair
         self._source, self._generator = source, open_generator(source, backend)
         if faithful is None:
             self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
@@ -162,6 +162,11 @@ class Upscaler:
                 `Upscaler` and None.
         """
         return (self, None) if self._automatic is None else self._automatic(pixels_of(image).colors)
+
+    @property
+    def description(self):
+        """What the weights are, in words with the hashes of their files. It needs a name or a path as source."""
+        return self._pair.words if self._pair else describe(file_of(self.weights))
 
     @functools.cached_property
     def weights_digest(self):
