@@ -400,7 +400,7 @@ def test_a_study_starts_every_run_from_one_file_that_fits_them_all(people, tmp_p
     asked = ("--scenario", "all", "--steps", 1, "--init-weights", first)
     assert run("inception_celeba", people, out, *asked, "--filters", 16) == 2
     assert "'filters': 8" in capsys.readouterr().err.splitlines()[-1] and not out.exists()
-    monkeypatch.setattr("mpsrgan.runner.run.run", lambda experiment, request: begun.append(request) or "SIGINT")
+    monkeypatch.setattr("mpsrgan.runner.run.run", lambda experiment, request, title: begun.append(request) or "SIGINT")
     assert run("inception_celeba", people, out, *asked) == 130
     assert run("inception_celeba", people, out, "--resume", tiny=False) == 2  # --data is another option
     assert main(experiment_script("inception_celeba").EXPERIMENT, ["--resume", "--out", str(out)]) == 130

@@ -258,14 +258,15 @@ def test_bad_numbers_are_refused(options, message):
 @backends
 def test_optimizers_by_name():
     made = {name: make_optimizer(name, 0.01, beta_1=0.5, beta_2=0.9, momentum=0.3) for name in OPTIMIZERS}
-    classes = keras.optimizers.Adam, AdaBelief, keras.optimizers.RMSprop, keras.optimizers.SGD
+    classes = keras.optimizers.Adam, AdaBelief, AdaBelief, keras.optimizers.RMSprop, keras.optimizers.SGD
     assert tuple(type(optimizer) for optimizer in made.values()) == classes
     for name, optimizer in made.items():
         config = optimizer.get_config()
         assert config["learning_rate"] == pytest.approx(0.01)
-        if name in ("adam", "adabelief"):
+        if name.startswith("ada"):
             assert (config["beta_1"], config["beta_2"]) == (0.5, 0.9)
+            assert config.get("rectify") == {"adabelief": True, "adabelief-unrectified": False}.get(name)
         else:
             assert config["momentum"] == 0.3
-    with pytest.raises(UserError, match="no optimizer 'adamw'; choose one of adam, adabelief, rmsprop, sgd"):
+    with pytest.raises(UserError, match="no optimizer 'adamw'; choose one of adam, adabelief, adabelief-unrectified, rmsprop, sgd"):
         make_optimizer("adamw", 0.01)

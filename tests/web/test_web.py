@@ -39,7 +39,7 @@ RNG = np.random.default_rng(3)
 class Fake:
     """An upscaler that repeats pixels, in two tiles, and fails on pictures of 13 pixels' width."""
 
-    scale, made = 4, []
+    scale, ensemble, made = 4, False, []
 
     def __init__(self, weights, *, realism=None, faithful=True, **options):
         self.weights, self.realism, self.weights_digest = weights, realism, entries()[weights].sha256
