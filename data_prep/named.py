@@ -37,7 +37,7 @@ def location(text):
     Returns:
         The name of a set unchanged, or the absolute path of a folder, which need not exist.
     """
-    return text if _is_set(text) else str(Path(text).resolve())
+    return text if is_set(text) else str(Path(text).resolve())
 
 
 def find(text):
@@ -55,7 +55,7 @@ def find(text):
     Raises:
         UserError: When a library is missing, the set cannot be loaded, or it has no column of images or several.
     """
-    if not _is_set(text):
+    if not is_set(text):
         return Path(text)
     (kind, name, split), place = _parts(text), cache_folder().absolute() / "datasets"
     home = place / ("lfw" if kind == "lfw" else _slug(f"{kind}:{name}:{split or ''}"))
@@ -78,7 +78,15 @@ def find(text):
     return folder
 
 
-def _is_set(text):
+def is_set(text):
+    """Return whether a text names a public set, and no folder.
+
+    Args:
+        text: As in `location`.
+
+    Returns:
+        True if `find` would look for a set.
+    """
     return (text == "lfw" or str(text).startswith(("hf:", "tfds:"))) and not Path(text).is_dir()
 
 

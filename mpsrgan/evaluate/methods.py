@@ -63,7 +63,6 @@ class Network(Method):
         fidelity: As in `mpsrgan.Upscaler`.
         raw: Measure the network alone. Otherwise the result keeps the pixels or the colors of the input, as
             `mpsrgan upscale` writes it (see `mpsrgan.upscale.projection`).
-
         ensemble: As in `mpsrgan.Upscaler`.
 
     Attributes:

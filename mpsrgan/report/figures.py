@@ -155,10 +155,7 @@ def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark
         warm_start: Number of steps to shade as the warm start.
         log: Whether the vertical axis is logarithmic.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    axes = new_axes()
     ends = []
     for color, (label, line) in enumerate(lines.items()):
         source, column = line if isinstance(line, tuple) else (rows, line)
@@ -181,7 +178,14 @@ def draw_curves(path, rows, title, ylabel, lines, *, x="step", levels=None, mark
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend()
-    save_figure(figure, path)
+    save_figure(axes.figure, path)
+
+
+def new_axes():
+    """Return the axes of a new figure, of the size that all curves have."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(8, 4.5), dpi=120, layout="constrained").subplots()
 
 
 def _draw_line(axes, points, column, label, color):

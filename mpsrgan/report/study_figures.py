@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mpsrgan.report.figures import save_figure
+from mpsrgan.report.figures import new_axes, save_figure
 
 
 def draw_spread(path, title, ylabel, xlabel, curves, levels=None, log=False):
@@ -17,7 +17,7 @@ def draw_spread(path, title, ylabel, xlabel, curves, levels=None, log=False):
         levels: Values by label, drawn as horizontal lines.
         log: Whether the vertical axis is logarithmic.
     """
-    axes = _axes()
+    axes = new_axes()
     for color, (label, runs) in enumerate(curves.items()):
         points = np.array([run[: min(map(len, runs))] for run in runs])
         x, y = points[..., 0].mean(axis=0), points[..., 1]
@@ -37,7 +37,7 @@ def draw_rates(path, rates, levels=None):
         rates: By label, a dictionary from the learning rate to the PSNR in dB on validation.
         levels: Values by label, drawn as horizontal lines.
     """
-    axes = _axes()
+    axes = new_axes()
     for label, tried in rates.items():
         axes.plot(*zip(*sorted(tried.items())), marker="o", label=label)
     axes.set_xscale("log")
@@ -46,12 +46,6 @@ def draw_rates(path, rates, levels=None):
     axes.minorticks_off()
     _finish(axes, "Sensitivity to the learning rate", "PSNR on validation, dB", "learning rate", levels)
     save_figure(axes.figure, path)
-
-
-def _axes():
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(8, 4.5), dpi=120, layout="constrained").subplots()
 
 
 def _finish(axes, title, ylabel, xlabel, levels):

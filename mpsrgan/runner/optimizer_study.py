@@ -89,12 +89,12 @@ def compare_optimizers(study, choices, base="adam", ours="adabelief"):
     manifest, settings = study.manifest, study.settings
     bicubic = loader_psnr(open_loaders(manifest, None, settings, any_size=True)[2], "bicubic")
     finals = {name: [Trained(run, manifest, bicubic) for run in study.finals(name)] for name in choices}
-    rates = {name: study.rates(name) for name in choices}
+    rates = {name: tried for name in choices if (tried := study.rates(name))}
     _draw(study.folder / "figures", finals, rates, bicubic)
     target = SHARE * float(np.mean([one.gain for one in finals[base]]))
     answers = [_answer(finals, target, ours, base, *claim) for claim in CLAIMS]
     tables = [_quality(finals), _speed(finals, target, base)]
-    tables += [_rates(rates)] if any(map(len, rates.values())) else []
+    tables += [_rates(rates)] if rates else []
     study.write(tables, [f"Does {ours} do what the paper claims? {' '.join(answers)}"])
 
 
@@ -185,11 +185,13 @@ def _rates(rates):
 def _draw(folder, finals, rates, bicubic):
     levels = {"bicubic": bicubic}
     for x in ("step", "seconds"):
-        curves = {name: [_curve(one, x, "val_psnr") for one in runs] for name, runs in finals.items()}
-        draw_spread(folder / f"psnr_by_{x}.png", "PSNR on validation", "PSNR, dB", x, curves, levels)
-        curves = {name: [_curve(one, x, "val_g_loss") for one in runs] for name, runs in finals.items()}
-        draw_spread(folder / f"g_loss_by_{x}.png", "Loss on validation", "loss", x, curves, log=True)
-    if any(map(len, rates.values())):
+        psnrs, losses = (
+            {name: [_curve(one, x, column) for one in runs] for name, runs in finals.items()}
+            for column in ("val_psnr", "val_g_loss")
+        )
+        draw_spread(folder / f"psnr_by_{x}.png", "PSNR on validation", "PSNR, dB", x, psnrs, levels)
+        draw_spread(folder / f"g_loss_by_{x}.png", "Loss on validation", "loss", x, losses, log=True)
+    if rates:
         draw_rates(folder / "learning_rates.png", rates, levels)
 
 

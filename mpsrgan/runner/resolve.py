@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep.named import location
+from data_prep.named import is_set, location
 from mpsrgan.errors import UserError
 from mpsrgan.runner.fields import flag, words
 from mpsrgan.runner.options import ALL
@@ -82,8 +82,7 @@ def _has_own_network(quick, given):
 
 def _check_first_stage(experiment, preset, settings, args):
     """Check the first stage before 70,000 photographs are prepared for nothing."""
-    place = args.first_data and Path(location(args.first_data))
-    if place and place.is_absolute() and not place.is_dir():  # the name of a set is not absolute
+    if args.first_data and not is_set(args.first_data) and not Path(args.first_data).is_dir():
         raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
     embedded = experiment.first_samples and preset == "quick"
     steps = settings.schedule.first_steps

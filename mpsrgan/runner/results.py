@@ -46,7 +46,7 @@ def evaluate(generator, manifest, settings, baselines, split="test", count=None)
     """
     scores = {name: [] for name in ("ours", *baselines)}
     entries = manifest.split(split)
-    for entry in entries[:: max(1, len(entries) // (count or len(entries)))][:count]:
+    for entry in entries if count is None else (entries[i] for i in _spaced(len(entries), count)):
         lr, hr = read_pair(manifest, entry, settings.data.channels)
         images = {name: BASELINES[name](lr, hr.shape[:2]) for name in baselines}
         for name, image in {"ours": restore(generator, lr[None])[0], **images}.items():
@@ -228,8 +228,13 @@ def spaced_images(manifest, channels, count):
         A tuple of their indices, uint8 lr (N, h, w, C) and uint8 hr (N, H, W, C).
     """
     entries = manifest.split("test")
-    shown = list(range(0, len(entries), max(1, len(entries) // count)))[:count]
+    shown = _spaced(len(entries), count)
     return shown, *read_images(manifest, [entries[i] for i in shown], channels)
+
+
+def _spaced(total, count):
+    """Return `count` evenly spaced numbers below `total`, or all of them if there are fewer."""
+    return list(range(0, total, max(1, total // count)))[:count]
 
 
 def read_images(manifest, entries, channels=3):

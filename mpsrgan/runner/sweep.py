@@ -178,7 +178,7 @@ def _run(experiment, request):
     pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}
     for number, (name, settings) in enumerate(variants.items(), start=1):
         folder, place = out / name, f"{name}: run {number} of {len(variants)}"
-        if (folder / "results.json").exists():
+        if finished_runs(out, [name]):
             say(f"{place}, finished before")
             continue
         say(f"\n{place}{_time_left(out, variants)}")
@@ -198,11 +198,24 @@ def _run(experiment, request):
         if stopped:
             say(f"go on with all runs: --resume --out {out}")
             return stopped
-    finished = [name for name in variants if (out / name / "results.json").exists()]
-    runs = {name: Run(out / name) for name in sorted(finished, key=lambda name: RATE in name)}
+    finished = finished_runs(out, variants)
+    runs = {name: finished[name] for name in sorted(finished, key=lambda name: RATE in name)}
     experiment.study.compare(Comparison(experiment, out, Manifest.load(pairs["data"]), runs, request.people))
     say(f"\ncomparison: {out / 'results.md'}")
     return None
+
+
+def finished_runs(folder, names):
+    """Return the runs of a study that have finished.
+
+    Args:
+        folder: Folder of the study.
+        names: Names of the runs to look for.
+
+    Returns:
+        A dictionary from the name to the `Run`, in the order of `names`.
+    """
+    return {name: Run(folder / name) for name in names if (folder / name / "results.json").exists()}
 
 
 def tried_rates(folder, names, prefix):
@@ -216,8 +229,7 @@ def tried_rates(folder, names, prefix):
     Returns:
         A dictionary from the rate to the PSNR in dB on validation after the last step, without rates that diverged.
     """
-    tried = [name for name in names if name.startswith(prefix + RATE) and (folder / name / "results.json").exists()]
-    tried = [Run(folder / name) for name in tried]
+    tried = finished_runs(folder, [name for name in names if name.startswith(prefix + RATE)]).values()
     return {run.settings.optimizer.learning_rate: run.epochs[-1]["val_psnr"] for run in tried}
 
 
@@ -231,11 +243,9 @@ def _rate(out, variants, name, settings):
 
 def _time_left(out, variants):
     """Say how long the runs that are left will take, at the pace of those that have finished."""
-    finished = [name for name in variants if (out / name / "results.json").exists()]
-    done = [Run(out / name) for name in finished]
-    steps = sum(run.results["run"]["steps"] for run in done)
-    left = [settings.schedule.steps for name, settings in variants.items() if name not in finished]
+    done = finished_runs(out, variants)
+    steps, minutes = (sum(run.results["run"][key] for run in done.values()) for key in ("steps", "minutes"))
+    left = [settings.schedule.steps for name, settings in variants.items() if name not in done]
     if not steps or None in left:
         return ""
-    minutes = sum(run.results["run"]["minutes"] for run in done) / steps * sum(left)
-    return f", about {minutes:.0f} min of training left in all"
+    return f", about {minutes / steps * sum(left):.0f} min of training left in all"

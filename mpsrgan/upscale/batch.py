@@ -22,7 +22,7 @@ from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.defaults import AUTO
-from mpsrgan.upscale.ensemble import WORDS as ORIENTED
+from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.projection import NOTHING
@@ -139,7 +139,7 @@ class Work:
         found, faces = note_in(job.target), self.options.faces
         if found is None or (faces is None) != (found.faces is None):
             return False
-        if (faces == "lanczos") != (REST in found.steps) or self.options.ensemble != (ORIENTED in found.steps):
+        if (faces == "lanczos") != (REST in found.steps) or self.options.ensemble != (MIRRORED in found.steps):
             return False
         made = {name: getattr(found, name) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
         return found == replace(expected, **made)
@@ -234,7 +234,7 @@ class Work:
     def _video_note(self, job, upscaler):
         scale, options = upscaler.scale, self.options
         steps = f"x{scale} network on " + ("each frame" if options.every == 1 else f"one of {options.every} frames")
-        steps += f", {ORIENTED}" * options.ensemble
+        steps += f", {MIRRORED}" * options.ensemble
         steps += f", from {options.start}" * bool(options.start) + f", to {options.end}" * bool(options.end)
         steps += f", smoothed by {options.smooth:g}" * bool(options.smooth)
         size = video_size(job.source)

@@ -9,7 +9,6 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.upscale.color_modes import pixels_of
-from mpsrgan.upscale.ensemble import WORDS
 from mpsrgan.upscale.faces import restore_faces
 from mpsrgan.upscale.resize import REST, resized, target_size
 from mpsrgan.upscale.upscaler import Restored
@@ -50,7 +49,7 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
     rgb = np.repeat(pixels.colors, 3, axis=2) if gray else np.ascontiguousarray(pixels.colors)
     sr, report = restore_faces(rgb, upscale, scale=upscaler.scale, background=background, detector=detector or yunet())
     target = target_size(pixels.size, upscaler.scale, scale, size)
-    made, steps = sr.shape[1::-1], f"x{upscaler.scale} network" + f" ({WORDS})" * upscaler.ensemble
+    made, steps = sr.shape[1::-1], upscaler.step
     if background == "lanczos":
         steps += f" on the faces ({report.restored}), {REST}"
     if made != tuple(target):

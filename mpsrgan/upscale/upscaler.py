@@ -164,6 +164,11 @@ class Upscaler:
         return (self, None) if self._automatic is None else self._automatic(pixels_of(image).colors)
 
     @property
+    def step(self):
+        """What one pass does, in words."""
+        return f"x{self.scale} network" + f" ({WORDS})" * self.ensemble
+
+    @property
     def description(self):
         """What the weights are, in words with the hashes of their files. It needs a name or a path as source."""
         return self._pair.words if self._pair else describe(file_of(self.weights))
@@ -267,7 +272,7 @@ class Upscaler:
         factor = max(target[0] / colors.shape[1], target[1] / colors.shape[0])
         passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
         result, found = self._windows(colors, progress)
-        steps = f"x{self.scale} network" + f" ({WORDS})" * self.ensemble
+        steps = self.step
         for left in range(passes - 1, 0, -1):
             result, step = _downscaled(result, [math.ceil(side / self.scale**left) for side in target])
             result = self._windows(result, progress)[0]

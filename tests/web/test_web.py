@@ -39,7 +39,7 @@ RNG = np.random.default_rng(3)
 class Fake:
     """An upscaler that repeats pixels, in two tiles, and fails on pictures of 13 pixels' width."""
 
-    scale, ensemble, made = 4, False, []
+    scale, step, made = 4, "x4 network", []
 
     def __init__(self, weights, *, realism=None, faithful=True, **options):
         self.weights, self.realism, self.weights_digest = weights, realism, entries()[weights].sha256
