@@ -19,6 +19,7 @@ from mpsrgan.evaluate.measure import Recognizers, measure
 from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
 from mpsrgan.evaluate.photos import Folder, Pairs, select
 from mpsrgan.evaluate.report import Report, facts
+from mpsrgan.evaluate.scores import ScoreFile
 from mpsrgan.faces.encoders import load_encoder
 from mpsrgan.io.arguments import size
 from mpsrgan.io.console import import_keras, say
@@ -149,15 +150,28 @@ def _run(args):
     if encoders and len({height / width for _, (height, width) in sizes}) > 1:
         raise UserError("the --lr-size differ in shape, so encoders would see different parts; measure them one by one")
     finder = _finder(face, photos) if encoders else None
-    fresh = not out.exists()
+    fresh, scores = not out.exists(), ScoreFile(out / "scores.csv")
     try:
-        _measure(args, out, photos, sizes, methods, encoders, finder, note)
-    except BaseException:  # also on Ctrl-C: an incomplete report must not stay
-        shutil.rmtree(out, ignore_errors=True)
-        if not fresh:
-            out.mkdir()
+        _measure(args, out, scores, photos, sizes, methods, encoders, finder, note)
+    except BaseException:  # also on Ctrl-C
+        _clear(out, scores, fresh)
         raise
     return 0
+
+
+def _clear(out, scores, fresh):
+    """Delete an incomplete report, but for the scores that were measured."""
+    if scores.photographs:
+        for path in out.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != scores.path:
+                path.unlink(missing_ok=True)
+        say(f"kept the scores of {scores.photographs} photographs: {scores.path}")
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    if not fresh:
+        out.mkdir()
 
 
 def _open_photos(args):
@@ -170,7 +184,7 @@ def _open_photos(args):
     return photos
 
 
-def _measure(args, out, photos, sizes, methods, encoders, finder, note):
+def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note):
     (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
     recognizers = Recognizers(encoders, finder, photos, _progress)
@@ -182,7 +196,7 @@ def _measure(args, out, photos, sizes, methods, encoders, finder, note):
     for lr, hr in sizes:
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
         kept = images if args.images else None
-        measured = measure(photos, lr, hr, methods, recognizers, _progress, explained, kept)
+        measured = measure(photos, lr, hr, methods, recognizers, _progress, explained, scores.add, kept)
         comparisons, why = _compare(measured, photos, draws, note)
         means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]

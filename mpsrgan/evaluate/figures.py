@@ -155,9 +155,6 @@ def draw_faces(path, method, photos, measured):
         method: The `mpsrgan.evaluate.methods.Method`.
         photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
         measured: The `mpsrgan.evaluate.measure.Measured` of one size.
-
-    Returns:
-        The label of the metric by which the faces were chosen.
     """
     name, chosen = chosen_faces(measured.scores[method.name])
     columns = {title: [] for title in ("input", BASELINE, method.name, INVENTED, "truth")}
@@ -177,7 +174,6 @@ def draw_faces(path, method, photos, measured):
         columns.pop(INVENTED)
         captions = [(*row[:3], row[4]) for row in captions]
     save_image(picture_grid(_large(columns), captions), path)
-    return metric_of(name).label
 
 
 def _large(columns, least=192):

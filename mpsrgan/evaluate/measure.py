@@ -9,6 +9,7 @@ import numpy as np
 
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
+from mpsrgan.evaluate.scores import in_order
 from mpsrgan.io.images import save_image
 from mpsrgan.metrics import METRICS, score
 from mpsrgan.upscale.invention import invention
@@ -85,7 +86,7 @@ class Recognizers:
         return {name: encoder.encode(face)[0] for name, encoder in self.encoders.items()}
 
 
-def measure(photos, lr, hr, methods, recognizers, progress, explained, images=None):
+def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, images=None):
     """Measure methods on photographs at one size.
 
     Args:
@@ -96,6 +97,7 @@ def measure(photos, lr, hr, methods, recognizers, progress, explained, images=No
         recognizers: The `Recognizers` of the same photographs.
         progress: Function of an iterable and a description, which returns an iterable and shows the progress.
         explained: Indices of the photographs on which invention is measured, which is 8 times the work.
+        keep: Function (lr, hr, photo, {method: {metric: value}}) that is called after each photograph.
         images: Folder that gets every input, truth, and result as PNG, or None.
 
     Returns:
@@ -120,6 +122,7 @@ def measure(photos, lr, hr, methods, recognizers, progress, explained, images=No
                 inputs["invention"] = invention(levels)
             scores[method.name].append(score(inputs) | _identities(encodings[TARGET], encodings[method.name]))
             rmse[method.name].append(np.sqrt(np.mean((sr.astype(float) - truth) ** 2)))
+        keep(lr, hr, photo, {name: rows[-1] for name, rows in scores.items()})
         if images:
             _save_images(images, photo, {"lr": small, "hr": truth} | {m.name: seen[m.name] for m in methods})
     codes = {
@@ -151,11 +154,9 @@ def _restore(method, photo, lr, hr):
 
 def _columns(scores):
     """Turn {method: [{metric: value}, ...]} into {method: {metric: array}}, metrics in the registry's order."""
-    known = list(METRICS)
-    rank = lambda name: known.index(name) if name in known else len(known)  # noqa: E731
     columns = {}
     for method, rows in scores.items():
-        names = sorted({name for row in rows for name in row}, key=rank)
+        names = in_order({name for row in rows for name in row})
         columns[method] = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
     return columns
 

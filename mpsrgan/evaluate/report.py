@@ -1,9 +1,10 @@
-"""The report of an evaluation: results.json, scores.csv, results.md, report.html, and the figures.
+"""The report of an evaluation: results.json, results.md, report.html, and the figures.
+
+`mpsrgan.evaluate.scores` writes scores.csv beside them.
 
 The texts are blocks of `mpsrgan.report.document`, which become Markdown and a web page.
 """
 
-import csv
 import json
 import os
 import platform
@@ -12,11 +13,13 @@ from dataclasses import asdict
 
 from data_prep.pairs import size_words
 from mpsrgan import __version__
+from mpsrgan.errors import UserError
 from mpsrgan.evaluate import figures, summary, verification
 from mpsrgan.evaluate.measure import TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.photos import data_hash, upscaled
-from mpsrgan.io.atomic import whole_file, write_text
+from mpsrgan.io.atomic import write_text
+from mpsrgan.io.console import say
 from mpsrgan.report.document import Figure, Heading, Paragraph, Table, markdown, web_page
 
 WARNING = "A restored face is a guess, never evidence: a network adds what faces usually have, not what this face had."
@@ -93,11 +96,11 @@ class Report:
         told = verification.answers(measured, comparisons, self.photos.photos, self.draws)
         self.blocks += [Paragraph(sentence, answer=True) for sentence in told]
         self.blocks.append(summary.score_table(measured, means))
-        self._draw(f"scores-{where}", "Means and 95 % intervals.", figures.draw_scores, means)
+        self.blocks.append(self._figure(f"scores-{where}", "Means and 95 % intervals.", figures.draw_scores, means))
         for encoder, comparison in comparisons.items():
             self.blocks.append(verification.table(encoder, comparison))
             caption = f"ROC with {encoder}, {measured.title}. Dotted: no method."
-            self._draw(f"roc-{encoder}-{where}", caption, figures.draw_roc, encoder, comparison)
+            self.blocks.append(self._figure(f"roc-{encoder}-{where}", caption, figures.draw_roc, encoder, comparison))
         if note:
             self.blocks.append(Paragraph(note))
         self.blocks += verification.table_ii(measured, self.photos.photos)
@@ -105,23 +108,31 @@ class Report:
         groups = [*filter(None, [table]), *verification.group_tables(measured, self.photos.photos, self.draws)]
         self.blocks += groups
         self.blocks += filter(None, [summary.invention_table(measured)])
-        self._faces(measured, where)
+        self.blocks += self._faces(measured, where)
         self._keep(measured, means, comparisons, told)
         return means, told, groups
 
-    def _draw(self, name, caption, draw, *arguments):
-        draw(self.folder / "figures" / f"{name}.png", *arguments)
-        self.blocks.append(Figure(f"figures/{name}.png", caption))
+    def _figure(self, name, caption, draw, *arguments):
+        """Draw a figure. Return its block, or a paragraph if it fails: a figure must not take the numbers with it."""
+        try:
+            draw(self.folder / "figures" / f"{name}.png", *arguments)
+        except UserError:  # it cannot be written, so that the report cannot be either
+            raise
+        except Exception as error:
+            words = f"The figure {name} could not be drawn: {error}"
+            say(words)
+            return Paragraph(words)
+        return Figure(f"figures/{name}.png", caption)
 
     def _faces(self, measured, where):
         for method in self.methods:
             if method.name == BASELINE and len(self.methods) > 1:
                 continue
-            name = f"figures/faces-{_plain(method.name)}-{where}.png"
-            metric = figures.draw_faces(self.folder / name, method, self.photos, measured)
-            self.blocks.append(
-                Figure(name, f"{method.name}: best, median and worst face by {metric}, {measured.title}.")
-            )
+            metric, _ = figures.chosen_faces(measured.scores[method.name])
+            words = f"best, median and worst face by {summary.metric_of(metric).label}"
+            caption = f"{method.name}: {words}, {measured.title}."
+            name = f"faces-{_plain(method.name)}-{where}"
+            yield self._figure(name, caption, figures.draw_faces, method, self.photos, measured)
 
     def _keep(self, measured, means, comparisons, told):
         self.measured.append(measured)
@@ -140,7 +151,6 @@ class Report:
         title = self.facts["title"]
         write_text(self.folder / "results.md", markdown(title, blocks))
         write_text(self.folder / "report.html", web_page(title, blocks, self.folder))
-        self._write_scores()
         text = json.dumps({**self.facts, "sizes": self.sizes}, indent=2, ensure_ascii=False)
         write_text(self.folder / "results.json", text + "\n")
 
@@ -161,9 +171,8 @@ class Report:
             labels = [label for label in seen[0] if label != TARGET]
             estimates = {label: [conditions[label].auc for conditions in seen] for label in labels}
             lrs = [measured.lr for measured in self.measured]
-            name = f"figures/sizes-{encoder}.png"
-            figures.draw_sizes(self.folder / name, lrs, encoder, estimates)
-            yield Figure(name, f"AUC with {encoder} against the size of the input, with 95 % intervals.")
+            caption = f"AUC with {encoder} against the size of the input, with 95 % intervals."
+            yield self._figure(f"sizes-{encoder}", caption, figures.draw_sizes, lrs, encoder, estimates)
 
     def _closing(self):
         facts = self.facts
@@ -178,20 +187,6 @@ class Report:
         ]
         yield from map(Paragraph, lines)
         yield Paragraph(WARNING, answer=True)
-
-    def _write_scores(self):
-        """Write scores.csv, with a line for each size, photograph, and method."""
-        names = list(dict.fromkeys(n for m in self.measured for columns in m.scores.values() for n in columns))
-        path = self.folder / "scores.csv"
-        with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(("lr", "hr", "photograph", "person", "group", "method", *names))
-            for measured in self.measured:
-                for method, columns in measured.scores.items():
-                    for index, photo in enumerate(self.photos.photos):
-                        values = [f"{columns[name][index]:.6g}" if name in columns else "" for name in names]
-                        sizes = size_words(measured.lr), size_words(measured.hr)
-                        writer.writerow((*sizes, photo.source, photo.person, photo.group, method, *values))
 
 
 def _plain(name):

@@ -58,7 +58,7 @@ def sync_folder(folder):
 
 
 def write_text(path, text):
-    """Write text as UTF-8 to a file.
+    """Write text as UTF-8 to a file. What UTF-8 cannot hold, such as a file name of other bytes, is escaped.
 
     Args:
         path: The file to write.
@@ -68,7 +68,7 @@ def write_text(path, text):
         UserError: When ``path`` cannot be written, as in `whole_file`.
     """
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager

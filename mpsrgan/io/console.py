@@ -1,6 +1,7 @@
 """What all commands share: one-line errors, exit codes, cleanup on SIGTERM, and a quiet import of Keras."""
 
 import importlib
+import io
 import logging
 import os
 import signal
@@ -26,6 +27,9 @@ def exit_code(action):
         The exit code of the process. It is 2 after a `UserError`, an operating system error such as a full disk, or
             exhausted memory, and 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name that the terminal cannot show must not end the command
+            stream.reconfigure(errors="backslashreplace")
     try:
         with _sigterm_unwinds():
             return action() or 0

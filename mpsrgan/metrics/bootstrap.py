@@ -12,7 +12,8 @@ def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
     """Return the mean of `values` and a confidence interval for it.
 
     The values are resampled with replacement `rounds` times. The interval is the central part of the resampled means.
-    A single value or a single group gives low = high = mean, which says nothing about the spread. An infinite value,
+    A single value or a single group gives low = high = mean, which says nothing about the spread. The interval always
+    contains the mean, also where rounding or few rounds would leave it out. An infinite value,
     such as the PSNR of a perfect image, makes the mean infinite. It makes `low` infinite too if almost all resamples
     contain it. NaN gives NaN.
 
@@ -45,7 +46,7 @@ def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
         return mean, mean, mean
     # Take two of the means as they are: interpolation between infinite means would give NaN.
     tail = (1 - level) / 2 * (rounds - 1)
-    return mean, float(means[int(tail)]), float(means[rounds - 1 - int(tail)])
+    return mean, min(mean, float(means[int(tail)])), max(mean, float(means[rounds - 1 - int(tail)]))
 
 
 def paired_difference(a, b, groups=None, rounds=2000, level=0.95, seed=0):

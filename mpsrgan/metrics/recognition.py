@@ -270,7 +270,7 @@ def _compared(found, base, drawn, drawn_base, level):
         if value is None:
             return None
         low, high = np.percentile(column, [tail, 100 - tail]) if len(column) else (np.nan, np.nan)
-        return Estimate(value, float(low), float(high))
+        return Estimate(value, min(value, float(low)), max(value, float(high)))
 
     area, eer, *tar = (estimate(value, column) for value, column in zip(row, drawn.T))
     less = [None if value is None else value - other for value, other in zip(row, base_row)]

@@ -440,12 +440,10 @@ def test_an_earlier_report_is_kept(people, done, capsys):
 
 
 def test_an_interrupt_leaves_an_empty_folder_empty(people, tmp_path, monkeypatch):
-    from mpsrgan.evaluate import figures
-
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(figures, "draw_scores", interrupt)
+    monkeypatch.setattr("mpsrgan.cli.evaluate.measure", interrupt)
     (tmp_path / "out").mkdir()
     assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "3"]) == 130
     assert not any((tmp_path / "out").iterdir())
