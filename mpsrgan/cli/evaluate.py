@@ -21,7 +21,7 @@ from mpsrgan.evaluate.photos import Folder, Pairs, select
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.evaluate.scores import ScoreFile
 from mpsrgan.faces.encoders import load_encoder
-from mpsrgan.io.arguments import size
+from mpsrgan.io.arguments import not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
@@ -69,7 +69,7 @@ def _add_data_arguments(parser):
     add("--lr-size", default=[64], **pixels, help="sizes of the inputs: sides, or WIDTHxHEIGHT (default 64)")
     add(
         "--scale",
-        type=int,
+        type=positive,
         metavar="N",
         help="size of the truth over that of the input (default: that of the networks, or 4)",
     )
@@ -78,7 +78,7 @@ def _add_data_arguments(parser):
     add("--held-out", metavar="PAIRS", help="leave out photographs and people that these pairs train or validate on")
     add("--people", action="store_true", help="each folder is a person (default: people are known in CelebA, LFW, ...)")
     add("--groups", metavar="CSV", help="lines of NAME,GROUP: score each group; a name is that of a file or a person")
-    add("--limit", type=int, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
+    add("--limit", type=positive, metavar="N", help="measure on about N photographs, whole people, drawn by the seed")
 
 
 def _add_measure_arguments(parser):
@@ -93,16 +93,15 @@ def _add_measure_arguments(parser):
     add("--face", metavar="SHARE", help=text)
     add(
         "--impostors",
-        type=int,
+        type=positive,
         default=100_000,
         metavar="N",
         help="number of pairs of two people (default %(default)s)",
     )
-    add("--rounds", type=int, default=1000, metavar="N", help="rounds of the bootstrap (default %(default)s)")
-    add("--seed", type=int, default=0, help="seed of all draws (default 0)")
-    add(
-        "--explain", type=int, default=100, metavar="N", help="measure invention on N photographs (default %(default)s)"
-    )
+    add("--rounds", type=positive, default=1000, metavar="N", help="rounds of the bootstrap (default %(default)s)")
+    add("--seed", type=not_negative, default=0, help="seed of all draws (default 0)")
+    text = "measure invention on N photographs (default %(default)s)"
+    add("--explain-limit", type=not_negative, default=100, metavar="N", help=text)
     add("--images", action="store_true", help="keep every input, truth and result below OUT/images")
 
 
@@ -125,12 +124,6 @@ def run(args):
 
 def _run(args):
     weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
-    for name in ("impostors", "rounds", "limit", "scale"):
-        if (value := getattr(args, name)) is not None and value < 1:
-            raise UserError(f"--{name} is {value}; expected at least 1")
-    for name in ("seed", "explain"):
-        if getattr(args, name) < 0:
-            raise UserError(f"--{name} is {getattr(args, name)}; expected at least 0")
     out = Path(args.out)
     check_out(Path(args.data), out)
     face = _face_argument(args.face)
@@ -191,7 +184,7 @@ def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note):
     if missing := sum(view is None for view in recognizers.views):
         say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not measured")
     count = len(photos.photos)
-    explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain, count))}
+    explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain_limit, count))}
     report = Report(out, photos, methods, draws, facts(photos, draws, finder, encoders, methods))
     for lr, hr in sizes:
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")

@@ -17,10 +17,10 @@ def add_arguments(parser):
     """
     add = parser.add_argument
     add("source", metavar="FILE.h5|NAME", help="the generator: a file, or the name of weights that ship")
-    add("-o", "--output", required=True, metavar="OUT", help="file to write; a folder for saved_model")
+    add("-o", "--out", required=True, metavar="OUT", help="file to write; a folder for saved_model")
     add("--format", choices=FORMATS, help="default: by OUT's suffix: .onnx, .tflite, .xml, or none for saved_model")
     add(
-        "--size",
+        "--lr-size",
         type=size,
         default=SIZE,
         metavar="SIZE",
@@ -30,7 +30,7 @@ def add_arguments(parser):
     add(
         "--photos",
         metavar="DIR",
-        help="photographs to measure Keras and the file on: their center, downscaled to --size",
+        help="photographs to measure Keras and the file on: their center, downscaled to --lr-size",
     )
 
 
@@ -46,12 +46,12 @@ def run(args):
     Raises:
         UserError: As in `mpsrgan.export.export_generator`.
     """
-    options = {"size": args.size, "quantize": args.quantize, "photos": args.photos}
-    made = export_generator(args.source, args.output, args.format, **options)
+    options = {"size": args.lr_size, "quantize": args.quantize, "photos": args.photos}
+    made = export_generator(args.source, args.out, args.format, **options)
     what, apart = FORMATS[made.format], made.difference
     size = size_words(made.sizes[0])
     takes = f"images of {size} px" if what.fixed else "images of any size"
-    print(f"{args.output}: {made.format}, {made.megabytes:.2f} MB, {takes}")
+    print(f"{args.out}: {made.format}, {made.megabytes:.2f} MB, {takes}")
     print(
         f"from Keras: at most {apart.largest:.2g} gray levels of 0..255, {apart.mean:.2g} in the mean, PSNR "
         f"{apart.psnr:.1f} dB (a face of {' and '.join(map(size_words, made.sizes))} px)"

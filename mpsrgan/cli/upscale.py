@@ -31,7 +31,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "-o",
-        "--output",
+        "--out",
         required=True,
         metavar="OUT",
         help="for one input a file such as out.png or out.mp4, or - for standard output (as PNG); otherwise a folder, "
@@ -210,7 +210,7 @@ def run(args):
         raise UserError("--explain works without --faces only; omit one of them")
     if args.background != "network" and not args.faces:
         raise UserError("--background needs --faces")
-    jobs = plan(args.inputs, args.output, format=args.format, explain=args.explain, compare=args.compare)
+    jobs = plan(args.inputs, args.out, format=args.format, explain=args.explain, compare=args.compare)
     print(NOTE, file=sys.stderr)
     values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions)}
     values |= {"faces": args.background if args.faces else None}
@@ -219,7 +219,7 @@ def run(args):
     options = UpscaleOptions(**values)
     if options.realism is None and (one := entries().get(str(options.weights))) and one.fidelity:
         print(f"weights: {options.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
-    with nullcontext() if all(job.named for job in jobs) else locked(args.output):
+    with nullcontext() if all(job.named for job in jobs) else locked(args.out):
         work = Work(options)
         print(f"backend: {work.upscaler.backend}", file=sys.stderr)
         return work.run(jobs)

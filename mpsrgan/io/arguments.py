@@ -14,6 +14,10 @@ RENAMED = {
     "--no-turns": "--no-rot90",
     "--quantise": "--quantize",
     "--faithful": "the default; leave it out",
+    "--output": "--out",
+    "--size": "--lr-size",
+    "--explain": "--explain-limit",
+    "--people": "--people-data",
 }
 """Old option -> the option that took its place."""
 

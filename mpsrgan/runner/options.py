@@ -37,7 +37,10 @@ def make_parser(experiment, prog=None):
             add("--learning-rates", type=float, nargs="+", metavar="X", help=text)
         if study.people:
             add(
-                "--people", metavar="DIR", help="with all: faces to verify, a folder a person (default: the test split)"
+                "--people-data",
+                dest="people",
+                metavar="DIR",
+                help="with all: faces to verify, a folder a person (default: the test split)",
             )
     text = "the same as --data, for the first of two stages, see --first-steps"
     add("--first-data", metavar="DIR|NAME", help=text)

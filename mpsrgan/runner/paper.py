@@ -55,7 +55,7 @@ class Study:
         seeds: Number of runs of each choice unless --seeds says otherwise. With None --seeds is not offered.
         rates: Learning rates that each choice tries first unless --learning-rates says otherwise. With None
             --learning-rates is not offered.
-        people: Whether to offer --people.
+        people: Whether to offer --people-data.
     """
 
     option: str

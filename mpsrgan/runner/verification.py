@@ -34,7 +34,9 @@ def verification_tables(study, generators, paper, count, change):
     """
     people = _people(study)
     if not people:
-        note = f"Not measured: nobody with {PHOTOS} photographs in the test split; name a folder with --people DIR."
+        note = (
+            f"Not measured: nobody with {PHOTOS} photographs in the test split; name a folder with --people-data DIR."
+        )
         return [Table("Table II: face verification", ("",), [], note)]
     tables = []
     for name in ENCODERS:
@@ -69,8 +71,8 @@ def find_people(folder):
     known = {person: paths for person, paths in people.items() if person and len(paths) >= PHOTOS}
     if not known:
         raise UserError(
-            f"--people {folder}: nobody with {PHOTOS} photographs is known there ({found.words}); name a folder of a "
-            "folder a person"
+            f"--people-data {folder}: nobody with {PHOTOS} photographs is known there ({found.words}); "
+            "give each person a folder"
         )
     return known, found.zoom
 

@@ -50,7 +50,7 @@ def test_without_a_command_all_are_listed(capsys):
 
 def test_a_command_name_may_be_a_file_name_as_well():
     args = cli._parse(["upscale", "prepare", "-o", "upscale"])
-    assert args.inputs == ["prepare"] and args.output == "upscale"
+    assert args.inputs == ["prepare"] and args.out == "upscale"
 
 
 def end_with(monkeypatch, error):

@@ -170,7 +170,7 @@ def test_the_best_the_median_and_the_worst_face():
 
 
 def test_invention_is_measured_on_as_many_as_asked(people, weights, tmp_path):
-    words = ["--weights", f"net={weights}", "--encoder", "none", "--explain", "2"]
+    words = ["--weights", f"net={weights}", "--encoder", "none", "--explain-limit", "2"]
     assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, *words]) == 0
     rows = [row for row in csv.DictReader(open(tmp_path / "out" / "scores.csv")) if row["method"] == "net"]
     assert [i for i, row in enumerate(rows) if row["invention"] != "nan"] == [0, len(rows) - 1]
@@ -332,7 +332,7 @@ def softer(tmp_path_factory):
 
 
 def test_realism_makes_a_method_of_each_value(people, weights, softer, tmp_path):
-    words = ["--weights", f"net={weights}", "--limit", "3", "--encoder", "none", "--explain", "0"]
+    words = ["--weights", f"net={weights}", "--limit", "3", "--encoder", "none", "--explain-limit", "0"]
     for out, more in [("mixed", ["--realism", "0", "0.5", "1", "--fidelity", str(softer)]), ("plain", [])]:
         plain = [] if more else ["--weights", f"soft={softer}"]
         words_of_it = ["-o", str(tmp_path / out), *QUICK, *words, *plain, *more]
@@ -352,7 +352,7 @@ def test_networks_are_measured_as_upscale_writes_them_or_raw(people, weights, tm
     save_generator(strong(build_generator(**SMALL)), degraded, arguments=SMALL, notes={"bicubic": False})
     words = ["--weights", f"net={weights}", "--weights", str(degraded), "--limit", "3", "--encoder", "none", "--images"]
     for out, more in [("default", []), ("raw", ["--raw"])]:
-        words_of_it = ["-o", str(tmp_path / out), *QUICK, "--explain", "0", *words, *more]
+        words_of_it = ["-o", str(tmp_path / out), *QUICK, "--explain-limit", "0", *words, *more]
         assert main(["evaluate", "--data", str(people), *words_of_it]) == 0
     default, raw = (read(tmp_path / name) for name in ("default", "raw"))
     assert default["methods"]["net"].endswith(", projected onto the input")
@@ -415,7 +415,6 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--face", "2"], "above 0 and up to 1"),
         (["--face", "left"], "above 0 and up to 1"),
         (["--face", "aligned"], "YuNet's weights not found"),
-        (["--limit", "0"], "expected at least 1"),
         (["--groups", "{weights}"], "NAME,GROUP"),
         (["--held-out", "{empty}"], "manifest"),
         (["--encoder", "facenet"], "FaceNet"),

@@ -29,7 +29,7 @@ def faces(tmp_path):
 
 
 def evaluate(faces, out, *words):
-    quick = ("--lr-size", 16, "--scale", 2, "--encoder", "none", "--explain", 0, "--rounds", 2)
+    quick = ("--lr-size", 16, "--scale", 2, "--encoder", "none", "--explain-limit", 0, "--rounds", 2)
     return main([str(word) for word in ("evaluate", "--data", faces, "-o", out, *quick, *words)])
 
 

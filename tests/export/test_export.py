@@ -147,7 +147,7 @@ def test_what_cannot_be_written_is_named(build):
 
 def test_the_command_tells_size_and_difference(weights, tmp_path, capfd):
     out = tmp_path / "new" / "a.onnx"
-    assert main(["export", str(weights), "-o", str(out), "--size", "20x12"]) == 0
+    assert main(["export", str(weights), "-o", str(out), "--lr-size", "20x12"]) == 0
     told, err = capfd.readouterr()
     first, second = told.splitlines()
     assert first == f"{out}: onnx, {out.stat().st_size / 1e6:.2f} MB, images of any size" and err == ""
@@ -261,7 +261,7 @@ def needs(package):
 @pytest.mark.skipif(TENSORFLOW < (2, 20), reason="the converter of TensorFlow 2.19 fails on these networks")
 def test_litert_takes_one_size_and_shrinks(weights, tmp_path, capfd):
     out = tmp_path / "a.tflite"
-    assert main(["export", str(weights), "-o", str(out), "--size", "10x12"]) == 0
+    assert main(["export", str(weights), "-o", str(out), "--lr-size", "10x12"]) == 0
     told, err = capfd.readouterr()
     assert "images of 10x12 px" in told and "(a face of 10x12 px)" in told and err == ""
     large = out.stat().st_size

@@ -350,7 +350,7 @@ def test_the_dry_run_of_the_paper_prints_its_cost(name, capsys, tmp_path, monkey
         ("adabelief_ffhq", ("--crop", 1, "--dssim-weight", 0.1), "windows of 7 pixels"),
         ("inception_celeba", ("--blocks", 4), "--blocks changes nothing"),
         ("inception_celeba", ("--scenario", "all", "--minimax-weight", 0.1), "decides --minimax-weight"),
-        ("inception_celeba", ("--scenario", "all", "--people", "flat"), "nobody with 3 photographs is known there"),
+        ("inception_celeba", ("--scenario", "all", "--people-data", "flat"), "nobody with 3 photographs is known"),
         ("adabelief_ffhq", ("--first-steps", 9, "--steps", 9), "leaves none of the 9 steps"),
         ("adabelief_ffhq", ("--first-data", "nowhere"), "no such folder"),
     ],
