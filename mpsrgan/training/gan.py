@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from mpsrgan.errors import UserError
+from mpsrgan.models.graph import scale_of
 from mpsrgan.training import losses
 from mpsrgan.training.feature_cache import FeatureCache
 from mpsrgan.training.fused import Fused
@@ -73,6 +74,12 @@ class GAN(keras.Model):
 
     def call(self, lr, training=False):
         return self.generator(lr, training=training)
+
+    @cached_property
+    def scale(self):
+        """The upscaling factor of the generator."""
+        side = self.generator.input_shape[1]  # None in ours, which take images of any size
+        return self.generator.output_shape[1] // side if side else scale_of(self.generator)
 
     @cached_property
     def critic(self):
@@ -238,8 +245,9 @@ class GAN(keras.Model):
         Returns:
             A dict of floats as from `train_on_batch`.
         """
-        from mpsrgan.training.train_step import make_train_step
+        from mpsrgan.training.train_step import check_batch, make_train_step
 
+        check_batch(self, lr, hr)
         weights = weights or self.loss_weights
         step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
         caches = {} if keys is None else self.feature_caches
@@ -257,8 +265,9 @@ class GAN(keras.Model):
         Returns:
             A dict of floats as from `train_on_batch`, and sr as a float32 array (B, sH, sW, C).
         """
-        from mpsrgan.training.train_step import make_test_step
+        from mpsrgan.training.train_step import check_batch, make_test_step
 
+        check_batch(self, lr, hr)
         logs, sr = self._compile_once("test", weights or self.loss_weights, make_test_step)(lr, hr)
         return _floats(logs), np.asarray(sr)
 

@@ -4,8 +4,13 @@ Each backend has one file, which this module imports when it is needed.
 """
 
 import keras
+import numpy as np
 
 from mpsrgan.errors import UserError
+
+
+LARGEST = 4.0
+"""Largest absolute value in a batch. Images in -1..1 may go a little beyond by augmentation; those in 0..255 go far."""
 
 
 def _backend():
@@ -31,8 +36,10 @@ def make_train_step(gan, weights, parts):
         A function (lr, hr, truth) -> dict of scalars that runs the sub-steps and updates their variables.
 
     Raises:
-        UserError: When the backend is neither TensorFlow nor JAX.
+        UserError: When the GAN is not compiled, or the backend is neither TensorFlow nor JAX.
     """
+    if not gan.compiled:
+        raise UserError("the GAN has no optimizers yet; call compile(generator_optimizer, discriminator_optimizer)")
     return _backend().make_train_step(gan, weights, parts)
 
 
@@ -50,6 +57,32 @@ def make_test_step(gan, weights):
         UserError: When the backend is neither TensorFlow nor JAX.
     """
     return _backend().make_test_step(gan, weights)
+
+
+def check_batch(gan, lr, hr):
+    """Check what a step is given, before the backend fails on it with pages of its own, or trains on nonsense.
+
+    Args:
+        gan: The `GAN`.
+        lr: Array or tensor (B, H, W, C) in [-1, 1].
+        hr: Array or tensor (B, sH, sW, C) in [-1, 1].
+
+    Raises:
+        UserError: When the batch is empty, or shapes or ranges are not those above. Only of NumPy arrays the range is
+            looked at, because a tensor may lie on an accelerator.
+    """
+    channels = gan.generator.input_shape[-1]
+    if len(lr.shape) != 4 or lr.shape[-1] != channels or 0 in lr.shape:
+        raise UserError(
+            f"lr has the shape {tuple(lr.shape)}; (B, H, W, {channels}) was expected, of at least one pixel"
+        )
+    count, height, width, _ = lr.shape
+    expected = (count, height * gan.scale, width * gan.scale, gan.generator.output_shape[-1])
+    if tuple(hr.shape) != expected:
+        raise UserError(f"lr has the shape {tuple(lr.shape)} and hr {tuple(hr.shape)}; for hr {expected} was expected")
+    for name, images in (("lr", lr), ("hr", hr)):
+        if isinstance(images, np.ndarray) and (levels := float(np.abs(images).max())) > LARGEST:
+            raise UserError(f"{name} has values up to {levels:g}; values from -1 to 1 were expected, see to_float")
 
 
 def batch_norm(layer, x):

@@ -1,6 +1,7 @@
 """The size of a result: computed, checked, and reached by resizing."""
 
-from numbers import Real
+from collections.abc import Sequence
+from numbers import Integral, Real
 
 import numpy as np
 from PIL import Image
@@ -34,10 +35,10 @@ def target_size(size, own, scale=None, wanted=None):
         if not isinstance(scale, Real) or not 0 < scale < float("inf"):
             raise UserError(f"scale is {scale!r}; expected a number above 0, such as 2, 3 or 8")
         return tuple(max(1, round(side * scale)) for side in size)
-    if len(wanted) != 2 or all(side is None for side in wanted):
-        raise UserError(f"size is {wanted}; expected (width, height), one of which may be None")
-    if any(side is not None and (not isinstance(side, int) or side < 1) for side in wanted):
-        raise UserError(f"size is {wanted}; expected whole numbers of pixels from 1 up")
+    if not isinstance(wanted, Sequence) or len(wanted) != 2 or all(side is None for side in wanted):
+        raise UserError(f"size is {wanted!r}; expected (width, height), one of which may be None")
+    if any(side is not None and (not isinstance(side, Integral) or side < 1) for side in wanted):
+        raise UserError(f"size is {wanted!r}; expected whole numbers of pixels from 1 up")
     ratio = next(there / side for there, side in zip(wanted, size) if there is not None)
     return tuple(max(1, round(side * ratio)) if there is None else there for there, side in zip(wanted, size))
 

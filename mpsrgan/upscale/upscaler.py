@@ -226,6 +226,8 @@ class Upscaler:
         if isinstance(image, list | tuple):
             return [self(one, scale=scale, size=size, explain=explain) for one in image]
         if isinstance(image, np.ndarray) and image.ndim == 4:
+            if not len(image):
+                raise UserError(f"got an array of shape {image.shape}; at least one image was expected")
             results = self(list(image), scale=scale, size=size, explain=explain)
             return tuple(map(np.stack, zip(*results))) if explain else np.stack(results)
         done = self.restore(image, scale=scale, size=size, explain=explain)

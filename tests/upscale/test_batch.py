@@ -135,11 +135,18 @@ def test_smaller_results_are_still_the_input(upscaler):
         ({"scale": 2, "size": (9, 9)}, "not both"),
         ({"size": (None, None)}, "one of which may be None"),
         ({"size": (0, 4)}, "from 1 up"),
+        ({"size": 100}, r"size is 100; expected \(width, height\)"),
     ],
 )
 def test_sizes_that_cannot_be(upscaler, asked, message):
     with pytest.raises(UserError, match=message):
         upscaler(photo(4, 4), **asked)
+
+
+def test_no_image_is_no_batch(upscaler):
+    assert upscaler([]) == []
+    with pytest.raises(UserError, match="at least one image"):
+        upscaler(np.zeros((0, 4, 4, 3), "uint8"))
 
 
 def test_explained_at_another_size(upscaler):
