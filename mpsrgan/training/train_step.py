@@ -8,7 +8,6 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 
-
 LARGEST = 4.0
 """Largest absolute value in a batch. Images in -1..1 may go a little beyond by augmentation; those in 0..255 go far."""
 

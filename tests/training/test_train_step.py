@@ -1,4 +1,4 @@
-"""A mistake in a call of `train_on_batch` is one sentence, not pages of the backend or a network that learns nothing."""
+"""A mistake in a call of `train_on_batch` is one sentence, not pages of the backend."""
 
 import numpy as np
 import pytest

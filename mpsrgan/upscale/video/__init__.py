@@ -8,6 +8,7 @@ import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, count
 from pathlib import Path
 
 from mpsrgan.errors import UserError
@@ -126,8 +127,8 @@ def upscale_video(
     chapters are left out. Interlaced fields are taken as frames.
 
     The target appears when it is complete. After Ctrl-C or SIGTERM (KeyboardInterrupt, SystemExit) the first frames are
-    kept as a playable STEM.partial.SUFFIX beside it, a line on stderr says so, and the exception is raised again. Any
-    other error leaves no file.
+    kept as a playable STEM.partial.SUFFIX beside it, or as STEM.partial-2.SUFFIX where that exists and so on. A line on
+    stderr says so, and the exception is raised again. Any other error leaves no file.
 
     Args:
         source: Path with a suffix in `VIDEO_FORMATS`.
@@ -154,8 +155,7 @@ def upscale_video(
             there are no frames, or PyAV is not installed.
     """
     source, target = Path(source), Path(target)
-    partial = target.with_name(f"{target.stem}.partial{target.suffix}")
-    _check_target(target, source, partial)
+    _check_target(target, source)
     if not isinstance(every, int) or every < 1:
         raise UserError(f"every {every!r}: expected a whole number from 1 up")
     start, end = Fraction(0) if start is None else seconds_of(start), None if end is None else seconds_of(end)
@@ -170,6 +170,7 @@ def upscale_video(
         except (KeyboardInterrupt, SystemExit):
             writer.finish(whole=False)
             if writer.frames:
+                partial = _free_name(target)
                 os.replace(temporary, partial)
                 say(f"kept {partial}: {writer.frames} frames")
             raise
@@ -274,11 +275,17 @@ def _pyav():
     return reader, writer
 
 
-def _check_target(target, source, partial):
+def _free_name(target):
+    """Return a name for the first frames of a video. What an earlier run or somebody else put there stays."""
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    names = (target.with_name(f"{target.stem}.partial{number}{target.suffix}") for number in numbers)
+    return next(name for name in names if not name.exists())
+
+
+def _check_target(target, source):
     if target.suffix.lower() not in WRITTEN:
         raise UserError(f"{target}: cannot write {target.suffix or 'no suffix'}; use one of {', '.join(WRITTEN)}")
-    for path in (target, partial):
-        if path.exists() and source.exists() and path.samefile(source):
-            raise UserError(f"{path}: is the input and would be overwritten; name another output with -o")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(f"{target}: is the input and would be overwritten; name another output with -o")
     if target.is_dir():
         raise UserError(f"{target}: is a folder; the name of a video was expected")

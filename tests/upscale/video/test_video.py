@@ -274,6 +274,20 @@ def test_an_interrupted_video_plays_up_to_there(clip, tmp_path, capsys, kind):
     assert sound == packets(clip)[: len(sound)] and 8 / NTSC - 0.03 < sound[-1][0] < 8 / NTSC
 
 
+def test_an_earlier_partial_video_stays(clip, tmp_path, capsys):
+    def interrupted(image):
+        if number_of(image) == 2:
+            raise KeyboardInterrupt
+        return twice(image)
+
+    (tmp_path / "out.partial.mp4").write_text("somebody's own")
+    for name in ("out.partial-2.mp4", "out.partial-3.mp4"):
+        with pytest.raises(KeyboardInterrupt):
+            upscale_video(clip, tmp_path / "out.mp4", interrupted, scale=2)
+        assert f"kept {tmp_path / name}: 2 frames" in capsys.readouterr().err
+    assert (tmp_path / "out.partial.mp4").read_text() == "somebody's own"
+
+
 def test_interrupted_before_the_first_frame_nothing_stays(clip, tmp_path):
     def interrupted(image):
         raise KeyboardInterrupt
@@ -331,7 +345,6 @@ def no_sound(tmp_path, name="sound.mp4"):
         ("contains no video stream", {"source": "sound.mp4"}),
         ("cannot write .avi; use one of .mp4", {"target": "out.avi"}),
         ("is the input and would be overwritten", {"target": "clip.mp4"}),
-        ("is the input and would be overwritten", {"source": "out.partial.mp4"}),
         ("folder.mp4: is a folder", {"target": "folder.mp4"}),
         ("cannot be written", {"target": "noise.mp4/out.mp4"}),
         ("no frames in the chosen time; the video lasts 0.7 s", {"start": 5}),
@@ -344,8 +357,7 @@ def no_sound(tmp_path, name="sound.mp4"):
 )
 def test_errors_are_one_line_and_leave_nothing(clip, tmp_path, match, options):
     whole = clip.read_bytes()
-    for name in ("clip.mp4", "out.partial.mp4"):
-        (tmp_path / name).write_bytes(whole)
+    (tmp_path / "clip.mp4").write_bytes(whole)
     (tmp_path / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
     (tmp_path / "empty.mp4").touch()
@@ -357,7 +369,7 @@ def test_errors_are_one_line_and_leave_nothing(clip, tmp_path, match, options):
     with pytest.raises(UserError, match=match) as error:
         upscale_video(source, target, twice, scale=2, **options)
     assert "\n" not in str(error.value) and leftovers(tmp_path) == before
-    assert (tmp_path / "clip.mp4").read_bytes() == (tmp_path / "out.partial.mp4").read_bytes() == whole
+    assert (tmp_path / "clip.mp4").read_bytes() == whole
 
 
 def test_an_error_of_the_upscaler_leaves_nothing(clip, tmp_path):
