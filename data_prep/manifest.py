@@ -106,7 +106,7 @@ class Manifest:
         except (ValueError, TypeError, RecursionError) as error:  # not JSON, not text, or other fields
             raise UserError(f"{path}: corrupt ({error}); prepare the pairs again") from error
         if len(entries) != header["entries"]:
-            raise UserError(f"{path}: torn, {len(entries)} of {header['entries']} entries; prepare the pairs again")
+            raise UserError(f"{path}: corrupt, {len(entries)} of {header['entries']} entries; prepare the pairs again")
         manifest = cls(folder, header, entries)
         if header["version"] == PACKED_VERSION:
             manifest.shards = _open_shards(manifest, path)

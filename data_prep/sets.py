@@ -1,6 +1,6 @@
 """How the face sets of the papers lie on disk, with one entry of ``SETS`` each.
 
-The README's table of data sets is made from ``SETS`` too.
+docs/data.md has the address of each set and the scripts that use it.
 
 Sources: the sets' own pages and README files; papers 000 (IDOC), 001 (portraits of 92x112), 002 (FFHQ), 003 (CelebA),
 and 004 (COCO, FFHQ) for what each script takes.
@@ -42,18 +42,16 @@ class Layout:
 
 
 class DataSet:
-    """A data set, its web page, its terms of use, and the scripts that use it.
+    """A data set and its terms of use.
 
     Args:
         name: Name of the set.
-        page: Address of its web page.
         terms: Terms of use in short.
-        used_by: Names of the scripts in ``experiments`` that it belongs to, in one text.
         *layouts: The `Layout` objects in which the set may lie on disk.
     """
 
-    def __init__(self, name, page, terms, used_by, *layouts):
-        self.name, self.page, self.terms, self.used_by, self.layouts = name, page, terms, used_by, layouts
+    def __init__(self, name, terms, *layouts):
+        self.name, self.terms, self.layouts = name, terms, layouts
 
 
 def _celeba_numbers(matches, sizes):
@@ -68,9 +66,7 @@ _ONE_OF_THEM = "the same photographs in each folder: give one of them"
 SETS = (
     DataSet(
         "CelebA",
-        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         "non-commercial research only",
-        "inception_celeba",
         Layout(
             r"(?:^|/)(?:(?P<kind>img_(?:align_)?celeba(?:_png)?)/)?\d{6}\.(?:jpg|png)$",
             6 * "[0-9]" + ".[jp][pn]g",
@@ -91,9 +87,7 @@ SETS = (
     ),
     DataSet(
         "FFHQ",
-        "https://github.com/NVlabs/ffhq-dataset",
         "CC BY-NC-SA 4.0, each image under its author's own license too; non-commercial",
-        "pixelshuffle_ffhq, adabelief_ffhq",
         Layout(  # one subfolder per thousand; the first release has none, so only its folder's name can tell
             r"(?:^|/)(?:(?P<kind>images1024x1024|thumbnails128x128|in-the-wild-images)/)?"
             r"(?:(?P<thousand>[0-6]\d)000/(?P=thousand)\d{3}|(?(kind)[0-6]\d{4}|(?!)))\.png$",
@@ -103,9 +97,7 @@ SETS = (
     ),
     DataSet(
         "COCO",
-        "https://cocodataset.org",
         "annotations CC BY 4.0; the images under Flickr's terms of use",
-        "adabelief_ffhq",
         Layout(
             r"(?:^|/)(?P<kind>(?:train|val|test|unlabeled)20\d\d)/(?:COCO_\w+_)?0{6}\d{6}\.jpg$",
             "*000000" + 6 * "[0-9]" + ".jpg",
@@ -113,16 +105,12 @@ SETS = (
     ),
     DataSet(
         "AT&T/ORL",
-        "https://cam-orl.co.uk/facedatabase.html",
         "credit AT&T Laboratories Cambridge; see the page",
-        "enhance_yale",
         Layout(r"(?:^|/)(?P<person>s(?:[1-9]|[123]\d|40))/(?:[1-9]|10)\.pgm$", "*.pgm"),
     ),
     DataSet(
         "Yale Face Database",
-        "http://vision.ucsd.edu/content/yale-face-database",
         "research, with acknowledgement; not to be redistributed",
-        "enhance_yale",
         Layout(
             r"(?:^|/)(?P<person>subject(?:0[1-9]|1[0-5]))\.(?:centerlight|glasses|happy|leftlight|noglasses|normal|"
             r"rightlight|sad|sleepy|surprised|wink|gif)(?:\.(?:gif|pgm|png|bmp|jpe?g))?$",
@@ -131,9 +119,7 @@ SETS = (
     ),
     DataSet(
         "Extended Yale B",
-        "http://vision.ucsd.edu/content/extended-yale-face-database-b-b",
         "research, with acknowledgement; see the page",
-        "enhance_yale",
         Layout(
             r"(?:^|/)(?P<person>yaleB\d\d)_P\d\dA[+-]\d{3}E[+-]\d\d\.pgm$",
             "yaleB[0-9][0-9]_P[0-9][0-9]A*E*[0-9].pgm",
@@ -142,9 +128,7 @@ SETS = (
     ),
     DataSet(
         "IDOC mugshots",
-        "https://www.kaggle.com/datasets/elliotp/idoc-mugshots",
         "photographs of the Illinois Department of Corrections; see the page",
-        "mpsrgan_idoc",
         Layout(
             r"(?:^|/)(?P<kind>front|side)/(?P<person>[A-Z]\d{5})\.(?:jpg|png)$",
             "[A-Z]" + 5 * "[0-9]" + ".[jp][pn]g",
@@ -153,9 +137,7 @@ SETS = (
     ),
     DataSet(
         "LFW",
-        "http://vis-www.cs.umass.edu/lfw",
         "research only; see the page",
-        "inception_celeba",
         Layout(
             r"(?:^|/)(?P<person>[^/]+)/(?P=person)_\d{4}\.jpg$",
             "*_[0-9][0-9][0-9][0-9].jpg",

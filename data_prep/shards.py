@@ -157,7 +157,7 @@ def _check_length(path, wanted):
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {_AGAIN}") from error
     if found != wanted:
-        raise UserError(f"{path}: torn, {found:,} of {wanted:,} bytes; {_AGAIN}")
+        raise UserError(f"{path}: corrupt, {found:,} of {wanted:,} bytes; {_AGAIN}")
 
 
 def _file(folder, split, kind, shard):

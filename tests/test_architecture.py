@@ -35,7 +35,7 @@ def test_every_package_has_its_layer(contracts):
 
 def test_every_package_but_the_commands_is_without_argparse(contracts):
     without = contracts["importlinter:contract:argparse"]["source_modules"].split()
-    assert {f"mpsrgan.{name}" for name in {*PACKAGES, "errors"} - {"cli", "runner"}} == set(without)
+    assert {f"mpsrgan.{name}" for name in {*PACKAGES, "errors"} - {"cli", "runner"}} | {"data_prep"} == set(without)
 
 
 def test_at_most_five_files_lie_loose():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
 
 SSIM_WINDOW = 7
@@ -135,7 +136,7 @@ def sharpness(hr, sr):
     check(hr, sr)
     if min(hr.shape[:2]) < 2:
         raise UserError(
-            f"sharpness compares neighboring pixels, the image has {hr.shape[0]}x{hr.shape[1]}; use larger images"
+            f"sharpness needs at least 2 pixels a side, the image has {size_words(hr.shape[:2])}; use larger images"
         )
     truth, gradient = _gradient(hr), _gradient(sr)
     if truth == 0:
@@ -225,8 +226,8 @@ def _ssim(hr, sr):
 
     if min(hr.shape[:2]) < SSIM_WINDOW:
         raise UserError(
-            f"SSIM compares windows of {SSIM_WINDOW}x{SSIM_WINDOW} pixels, the image has "
-            f"{hr.shape[0]}x{hr.shape[1]}; use larger images"
+            f"SSIM needs at least {SSIM_WINDOW} pixels a side, the image has {size_words(hr.shape[:2])}; "
+            "use larger images"
         )
     channels = -1 if hr.ndim == 3 else None
     return float(structural_similarity(hr, sr, channel_axis=channels, data_range=255))

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import to_float
 from mpsrgan.metrics.images import check
@@ -49,7 +50,7 @@ def lpips(hr, sr):
     check(hr, sr, rgb=True)
     if min(hr.shape[:2]) < LEAST:
         raise UserError(
-            f"LPIPS needs at least {LEAST}x{LEAST} pixels, the image has {hr.shape[0]}x{hr.shape[1]}; use larger images"
+            f"LPIPS needs at least {LEAST} pixels a side, the image has {size_words(hr.shape[:2])}; use larger images"
         )
     pair = (to_float(np.stack([hr, sr])) - np.float32(SHIFT)) / np.float32(SCALE)
     return float(_model().predict_on_batch(pair)[0])

@@ -88,7 +88,7 @@ def scale_of(model):
         )
     _, height, width, _ = model.compute_output_shape((1, 8, 16, shape[3]))
     if height % 8 or width != 2 * height:
-        raise UserError(f"the model turns 8x16 pixels into {height}x{width}; both must grow by the same whole number")
+        raise UserError(f"the model upscales 16x8 pixels to {width}x{height}; both must grow by the same whole number")
     return height // 8
 
 

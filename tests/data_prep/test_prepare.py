@@ -347,7 +347,7 @@ def change_header(key, value=None):
 @pytest.mark.parametrize(
     "match, change",
     [
-        ("torn, 11 of 12", lambda lines: lines[:-1]),
+        ("corrupt, 11 of 12", lambda lines: lines[:-1]),
         ("corrupt", lambda lines: [*lines[:-1], lines[-1][:40]]),
         ("corrupt", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
         ("corrupt", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),

@@ -141,7 +141,7 @@ def test_torn_files_are_told_when_the_pairs_are_opened(copy, name):
     data = path.read_bytes()
     for torn in (data[:-1], data[:50], b"", data + b"x"):
         path.write_bytes(torn)
-        with pytest.raises(UserError, match=rf"{path}: torn, {len(torn):,} of {len(data):,} bytes; copy the folder"):
+        with pytest.raises(UserError, match=rf"{path}: corrupt, {len(torn):,} of {len(data):,} bytes; copy the folder"):
             Manifest.load(copy)
     path.unlink()
     with pytest.raises(UserError, match=f"{path}: cannot be read .No such file.*; copy the folder again"):

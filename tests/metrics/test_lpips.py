@@ -87,8 +87,8 @@ def test_gray_is_repeated_to_rgb():
 @pytest.mark.parametrize(
     "hr, sr, message",
     [
-        (waves(64)[:30], waves(64)[:30], "at least 31x31 pixels, the image has 30x64"),
-        (waves(64)[:, :30], waves(64)[:, :30], "the image has 64x30"),
+        (waves(64)[:30], waves(64)[:30], "at least 31 pixels a side, the image has 64x30"),
+        (waves(64)[:, :30], waves(64)[:, :30], "the image has 30x64"),
         (waves(64), waves(65), "differ in shape"),
         (waves(64)[..., 0], waves(65)[..., 0], "differ in shape"),
         (waves(64), waves(64) / 255, "float64"),
