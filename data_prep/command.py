@@ -207,8 +207,13 @@ def add_picture_arguments(parser, fit="pad"):
         metavar=("KERNEL", "SIGMA"),
         help="Gaussian blur before downscaling: taps (odd) and standard deviation in target pixels (default none)",
     )
-    parser.add_argument("--filter", choices=FILTERS, default="bicubic", help="of the downscale (default bicubic)")
-    parser.add_argument("--lr-noise", type=float, default=0.0, help="on the inputs, in levels (default 0)")
+    parser.add_argument("--filter", choices=FILTERS, default="bicubic", help="filter that downscales (default bicubic)")
+    parser.add_argument(
+        "--lr-noise",
+        type=float,
+        default=0.0,
+        help="standard deviation of the noise on the inputs, in levels of 0..255 (default 0)",
+    )
     parser.add_argument(
         "--degradation",
         choices=PRESETS,

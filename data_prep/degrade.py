@@ -94,8 +94,8 @@ class Degradation:
             return CONDITIONS[self.preset](target, size, rng)
         if self.kernel:
             target = _blur(target, self.kernel, self.sigma)
-        reduced = resize(target, size, self.filter)
-        return add_noise(reduced, self.noise, rng) if self.noise else reduced
+        lr = resize(target, size, self.filter)
+        return add_noise(lr, self.noise, rng) if self.noise else lr
 
     def expected(self, image, size):
         """Return what the lr image would be without noise and rounding.

@@ -215,7 +215,14 @@ class StagedLoader(_Stream):
         return self.first.batch(step) if step < self.switch else self.second.batch(step - self.switch)
 
     def keys(self, step):
-        """Tell which hr image each sample of a step is, as in ``BatchLoader.keys``, with the stage before each key."""
+        """Tell which hr image each sample of a step is.
+
+        Args:
+            step: 0, 1, ...
+
+        Returns:
+            The keys of ``BatchLoader.keys``, each with the number of its stage, 1 or 2, before it, or None.
+        """
         first = step < self.switch
         keys = self.first.keys(step) if first else self.second.keys(step - self.switch)
         return keys and [(1 if first else 2, *key) for key in keys]

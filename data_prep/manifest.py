@@ -27,7 +27,7 @@ SMALLER = "smaller than the target"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One source file and the pair made from it. What is not known is None.
+    """One source file and the pair made from it. What is not known is None. The names are keys of the manifest.
 
     Attributes:
         name: Stem of both PNGs, unless the pairs are packed.
@@ -37,7 +37,7 @@ class Entry:
         width: Width of the upright source in pixels.
         height: Height of the upright source in pixels.
         group: The person or the cluster of near-duplicates.
-        enlarged: Whether the part used, borders included, was smaller than hr.
+        enlarged: Whether the part used, borders included, was smaller than hr, and was upscaled.
         skipped: The reason why the file was skipped.
     """
 

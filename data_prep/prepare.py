@@ -172,13 +172,13 @@ class _Reader:
             part = "" if max(used) == max(size) else f" of the part used, {used[0]}x{used[1]},"
             reason = f"{size[0]}x{size[1]} pixels, the longer side{part} is under {self.min_side}"
             return replace(entry, skipped=reason), None
-        enlarged = used[0] < self.hr[1] or used[1] < self.hr[0]
-        if enlarged and not self.upscale:
+        upscaled = used[0] < self.hr[1] or used[1] < self.hr[0]
+        if upscaled and not self.upscale:
             return replace(entry, skipped=f"{size[0]}x{size[1]} pixels, {SMALLER}, {size_words(self.hr)}"), None
-        target, reduced = self._pair(image, entry.sha256)
+        target, lr = self._pair(image, entry.sha256)
         self.save(target, folder / "hr" / name)
-        self.save(reduced, folder / "lr" / name)
-        return replace(entry, enlarged=enlarged), np.packbits(difference_hash(target))
+        self.save(lr, folder / "lr" / name)
+        return replace(entry, enlarged=upscaled), np.packbits(difference_hash(target))
 
     def _factor(self, width, height):
         return decode_factor(width, height, self.hr, self.fit, self.zoom)

@@ -73,6 +73,13 @@ def as_channels(image, channels):
 
 
 def check_channels(channels):
-    """Check a number of channels. Raises a `UserError` for anything but 1 and 3."""
+    """Check a number of channels.
+
+    Args:
+        channels: The number.
+
+    Raises:
+        UserError: When it is neither 1 nor 3.
+    """
     if channels not in (1, 3):
         raise UserError(f"{channels} channels: 3 (RGB) or 1 (luma) was expected")

@@ -147,7 +147,7 @@ EXPERIMENT = Experiment(
         choices=OPTIMIZERS,
         default="adabelief",
         compare=compare,
-        help="of both networks",
+        help="optimizer of both networks",
         seeds=3,
         rates=(0.0001, 0.0003, 0.001, 0.003),
     ),

@@ -18,7 +18,7 @@ EXPERIMENTS = ("mpsrgan_idoc", "enhance_yale", "pixelshuffle_ffhq", "inception_c
 SMALL = {"blocks": 1, "filters": 8}
 
 
-def small_gan(rng=None, features=False, normalise=True, recompute=False, **weights):
+def small_gan(rng=None, features=False, batch_norm=True, recompute=False, **weights):
     """Build a GAN of a few thousand variables with two Adams, and with `features` a random VGG19 of one layer."""
     import keras
 
@@ -29,7 +29,7 @@ def small_gan(rng=None, features=False, normalise=True, recompute=False, **weigh
     keras.utils.set_random_seed(1)
     frozen = {"vgg": vgg19.build_features("block1_conv2")} if features else {}
     weights = LossWeights(**{"adversarial": 1e-3, "vgg": 1.0 if features else 0.0, "pixel": 1.0, **weights})
-    generator = srgan.build_generator(blocks=1, filters=8, normalise=normalise)
+    generator = srgan.build_generator(blocks=1, filters=8, batch_norm=batch_norm)
     discriminator = srgan.build_discriminator(filters=4, stages=1, dense=8)
     gan = GAN(generator, discriminator, frozen, weights, recompute=recompute)
     gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))

@@ -34,8 +34,13 @@ FACES, SIDE = 24, 64
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("name", help="of the weights: letters, digits and dashes")
-    add("source", nargs="?", type=Path, help="of a finished run; without it weights/NAME.h5 is registered as it is")
+    add("name", help="name of the weights: letters, digits and dashes")
+    add(
+        "source",
+        nargs="?",
+        type=Path,
+        help="generator.h5 of a finished run; without it weights/NAME.h5 is registered as it is",
+    )
     add("--license", required=True, help="what the licenses of the photographs allow, and which photographs these are")
     add("--size", required=True, help='which inputs the network takes, such as "any from 1x1 px"')
     add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
@@ -46,11 +51,11 @@ def parse(argv):
         metavar="DIR",
         help="photographs outside of every test set, on which realism 0.5 is measured",
     )
-    add("--discriminator", metavar="NAME", help="weights of the discriminator that judged it")
+    add("--discriminator", metavar="NAME", help="weights of the discriminator that it was trained with")
     add("--degraded", action="store_true", help="trained on images with blur, noise or another filter than bicubic")
     add("--kind", choices=("generator", "discriminator"), default="generator")
-    add("--architecture", help="of the discriminator in a checkpoint, which does not say it")
-    add("--arguments", type=json.loads, default={}, metavar="JSON", help="of its builder")
+    add("--architecture", help="architecture of the discriminator in a checkpoint, which does not say it")
+    add("--arguments", type=json.loads, default={}, metavar="JSON", help="arguments of its builder")
     return parser.parse_args(argv)
 
 

@@ -4,8 +4,8 @@ A network that is trained on crops as well as on whole faces sees more detail at
 photographs later. The crops are squares between --side and nine tenths of the shorter side, at random places, saved as
 PNG. Whole photographs are not copied. A photograph whose shorter side is under 1.2 times --side gives no crops.
 
-With --middle, the share of the shorter side, faces that lie in the center are cropped anew, slightly off center and
-slightly larger or smaller: python tools/windows.py SRC OUT --count 4 --middle 0.6 --side 80
+With --center, the share of the shorter side, faces that lie in the center are cropped anew, slightly off center and
+slightly larger or smaller: python tools/windows.py SRC OUT --count 4 --center 0.6 --side 80
 """
 
 import argparse
@@ -27,12 +27,12 @@ def main(argv=None):
     add("source", type=Path)
     add("out", type=Path)
     add("--count", type=int, default=2, help="parts of each photograph (default %(default)s)")
-    add("--side", type=int, default=256, help="of the smallest part, in pixels (default %(default)s)")
-    add("--middle", type=float, metavar="SHARE", help="squares of about that share, around the center")
+    add("--side", type=int, default=256, help="side of the smallest part, in pixels (default %(default)s)")
+    add("--center", type=float, metavar="SHARE", help="squares of about that share, around the center")
     add("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    if args.middle is not None and not 0 < args.middle <= 1:
-        parser.error(f"--middle is {args.middle:g}; expected a share over 0 and up to 1")
+    if args.center is not None and not 0 < args.center <= 1:
+        parser.error(f"--center is {args.center:g}; expected a share over 0 and up to 1")
     rng = np.random.default_rng(args.seed)
     written = 0
     for path in list_images(args.source):
@@ -43,7 +43,7 @@ def main(argv=None):
             continue
         for number in range(args.count if min(image.size) >= MARGIN * args.side else 0):
             name = path.relative_to(args.source).with_suffix("").as_posix().replace("/", "_")
-            box = middle(*image.size, args.middle, rng) if args.middle else window(*image.size, args.side, rng)
+            box = near_center(*image.size, args.center, rng) if args.center else window(*image.size, args.side, rng)
             save_image(np.asarray(image.crop(box)), args.out / f"{name}_{number}.png")
             written += 1
     say(f"{written} parts in {args.out}")
@@ -67,7 +67,7 @@ def window(width, height, least, rng):
     return left, top, left + side, top + side
 
 
-def middle(width, height, share, rng):
+def near_center(width, height, share, rng):
     """Draw a square near the center, whose side varies within 12 % and whose place varies within 6 % of the side.
 
     Args:

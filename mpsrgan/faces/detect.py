@@ -157,7 +157,7 @@ class Aligned:
     def __init__(self, side=112, detector=None):
         self.side = side
         self.detector = detector or YuNet()
-        self.words = f"the face turned and scaled to {side}x{side} pixels by its landmarks"
+        self.words = f"the face rotated and scaled to {side}x{side} pixels by its landmarks"
 
     def find(self, hr):
         """Find the view of the largest and most central face.

@@ -5,6 +5,7 @@ import json
 import h5py
 
 from mpsrgan.errors import UserError
+from mpsrgan.hub.registry import renamed
 
 FORMAT = 1
 ATTRIBUTE = "mpsrgan"
@@ -40,4 +41,4 @@ def read_description(path):
     numbers = {name: value for name, value in note["arguments"].items() if isinstance(value, int | float)}
     if huge := [name for name, value in numbers.items() if not abs(value) <= LARGEST]:
         raise UserError(f"{path}: corrupt: its description has {huge[0]} above {LARGEST}; save the file again")
-    return note
+    return {**note, "arguments": renamed(note["arguments"])}

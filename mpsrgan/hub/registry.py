@@ -18,6 +18,8 @@ FOLDER = next((f for f in (_HERE / "shipped", _HERE.parent / "weights") if (f / 
 """The folder of the weights, their cards, and registry.json, or None if they are not installed."""
 RELEASE = ""
 """Address of a folder that has the discriminators' files, with a slash at its end. Empty until there is a release."""
+OLD_ARGUMENTS = {"normalise": "batch_norm"}
+"""Old name of a builder's argument, which .h5 files and registry.json may have -> its name."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Entry:
             interpolated with these, or None.
         halfway: Share of these weights in such an interpolation at realism 0.5, see `mpsrgan.hub.interpolation`. None
             means 0.5.
-        discriminator: Name of the discriminator that judged it in training, or None.
+        discriminator: Name of the discriminator that it was trained with, or None.
         bicubic: True if it was trained only to undo Pillow's bicubic downscaling, without blur or noise.
         probe: An input and the output for it, see `mpsrgan.hub.probe`.
     """
@@ -121,6 +123,11 @@ class Entry:
         )
 
 
+def renamed(arguments):
+    """Return the arguments of a builder that are stored in a file, with the old names replaced."""
+    return {OLD_ARGUMENTS.get(name, name): value for name, value in arguments.items()}
+
+
 @functools.cache
 def entries():
     """Read the entries of all weights that ship.
@@ -137,10 +144,8 @@ def entries():
     keys = {field.name: field.name for field in fields(Entry) if field.name != "name"} | {"license": "licence"}
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            name: Entry(name, **{field: value[key] for field, key in keys.items()})
-            for name, value in sorted(raw.items())
-        }
+        found = {name: {field: value[key] for field, key in keys.items()} for name, value in sorted(raw.items())}
+        return {name: Entry(name, **one | {"arguments": renamed(one["arguments"])}) for name, one in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: corrupt ({error}); get it again (git checkout, else reinstall)") from error
 

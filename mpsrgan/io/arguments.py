@@ -72,21 +72,51 @@ def bounds(text):
 
 
 def positive(text):
-    """Read a whole number from 1 up. Raises an ArgumentTypeError for anything else."""
+    """Read a whole number from 1 up.
+
+    Args:
+        text: The number as decimal digits.
+
+    Returns:
+        The number.
+
+    Raises:
+        ArgumentTypeError: When the text is anything else.
+    """
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
 
 
 def not_negative(text):
-    """Read a whole number from 0 up. Raises an ArgumentTypeError for anything else."""
+    """Read a whole number from 0 up.
+
+    Args:
+        text: The number as decimal digits.
+
+    Returns:
+        The number.
+
+    Raises:
+        ArgumentTypeError: When the text is anything else.
+    """
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
     return int(text)
 
 
 def percent(text):
-    """Read a whole number from 1 to 100. Raises an ArgumentTypeError for anything else."""
+    """Read a whole number from 1 to 100.
+
+    Args:
+        text: The number as decimal digits.
+
+    Returns:
+        The number.
+
+    Raises:
+        ArgumentTypeError: When the text is anything else.
+    """
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
     return int(text)

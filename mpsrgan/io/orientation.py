@@ -1,4 +1,4 @@
-"""How a picture was held when it was taken, and its pixels turned upright."""
+"""How a picture was held when it was taken, and its pixels rotated upright."""
 
 import numpy as np
 from PIL import ExifTags, Image

@@ -72,8 +72,8 @@ class Face(layers.Layer):
 
     def call(self, images):
         height, width = ops.shape(images)[1:3]
-        top, rows = self._middle(height)
-        left, columns = self._middle(width)
+        top, rows = self._center(height)
+        left, columns = self._center(width)
         images = images[:, top : top + rows, left : left + columns]
         if images.shape[-1] == 1:
             images = ops.concatenate([images] * 3, axis=-1)
@@ -82,7 +82,7 @@ class Face(layers.Layer):
         mean, variance = ops.moments(pixels, axes=(1, 2, 3), keepdims=True)
         return (pixels - mean) / ops.sqrt(ops.maximum(variance, 1 / (3 * self.side**2)))
 
-    def _middle(self, size):
+    def _center(self, size):
         """Return the crop along an axis as (first pixel, number of pixels); TensorFlow may not know `size` yet."""
         if isinstance(size, int):
             taken = max(1, round(self.share * size))

@@ -9,7 +9,7 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.layers import activate, batch_norm, strided_block
+from mpsrgan.models.layers import activate, batch_norm_layer, strided_block
 
 FEATURE_LAYER = "conv5_relu"
 """The discriminator layer whose output the feature-wise loss compares (paper 003, equation 3).
@@ -97,7 +97,7 @@ def _parallel_convs(x, filters, asymmetric, name):
 def _conv(x, filters, kernel, name):
     """Apply a convolution, batch norm, and ReLU (section III.A)."""
     x = layers.Conv2D(filters, kernel, padding="same", name=f"{name}_conv")(x)
-    return activate(batch_norm(x, f"{name}_norm"), "relu", name)
+    return activate(batch_norm_layer(x, f"{name}_norm"), "relu", name)
 
 
 def build_discriminator(channels=3, filters=64):

@@ -15,7 +15,7 @@ With Keras's default of 0.99, inference agrees with training after about 500 ste
 """
 
 
-def batch_norm(x, name):
+def batch_norm_layer(x, name):
     """Apply batch norm with the package's momentum.
 
     Args:
@@ -60,10 +60,10 @@ def residual_block(x, filters, norm=True, activation="relu", name="residual"):
     Source: paper 000, section 3.3.
     """
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv1")(x)
-    y = batch_norm(y, f"{name}_norm1") if norm else y
+    y = batch_norm_layer(y, f"{name}_norm1") if norm else y
     y = activate(y, activation, name)
     y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(y)
-    y = batch_norm(y, f"{name}_norm2") if norm else y
+    y = batch_norm_layer(y, f"{name}_norm2") if norm else y
     return layers.Add(name=f"{name}_add")([x, y])
 
 
@@ -102,7 +102,7 @@ def strided_block(x, filters, strides, norm=True, activation="lrelu", name="bloc
     Source: paper 000, figure 2.
     """
     x = layers.Conv2D(filters, 3, strides=strides, padding="same", name=f"{name}_conv")(x)
-    x = batch_norm(x, f"{name}_norm") if norm else x
+    x = batch_norm_layer(x, f"{name}_norm") if norm else x
     return activate(x, activation, name)
 
 

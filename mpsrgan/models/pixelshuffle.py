@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.layers import BilinearUpsampling, ClampedScale, CropLike, PixelShuffle, activate, batch_norm
+from mpsrgan.models.layers import BilinearUpsampling, ClampedScale, CropLike, PixelShuffle, activate, batch_norm_layer
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Statistics of RGB in 0..1: the "predetermined mean and standard deviation" of paper 002, section 5.1."""
@@ -109,7 +109,7 @@ def build_discriminator(size=(1024, 1024), channels=3, dropout=0.25):
         x = layers.Conv2D(width, 3, strides=2, padding="same", name=f"block{i}_conv")(x)
         x = activate(x, "lrelu", f"block{i}")
         x = layers.SpatialDropout2D(dropout, name=f"block{i}_dropout")(x)
-        x = batch_norm(x, f"block{i}_norm") if i > 1 else x
+        x = batch_norm_layer(x, f"block{i}_norm") if i > 1 else x
     x = layers.Flatten(name="flatten")(x)
     logits = layers.Dense(1, dtype="float32", name="logits")(x)
     validity = layers.Activation("sigmoid", dtype="float32", name="validity")(logits)

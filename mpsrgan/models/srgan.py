@@ -9,10 +9,10 @@ import keras
 from keras import layers
 
 from mpsrgan.errors import UserError
-from mpsrgan.models.layers import batch_norm, residual_block, strided_block, upsample_block
+from mpsrgan.models.layers import batch_norm_layer, residual_block, strided_block, upsample_block
 
 
-def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):
+def build_generator(scale=4, channels=3, filters=64, blocks=16, batch_norm=True):
     """Build the generator of paper 000.
 
     Input and output are in [-1, 1]. The output is float32 under every precision policy.
@@ -24,7 +24,7 @@ def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):
         filters: Filters of every convolution but the last (the paper: 64).
         blocks: Number of residual blocks. The paper does not state it. We use 16, as in SRGAN, on which the paper
             builds.
-        normalise: Use batch norm in the residual part. False is beyond the paper.
+        batch_norm: Use batch norm in the residual part. False is beyond the paper.
 
     Returns:
         A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.
@@ -44,9 +44,9 @@ def build_generator(scale=4, channels=3, filters=64, blocks=16, normalise=True):
     lr = keras.Input((None, None, channels), name="lr")
     x = head = layers.Conv2D(filters, 9, padding="same", activation="relu", name="head")(lr)
     for i in range(blocks):
-        x = residual_block(x, filters, norm=normalise, name=f"residual{i + 1:02d}")
+        x = residual_block(x, filters, norm=batch_norm, name=f"residual{i + 1:02d}")
     x = layers.Conv2D(filters, 3, padding="same", name="trunk_conv")(x)
-    x = batch_norm(x, "trunk_norm") if normalise else x
+    x = batch_norm_layer(x, "trunk_norm") if batch_norm else x
     x = layers.Add(name="trunk_add")([head, x])
     for i in range(int(math.log2(scale))):
         x = upsample_block(x, filters, name=f"upsample{i + 1}")

@@ -92,12 +92,26 @@ class Table:
 
 
 def table_row(cells):
-    """Return the cells as one row of a Markdown table."""
+    """Return the cells as one row of a Markdown table.
+
+    Args:
+        cells: The texts of the cells.
+
+    Returns:
+        One line without its line break.
+    """
     return f"| {' | '.join(cells)} |"
 
 
 def cell_text(value):
-    """Return the text of a table cell, with at most five significant digits for a float."""
+    """Return the text of a table cell.
+
+    Args:
+        value: A float, an int, a text, or None.
+
+    Returns:
+        The text: a float with five significant digits at most, None as an empty text.
+    """
     if isinstance(value, float):
         return f"{value:.5g}" if abs(value) < 1e5 else f"{value:,.0f}"
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

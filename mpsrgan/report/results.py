@@ -16,7 +16,7 @@ def write_results(folder, results):
 
     Args:
         folder: Folder of the run.
-        results: Results from `mpsrgan.runner.results.summarise`, whose "tables" are `Table` objects.
+        results: Results from `mpsrgan.runner.results.summarize`, whose "tables" are `Table` objects.
     """
     _save(folder, results, _markdown(results), "Differences from the paper's setup")
 

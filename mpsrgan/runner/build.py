@@ -73,11 +73,11 @@ def load_start(source, generator, architecture, arguments):
     theirs = {name: known[name] for name in arguments}
     other = {name for name in arguments if theirs[name] != arguments[name]}
     may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks", "detail"}
-    if other and may_grow and not theirs.get("normalise") and all(theirs[n] < arguments[n] for n in other):
+    if other and may_grow and not theirs.get("batch_norm") and all(theirs[n] < arguments[n] for n in other):
         grow(load_generator(path), generator)
         return f"{words}, grown"
     alike = all(theirs.get(name) == arguments.get(name) for name in ("channels", "filters", "blocks"))
-    if (note["architecture"], architecture) == ("lite", "srgan") and alike and not arguments["normalise"]:
+    if (note["architecture"], architecture) == ("lite", "srgan") and alike and not arguments["batch_norm"]:
         transplant(load_generator(path), generator)
         return f"the residual part of {words}"
     if (note["architecture"], theirs) != (architecture, arguments):

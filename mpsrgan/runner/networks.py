@@ -12,7 +12,7 @@ def srgan(settings):
     Returns:
         The `Networks`.
     """
-    generator = settings.pick("scale", "channels", "filters", "blocks") | {"normalise": settings.model.batch_norm}
+    generator = settings.pick("scale", "channels", "filters", "blocks", "batch_norm")
     discriminator = settings.pick("channels", "filters")
     return Networks(("srgan", generator), ("srgan-discriminator", discriminator))
 

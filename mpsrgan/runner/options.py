@@ -36,12 +36,8 @@ def make_parser(experiment, prog=None):
             text = f"with all: rates that each tries first, over half the steps (default {rates})"
             add("--learning-rates", type=float, nargs="+", metavar="X", help=text)
         if study.people:
-            add(
-                "--people-data",
-                dest="people",
-                metavar="DIR",
-                help="with all: faces to verify, a folder a person (default: the test split)",
-            )
+            text = "with all: faces to verify, in one folder for each person (default: the test split)"
+            add("--people-data", dest="people", metavar="DIR", help=text)
     text = "the same as --data, for the first of two stages, see --first-steps"
     add("--first-data", metavar="DIR|NAME", help=text)
     add(

@@ -141,7 +141,7 @@ class Finished:
         save_image(grid, self.figures / f"{name}.png")
 
     def draw_before_and_after(self):
-        """Draw some test images before and after training, with PSNR and LPIPS below and an enlarged detail."""
+        """Draw some test images before and after training, with PSNR and LPIPS below and a magnified detail."""
         _, lr, hr = self.faces(BEFORE_FACES)
         made = {"bicubic": np.stack([BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr])}
         made |= {} if self.before is None else {"before": self.before}
@@ -251,7 +251,7 @@ def read_images(manifest, entries, channels=3):
     return tuple(np.stack(images) for images in zip(*(read_pair(manifest, entry, channels) for entry in entries)))
 
 
-def summarise(experiment, request, manifest, scores, before, run, tables):
+def summarize(experiment, request, manifest, scores, before, run, tables):
     """Collect the content of results.md and results.json.
 
     Args:

@@ -25,7 +25,7 @@ from mpsrgan.report.verdict import measured
 from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.frozen import load_frozen
-from mpsrgan.runner.results import BEFORE_FACES, Finished, evaluate, means, read_images, spaced_images, summarise
+from mpsrgan.runner.results import BEFORE_FACES, Finished, evaluate, means, read_images, spaced_images, summarize
 from mpsrgan.training.callbacks import (
     EpochScores,
     LearningRate,
@@ -75,8 +75,8 @@ def _run(experiment, request, title):
     settings, out = request.settings, request.out
     gan, networks = build_gan(experiment, settings, frozen)
     gan.cache_features(CACHE_BYTES)
-    average = EMA(gan.generator, settings.optimizer.ema) if settings.optimizer.ema else None
-    checkpoints = Checkpoints(out / "checkpoints", also={"average": average.variables} if average else None)
+    ema = EMA(gan.generator, settings.optimizer.ema) if settings.optimizer.ema else None
+    checkpoints = Checkpoints(out / "checkpoints", also={"average": ema.variables} if ema else None)
     request = _started(request, gan, networks, checkpoints)
     request, manifest, loaders = _data(experiment, request, gan)
     loader, validation, whole_validation = loaders
@@ -99,7 +99,7 @@ def _run(experiment, request, title):
 
     def train_from(start, factor):
         callbacks = _callbacks(out, manifest, settings, schedule, loaders, start, factor)
-        callbacks += [*([average] if average else []), Progress(start, title=title)]
+        callbacks += [*([ema] if ema else []), Progress(start, title=title)]
         options = {"validation": validation, "callbacks": callbacks, "checkpoints": checkpoints}
         return train(gan, loader, schedule, start=start, **options)
 
@@ -107,8 +107,8 @@ def _run(experiment, request, title):
     if outcome.stopped in ("SIGINT", "SIGTERM"):
         say(f"stopped by {outcome.stopped} at step {outcome.step}, saved; go on with --resume --out {out}")
         return outcome.stopped
-    if average:
-        average.apply()
+    if ema:
+        ema.apply()
     notes = {"experiment": experiment.name, "bicubic": settings.data.made_by == Degradation()}
     save_generator(gan.generator, out / "generator.h5", *networks.generator, notes)
     if settings.loss.weights.need_discriminator and plan.warm_start < steps:  # else it is untrained
@@ -142,7 +142,7 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
     done = Finished(out, gan, manifest, settings, scores, rows, epochs, validation, shown)
     tables = experiment.draw(done)
     done.draw_before_and_after()
-    results = summarise(experiment, request, manifest, scores, before, _run_facts(request, steps, rows), tables)
+    results = summarize(experiment, request, manifest, scores, before, _run_facts(request, steps, rows), tables)
     write_results(out, results)
     lines = [*measured(results["metrics"], before, experiment.baselines), *results["verdict"]]
     say("\n".join([*(f"test: {line}" for line in lines), f"report: {out / 'results.md'}"]))
@@ -158,8 +158,8 @@ def _started(request, gan, networks, checkpoints):
         return request
     words = load_start(request.start, gan.generator, *networks.generator)
     if request.settings.loss.weights.need_discriminator:
-        judge = load_start_discriminator(request.start, gan.discriminator, *networks.discriminator)
-        words += f", with the discriminator {judge}" if judge else ", with a new discriminator"
+        discriminator = load_start_discriminator(request.start, gan.discriminator, *networks.discriminator)
+        words += f", with the discriminator {discriminator}" if discriminator else ", with a new discriminator"
     if request.started not in (None, words):
         raise UserError(f"{request.out} was started from {request.started}, but that is {words} now; start a new run")
     say(f"generator started from {words}")

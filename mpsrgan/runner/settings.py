@@ -74,7 +74,7 @@ class Model:
     )
     dropout: float = option(0.0, "dropout of the discriminator (paper 002)", low=0, high=0.99)
     precision: str = option(
-        "float32", "of the arithmetic; auto: a narrower one if it is faster here and agrees", choices=PRECISIONS
+        "float32", "precision (auto: a narrower one if it is faster here and its results agree)", choices=PRECISIONS
     )
     recompute: bool = option(False, "recompute activations for the gradient: a third more work for less memory")
 
@@ -107,16 +107,16 @@ class Loss(make_dataclass("_LossWeights", _WEIGHTS, frozen=True, kw_only=True)):
 class Optimizer:
     """The optimizer of both networks, its learning rate, and the EMA."""
 
-    optimizer: str = option("adam", "of both networks", choices=OPTIMIZERS)
-    learning_rate: float = option(REQUIRED, "of both networks", above=0)
+    optimizer: str = option("adam", "optimizer of both networks", choices=OPTIMIZERS)
+    learning_rate: float = option(REQUIRED, "learning rate of both networks", above=0)
     beta_1: float = option(0.9, "first beta of Adam and AdaBelief", offered=False)
     beta_2: float = option(0.999, "second beta of Adam and AdaBelief", offered=False)
     momentum: float = option(0.0, "momentum of SGD and RMSprop", low=0, offered=False)
     decay_every: int | None = option(
         None, "multiply the learning rate by --decay-factor after every this many steps", low=1
     )
-    decay_epochs: int | None = option(None, "the same in epochs", low=1)
-    decay_factor: float = option(0.5, "see --decay-every", above=0)
+    decay_epochs: int | None = option(None, "the same as --decay-every, but counted in epochs", low=1)
+    decay_factor: float = option(0.5, "factor of the learning rate for --decay-every and --decay-epochs", above=0)
     cosine: bool = option(False, "cosine decay of the learning rate to 0 over the run (beyond the papers)")
     ema: float = option(
         0.0,
@@ -153,8 +153,8 @@ class Schedule:
     epochs: int | None = option(REQUIRED, "epochs to train", low=1, free=True)
     steps: int | None = option(REQUIRED, "total number of steps, instead of epochs", low=1, free=True)
     batch: int = option(REQUIRED, "images in a step", low=1)
-    seed: int = option(0, "decides splits, weights and order", low=0, high=2**32 - 1)
-    warm_start: int = option(0, "first steps with pixel loss alone (beyond the papers)", low=0)
+    seed: int = option(0, "seed of the splits, the initial weights and the order of the images", low=0, high=2**32 - 1)
+    warm_start: int = option(0, "number of first steps that use the pixel loss alone (beyond the papers)", low=0)
     first_steps: int = option(0, "steps of a first stage on other photographs, --first-data (paper 004)", low=0)
     validate_every: int = option(10, "steps between validations", low=1, offered=False)
     score_epochs: int | None = option(None, "epochs between scores of the whole validation split", low=1)

@@ -55,7 +55,7 @@ def add_arguments(parser):
     Args:
         parser: The parser of `mpsrgan train`.
     """
-    parser.add_argument("name", metavar="NAME", help=f"experiment, first of all: {', '.join(names())}")
+    parser.add_argument("name", metavar="NAME", help=f"experiment, before its options: {', '.join(names())}")
     text = "options of the experiment; 'mpsrgan train NAME --help' lists them"
     parser.add_argument("options", metavar="...", nargs=argparse.REMAINDER, help=text)
 

@@ -32,7 +32,7 @@ def make_train_step(gan, weights, parts):
         after, moved = optimizer.stateless_apply([values[i] for i in slots], gradients, before)
         return _replace(values, trained + running + slots, [*after, *statistics, *moved]), logs
 
-    def step(values, lr, hr, truth):
+    def step(values, lr, hr, hr_features):
         logs = {}
         if DISCRIMINATOR in parts:
             with keras.StatelessScope(list(zip(variables, values))):
@@ -46,15 +46,15 @@ def make_train_step(gan, weights, parts):
                 values,
                 generator,
                 gan.optimizer,
-                lambda: gan.generator_losses(hr, gan.run(generator, lr, training=True), weights, truth),
+                lambda: gan.generator_losses(hr, gan.run(generator, lr, training=True), weights, hr_features),
             )
             logs |= terms
         return values, logs
 
     compiled = jax.jit(step, donate_argnums=0)
 
-    def run(lr, hr, truth):
-        values, logs = compiled([v.value for v in variables], lr, hr, truth)
+    def run(lr, hr, hr_features):
+        values, logs = compiled([v.value for v in variables], lr, hr, hr_features)
         for variable, value in zip(variables, values):
             variable.assign(value)
         return logs

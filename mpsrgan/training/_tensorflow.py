@@ -12,7 +12,7 @@ from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR
 def make_train_step(gan, weights, parts):
     one_forward = set(parts) == {DISCRIMINATOR, GENERATOR} and not depends_on_training(gan.generator)
 
-    def learn_to_judge(hr, sr):
+    def train_discriminator(hr, sr):
         with tf.GradientTape() as tape:
             total, terms = gan.discriminator_losses(hr, sr, training=True)
             total = gan.discriminator_optimizer.scale_loss(total)
@@ -20,23 +20,23 @@ def make_train_step(gan, weights, parts):
         return terms
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def step(lr, hr, truth):
+    def step(lr, hr, hr_features):
         logs = {}
         if DISCRIMINATOR in parts and not one_forward:
-            logs |= learn_to_judge(hr, gan.run(gan.generator, lr))
+            logs |= train_discriminator(hr, gan.run(gan.generator, lr))
         if GENERATOR in parts:
             with tf.GradientTape() as tape:
                 sr = gan.run(gan.generator, lr, training=True)
                 if one_forward:
                     with tape.stop_recording():
-                        logs |= learn_to_judge(hr, sr)
-                total, terms = gan.generator_losses(hr, sr, weights, truth)
+                        logs |= train_discriminator(hr, sr)
+                total, terms = gan.generator_losses(hr, sr, weights, hr_features)
                 total = gan.optimizer.scale_loss(total)
             _apply(gan.optimizer, tape, total, gan.generator.trainable_variables)
             logs |= terms
         return logs
 
-    return lambda lr, hr, truth: step(*tf.nest.map_structure(tf.convert_to_tensor, (lr, hr, truth)))
+    return lambda lr, hr, hr_features: step(*tf.nest.map_structure(tf.convert_to_tensor, (lr, hr, hr_features)))
 
 
 def make_test_step(gan, weights):

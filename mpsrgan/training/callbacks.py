@@ -156,8 +156,8 @@ class EpochScores(keras.callbacks.Callback):
             if weights.need_discriminator:
                 on_real += list(gan.discriminator.predict_on_batch(hr)[:, 0])
                 on_fake += list(gan.discriminator.predict_on_batch(sr)[:, 0])
-        judged = discriminator_scores(on_real, on_fake) if on_real else {}
-        return {"val_g_loss": float(np.mean(losses)), "val_psnr": float(np.mean(decibels)), **judged}
+        scores = discriminator_scores(on_real, on_fake) if on_real else {}
+        return {"val_g_loss": float(np.mean(losses)), "val_psnr": float(np.mean(decibels)), **scores}
 
     def on_train_end(self, logs=None):
         self.log.close()

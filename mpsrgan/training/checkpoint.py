@@ -49,7 +49,14 @@ class Checkpoints:
         self.folder, self.keep, self.also, self.notes = Path(folder), keep, also or {}, {}
 
     def path(self, step):
-        """Return the path of the checkpoint of a step, whether it exists or not."""
+        """Return the path of the checkpoint of a step, whether it exists or not.
+
+        Args:
+            step: Number of steps that are done.
+
+        Returns:
+            The path of the .npz file.
+        """
         return self.folder / f"step-{step:08d}.npz"
 
     def paths(self):

@@ -59,5 +59,12 @@ def read_metrics(path):
 
 
 def rounded(value):
-    """Return a number as the file has it: an int as it is, a float with 6 digits as text."""
+    """Return a number as the file has it.
+
+    Args:
+        value: An int or a float.
+
+    Returns:
+        An int as it is, a float as text with 6 significant digits.
+    """
     return value if isinstance(value, int) else f"{value:.6g}"

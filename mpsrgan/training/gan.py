@@ -40,7 +40,7 @@ class GAN(keras.Model):
             image i of a batch rolled by i mod shift rows and i // 2 mod shift columns. Their
             strides and the factor are powers of 2. If they always stay aligned, a pattern with the period of the factor
             costs nothing and grows.
-        relativistic: Let D judge by how much an image is more real than the mean of the other kind, see
+        relativistic: Let D compare each image with the mean of the other kind, see
             `mpsrgan.training.losses.relative`.
         name: Name of the model.
 
@@ -169,7 +169,7 @@ class GAN(keras.Model):
         means = {"d_real": ops.mean(ops.sigmoid(real)), "d_fake": ops.mean(ops.sigmoid(fake))}
         return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
 
-    def generator_losses(self, hr, sr, weights, truth=None):
+    def generator_losses(self, hr, sr, weights, hr_features=None):
         """Compute the loss of the generator.
 
         D runs in inference mode, so none of its variables change.
@@ -178,17 +178,17 @@ class GAN(keras.Model):
             hr: Images (B, H, W, C) in [-1, 1].
             sr: Generated images of the same shape.
             weights: `LossWeights` of the terms. A term of weight 0 is not built.
-            truth: Dict of term -> its frozen network's output for hr, if it is known already.
+            hr_features: Dict of term -> its frozen network's output for hr, if it is known already.
 
         Returns:
             The total loss and a dict of the logged terms.
         """
         rolled = [losses.rolled(image, self.shift) for image in (hr, sr)]
-        values = dict(self._judgements(*rolled, weights))
+        values = dict(self._discriminator_terms(*rolled, weights))
         for term in (term for term in weights.terms if term.is_frozen):
             network = self.frozen[term.name]
             real, fake = rolled if self._shifts(term) else (hr, sr)
-            known = (truth or {}).get(term.name)
+            known = (hr_features or {}).get(term.name)
             known = self.run(network, real) if known is None else known
             known = keras.tree.map_structure(ops.stop_gradient, known)
             values[term] = term(known, self.run(network, fake))
@@ -199,7 +199,7 @@ class GAN(keras.Model):
     def _shifts(self, term):
         return self.shift > 1 and term.shifted
 
-    def _judgements(self, hr, sr, weights):
+    def _discriminator_terms(self, hr, sr, weights):
         """Yield the terms that compare what the discriminator gives, each with its value."""
         compared = {term.compares for term in weights.terms}
         real = None
@@ -251,8 +251,8 @@ class GAN(keras.Model):
         weights = weights or self.loss_weights
         step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
         caches = {} if keys is None else self.feature_caches
-        truth = {term: cache(keys, hr) for term, cache in caches.items() if getattr(weights, term)}
-        return _floats(step(lr, hr, truth))
+        hr_features = {term: cache(keys, hr) for term, cache in caches.items() if getattr(weights, term)}
+        return _floats(step(lr, hr, hr_features))
 
     def test_on_batch(self, lr, hr, weights=None):
         """Compute the same terms in inference mode, without updating anything.

@@ -95,6 +95,8 @@ def identity(hr_embedding, sr_embedding):
 
     Returns:
         A scalar in 0..2.
+
+    Source: beyond the papers. The embeddings are those of FaceNet (Schroff et al. 2015, section 3.1).
     """
     return 1 - ops.mean(ops.sum(_float(hr_embedding) * _float(sr_embedding), axis=-1))
 
@@ -212,6 +214,8 @@ def adversarial(real, fake):
 
     Returns:
         A scalar.
+
+    Source: paper 000, section 6.1; with the logits of real images, those of `relative`.
     """
     if real is None:
         return cross_entropy(fake, 1)

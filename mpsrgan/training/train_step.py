@@ -32,7 +32,7 @@ def make_train_step(gan, weights, parts):
         parts: Sub-steps to run, "discriminator" and "generator".
 
     Returns:
-        A function (lr, hr, truth) -> dict of scalars that runs the sub-steps and updates their variables.
+        A function (lr, hr, hr_features) -> dict of scalars that runs the sub-steps and updates their variables.
 
     Raises:
         UserError: When the GAN is not compiled, or the backend is neither TensorFlow nor JAX.

@@ -8,13 +8,13 @@ WORDS = "mean with the mirror image"
 class Ensemble:
     """A generator whose answer is the mean for a picture and for its mirror image, mirrored back.
 
-    It costs twice as much. Turned pictures are left out, because faces are upright in training: the mean over all eight
+    It costs twice as much. It leaves out rotations, because faces are upright in training: the mean over all eight
     orientations is no better than the network alone, see `docs/upscale.md`.
 
     Args:
         generator: A generator of `mpsrgan.upscale.generators`. The other attributes are its own.
 
-    Source: the geometric self-ensemble of Lim et al. 2017 (EDSR), section 3.3, without its quarter turns.
+    Source: the geometric self-ensemble of Lim et al. 2017 (EDSR), section 3.3, without its rotations.
     """
 
     def __init__(self, generator):

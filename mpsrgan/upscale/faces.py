@@ -85,12 +85,12 @@ class FaceReport:
 
     Attributes:
         boxes: (x, y, width, height) of each restored face, in pixels of the input.
-        turned: How many of them were rotated upright to restore them.
+        rotated: How many of them were rotated upright to restore them.
         skipped: (box, reason) of each other face. A reason begins with "small:" or "unsure:".
     """
 
     boxes: tuple
-    turned: int
+    rotated: int
     skipped: tuple
 
     @property
@@ -107,16 +107,16 @@ class FaceReport:
     def counts(self):
         """Numbers of faces, with the keys "found", "restored", "turned", "skipped", "small", and "unsure"."""
         why = Counter(reason.split(":")[0] for _, reason in self.skipped)
-        done = {"found": self.found, "restored": self.restored, "turned": self.turned, "skipped": len(self.skipped)}
+        done = {"found": self.found, "restored": self.restored, "turned": self.rotated, "skipped": len(self.skipped)}
         return done | {"small": why["small"], "unsure": why["unsure"]}
 
     @property
     def words(self):
-        """The report in words, such as "3 faces found, 2 restored (1 turned upright), 1 skipped (1 small)"."""
+        """The report in words, such as "3 faces found, 2 restored (1 rotated upright), 1 skipped (1 small)"."""
         if not self.found:
             return "no face found"
-        turned = f" ({self.turned} turned upright)" if self.turned else ""
-        words = f"{self.found} face{'s' if self.found > 1 else ''} found, {self.restored} restored{turned}"
+        rotated = f" ({self.rotated} rotated upright)" if self.rotated else ""
+        words = f"{self.found} face{'s' if self.found > 1 else ''} found, {self.restored} restored{rotated}"
         if self.skipped:
             why = [f"{self.counts[name]} {name}" for name in ("small", "unsure") if self.counts[name]]
             words += f", {len(self.skipped)} skipped ({', '.join(why)})"
@@ -195,11 +195,11 @@ def find_faces(image, detector=None):
 
         detector = YuNet()
     longer = max(image.shape[:2])
-    looks = {min(side, max(longer, LOOKS[-1][0])): turns for side, turns in LOOKS}  # of equal sides the last one counts
+    looks = {min(side, max(longer, LOOKS[-1][0])): count for side, count in LOOKS}  # of equal sides the last one counts
     found = []
-    for side, turns in looks.items():
+    for side, count in looks.items():
         looked_at = resize(image, tuple(max(1, round(side * each / longer)) for each in image.shape[:2]))
-        for quarters in range(turns):
+        for quarters in range(count):
             found += _found(looked_at, image.shape[:2], quarters, detector)
     kept = []
     for face in sorted(found, key=lambda face: (face.quarters > 0) * UPRIGHT - face.confidence):

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mpsrgan.errors import UserError
 
-OTHER_WAYS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)][1:]
+OTHER_WAYS = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)][1:]
 """Number of rot90 steps, and whether the picture is then mirrored: all orientations except the original."""
 FULL = 32
 """Gray levels from which `overlay` shows its last color."""
@@ -44,8 +44,8 @@ def invention_map(lr, upscale, sr=None):
     lr = np.asarray(lr)
     sr = np.atleast_3d(upscale(lr) if sr is None else sr)
     squares = np.zeros(sr.shape[:2], np.float32)
-    for turns, mirrored in OTHER_WAYS:
-        answer = np.atleast_3d(_oriented_back(upscale(_oriented(lr, turns, mirrored)), turns, mirrored))
+    for quarters, mirrored in OTHER_WAYS:
+        answer = np.atleast_3d(_oriented_back(upscale(_oriented(lr, quarters, mirrored)), quarters, mirrored))
         if answer.shape != sr.shape:
             raise UserError(
                 f"the network made {sr.shape} from the picture, but {answer.shape} from the rotated picture; one that "
@@ -123,10 +123,10 @@ def _colored(gray, levels):
     return np.rint(gray + opacity * (color - gray)).astype(np.uint8)
 
 
-def _oriented(image, turns, mirrored):
-    image = np.rot90(image, turns)
+def _oriented(image, quarters, mirrored):
+    image = np.rot90(image, quarters)
     return np.ascontiguousarray(image[:, ::-1] if mirrored else image)
 
 
-def _oriented_back(image, turns, mirrored):
-    return np.rot90(image[:, ::-1] if mirrored else image, -turns)
+def _oriented_back(image, quarters, mirrored):
+    return np.rot90(image[:, ::-1] if mirrored else image, -quarters)

@@ -20,8 +20,8 @@ SMALL = {"blocks": 1, "filters": 8}
 TENSORFLOW = tuple(map(int, importlib.metadata.version("tensorflow").split(".")[:2]))
 on_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="needs the TensorFlow backend")
 BUILT = {
-    "srgan": [(srgan, SMALL), (srgan, {**SMALL, "scale": 2, "channels": 1, "normalise": False})],
-    "enhance": [(enhance, {**SMALL, "normalise": True}), (enhance, {**SMALL, "scale": 3, "channels": 3})],
+    "srgan": [(srgan, SMALL), (srgan, {**SMALL, "scale": 2, "channels": 1, "batch_norm": False})],
+    "enhance": [(enhance, {**SMALL, "batch_norm": True}), (enhance, {**SMALL, "scale": 3, "channels": 3})],
     "pixelshuffle": [(pixelshuffle, {**SMALL, "filters": 12}), (pixelshuffle, {**SMALL, "scale": 4, "channels": 1})],
     "inception": [(inception, {"filters": 8}), (inception, {"filters": 4, "scale": 2, "asymmetric": True})],
     "lite": [(lite, SMALL), (lite, {**SMALL, "detail": 2}), (lite, {**SMALL, "scale": 3, "channels": 1})],

@@ -70,7 +70,7 @@ def test_describe(saved):
         "scale": 4,
         "package": __version__,
         "notes": {"psnr": 30.5},
-        "arguments": {"scale": 4, "channels": 3, "filters": 8, "blocks": 1, "normalise": True},
+        "arguments": {"scale": 4, "channels": 3, "filters": 8, "blocks": 1, "batch_norm": True},
     }
 
 

@@ -101,7 +101,7 @@ def test_networks_that_do_not_fit(models, files, tmp_path):
             trained(filters=9),
             "the two networks differ .*; two trainings of one network were expected",
         ),
-        (trained(normalise=False), "the two networks differ .* layers"),
+        (trained(batch_norm=False), "the two networks differ .* layers"),
         (trained(pixelshuffle.build_generator), "the two networks differ"),
     ]:
         with pytest.raises(UserError, match=message):

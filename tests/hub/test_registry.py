@@ -20,7 +20,7 @@ from mpsrgan.io.images import save_image
 from mpsrgan.models import pixelshuffle, srgan
 from mpsrgan.training.checkpoint import Checkpoints
 
-SMALL = {"blocks": 1, "filters": 8, "normalise": False}
+SMALL = {"blocks": 1, "filters": 8, "batch_norm": False}
 ASKED = {"kind": "generator", "license": "research: made up", "size": "any from 1x1 px", "float16": False}
 ASKED |= {"degraded": False, "fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
 ASKED |= {"faces": None}

@@ -67,7 +67,7 @@ def test_features_are_vgg19_to_conv5_4():
 
 def test_enhance_has_the_parameters_of_its_text():
     assert enhance.build_generator().count_params() == convs(3, [1] + 33 * [20] + [4]) == 116_764
-    model = enhance.build_generator(normalise=True)
+    model = enhance.build_generator(batch_norm=True)
     assert model.count_params() == 116_764 + 32 * 4 * 20
     widths = [20, 20, 40, 40, 80, 80, 160, 160]
     by_hand = convs(3, [1, *widths, 1]) + 4 * sum(widths)
@@ -183,7 +183,7 @@ def test_filters_must_be_halved(name):
 
 
 def test_depths_are_arguments():
-    names = [layer.name for layer in srgan.build_generator(blocks=3, normalise=False).layers]
+    names = [layer.name for layer in srgan.build_generator(blocks=3, batch_norm=False).layers]
     assert "residual03_add" in names and not any("norm" in name for name in names)
     assert "block3_back" in [layer.name for layer in pixelshuffle.build_generator(blocks=3).layers]
 

@@ -67,7 +67,7 @@ def test_a_set_is_kept_by_name_and_downloaded_only_for_its_pairs(photos, tmp_pat
 
 
 def test_a_run_says_what_it_started_from_and_whether_it_helped(photos, tmp_path, monkeypatch, capsys):
-    arguments = {"filters": 4, "blocks": 1, "normalise": False}
+    arguments = {"filters": 4, "blocks": 1, "batch_norm": False}
     save_generator(build("srgan", arguments), tmp_path / "start.h5", "srgan", arguments)
     ship(monkeypatch, {"mpsrgan-fidelity": (tmp_path / "start.h5", None)})
     out = tmp_path / "run"

@@ -40,7 +40,7 @@ def test_parts_are_squares_of_the_photograph_and_small_ones_give_none(windows, t
 
 def test_faces_are_cut_about_the_middle_a_little_off_and_of_about_that_share(windows, tmp_path):
     photograph(tmp_path / "in" / "face.png", 180, 220)
-    arguments = [str(tmp_path / "in"), str(tmp_path / "out"), "--count", "40", "--side", "80", "--middle", "0.6"]
+    arguments = [str(tmp_path / "in"), str(tmp_path / "out"), "--count", "40", "--side", "80", "--center", "0.6"]
     assert windows.main(arguments) == 0
     sides, offsets = [], []
     for part in parts(tmp_path / "out"):
@@ -53,12 +53,12 @@ def test_faces_are_cut_about_the_middle_a_little_off_and_of_about_that_share(win
 
 def test_no_part_leaves_the_photograph(windows):
     rng = np.random.default_rng(0)
-    for left, top, right, bottom in (windows.middle(90, 100, 1, rng) for _ in range(50)):
+    for left, top, right, bottom in (windows.near_center(90, 100, 1, rng) for _ in range(50)):
         assert 0 <= left < right <= 90 and 0 <= top < bottom <= 100 and right - left == bottom - top
 
 
 @pytest.mark.parametrize("share", ["0", "1.2", "-1"])
 def test_a_share_that_is_none_is_refused(windows, tmp_path, capsys, share):
     with pytest.raises(SystemExit):
-        windows.main([str(tmp_path), str(tmp_path / "out"), "--middle", share])
-    assert "--middle" in capsys.readouterr().err
+        windows.main([str(tmp_path), str(tmp_path / "out"), "--center", share])
+    assert "--center" in capsys.readouterr().err

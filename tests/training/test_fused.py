@@ -17,8 +17,8 @@ pytestmark = pytest.mark.backends
 
 NETWORKS = {
     "srgan": partial(srgan.build_generator, blocks=1, filters=4),
-    "srgan without norm": partial(srgan.build_generator, blocks=1, filters=4, normalise=False),
-    "enhance": partial(enhance.build_generator, blocks=1, filters=4, normalise=True),
+    "srgan without norm": partial(srgan.build_generator, blocks=1, filters=4, batch_norm=False),
+    "enhance": partial(enhance.build_generator, blocks=1, filters=4, batch_norm=True),
     "pixelshuffle": partial(pixelshuffle.build_generator, blocks=1, filters=4),
     "inception": partial(inception.build_generator, filters=8, scale=2),
     "asymmetric inception": partial(inception.build_generator, filters=8, scale=2, asymmetric=True),
@@ -130,25 +130,25 @@ def after_five_steps(rng_seed, monkeypatch=None, cache=False, recompute=False, *
     return state(gan.generator) + state(gan.discriminator), logs
 
 
-@pytest.mark.parametrize("normalise", [True, False])
-def test_five_fast_steps_end_where_five_plain_ones_do(monkeypatch, normalise):
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_five_fast_steps_end_where_five_plain_ones_do(monkeypatch, batch_norm):
     """Plain: each network as Keras runs it, the sub-steps one after the other, features of the truth each time."""
-    weights, logs = after_five_steps(7, cache=True, normalise=normalise)
-    plain_weights, plain_logs = after_five_steps(7, monkeypatch, normalise=normalise)
+    weights, logs = after_five_steps(7, cache=True, batch_norm=batch_norm)
+    plain_weights, plain_logs = after_five_steps(7, monkeypatch, batch_norm=batch_norm)
     assert logs == pytest.approx(plain_logs, rel=1e-4)
     assert all(np.abs(one - two).max() < 1e-5 for one, two in zip(weights, plain_weights))
 
 
 def test_recomputing_ends_there_too():
-    arguments = {"normalise": False}
+    arguments = {"batch_norm": False}
     (weights, logs), (again, same) = after_five_steps(7, **arguments), after_five_steps(7, recompute=True, **arguments)
     assert logs == pytest.approx(same, rel=1e-4)
     assert all(np.abs(one - two).max() < 1e-5 for one, two in zip(weights, again))
 
 
 def test_recomputing_splits_networks_without_batch_norm_alone():
-    plain, normalised = (srgan.build_generator(blocks=2, filters=4, normalise=n) for n in (False, True))
-    assert [Fused(plain, True).parts, Fused(plain).parts, Fused(normalised, True).parts] == [4, 1, 1]
+    plain, normalized = (srgan.build_generator(blocks=2, filters=4, batch_norm=n) for n in (False, True))
+    assert [Fused(plain, True).parts, Fused(plain).parts, Fused(normalized, True).parts] == [4, 1, 1]
 
 
 class Counting:
@@ -173,7 +173,7 @@ def test_features_are_cached_by_key_within_the_limit(rng):
 
 
 def test_the_loss_compares_with_the_cached_features(rng):
-    gan, (lr, hr) = small_gan(features=True, normalise=False, adversarial=0, pixel=0), batch_of(rng)
+    gan, (lr, hr) = small_gan(features=True, batch_norm=False, adversarial=0, pixel=0), batch_of(rng)
     gan.cache_features(10**6)
     gan.train_on_batch(lr, hr)
     assert not gan.feature_caches["vgg"].outputs, "no keys, no cache"

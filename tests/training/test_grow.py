@@ -17,7 +17,7 @@ def trained(build, **arguments):
 
 
 @pytest.mark.parametrize(
-    "build, more", [(lite.build_generator, {}), (srgan.build_generator, {"normalise": False})], ids=["lite", "srgan"]
+    "build, more", [(lite.build_generator, {}), (srgan.build_generator, {"batch_norm": False})], ids=["lite", "srgan"]
 )
 def test_a_grown_network_gives_the_same_images(build, more):
     small = trained(build, filters=6, blocks=1, **more)
@@ -64,7 +64,7 @@ def test_a_transplanted_trunk_makes_what_it_made():
     import keras
 
     source = trained(lite.build_generator, filters=6, blocks=2)
-    target = srgan.build_generator(filters=6, blocks=2, normalise=False)
+    target = srgan.build_generator(filters=6, blocks=2, batch_norm=False)
     transplant(source, target)
     lr = np.random.default_rng(3).uniform(-0.3, 0.3, (1, 24, 24, 3)).astype("float32")
     before, after = (

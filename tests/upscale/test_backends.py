@@ -87,7 +87,7 @@ def test_files_are_converted_once_and_again_if_they_change(model, weights, cache
 @pytest.mark.parametrize(
     "name, build, arguments",
     [
-        ("srgan", build_generator, {"normalise": False}),
+        ("srgan", build_generator, {"batch_norm": False}),
         ("pixelshuffle", pixelshuffle.build_generator, {"scale": 4}),
         ("lite", lite.build_generator, {}),
     ],

@@ -439,7 +439,7 @@ def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
     words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--faces", "--scale", 2]
     assert upscale(*words, "--background", "lanczos") == 0
     err = capsys.readouterr().err
-    assert "1 face found, 1 restored (1 turned upright)" in err and "color shift" not in err
+    assert "1 face found, 1 restored (1 rotated upright)" in err and "color shift" not in err
     note = read_provenance(tmp_path / "out.png")
     assert note.faces["restored"] == 1 and note.output_size == [200, 240]
     assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, 400x480 resized to 200x240")

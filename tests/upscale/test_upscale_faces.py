@@ -101,7 +101,7 @@ def test_a_face_is_turned_upright_for_the_network_and_back(box, quarters):
     (part,) = seen
     assert len(Detector()(part)) == 1 and Detector()(part)[0, 14] == 0.9
     np.testing.assert_array_equal(result, repeated(image))
-    assert report.turned == (quarters > 0)
+    assert report.rotated == (quarters > 0)
     np.testing.assert_allclose(report.boxes, [box], atol=2)
 
 
@@ -176,7 +176,7 @@ def test_small_and_unsure_faces_are_left_and_counted():
 
 def test_what_is_said_of_turned_faces():
     report = FaceReport(((0, 0, 9, 9),), 1, ())
-    assert report.words == "1 face found, 1 restored (1 turned upright)" and report.counts["turned"] == 1
+    assert report.words == "1 face found, 1 restored (1 rotated upright)" and report.counts["turned"] == 1
 
 
 def test_a_face_found_at_many_sizes_and_turns_is_one_and_counts_as_it_is_surest():
@@ -243,5 +243,5 @@ def test_the_real_detector_knows_which_way_up_a_face_is(monkeypatch, quarters):
     monkeypatch.setenv("MPSRGAN_YUNET", GIVEN)
     image = np.ascontiguousarray(np.rot90(resize(astronaut()[:320, 60:380], (160, 160)), -quarters))
     result, report = restore_faces(image, bicubic, scale=S, background="lanczos")
-    assert report.words == "1 face found, 1 restored" + (" (1 turned upright)" if quarters else "")
+    assert report.words == "1 face found, 1 restored" + (" (1 rotated upright)" if quarters else "")
     assert result.shape == (320, 320, 3)
