@@ -23,6 +23,8 @@ _POINTWISE = {
     "ClampedScale",
     "CropLike",
 }
+FEW_CHANNELS = 4
+"""The largest number of output channels for which a convolution makes 2x2 pixels at a time."""
 _ASK = "pass overlap=, the radius of the receptive field in lr pixels"
 
 
@@ -126,21 +128,49 @@ def even_tensors(model, keeps_size):
         elif kind in ("PixelShuffle", "BilinearUpsampling"):
             known = layer.factor % 2 == 0
         else:
-            known = keeps_size(layer) and all(id(tensor) in even for tensor in _tensors(layer.input))
+            known = keeps_size(layer) and all(id(tensor) in even for tensor in tensors(layer.input))
         if known:
             even.add(id(layer.output))
     return even
+
+
+def makes_few_channels(layer):
+    """Tell whether a convolution should make 2x2 pixels at a time where height and width are even.
+
+    Runtimes compute 8 or 16 channels at a time, and with 3 colors most of them would be idle.
+
+    Args:
+        layer: A Conv2D layer.
+
+    Returns:
+        True for a convolution to at most `FEW_CHANNELS` channels that keeps the size and has an odd kernel above 1x1.
+    """
+    keeps_size = layer.padding == "same" and set(layer.strides + layer.dilation_rate) == {1}
+    is_odd = all(side % 2 for side in layer.kernel_size) and max(layer.kernel_size) > 1
+    return layer.filters <= FEW_CHANNELS and keeps_size and is_odd
+
+
+def tensors(found):
+    """Return the inputs or the outputs of a layer as a list.
+
+    Args:
+        found: Its attribute `input` or `output`, one tensor or a list of tensors.
+
+    Returns:
+        A list of tensors.
+    """
+    return found if isinstance(found, list) else [found]
 
 
 def _pixels_read(model, axis, pixel):
     """Return the first and last lr pixel along one axis that an sr pixel depends on, in an image without borders."""
     read = {id(tensor): (pixel, pixel) for tensor in model.outputs}
     for layer in reversed(model.operations):
-        ahead = [read[id(tensor)] for tensor in _tensors(layer.output) if id(tensor) in read]
+        ahead = [read[id(tensor)] for tensor in tensors(layer.output) if id(tensor) in read]
         if not ahead:
             raise UserError(f"layer {layer.name!r} is used more than once: {_ASK}")
         low, high = _read_by(layer, axis, *ahead[0])
-        for tensor in _tensors(layer.input):
+        for tensor in tensors(layer.input):
             other = read.get(id(tensor), (low, high))
             read[id(tensor)] = min(low, other[0]), max(high, other[1])
     return read[id(model.inputs[0])]
@@ -168,12 +198,8 @@ def _read_by(layer, axis, low, high):
 
 def _downscaling(layer):
     side = 5040  # divisible by every number up to 10
-    inputs = _tensors(layer.input)
+    inputs = tensors(layer.input)
     if len(inputs) != 1 or not hasattr(layer, "compute_output_shape"):
         return 1
     shape = layer.compute_output_shape((1, side, side, inputs[0].shape[-1]))
     return math.lcm(*(Fraction(after, side).denominator for after in shape[1:3]))
-
-
-def _tensors(found):
-    return found if isinstance(found, list) else [found]

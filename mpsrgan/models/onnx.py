@@ -12,7 +12,7 @@ import numpy as np
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
-from mpsrgan.models.graph import even_tensors
+from mpsrgan.models.graph import even_tensors, makes_few_channels, tensors
 
 FORMAT = 1
 """The version of what this module writes. When it changes, `mpsrgan.upscale` converts cached files again."""
@@ -38,13 +38,13 @@ def to_onnx(model, note):
     onnx = import_onnx()
     helper = onnx.helper
     even = even_tensors(model, lambda layer: type(layer).__name__ != "Conv2D" or set(layer.strides) == {1})
-    reads = Counter(id(tensor) for layer in model.operations[1:] for tensor in _inputs(layer))
+    reads = Counter(id(tensor) for layer in model.operations[1:] for tensor in tensors(layer.input))
     graph = _Graph(helper)
     names = {id(model.inputs[0]): graph.add("lr", "Transpose", ["lr"], perm=[0, 3, 1, 2])}
     for layer in model.operations[1:]:
         if type(layer).__name__ not in _WRITERS:
             raise _unknown(layer)
-        name = _WRITERS[type(layer).__name__](graph, layer, [names[id(tensor)] for tensor in _inputs(layer)])
+        name = _WRITERS[type(layer).__name__](graph, layer, [names[id(tensor)] for tensor in tensors(layer.input)])
         names[id(layer.output)] = name
         if reads[id(layer.output)] > 1:
             graph.shared.add(name)
@@ -115,21 +115,17 @@ def _conv(graph, layer, inputs):
         attributes["pads"] = [*(side // 2 for side in total), *(side - side // 2 for side in total)]
     else:  # The padding depends on the image size. SAME_UPPER is TensorFlow's "same".
         attributes["auto_pad"] = "SAME_UPPER"
-    narrow = len(kernel) <= 4 and max(layer.kernel_size) > 1 and inputs[0] in graph.even
-    if narrow := narrow and set(layer.strides) == set(layer.dilation_rate) == {1}:
+    if by_fours := inputs[0] in graph.even and makes_few_channels(layer):
         kernel, bias, attributes["strides"] = _four_pixels(kernel), np.tile(bias, 4), (2, 2)
     weights = [graph.weight(layer.name, "kernel", kernel), graph.weight(layer.name, "bias", bias)]
     x = graph.add(layer.name, "Conv", [*inputs, *weights], **attributes)
-    if narrow:
+    if by_fours:
         x = graph.add(layer.name, "DepthToSpace", [x], blocksize=2, mode="DCR")
     return _activation(graph, layer, [x])
 
 
 def _four_pixels(kernel):
-    """Turn a kernel (C, D, h, w) for stride 1 into one (4 C, D, h + 1, w + 1) for stride 2, which makes 2x2 pixels.
-
-    Runtimes compute 8 or 16 channels at a time, and with 3 colors most of them would be idle.
-    """
+    """Turn a kernel (C, D, h, w) for stride 1 into one (4 C, D, h + 1, w + 1) for stride 2, which makes 2x2 pixels."""
     return np.concatenate([np.pad(kernel, ((0, 0), (0, 0), (y, 1 - y), (x, 1 - x))) for y in (0, 1) for x in (0, 1)])
 
 
@@ -217,10 +213,6 @@ _WRITERS = {
     "Rescaling": _rescaling,
 }
 """Layer class name -> function (graph, layer, names of the inputs) -> name of the output."""
-
-
-def _inputs(layer):
-    return layer.input if isinstance(layer.input, list) else [layer.input]
 
 
 def _unknown(layer):

@@ -20,11 +20,8 @@ import numpy as np
 from keras import layers, ops
 
 from mpsrgan.models.compat import depth_to_space
-from mpsrgan.models.graph import depends_on_training, even_tensors
+from mpsrgan.models.graph import depends_on_training, even_tensors, makes_few_channels, tensors
 from mpsrgan.training import train_step
-
-FEW_CHANNELS = 4
-"""The largest number of output channels for which a convolution makes 2x2 pixels at a time."""
 
 _KEEPS_SIZE = (layers.BatchNormalization, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Add)
 
@@ -77,13 +74,13 @@ def _plan(model):
     """Return [(function of (input, training), its sources, its target)] in order, or None for an unsupported graph."""
     found = [layer for layer in model.operations if not isinstance(layer, layers.InputLayer)]
     made = {id(layer.output): layer for layer in found if isinstance(layer, layers.Layer)}
-    read = [tensor for layer in found for tensor in _tensors(layer.input)]
+    read = [tensor for layer in found for tensor in tensors(layer.input)]
     known = {*made, id(model.inputs[0])}
     if len(model.inputs) > 1 or len(made) < len(found) or not known.issuperset(map(id, [*read, *model.outputs])):
         return None
     readers = {id(tensor): [] for tensor in [*read, *model.outputs]}
     for layer in found:
-        for tensor in _tensors(layer.input):
+        for tensor in tensors(layer.input):
             readers[id(tensor)].append(layer)
     for tensor in model.outputs:
         readers[id(tensor)].append(None)  # None stands for the caller of the model.
@@ -96,7 +93,7 @@ def _steps(found, made, readers, even):
         if id(layer) in skipped or _is_absorbed(layer, readers):
             continue
         if not _is_convolution(layer):
-            plan.append((_call(layer), _tensors(layer.input), layer.output))
+            plan.append((_call(layer), tensors(layer.input), layer.output))
             continue
         below, after = made.get(id(layer.input)), readers[id(layer.output)]
         doubled = below is not None and _is_absorbed(below, readers)
@@ -150,7 +147,7 @@ class _Convolution:
         layer = self.layer
         if self.doubled:
             return _on_doubled(x, kernel, bias, layer.compute_dtype)
-        if self.even and layer.filters <= FEW_CHANNELS and _keeps_size(layer) and _is_odd(layer):
+        if self.even and makes_few_channels(layer):
             return _by_fours(x, kernel, bias, layer.compute_dtype)
         options = {"strides": layer.strides, "padding": layer.padding, "dilation_rate": layer.dilation_rate}
         return _conv(x, kernel, bias, layer.compute_dtype, **options)
@@ -228,7 +225,3 @@ def _is_absorbed(layer, readers):
 
 def _has_size_of_inputs(layer):
     return isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and _keeps_size(layer)
-
-
-def _tensors(found):
-    return found if isinstance(found, list) else [found]

@@ -65,7 +65,7 @@ def test_the_arithmetic_is_another_one(rng):
     convolutions = [run for run in runs if isinstance(run, fused._Convolution)]
     assert sum(run.norm is not None for run in convolutions) == 3
     assert sum(run.doubled for run in convolutions) == 2
-    assert convolutions[-1].even and convolutions[-1].layer.filters <= fused.FEW_CHANNELS
+    assert convolutions[-1].even and fused.makes_few_channels(convolutions[-1].layer)
     assert not any(type(getattr(run, "layer", None)) is layers.UpSampling2D for run in runs)
 
 
