@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from data_prep.degrade import add_noise
-from data_prep.photographic import to_levels
+from mpsrgan.io.images import round_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Augment:
         spread = 1 + rng.uniform(-self.contrast, self.contrast)
         lit = (hr.mean() + spread * (hr - hr.mean())) * gain
         pivot = 255 * rng.integers(0, 2)
-        return to_levels(pivot + rng.uniform(1 - self.tint, 1, 3) * (lit - pivot))
+        return round_levels(pivot + rng.uniform(1 - self.tint, 1, 3) * (lit - pivot))
 
 
 def _quarters(image, rng):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.photographic import CONDITIONS, jpeg, to_levels
+from data_prep.photographic import CONDITIONS, jpeg
 from mpsrgan.errors import UserError
-from mpsrgan.io.images import FILTERS, resize
+from mpsrgan.io.images import FILTERS, resize, round_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Camera:
         """
         small = resize(_blur(target, *_taps(self.sigma * len(target) / size[0])), size, filter)
         deviation = np.sqrt(self.read**2 + self.shot**2 * (small / 255))
-        return jpeg(to_levels(small + deviation * rng.standard_normal(small.shape)), self.quality)
+        return jpeg(round_levels(small + deviation * rng.standard_normal(small.shape)), self.quality)
 
 
 def add_noise(image, strength, rng):
@@ -189,7 +189,7 @@ def add_noise(image, strength, rng):
     Returns:
         A uint8 array with the same shape.
     """
-    return to_levels(image + rng.normal(0, strength, image.shape))
+    return round_levels(image + rng.normal(0, strength, image.shape))
 
 
 def _taps(sigma):
@@ -198,7 +198,7 @@ def _taps(sigma):
 
 
 def _blur(image, kernel, sigma):
-    return to_levels(_blurred(image, kernel, sigma))
+    return round_levels(_blurred(image, kernel, sigma))
 
 
 def _blurred(image, kernel, sigma):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mpsrgan.io.images import resize
+from mpsrgan.io.images import resize, round_levels
 
 DOWNSCALING_FILTERS = ("bicubic", "bilinear", "lanczos")
 
@@ -53,7 +53,7 @@ class Condition:
         image = _gaussian(np.float32(target), sigma)
         image = resize(image, size, str(rng.choice(DOWNSCALING_FILTERS)))
         image = image + rng.uniform(*self.noise) * rng.standard_normal(image.shape, np.float32)
-        return jpeg(to_levels(image), int(rng.integers(self.quality[0], self.quality[1] + 1)))
+        return jpeg(round_levels(image), int(rng.integers(self.quality[0], self.quality[1] + 1)))
 
     @property
     def mean_sigma(self):
@@ -129,7 +129,7 @@ class RandomPhotograph:
             image = self._second_pass(image, size, value, rng)
         if rng.random() < self.sharpened:
             image = image + rng.uniform(0.2, 1.0) * (image - _gaussian(image, rng.uniform(0.6, 1.2)))
-        return to_levels(self._compressed(image, value(1), rng, 0.85))
+        return round_levels(self._compressed(image, value(1), rng, 0.85))
 
     def _blurred(self, image, sigma, scale, rng):
         """Blur with one of four kernels, all with the same standard deviation; a tenth of the images stay unchanged."""
@@ -170,7 +170,7 @@ class RandomPhotograph:
         best, worst = self.quality
         quality = int(round(best + (worst - best) * strength))
         top, left = rng.integers(0, 8, 2)
-        levels = np.pad(to_levels(image), ((top, 0), (left, 0), (0, 0)), "edge")
+        levels = np.pad(round_levels(image), ((top, 0), (left, 0), (0, 0)), "edge")
         return np.float32(jpeg(levels, quality, int(rng.choice((0, 2))))[top:, left:])
 
     def _second_pass(self, image, size, value, rng):
@@ -206,18 +206,6 @@ def jpeg(image, quality, subsampling=2):
     gray = image.shape[2] == 1
     Image.fromarray(image[..., 0] if gray else image).save(file, "JPEG", quality=quality, subsampling=subsampling)
     return np.asarray(Image.open(file)).reshape(image.shape)
-
-
-def to_levels(values):
-    """Round floats to the nearest level, after clipping.
-
-    Args:
-        values: Floats in levels of 0..255, of any shape.
-
-    Returns:
-        A uint8 array with the same shape.
-    """
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
 
 
 def _through(stages, image):

@@ -12,12 +12,10 @@ from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.metrics.recognition import compare, make_pairs
 from mpsrgan.metrics.roc import FARS
 from mpsrgan.report.document import Table
-from mpsrgan.report.table_ii import PHOTOS, distance_table, distances, relative_change
+from mpsrgan.report.table_ii import CHANGE, PEOPLE, PHOTOS, distance_table, distances, relative_change
 
 GROUP_PEOPLE = 10
 """Number of people with two photographs that a group needs to be measured on its own."""
-TABLE_II_PEOPLE = 5
-"""Number of people in Table II of paper 003."""
 
 
 def comparisons(measured, photos, draws):
@@ -197,9 +195,9 @@ def table_ii(measured, photos):
             return
         rows = {
             who: {method: distances(codes[ITSELF][base], codes[method][others]) for method in measured.scores}
-            for who, (base, *others) in list(known.items())[:TABLE_II_PEOPLE]
+            for who, (base, *others) in list(known.items())[:PEOPLE]
         }
         changes = [f"{m} {relative_change(rows, BASELINE, m):+.1%}" for m in measured.scores if m != BASELINE]
         note = f"Mean distance against {BASELINE}: {', '.join(changes)}. " if changes else ""
-        note += "Paper 003 reports -22 % from its first to its fourth network, with FaceNet on five people."
+        note += f"Paper 003 reports {CHANGE:+.0%} from its network 1 to its network 4, with FaceNet on {PEOPLE} people."
         yield distance_table(f"Table II of paper 003 with {encoder}, {measured.title}", rows, note)

@@ -89,6 +89,30 @@ def to_levels(images, dtype):
     return np.rint(np.clip(levels, 0, highest, out=levels), out=levels).astype(dtype)
 
 
+def round_levels(values):
+    """Convert floats in 0..255 to uint8, clipped and rounded to the nearest level.
+
+    Args:
+        values: Floats in levels of 0..255, of any shape.
+
+    Returns:
+        A uint8 array with the same shape.
+    """
+    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+
+
+def to_8_bit(pixels):
+    """Convert pixels to 8 bits for viewing, by dropping the low byte of 16-bit pixels.
+
+    Args:
+        pixels: uint8 or uint16 array of any shape.
+
+    Returns:
+        A uint8 array with the same shape.
+    """
+    return (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
+
+
 def resize(image, size, filter="bicubic"):
     """Resize an image with one of Pillow's filters.
 

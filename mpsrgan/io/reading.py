@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from mpsrgan.errors import UserError
 from mpsrgan.io import formats, tiff
-from mpsrgan.io.images import as_pillow
+from mpsrgan.io.images import as_pillow, to_8_bit
 from mpsrgan.io.orientation import orientation, upright
 
 MAX_PIXELS = 100_000_000
@@ -89,8 +89,7 @@ def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
             if (times := factor(*whole)) > 1:
                 image.draft(None, tuple(side // times for side in image.size))
         if (pixels := tiff.read(file, image)) is not None:
-            pixels = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
-            rgb = _to_rgb(as_pillow(upright(pixels, orientation(image))))
+            rgb = _to_rgb(as_pillow(upright(to_8_bit(pixels), orientation(image))))
             return rgb, rgb.size
         image.load()
         rgb = upright(_to_rgb(image), orientation(image))

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mpsrgan.io.images import resize, save_image
+from mpsrgan.io.images import resize, round_levels, save_image
 
 MARGIN, HEADER, CAPTION = 4, 24, 18
 WIDTH = 192
@@ -17,7 +17,7 @@ def _scikit_image(lr, size, order):
     from skimage.transform import resize as interpolate
 
     upscaled = interpolate(lr, size, order=order, preserve_range=True)
-    return np.rint(np.clip(upscaled, 0, 255)).astype(np.uint8)
+    return round_levels(upscaled)
 
 
 BASELINES = {

@@ -20,7 +20,7 @@ from mpsrgan.runner.paper import Experiment
 from mpsrgan.runner.request import DATA, PATHS, RATE, STUDY, read_config
 from mpsrgan.runner.results import spaced_images
 from mpsrgan.runner.settings import as_json
-from mpsrgan.runner.verification import find_people
+from mpsrgan.runner.table_ii import find_people
 from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.finite import Diverged
 

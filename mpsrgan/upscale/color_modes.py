@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.images import to_8_bit
 from mpsrgan.io.orientation import orientation, upright
 from mpsrgan.upscale.resize import resized
 
@@ -120,7 +121,7 @@ def viewable(image):
         uint8 RGB array (H, W, 3).
     """
     pixels = pixels_of(image)
-    colors = pixels.colors >> 8 if pixels.colors.dtype == np.uint16 else pixels.colors
+    colors = to_8_bit(pixels.colors)
     if pixels.alpha is not None:
         opacity = pixels.alpha[..., None] / np.float32(np.iinfo(pixels.alpha.dtype).max)
         colors = np.rint(colors * opacity)

@@ -10,13 +10,13 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize, to_float, to_levels
+from mpsrgan.metrics.images import LUMA
 from mpsrgan.upscale.projection import COLORS, PIXELS, REACHES, keep_colors, project
 
 TILE, SMALLEST_TILE = 192, 16
 BYTES_PER_PIXEL = 14_000
 """Memory in bytes that a window needs for each lr pixel with the default srgan (measured: 1 GB for 270x270 pixels)."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of R, G, and B (ITU-R 601)."""
+_LUMA = np.array(LUMA, np.float32)
 
 
 @dataclass

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from data_prep import photographic
-from data_prep.photographic import CONDITIONS, DOWNSCALING_FILTERS, Condition, RandomPhotograph, jpeg, to_levels
-from mpsrgan.io.images import resize
+from data_prep.photographic import CONDITIONS, DOWNSCALING_FILTERS, Condition, RandomPhotograph, jpeg
+from mpsrgan.io.images import resize, round_levels
 
 REAL = CONDITIONS["real"]
 DEGRADED = replace(REAL, clean=0.0)
@@ -26,7 +26,7 @@ def photo(height, width, channels=3, seed=0):
     for cells in (3, 6, 12, 24):
         layer = rng.integers(0, 256, (cells, cells, channels)).astype(np.float32)
         picture += (resize(layer, (height, width)) - 127.5) * 2 / cells
-    return to_levels(picture)
+    return round_levels(picture)
 
 
 def draws(condition, target, size, count, first=0):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.images import resize
+from mpsrgan.io.images import resize, round_levels
 
 STILL, CHANGED = 4.0, 10.0
 """Difference in levels of 0..255 up to which a place of the input counts as still, and difference from which it counts
@@ -50,7 +50,7 @@ class Smoother:
             lr += kept[..., None] * (self._lr - lr)
             detail += resize(kept[..., None], sr.shape[:2], "bilinear") * (self._detail - detail)
         self._lr, self._detail = lr, detail
-        return np.rint(np.clip(base + detail, 0, 255)).astype(np.uint8)
+        return round_levels(base + detail)
 
     def _still(self, lr):
         """Return float (h, w) for lr (h, w, 3), 1 where it equals the kept lr and 0 where it has changed.

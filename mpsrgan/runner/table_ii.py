@@ -12,25 +12,24 @@ from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.report.document import Table
 from mpsrgan.report.figures import BASELINES
-from mpsrgan.report.table_ii import PHOTOS, distance_table, distances, relative_change
+from mpsrgan.report.table_ii import CHANGE, PEOPLE, PHOTOS, distance_table, distances, relative_change
 from mpsrgan.training.callbacks import restore
 
 MOST = 200
 """Limit on the people that the change is measured on. With few, such as the paper's five, chance decides its sign."""
 
 
-def verification_tables(study, generators, paper, count, change):
+def distance_tables(study, generators, paper):
     """Measure Table II with every encoder whose weights can be had, and print one line for each of the others.
 
     Args:
         study: `mpsrgan.runner.sweep.Comparison` of the runs.
         generators: Generators by name.
         paper: Distances by name of the generator, a row for each person, shown beside ours.
-        count: Number of people in the table. The change is also given over up to `MOST` people.
-        change: Relative change from the first to the last network that the paper reports.
 
     Returns:
-        A list with one `Table` per encoder. Its note says why where nothing was measured.
+        A list with one `Table` of `PEOPLE` people per encoder. Its note also gives the change over up to `MOST` people,
+            and says why where nothing was measured.
     """
     people = _people(study)
     if not people:
@@ -46,7 +45,7 @@ def verification_tables(study, generators, paper, count, change):
             say(f"Table II without {name}: {error}")
             tables.append(Table(f"Table II with {name}", ("",), [], f"Not measured: {error}"))
         else:
-            tables.append(_table(encoder, people, count, generators, paper, change))
+            tables.append(_table(encoder, people, generators, paper))
     return tables
 
 
@@ -102,7 +101,7 @@ def _rgb(images):
     return np.broadcast_to(images, (*np.shape(images)[:-1], 3))
 
 
-def _table(encoder, people, count, generators, paper, change):
+def _table(encoder, people, generators, paper):
     size = next(iter(people.values()))[0][1].shape[:2]
     networks = {name: lambda lr, net=net: _rgb(restore(net, lr)) for name, net in generators.items()}
     networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
@@ -110,12 +109,12 @@ def _table(encoder, people, count, generators, paper, change):
     for person, ((_, base), *others) in people.items():
         base, lr = encoder.encode(_rgb(base)[None])[0], np.stack([lr for lr, _ in others])
         measured[person] = {name: distances(base, encoder.encode(sr(lr))) for name, sr in networks.items()}
-    shown = dict(list(measured.items())[:count])
+    shown = dict(list(measured.items())[:PEOPLE])
     first, *_, last = paper
     note = (
         "L2 distance between the encodings of a person's untouched base photograph and of restored ones, "
         f"{encoder.name} ({encoder.source}). From {first} to {last}: {relative_change(shown, first, last):+.1%} "
-        f"(the paper: {change:+.0%}){_over_all(measured, first, last)}. "
+        f"(the paper: {CHANGE:+.0%}){_over_all(measured, first, last)}. "
         f"From bicubic to {last}: {relative_change(shown, 'bicubic', last):+.1%}"
         f"{_over_all(measured, 'bicubic', last)}. The paper's people are others (IMM)."
     )
