@@ -36,6 +36,25 @@ def small_gan(rng=None, features=False, batch_norm=True, recompute=False, **weig
     return gan
 
 
+def tiny_gan(**weights):
+    """Build a GAN of one convolution against two layers and a batch norm, for tests that are not about its networks."""
+    import keras
+    from keras import layers
+
+    from mpsrgan.training.gan import GAN
+    from mpsrgan.training.terms import LossWeights
+
+    keras.utils.set_random_seed(1)
+    lr, image = (keras.Input((None, None, 3)) for _ in range(2))
+    generator = keras.Model(lr, layers.Conv2D(3, 3, padding="same", name="tail")(layers.UpSampling2D(4)(lr)))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image))
+    logits = layers.Dense(1, name="logits", dtype="float32")(layers.GlobalAveragePooling2D()(x))
+    discriminator = keras.Model(image, layers.Activation("sigmoid", dtype="float32")(logits))
+    gan = GAN(generator, discriminator, weights=LossWeights(**{"adversarial": 1e-3, "vgg": 0, "pixel": 1, **weights}))
+    gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    return gan
+
+
 def batch_of(rng, n=2, side=6):
     """Draw random lr and hr images in [-1, 1]."""
     draw = lambda size: rng.uniform(-1, 1, (n, size, size, 3)).astype("float32")

@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
-from helpers import small_gan
+from helpers import tiny_gan
 
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.training.ema import EMA, EVERY
-
-pytestmark = pytest.mark.backends
 
 
 def follow(average, gan, values, begin=0):
@@ -22,8 +20,9 @@ def of(average):
     return sum(means) / len(means)
 
 
+@pytest.mark.backends
 def test_the_average_is_that_of_the_weights_seen_and_forgets_the_beginning():
-    gan = small_gan()
+    gan = tiny_gan()
     average = EMA(gan.generator, 0.9)
     follow(average, gan, [1.0] * EVERY)
     assert of(average) == pytest.approx(1, abs=0.05)  # not the random weights from before the first step
@@ -33,7 +32,7 @@ def test_the_average_is_that_of_the_weights_seen_and_forgets_the_beginning():
 
 
 def test_the_last_step_counts_and_apply_gives_it_to_the_generator():
-    gan = small_gan()
+    gan = tiny_gan()
     average = EMA(gan.generator, 0.5)
     follow(average, gan, [1.0] * EVERY)
     average.set_params({"steps": EVERY + 1})
@@ -46,11 +45,11 @@ def test_the_last_step_counts_and_apply_gives_it_to_the_generator():
 
 
 def test_checkpoints_keep_it(tmp_path):
-    gan = small_gan()
+    gan = tiny_gan()
     average = EMA(gan.generator, 0.9)
     follow(average, gan, [1.0] * EVERY)
     Checkpoints(tmp_path, also={"average": average.variables}).save(gan, EVERY)
-    other = small_gan()
+    other = tiny_gan()
     restored = EMA(other.generator, 0.9)
     Checkpoints(tmp_path, also={"average": restored.variables}).restore(other)
     assert of(restored) == pytest.approx(of(average), abs=1e-7)

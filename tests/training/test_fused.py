@@ -13,8 +13,6 @@ from mpsrgan.training.feature_cache import FeatureCache
 from mpsrgan.training.fused import Fused
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR
 
-pytestmark = pytest.mark.backends
-
 NETWORKS = {
     "srgan": partial(srgan.build_generator, blocks=1, filters=4),
     "srgan without norm": partial(srgan.build_generator, blocks=1, filters=4, batch_norm=False),
@@ -44,7 +42,9 @@ def close(one, two):
     return np.allclose(one, two, rtol=1e-4, atol=2e-6 * np.abs(one).max())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.backends] * (n in ("srgan", "discriminator"))) for n in NETWORKS]
+)
 def test_a_network_gives_what_it_gave_and_learns_the_statistics_it_learnt(rng, name):
     model = varied(NETWORKS[name](), rng)
     quick = Fused(model)
@@ -69,7 +69,7 @@ def test_the_arithmetic_is_another_one(rng):
     assert not any(type(getattr(run, "layer", None)) is layers.UpSampling2D for run in runs)
 
 
-@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (1, 5), (7, 3), (9, 9)])
+@pytest.mark.parametrize("kernel", [(1, 5), (7, 3), (9, 9)])
 def test_convolutions_of_repeated_pixels_with_any_kernel(rng, kernel):
     image = keras.Input((None, None, 3))
     x = layers.UpSampling2D(2)(image)
@@ -110,9 +110,9 @@ class Plain:
         return self.model(x, training=training)
 
 
-def after_five_steps(rng_seed, monkeypatch=None, cache=False, recompute=False, **arguments):
-    """All weights of both networks and the last losses after 5 steps in float32."""
-    rng = np.random.default_rng(rng_seed)
+def after_three_steps(monkeypatch=None, cache=False, recompute=False, **arguments):
+    """All weights of both networks and the last losses after 3 steps in float32, of which the last sees old images."""
+    rng = np.random.default_rng(7)
     gan = small_gan(features=True, recompute=recompute, **arguments)
     varied(gan.generator, rng)
     gan.compile(*(keras.optimizers.SGD(0.02, momentum=0.9) for _ in range(2)))  # Adam makes much of rounding errors
@@ -120,7 +120,7 @@ def after_five_steps(rng_seed, monkeypatch=None, cache=False, recompute=False, *
         monkeypatch.setattr("mpsrgan.training.gan.Fused", Plain)
     gan.cache_features(10**6)
     batches = [batch_of(rng) for _ in range(2)]
-    for step in range(5):
+    for step in range(3):
         parts = [[DISCRIMINATOR], [GENERATOR]] if monkeypatch else [[DISCRIMINATOR, GENERATOR]]
         logs = {}
         for names in parts:
@@ -130,20 +130,17 @@ def after_five_steps(rng_seed, monkeypatch=None, cache=False, recompute=False, *
     return state(gan.generator) + state(gan.discriminator), logs
 
 
-@pytest.mark.parametrize("batch_norm", [True, False])
-def test_five_fast_steps_end_where_five_plain_ones_do(monkeypatch, batch_norm):
-    """Plain: each network as Keras runs it, the sub-steps one after the other, features of the truth each time."""
-    weights, logs = after_five_steps(7, cache=True, batch_norm=batch_norm)
-    plain_weights, plain_logs = after_five_steps(7, monkeypatch, batch_norm=batch_norm)
+@pytest.mark.backends
+@pytest.mark.parametrize("recompute", [False, True])
+def test_fused_steps_end_where_plain_ones_do(monkeypatch, recompute):
+    """Plain: each network as Keras runs it, the sub-steps one after the other, features of the truth each time.
+
+    Networks without batch norm alone are recomputed, and they alone share a forward pass between the sub-steps.
+    """
+    weights, logs = after_three_steps(cache=True, recompute=recompute, batch_norm=not recompute)
+    plain_weights, plain_logs = after_three_steps(monkeypatch, batch_norm=not recompute)
     assert logs == pytest.approx(plain_logs, rel=1e-4)
     assert all(np.abs(one - two).max() < 1e-5 for one, two in zip(weights, plain_weights))
-
-
-def test_recomputing_ends_there_too():
-    arguments = {"batch_norm": False}
-    (weights, logs), (again, same) = after_five_steps(7, **arguments), after_five_steps(7, recompute=True, **arguments)
-    assert logs == pytest.approx(same, rel=1e-4)
-    assert all(np.abs(one - two).max() < 1e-5 for one, two in zip(weights, again))
 
 
 def test_recomputing_splits_networks_without_batch_norm_alone():

@@ -1,11 +1,10 @@
 import keras
 import numpy as np
 import pytest
-from helpers import batch_of, small_gan
+from helpers import batch_of, small_gan, tiny_gan
 from keras.ops import convert_to_numpy as numpy
 
 from mpsrgan.errors import UserError
-from mpsrgan.models import srgan
 from mpsrgan.training import losses
 from mpsrgan.training.gan import GAN
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR, WARM_START, LossWeights
@@ -45,16 +44,14 @@ def assert_generator_step_moves_only_g(gan, lr, hr):
     assert g_slots == moments(gan.optimizer) and not d_slots
 
 
-@pytest.mark.parametrize("features", [False, pytest.param(True, marks=[pytest.mark.compiled, pytest.mark.backends])])
-def test_each_sub_step_moves_its_network_and_nothing_else_also_after_a_change_of_batch_shape(rng, features):
-    gan = small_gan(features=features)
-    for shape in ({"n": 2, "side": 6}, {"n": 3, "side": 5}, {"n": 2, "side": 6}):
+@pytest.mark.backends
+@pytest.mark.compiled
+def test_each_sub_step_moves_its_network_and_nothing_else_also_after_a_change_of_batch_shape(rng):
+    gan = small_gan()
+    for shape in ({"n": 2, "side": 6}, {"n": 3, "side": 5}):
         lr, hr = batch_of(rng, **shape)
         assert_discriminator_step_moves_only_d(gan, lr, hr)
         assert_generator_step_moves_only_g(gan, lr, hr)
-        networks, g_slots, d_slots = moved(gan, lambda: gan.train_on_batch(lr, hr))
-        assert networks == paths(gan.generator.variables) | paths(gan.discriminator.variables)
-        assert g_slots and d_slots
 
 
 class TextbookGAN:
@@ -144,9 +141,13 @@ def test_both_networks_learn(rng):
 def test_every_term_is_logged_and_a_weight_of_zero_builds_nothing(rng):
     lr, hr = batch_of(rng)
     both = {"g_loss", "g_adversarial", "g_pixel", "d_loss_real", "d_loss_fake", "d_real", "d_fake"}
-    assert set(small_gan().train_on_batch(lr, hr)) == both
-    assert set(small_gan(features=True).train_on_batch(lr, hr)) == both | {"g_vgg"}
-    gan = small_gan()
+    gan, logs = small_gan(features=True), {}
+    networks, g_slots, d_slots = moved(gan, lambda: logs.update(gan.train_on_batch(lr, hr)))
+    assert networks == paths(gan.generator.variables) | paths(gan.discriminator.variables)
+    assert g_slots == moments(gan.optimizer) and d_slots == moments(gan.discriminator_optimizer)
+    assert set(logs) == both | {"g_vgg"}
+    gan = tiny_gan()
+    assert set(gan.train_on_batch(lr, hr)) == both
     networks, _, d_slots = moved(gan, lambda: gan.train_on_batch(lr, hr, WARM_START))
     assert networks == paths(gan.generator.variables) and not d_slots
     assert set(gan.train_on_batch(lr, hr, WARM_START)) == {"g_loss", "g_pixel"}
@@ -162,7 +163,6 @@ def test_testing_moves_nothing_and_agrees_with_the_networks(rng):
     assert logs["d_fake"] == pytest.approx(float(np.mean(np.asarray(gan.discriminator(sr)))), rel=1e-4)
 
 
-@pytest.mark.backends
 def test_combined_is_the_papers_network(rng):
     gan = small_gan(features=True)
     lr, _ = batch_of(rng)
@@ -188,36 +188,29 @@ def test_mixed_precision_trains_and_scales_both_losses_in_float16_only(rng, prec
     half = precision == "mixed_float16"
     for optimizer in (gan.optimizer, gan.discriminator_optimizer):
         assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == half
-    lr, hr = batch_of(rng, n=4, side=4)
+    lr, hr = batch_of(rng, n=2, side=4)
     before = values(gan.trainable_variables)
-    logs = [gan.train_on_batch(lr, hr) for _ in range(8)]
+    logs = [gan.train_on_batch(lr, hr) for _ in range(3)]
     assert logs[-1]["g_pixel"] < logs[0]["g_pixel"] and np.isfinite(list(logs[-1].values())).all()
     assert all(not np.array_equal(before[v.path], numpy(v)) for v in gan.trainable_variables)
 
 
 @pytest.mark.backends
 @pytest.mark.compiled
-def test_float16_gradients_are_unscaled(rng):
+def test_float16_gradients_are_unscaled_and_an_overflow_skips_the_step(rng):
     """The same SGD step in float32 and in float16 with loss scaling: a forgotten unscaling is 32,768 times off."""
     lr, hr = batch_of(rng, n=2, side=4)
     steps = []
     for precision in ("float32", "mixed_float16"):
         keras.config.set_dtype_policy(precision)
-        gan = small_gan()
+        gan = tiny_gan()
         gan.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01))
         before = [numpy(v) for v in gan.trainable_variables]
         gan.train_on_batch(lr, hr)
+        assert all(not np.array_equal(numpy(v), b) for v, b in zip(gan.trainable_variables, before))
         steps.append(np.concatenate([(numpy(v) - b).ravel() for v, b in zip(gan.trainable_variables, before)]))
-    assert np.linalg.norm(steps[0]) > 0
     assert np.linalg.norm(steps[1] - steps[0]) < 0.05 * np.linalg.norm(steps[0])
-
-
-@pytest.mark.backends
-def test_an_overflow_in_float16_skips_the_step_and_lowers_the_scale(rng):
-    keras.config.set_dtype_policy("mixed_float16")
-    gan = small_gan()
     gan.optimizer.dynamic_scale.assign(2.0**60)
-    lr, hr = batch_of(rng, n=2, side=4)
     kernel = gan.generator.trainable_variables[0]
     before = numpy(kernel)
     gan.train_on_batch(lr, hr)
@@ -226,7 +219,7 @@ def test_an_overflow_in_float16_skips_the_step_and_lowers_the_scale(rng):
 
 
 def test_keras_can_save_it_whole(rng, tmp_path):
-    gan, other = small_gan(), small_gan()
+    gan, other = tiny_gan(), tiny_gan()
     gan.train_on_batch(*batch_of(rng))
     gan.save_weights(tmp_path / "gan.weights.h5")
     other.load_weights(tmp_path / "gan.weights.h5")
@@ -236,7 +229,7 @@ def test_keras_can_save_it_whole(rng, tmp_path):
 
 def test_a_vgg_loss_needs_features():
     with pytest.raises(UserError, match="vgg loss has weight 1.0, but no VGG19 features model"):
-        GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, LossWeights())
+        GAN((other := tiny_gan()).generator, other.discriminator, None, LossWeights())
 
 
 def gan_with_encoder(**weights):
@@ -248,13 +241,12 @@ def gan_with_encoder(**weights):
     for variable in encoder.variables:
         variable.assign(np.random.default_rng(3).uniform(0.1, 1, variable.shape))
     encoder.trainable = False
-    other, weights = small_gan(), LossWeights(**{"adversarial": 1e-3, "vgg": 0, "identity": 0.5, **weights})
+    other, weights = tiny_gan(), LossWeights(**{"adversarial": 1e-3, "vgg": 0, "identity": 0.5, **weights})
     gan = GAN(other.generator, other.discriminator, {"identity": encoder}, weights)
-    gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    gan.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-3))
     return gan
 
 
-@pytest.mark.backends
 def test_with_an_encoder_each_sub_step_still_moves_its_network_alone(rng):
     gan, batch = gan_with_encoder(), batch_of(rng)
     assert paths(gan.frozen["identity"].variables) <= paths(gan.variables)  # so that the next lines look at it
@@ -281,7 +273,7 @@ def test_the_perceptual_loss_reads_every_layer_and_teaches_the_generator(rng):
     outputs = [keras.layers.UnitNormalization()(x) for x in (first, keras.layers.Conv2D(5, 3, strides=2)(first))]
     perceptual = keras.Model(image, outputs)
     perceptual.trainable = False
-    other, weights = small_gan(), LossWeights(adversarial=0, vgg=0, perceptual=2.0)
+    other, weights = tiny_gan(), LossWeights(adversarial=0, vgg=0, perceptual=2.0)
     gan = GAN(other.generator, other.discriminator, {"perceptual": perceptual}, weights)
     gan.compile(keras.optimizers.Adam(3e-3), keras.optimizers.Adam(1e-3))
     assert_generator_step_moves_only_g(gan, *(batch := batch_of(rng)))
@@ -299,7 +291,7 @@ def test_the_perceptual_loss_reads_every_layer_and_teaches_the_generator(rng):
 def test_an_identity_loss_needs_an_encoder():
     weights = LossWeights(vgg=0, identity=0.1)
     with pytest.raises(UserError, match="identity loss has weight 0.1, but no FaceNet model"):
-        GAN(srgan.build_generator(blocks=1, filters=4), srgan.build_discriminator(filters=4), None, weights)
+        GAN((other := tiny_gan()).generator, other.discriminator, None, weights)
 
 
 def every_fourth(name):
@@ -311,7 +303,7 @@ def every_fourth(name):
 
 
 def test_a_pattern_in_step_with_the_enlargement_is_seen_when_images_are_shifted(rng):
-    other, weights = small_gan(), LossWeights(adversarial=0, vgg=1.0, mae=1.0)
+    other, weights = tiny_gan(), LossWeights(adversarial=0, vgg=1.0, mae=1.0)
     hr = rng.uniform(-0.5, 0.5, (8, 16, 16, 3)).astype("float32")
     pattern = np.zeros_like(hr)
     pattern[:, 1::4, 1::4] = 0.3
@@ -323,7 +315,7 @@ def test_a_pattern_in_step_with_the_enlargement_is_seen_when_images_are_shifted(
 
 
 def test_the_discriminator_judges_shifted_images(rng):
-    other, seen = small_gan(), []
+    other, seen = tiny_gan(), []
     images = rng.uniform(-1, 1, (8, 16, 16, 3)).astype("float32")
     gan = GAN(other.generator, other.discriminator, None, LossWeights(vgg=0), shift=4)
     gan.run = lambda network, x, training=False: (seen.append(numpy(x)), keras.ops.zeros((len(x), 1)))[1]

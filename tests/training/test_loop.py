@@ -6,7 +6,7 @@ import signal
 import keras
 import numpy as np
 import pytest
-from helpers import small_gan
+from helpers import tiny_gan
 from keras.ops import convert_to_numpy as numpy
 
 from data_prep import BatchLoader
@@ -52,7 +52,7 @@ class Recorder(keras.callbacks.Callback):
 
 @pytest.mark.backends
 def test_callbacks_see_steps_epochs_and_validation(loader, validation):
-    gan, recorder = small_gan(), Recorder()
+    gan, recorder = tiny_gan(), Recorder()
     outcome = train(gan, loader, schedule(gan, 10), validation=validation, callbacks=[recorder])
     assert (outcome.step, outcome.stopped) == (10, None)
     assert [event[:2] for event in recorder.seen] == [("begin", 0), ("end", 0), ("begin", 1), ("end", 1)]
@@ -63,9 +63,8 @@ def test_callbacks_see_steps_epochs_and_validation(loader, validation):
     assert recorder.seen[1][2]["g_loss"] == pytest.approx(np.mean(first_epoch))
 
 
-@pytest.mark.backends
 def test_kerass_own_callbacks_work(loader, validation, tmp_path):
-    gan = small_gan()
+    gan = tiny_gan()
     callbacks = [
         keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.weights.h5", save_weights_only=True),
         keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
@@ -79,7 +78,7 @@ def test_kerass_own_callbacks_work(loader, validation, tmp_path):
 
 
 def test_the_warm_start_trains_the_generator_alone(loader):
-    gan, recorder = small_gan(), Recorder()
+    gan, recorder = tiny_gan(), Recorder()
     train(gan, loader, schedule(gan, 4, warm_start=2, warm_weights=WARM_START), callbacks=[recorder])
     assert [set(logs) >= {"d_real", "g_adversarial"} for logs in recorder.steps.values()] == [False, False, True, True]
 
@@ -91,12 +90,13 @@ def weights_of(gan):
 @pytest.mark.backends
 @pytest.mark.compiled
 def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping(loader, validation, tmp_path):
-    whole = small_gan()
-    train(whole, loader, schedule(whole, 6), validation=validation)
-    first = small_gan()
-    train(first, loader, schedule(first, 3, checkpoint_every=3), checkpoints=Checkpoints(tmp_path))
-    second = small_gan()
-    start = Checkpoints(tmp_path).restore(second)["step"]
+    whole, checkpoints = tiny_gan(), Checkpoints(tmp_path)
+    train(whole, loader, schedule(whole, 6, checkpoint_every=3), validation=validation, checkpoints=checkpoints)
+    for path in checkpoints.paths()[1:]:
+        path.unlink()  # as if it had been stopped after step 3
+    second = tiny_gan()
+    start = checkpoints.restore(second)["step"]
+    assert start == 3
     train(second, loader, schedule(second, 6), validation=validation, start=start)
     for a, b in zip(weights_of(whole), weights_of(second), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -104,19 +104,19 @@ def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping(loader, valida
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_save_and_leave(loader, tmp_path, number, capsys):
-    gan = small_gan()
+    gan = tiny_gan()
     handler = signal.getsignal(number)
     recorder = Recorder(at=3, action=lambda model: os.kill(os.getpid(), number))
     checkpoints = Checkpoints(tmp_path)
     outcome = train(gan, loader, schedule(gan, 50), callbacks=[recorder], checkpoints=checkpoints)
     assert (outcome.step, outcome.stopped) == (3, number.name)
     assert "stopping after this step" in capsys.readouterr().err
-    assert checkpoints.restore(small_gan())["step"] == 3
+    assert checkpoints.restore(tiny_gan())["step"] == 3
     assert signal.getsignal(number) is handler
 
 
 def test_a_second_ctrl_c_interrupts_at_once(loader):
-    gan = small_gan()
+    gan = tiny_gan()
 
     def twice(model):
         os.kill(os.getpid(), signal.SIGINT)
@@ -127,7 +127,7 @@ def test_a_second_ctrl_c_interrupts_at_once(loader):
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(loader):
-    gan = small_gan()
+    gan = tiny_gan()
     tail = next(v for v in gan.generator.trainable_variables if "tail/bias" in v.path)
     poison = Recorder(at=2, action=lambda model: tail.assign(np.full(3, np.nan)))
     ended = []
@@ -139,7 +139,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(loader):
 
 def test_metrics_csv_has_a_row_a_step_and_goes_on_where_the_checkpoint_was(loader, validation, tmp_path):
     path = tmp_path / "metrics.csv"
-    gan = small_gan()
+    gan = tiny_gan()
     train(gan, loader, schedule(gan, 5), validation=validation, callbacks=[MetricsCSV(path)])
     with open(path, "a") as file:
         file.write("6,0.")  # torn by a crash
@@ -173,7 +173,7 @@ def test_tensorboard_gets_scalars_and_pictures(loader, validation, pairs, tmp_pa
     lr, hr = (to_uint8(x) for x in validation.batch(0))
     board = TensorBoard(tmp_path / "tb")
     grid = SampleGrid(tmp_path / "samples", lr, hr, every=2, board=board)
-    gan = small_gan()
+    gan = tiny_gan()
     train(gan, loader, schedule(gan, 3), validation=validation, callbacks=[board, grid])
     assert {("train", "g_loss", 1), ("train", "d_real", 3), ("validation", "psnr", 2)} < events(tmp_path / "tb")
     assert ("validation", "samples", 2) in events(tmp_path / "tb")
@@ -185,7 +185,7 @@ def test_tensorboard_gets_scalars_and_pictures(loader, validation, pairs, tmp_pa
 def test_the_progress_bar_shows_losses_rate_and_time_left(loader, watched):
     stream = io.StringIO()
     stream.isatty = lambda: watched
-    gan = small_gan()
+    gan = tiny_gan()
     train(gan, loader, schedule(gan, 4), callbacks=[Progress(stream=stream)])
     last = stream.getvalue().rstrip().split("\r")[-1]
     assert "8/8" in last and ("img/s" in last or "s/img" in last) and "step 4 G " in last and "D(real)" in last

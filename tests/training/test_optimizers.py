@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from helpers import small_gan
+from helpers import tiny_gan
 from keras import ops
 
 from mpsrgan.errors import UserError
@@ -18,17 +18,16 @@ from mpsrgan.training.optimizers import OPTIMIZERS, AdaBelief, make_optimizer
 
 backends = pytest.mark.backends
 PARITY = {
-    f"rectify={rectify} weight_decay={decay} amsgrad={amsgrad}": {
-        "learning_rate": 1e-2,
-        "rectify": rectify,
-        "weight_decay": decay,
-        "amsgrad": amsgrad,
-    }
-    for rectify, decay, amsgrad in ((True, 0.0, False), (True, 1e-2, True), (False, 0.0, True), (False, 1e-2, False))
-} | {
     "defaults": {},
-    "epsilon=1e-4": {"learning_rate": 1e-2, "epsilon": 1e-4},
-    "betas of paper 001": {"learning_rate": 1e-2, "beta_1": 0.5, "beta_2": 0.9, "weight_decay": 1e-1},
+    "every option": {
+        "learning_rate": 1e-2,
+        "beta_1": 0.5,  # the betas of paper 001
+        "beta_2": 0.9,
+        "epsilon": 1e-4,
+        "weight_decay": 1e-2,
+        "amsgrad": True,
+    },
+    "without rectification": {"learning_rate": 1e-2, "rectify": False, "weight_decay": 1e-1},
 }
 
 
@@ -229,7 +228,7 @@ def test_it_continues_from_saved_variables(start, amsgrad):
 
 def test_a_gan_trains_with_it(rng):
     """Not once more on JAX, where it passes and takes 20 s to compile; `walk_compiled` is what differs there."""
-    gan = small_gan()
+    gan = tiny_gan()
     gan.compile(*(make_optimizer("adabelief", 1e-3, beta_1=0.5) for _ in range(2)))
     before = [np.array(v) for v in gan.trainable_variables]
     lr, hr = (rng.uniform(-1, 1, (2, size, size, 3)).astype("float32") for size in (8, 32))
