@@ -4,7 +4,6 @@ import pytest
 from helpers import SMALL, ship
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub import registry
 from mpsrgan.hub.h5 import load_generator, save_generator
 from mpsrgan.hub.interpolation import WeightInterpolation, halfway, interpolate_models, partner_of
 from mpsrgan.models import enhance, lite, pixelshuffle
@@ -53,7 +52,6 @@ def test_every_weight_lies_between(models, files):
         assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights)), "the two stay as they are"
 
 
-@pytest.mark.backends
 def test_the_ends_are_the_weights_bit_for_bit(models, files):
     for realism, model, file in zip((0, 1.0), models, files):
         assert same(interpolate_models(*models, realism), model) and same(
@@ -173,9 +171,3 @@ def test_weights_without_a_partner(shipped, files):
             between_files(source, 0.5)
     with pytest.raises(UserError, match="no weights are named 'other'"):
         between_files("other", 0.5)
-
-
-def test_those_that_ship_fit_their_partners():
-    for name, entry in registry.entries().items():
-        if entry.fidelity:
-            assert same(between_files(name, 0).load(), load_generator(entry.fidelity))

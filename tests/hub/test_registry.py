@@ -1,3 +1,4 @@
+import functools
 import json
 import shutil
 import subprocess
@@ -13,11 +14,20 @@ from helpers import small_gan, tool
 from mpsrgan import cli
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
-from mpsrgan.hub.h5 import load_discriminator, load_generator, save_discriminator, save_generator, weights_file
+from mpsrgan.hub.h5 import (
+    build,
+    describe,
+    load_discriminator,
+    load_generator,
+    save_discriminator,
+    save_generator,
+    weights_file,
+)
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.hub.probe import TOLERANCE, check_probe, difference, measure
 from mpsrgan.io.images import save_image
 from mpsrgan.models import pixelshuffle, srgan
+from mpsrgan.models.graph import scale_of
 from mpsrgan.training.checkpoint import Checkpoints
 
 SMALL = {"blocks": 1, "filters": 8, "batch_norm": False}
@@ -59,21 +69,49 @@ def run(tmp_path_factory):
 # --- what ships
 
 
-@pytest.mark.backends
-@pytest.mark.parametrize("name", registry.entries())
-def test_what_ships_computes_what_it_did(name):
-    assert check_probe(name) < TOLERANCE / 10
+@functools.cache
+def network(architecture, arguments):
+    return build(architecture, json.loads(arguments))
+
+
+def those_that_ship():
+    """The names, marked `backends` where the file is the first of its architecture and no discriminator."""
+    seen = set()
+    for name, one in registry.entries().items():
+        first = one.kind == "generator" and one.architecture not in seen
+        seen.add(one.architecture)
+        yield pytest.param(name, marks=[pytest.mark.backends] * first)
+
+
+@pytest.mark.parametrize("name", those_that_ship())
+def test_what_ships_computes_what_it_did_and_has_a_card(name):
+    """With one network for all files of the same shape: building it takes longer than the rest."""
+    one, note = registry.entry(name), describe(name)
+    card = one.card.read_text(encoding="utf-8")
+    assert f"{one.parameters:,} parameters" in card and one.sha256 in card
+    assert (note["architecture"], note["arguments"]) == (one.architecture, one.arguments)
+    assert note["notes"].get("bicubic", True) == one.bicubic
+    model = network(one.architecture, json.dumps(one.arguments))
+    model.load_weights(one.path)
+    assert model.count_params() == one.parameters
+    assert difference(measure(model, one.probe["seed"], one.probe["size"]), one.probe) < TOLERANCE / 10
+    if one.kind == "discriminator":
+        return
+    assert scale_of(model) == note["scale"] == one.scale
+    lr = np.linspace(-1, 1, 12 * 16 * one.channels, dtype="float32").reshape(1, 12, 16, one.channels)
+    sr = np.asarray(model(lr))
+    assert np.abs(sr[:, :: one.scale, :: one.scale] - lr).mean() < 0.3  # it upscales and does not make noise
 
 
 def test_the_probe_is_not_blind():
-    """Another network, one weight that is off, and a network of the same numbers in bfloat16 are all found."""
+    """Weights that are a little off and another network are found."""
     one = registry.entry("mpsrgan-lite")
     model = load_generator("mpsrgan-lite")
     assert difference(measure(model), one.probe) < TOLERANCE
     head = model.layers[1]
     head.set_weights([weights + 1e-3 for weights in head.get_weights()])
     assert difference(measure(model), one.probe) > TOLERANCE
-    assert difference(measure(load_generator("mpsrgan-fidelity")), one.probe) > TOLERANCE
+    assert difference(measure(srgan.build_generator(**SMALL)), one.probe) > TOLERANCE
 
 
 def test_partners_ship_and_fit():
@@ -218,7 +256,6 @@ def test_the_middle_of_realism_is_measured_on_faces(ship, run, shelf, tmp_path, 
     assert 0 < made["halfway"] < 1 and WeightInterpolation.of("sharp", 0.5).share == pytest.approx(made["halfway"])
 
 
-@pytest.mark.backends
 def test_float16_is_read_into_float32(ship, run, shelf, capsys):
     entry = ship("half", run / "generator.h5", shelf, float16=True)
     assert entry["dtype"] == "float16" and entry["bytes"] < (run / "generator.h5").stat().st_size

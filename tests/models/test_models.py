@@ -140,25 +140,27 @@ def test_the_feature_layer_is_the_activation_of_the_fifth_convolution(rng):
 # --- any size, range, precision
 
 
-@pytest.mark.parametrize("size", [(1, 1), pytest.param((5, 8), marks=pytest.mark.backends)])
 @each_generator
-def test_generators_take_any_size_and_stay_in_range(rng, name, size):
+def test_generators_take_any_size_and_stay_in_range(rng, name):
     model = GENERATORS[name]()
     scale = 2 if name in ("enhance", "pixelshuffle") else 4
-    sr = model.predict_on_batch(draw(rng, model, size))
-    assert sr.shape == (2, scale * size[0], scale * size[1], model.input_shape[-1])
-    if name in ("srgan", "inception"):  # the others end without activation
-        assert np.abs(sr).max() <= 1
+    for size in ((1, 1), (5, 8)):
+        sr = model.predict_on_batch(draw(rng, model, size))
+        assert sr.shape == (2, scale * size[0], scale * size[1], model.input_shape[-1])
+        if name in ("srgan", "inception"):  # the others end without activation
+            assert np.abs(sr).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(1, 1), pytest.param((33, 20), marks=pytest.mark.backends)])
+@pytest.mark.backends
 @pytest.mark.parametrize("name", [*DISCRIMINATORS, "pixelshuffle"])
-def test_discriminators_take_any_size_and_give_a_probability(rng, name, size):
-    model = DISCRIMINATORS[name]() if name in DISCRIMINATORS else pixelshuffle.build_discriminator(size)
-    both = keras.Model(model.input, [model.get_layer("logits").output, model.output])
-    logits, validity = both.predict_on_batch(draw(rng, model, size, 3))
-    assert validity.shape == logits.shape == (3, 1) and (0 < validity).all() and (validity < 1).all()
-    assert np.allclose(validity, 1 / (1 + np.exp(-logits)), atol=1e-6)
+def test_discriminators_take_any_size_and_give_a_probability(rng, name):
+    sizes = ((33, 20),) if keras.backend.backend() == "jax" else ((1, 1), (33, 20))  # JAX compiles each
+    for size in sizes if name in DISCRIMINATORS else sizes[-1:]:
+        model = DISCRIMINATORS[name]() if name in DISCRIMINATORS else pixelshuffle.build_discriminator(size)
+        both = keras.Model(model.input, [model.get_layer("logits").output, model.output])
+        logits, validity = both.predict_on_batch(draw(rng, model, size, 3))
+        assert validity.shape == logits.shape == (3, 1) and (0 < validity).all() and (validity < 1).all()
+        assert np.allclose(validity, 1 / (1 + np.exp(-logits)), atol=1e-6)
 
 
 def test_the_inception_discriminator_can_say_fake(rng):
@@ -188,7 +190,6 @@ def test_depths_are_arguments():
     assert "block3_back" in [layer.name for layer in pixelshuffle.build_generator(blocks=3).layers]
 
 
-@pytest.mark.backends
 @pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
 def test_models_are_functional_and_serialise_without_lambda(build):
     model = build()
@@ -199,16 +200,14 @@ def test_models_are_functional_and_serialise_without_lambda(build):
     assert json.loads(again.to_json()) == json.loads(config)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_outputs_are_float32_under_mixed_precision(precision):
-    keras.config.set_dtype_policy(precision)
+def test_outputs_are_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
     for model in [build() for build in EVERY.values()]:
         assert model.output.dtype == "float32"
         first = next(layer for layer in model.layers if isinstance(layer, layers.Conv2D))
-        assert first.compute_dtype == precision.removeprefix("mixed_")
+        assert first.compute_dtype == "bfloat16"
 
 
-@pytest.mark.backends
 @each_generator
 def test_generators_run_under_mixed_precision(rng, name):
     model = GENERATORS[name]()

@@ -9,8 +9,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.download import DownloadError
 from mpsrgan.models import vgg19
 
-pytestmark = pytest.mark.backends
-
+backends = pytest.mark.backends
 WIDTHS = (64, 128, 256, 512, 512)
 
 
@@ -22,12 +21,14 @@ def arrays(rng):
     }
 
 
+@backends
 def test_preprocessing_is_that_of_keras_applications(rng):
     pixels = rng.integers(0, 256, (2, 5, 7, 3)).astype("float32")
     expected = keras.applications.vgg19.preprocess_input(pixels.copy())
     np.testing.assert_allclose(np.asarray(vgg19.preprocess(pixels / 127.5 - 1)), expected, atol=1e-4)
 
 
+@backends
 def test_preprocessing_stays_exact_in_mixed_precision(rng):
     keras.config.set_dtype_policy("mixed_bfloat16")
     pixels = np.full((1, 1, 1, 3), 201.0, "float32")
@@ -48,6 +49,7 @@ def test_architecture_is_that_of_keras_applications(rng, monkeypatch, tmp_path):
     np.testing.assert_allclose(np.asarray(features(images)), expected, rtol=1e-4, atol=1e-5)
 
 
+@backends
 def test_weights_come_from_npz_and_from_keras_h5_alike(arrays, monkeypatch, tmp_path):
     np.savez(
         tmp_path / "vgg.npz",
@@ -125,6 +127,7 @@ def test_perceptual_features_are_unit_vectors_of_the_last_layer_of_each_block(rn
     np.testing.assert_allclose(features[1], plain / np.linalg.norm(plain, axis=-1, keepdims=True), atol=1e-4)
 
 
+@backends
 def test_gray_images_are_repeated(rng, monkeypatch):
     gray, color = vgg19.build_features("block1_conv1", channels=1), vgg19.build_features("block1_conv1")
     gray.set_weights(color.get_weights())
