@@ -484,7 +484,7 @@ def test_the_discriminator_beside_a_generator_comes_along(done, photos, tmp_path
 
 def test_a_run_starts_from_a_smaller_network_and_keeps_its_average(photos, tmp_path):
     plain = ("--data", photos, *TINY, "--no-batch-norm", "--warm-start", 1)
-    source, out, arguments = tmp_path / "small.h5", tmp_path / "large", {"filters": 4, "blocks": 1, "normalise": False}
+    source, out, arguments = tmp_path / "small.h5", tmp_path / "large", {"filters": 4, "blocks": 1, "batch_norm": False}
     save_generator(build("srgan", arguments), source, "srgan", arguments)
     larger = ("--filters", 6, "--blocks", 2, "--init-weights", source, "--ema", 0.9, "--checkpoint-every", 1)
     assert run(*plain, *larger, "--steps", 2, "--out", out) == 0
