@@ -22,8 +22,7 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def upscale(weights, tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+def upscale(weights):
     return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
 
 

@@ -29,11 +29,6 @@ def photo(height, width, channels=3):
     return RNG.integers(0, 256, (height, width, channels), np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 @pytest.fixture(scope="module")
 def model():
     return strong(build_generator(**SMALL), 0.4)

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from helpers import photo
 
 from mpsrgan.hub.h5 import build
@@ -26,7 +25,6 @@ def test_the_mirror_image_is_mirrored_back_and_the_mean_is_taken(rng):
     assert Ensemble(Corner()).scale == 2
 
 
-@pytest.mark.backends
 def test_a_mirrored_picture_gives_the_mirrored_result_and_tiles_do_not_show(rng):
     model = build("lite", {"scale": 2, "filters": 4, "blocks": 1, "detail": 0})
     model.set_weights([rng.normal(0, 0.2, v.shape) for v in model.weights])

@@ -74,7 +74,6 @@ def test_a_network_of_one_size():
         invention_map(photo(2, 3)[..., 0], lambda lr: np.zeros((8, 12)))
 
 
-@pytest.mark.backends
 @pytest.mark.parametrize("kind", ["srgan", "enhance"])
 def test_networks_in_tiles(kind):
     from mpsrgan.models import enhance, srgan

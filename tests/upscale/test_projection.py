@@ -69,7 +69,6 @@ def test_how_far_it_reaches():
     assert middle[:, 32 + REACH :].sum(1).max() * 255 < 0.1 < middle[:, 32 + REACH // 2 :].sum(1).max() * 255
 
 
-@pytest.mark.backends
 @pytest.mark.parametrize("build", [build_generator, enhance.build_generator])
 def test_results_are_faithful_unless_told_otherwise(build):
     model = strong(build(**SMALL), 0.3)

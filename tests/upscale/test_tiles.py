@@ -119,8 +119,7 @@ def test_a_gray_picture_and_16_bits_in_tiles(model, faithful):
     assert whole.dtype == np.uint16 and differ(tiled // 257, whole // 257) <= 1
 
 
-@pytest.mark.backends
-@pytest.mark.parametrize("size", [(45, 71), (29, 53), (17, 90), (64, 64)])
+@pytest.mark.parametrize("size", [pytest.param((29, 53), marks=pytest.mark.backends), (17, 70), (40, 40)])
 def test_tiled_equals_untiled(model, size):
     image = photo(*size)
     whole = Upscaler(model, tile=200)(image)
@@ -129,13 +128,11 @@ def test_tiled_equals_untiled(model, size):
     assert differ(Upscaler(model, tile=12, overlap=4)(image), whole) > 1, "this test cannot see a halo too small"
 
 
-@pytest.mark.backends
 @pytest.mark.parametrize(
     "build, gain, size",
     [
         (lambda: enhance.build_generator(**SMALL), 1, (29, 43)),
-        (lambda: pixelshuffle.build_generator(**SMALL), 1, (39, 52)),
-        (lambda: pixelshuffle.build_generator(**SMALL), 1, (47, 41)),
+        pytest.param(lambda: pixelshuffle.build_generator(**SMALL), 1, (33, 30), marks=pytest.mark.backends),
         (lambda: inception.build_generator(filters=4), 1.6, (29, 41)),
     ],
 )
@@ -162,9 +159,9 @@ def test_windows_are_traced_once_on_jax_and_at_most_twice_on_tensorflow():
     step = model.predict_step
     model.predict_step = lambda *args: (traces.append(1), step(*args))[1]
     upscaler = Upscaler(model, tile=8)
-    upscaler(photo(70, 90))
+    upscaler(photo(70, 72))
     first = len(traces)
-    upscaler([photo(70, 90), photo(85, 77), photo(72, 72)])
+    upscaler([photo(74, 71), photo(70, 70)])
     more = 0 if keras.backend.backend() == "jax" else 1  # TensorFlow traces once more, then for any size
     assert 0 < len(traces) <= first + more
 

@@ -8,7 +8,7 @@ from PIL import Image
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import load_generator, save_generator
-from mpsrgan.hub.interpolation import WeightInterpolation, interpolate_models
+from mpsrgan.hub.interpolation import interpolate_models
 from mpsrgan.io.images import save_image, to_float, to_uint8
 from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
@@ -21,11 +21,6 @@ RNG = np.random.default_rng(3)
 
 def photo(height, width):
     return RNG.integers(0, 256, (height, width, 3), np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,6 @@ def weights(model, tmp_path_factory):
 # --- kinds of images
 
 
-@pytest.mark.backends
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3)])
 def test_tiny_images(model, size):
     assert Upscaler(model)(photo(*size)).shape == (4 * size[0], 4 * size[1], 3)
@@ -73,7 +67,6 @@ def test_gray_is_three_equal_channels(model):
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
 
-@pytest.mark.backends
 def test_a_gray_generator_takes_gray_as_it_is(gray_model):
     gray = photo(6, 5)[..., 0]
     result = Upscaler(gray_model, faithful=False)(gray)
@@ -113,7 +106,7 @@ def softer(tmp_path_factory):
 
 
 @pytest.mark.backends
-def test_realism_goes_from_one_network_to_the_other(model, weights, softer):
+def test_realism_goes_from_one_network_to_the_other(model, weights, softer, eagerly):
     image = photo(5, 6)
     at = lambda realism: Upscaler(weights, backend="keras", realism=realism, fidelity=softer)
     ends = Upscaler(softer, backend="keras"), Upscaler(weights, backend="keras")
@@ -125,9 +118,6 @@ def test_realism_goes_from_one_network_to_the_other(model, weights, softer):
         half(image), Upscaler(interpolate_models(load_generator(softer), model, 0.5), backend="keras")(image)
     )
     assert min(differ(half(image), end(image)) for end in ends) > 2
-    assert np.array_equal(
-        half.model.get_weights()[0], WeightInterpolation.of(weights, 0.5, softer).load().get_weights()[0]
-    )
 
 
 def test_names_of_weights_bring_their_partner(weights, softer, monkeypatch):
@@ -312,7 +302,7 @@ def test_the_newest_run_is_taken_where_it_is_asked_for_and_never_else(
 
 
 @pytest.mark.parametrize("backend", ["keras", "onnx"])
-def test_realism_of_the_command(upscale, weights, softer, tmp_path, backend):
+def test_realism_of_the_command(upscale, weights, softer, tmp_path, backend, eagerly):
     image = photo(5, 7)
     save_image(image, tmp_path / "in.png")
     words = ["--realism", 0.3, "--fidelity", softer, "--backend", backend]
@@ -335,7 +325,6 @@ def test_realism_that_cannot_be(upscale, folder, softer, tmp_path, capsys):
 # --- --explain
 
 
-@pytest.mark.backends
 def test_what_was_invented_goes_beside_the_output(upscale, tmp_path, capsys, weights):
     image, upscaler = photo(5, 17), Upscaler(weights)
     save_image(image, tmp_path / "in.png")

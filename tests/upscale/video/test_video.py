@@ -462,8 +462,7 @@ def test_the_size_of_a_phones_video_is_the_upright_one(tmp_path, degrees):
     assert video_size(source) == ([32, 48] if degrees == 90 else [48, 32])
 
 
-def test_the_command_does_a_phones_video_once(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "cache"))
+def test_the_command_does_a_phones_video_once(tmp_path, capsys):
     save_generator(srgan.build_generator(blocks=1, filters=8), tmp_path / "g.h5", arguments={"blocks": 1, "filters": 8})
     source, out = tmp_path / "in" / "in.mp4", tmp_path / "out.mp4"
     source.parent.mkdir()
