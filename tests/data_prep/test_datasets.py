@@ -327,11 +327,11 @@ def test_nobody_is_on_both_sides_of_a_split(tmp_path, layout):
         "yale": [f"subject{p:02}.{how}" for p in people for how in ("happy", "sad", "sleepy", "wink")],
         "yale b": [f"yaleB{p:02}/yaleB{p:02}_P00A{view}.pgm" for p in people for view in views],
     }
-    source = tmp_path / "source"
+    source, size = tmp_path / "source", {"lfw": DEEP, "celeba": ALIGNED, "labelled": ALIGNED}.get(layout, (36, 44))
     for seed, name in enumerate(trees[layout]):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         form = FORMATS.get(name.rpartition(".")[2], "GIF")
-        photo(seed, DEEP if layout == "lfw" else ALIGNED).save(source / name, form)
+        photo(seed, size).save(source / name, form)
     identities(source / "identity_CelebA.txt", [str(i % 7) for i in range(28)])
     found = recognize(source)
     options = {"group_of": found.group_of, "pattern": found.pattern, "progress": False}

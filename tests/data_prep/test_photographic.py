@@ -118,7 +118,7 @@ def deviation(blur):
 def test_any_size_gives_levels_of_the_size_asked_for(name, channels, scale, size):
     target = photo(size[0] * scale, size[1] * scale, channels)
     before = target.copy()
-    for image in draws(CONDITIONS[name], target, size, 12):
+    for image in draws(CONDITIONS[name], target, size, 8):
         assert image.dtype == np.uint8 and image.shape == (*size, channels)
         assert abs(image.mean() - before.mean()) < 60
     assert np.array_equal(target, before)
