@@ -177,8 +177,8 @@ class Aligned:
         if not len(faces):
             return None
         boxes, points = faces[:, :4], faces[:, 4:14].reshape(-1, 5, 2)
-        middle = np.array(looked_at[::-1]) / 2
-        off = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - middle, axis=1) / np.linalg.norm(middle)  # 1 at a corner
+        center = np.array(looked_at[::-1]) / 2
+        off = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - center, axis=1) / np.linalg.norm(center)  # 1 at a corner
         best = np.argmax(boxes[:, 2:].prod(1) * (1 - off))
         ratio = np.array([width / looked_at[1], height / looked_at[0]])
         target = (TEMPLATE + 0.5) * self.side / 112 - 0.5
@@ -240,7 +240,7 @@ def similarity(points, target):
     Source: Umeyama 1991, for the plane.
     """
     points, target = (np.asarray(each, float) @ (1, 1j) for each in (points, target))
-    from_middle = points - points.mean()
-    factor = np.vdot(from_middle, target - target.mean()) / np.vdot(from_middle, from_middle).real
+    from_center = points - points.mean()
+    factor = np.vdot(from_center, target - target.mean()) / np.vdot(from_center, from_center).real
     shift = target.mean() - factor * points.mean()
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])

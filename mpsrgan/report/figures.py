@@ -63,13 +63,13 @@ def picture_grid(columns, captions=None):
     return canvas
 
 
-def _write(draw, text, middle, size, width):
+def _write(draw, text, center, size, width):
     """Draw centered text, with a smaller font where it would not fit."""
     font = ImageFont.load_default(size)
     while size > 8 and font.getlength(text) > width:
         size -= 1
         font = ImageFont.load_default(size)
-    draw.text(middle, text, "black", font, anchor="mm")
+    draw.text(center, text, "black", font, anchor="mm")
 
 
 def _picture(image, size):
