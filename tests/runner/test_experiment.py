@@ -518,7 +518,8 @@ def test_a_start_that_does_not_fit_is_one_line_and_leaves_nothing(done, photos, 
     asked = ("--data", photos, *TINY, "--out", out, "--init-weights")
     line = refused(capsys, *asked, source, "--filters", 8)
     assert "holds srgan with" in line and "'filters': 4" in line and "ask for srgan with" in line and "ters': 8" in line
-    assert "batch_norm" not in refused(capsys, *asked, source, "--no-batch-norm")
+    assert "ask for srgan with" in (line := refused(capsys, *asked, source, "--no-batch-norm"))
+    assert line.index("'batch_norm': True") < line.index("'batch_norm': False")
     assert "no such file" in refused(capsys, *asked, tmp_path / "absent.h5")
     assert "no weights are named 'absent'" in refused(capsys, *asked, "absent")
     assert not out.exists()
