@@ -7,6 +7,7 @@ import json
 import re
 from statistics import median
 
+from mpsrgan.io.atomic import write_text
 from mpsrgan.report.document import Figure, Paragraph, Table, markdown
 from mpsrgan.report.figures import save_figure
 
@@ -90,9 +91,8 @@ def store(folder, name, part, found, words):
         found: The result of `sections`.
         words: Description of the machine.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     kept = _kept(folder, name) | {part: {"machine": words, "sections": found}}
-    (folder / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / f"{name}.json", json.dumps(kept, indent=1) + "\n")
 
 
 def _kept(folder, name):
@@ -117,7 +117,7 @@ def page(folder, name):
     found = [section for part in kept.values() for section in part["sections"]]
     tables = [Table(section["heading"], section["columns"], section["rows"]) for section in found]
     text = markdown("Speed and memory", [Paragraph(ABOUT), machine, growth, *tables])
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    write_text(folder / f"{name}.md", text)
     return text
 
 

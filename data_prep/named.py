@@ -18,7 +18,7 @@ from pathlib import Path
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import say
-from mpsrgan.io.download import cache_folder
+from mpsrgan.io.files import cache_folder
 from mpsrgan.io.lock import locked
 
 SOURCES = "a folder, searched at any depth, or a public set by name: lfw, hf:NAME[:SPLIT], tfds:NAME[:SPLIT]"

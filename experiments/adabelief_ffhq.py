@@ -103,14 +103,14 @@ def draw(done):
 
     from mpsrgan.io.images import resize, save_image
     from mpsrgan.report.figures import comparison_grid
-    from mpsrgan.training.callbacks import restore
+    from mpsrgan.training.inference import upscale_images
 
     _, _, faces = done.faces(3)
     scale, rng = done.settings.data.scale, np.random.default_rng(done.settings.schedule.seed)
     for side in (side for side in PICTURE_SIZES if side <= done.settings.data.lr[0]):
         hr = [resize(face, (scale * side, scale * side), "lanczos") for face in faces]
         lr = [done.manifest.degradation(truth, (side, side), rng) for truth in hr]
-        sr = [restore(done.gan, image[None])[0] for image in lr]
+        sr = [upscale_images(done.gan, image[None])[0] for image in lr]
         name = f"input_{side:03d}x{side:03d}.png"
         save_image(comparison_grid(*map(np.stack, (lr, sr, hr))), done.figures / name)
     done.draw_losses("generator_loss", "Generator loss", "g_loss", log=True)

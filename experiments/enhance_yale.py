@@ -111,7 +111,7 @@ def draw(done):
     from mpsrgan.io.images import save_image
     from mpsrgan.metrics import DISCRIMINATOR_SCORES
     from mpsrgan.report.figures import BASELINES, draw_curves, picture_grid
-    from mpsrgan.training.callbacks import restore
+    from mpsrgan.training.inference import upscale_images
 
     figures, epochs = done.figures, done.epochs
     losses = {"training": "g_loss", "validation": "val_g_loss"}
@@ -135,7 +135,7 @@ def draw(done):
     shown, lr, hr = done.faces()
     columns = {
         "low": lr,
-        "generated": restore(done.gan, lr),
+        "generated": upscale_images(done.gan, lr),
         "interpolated": [BASELINES[INTERPOLATION](image, hr.shape[1:3]) for image in lr],
         "original": hr,
     }

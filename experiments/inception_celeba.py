@@ -214,10 +214,10 @@ def _draw_faces(all_runs, runs):
     """Draw figure 4 with whole faces, and figure 6 with central crops, where texture shows."""
     from mpsrgan.io.images import save_image
     from mpsrgan.report.figures import BASELINES
-    from mpsrgan.training.callbacks import restore
+    from mpsrgan.training.inference import upscale_images
 
     lr, hr = all_runs.faces(8)
-    restored = {f"scenario {name}": restore(run.generator(), lr) for name, run in runs.items()}
+    restored = {f"scenario {name}": upscale_images(run.generator(), lr) for name, run in runs.items()}
     columns = {"input": lr, "bicubic": [BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr], **restored}
     figures = all_runs.folder / "figures"
     save_image(_magnified(columns | {"truth": hr}, 2), figures / "figure4_scenarios.png")

@@ -120,7 +120,7 @@ def ship(monkeypatch, files, halfway=None):
         halfway: `halfway` of every entry.
     """
     from mpsrgan.hub import registry
-    from mpsrgan.io.download import hexdigest
+    from mpsrgan.io.files import hexdigest
 
     made = {}
     for name, (path, fidelity) in files.items():

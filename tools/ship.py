@@ -22,7 +22,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub import h5
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import exit_code, import_keras, say
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.files import hexdigest
 from mpsrgan.io.images import to_float
 from mpsrgan.io.reading import list_images, open_image
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_prep.command import add_picture_arguments, degradation_of
 from data_prep.files import check_out
-from data_prep.pairs import as_size, size_words
+from data_prep.pairs import as_size, scale_of, size_words
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import summary, verification
@@ -20,13 +20,12 @@ from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
 from mpsrgan.evaluate.photos import Folder, Pairs, select
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.evaluate.scores import ScoreFile
-from mpsrgan.faces.encoders import load_encoder
+from mpsrgan.faces.encoders import ENCODERS, load_encoder
 from mpsrgan.io.arguments import not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 
-ENCODERS = ("sface", "facenet", "none")
 ALIGNED = "aligned"
 
 
@@ -85,7 +84,7 @@ def _add_measure_arguments(parser):
     add = parser.add_argument
     add(
         "--encoder",
-        choices=ENCODERS,
+        choices=(*ENCODERS, "none"),
         nargs="+",
         help="face encoders that measure identity (default: sface, if it is available)",
     )
@@ -219,8 +218,8 @@ def _sizes(args, photos, networks):
     scale = scales.pop() if scales else None
     if photos.sizes:
         ((lr, hr),) = photos.sizes
-        if scale and hr != (scale * lr[0], scale * lr[1]):
-            raise UserError(f"the pairs are x{hr[0] // lr[0]}, the networks x{scale}; prepare pairs of that scale")
+        if scale and scale_of(hr, lr) != scale:
+            raise UserError(f"the pairs are x{scale_of(hr, lr)}, the networks x{scale}; prepare pairs of that scale")
         return photos.sizes
     lrs = [as_size(lr) for lr in args.lr_size]
     return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]

@@ -10,7 +10,8 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.registry import entries
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.arguments import positive
+from mpsrgan.io.files import hexdigest
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.images import MAX_WRITTEN, pixels_digest
 from mpsrgan.io.metadata import read_provenance
@@ -39,7 +40,7 @@ def add_arguments(parser):
     parser.add_argument("--input", metavar="FILE", help="check whether the files were made from this file")
     parser.add_argument(
         "--max-pixels",
-        type=int,
+        type=positive,
         default=MAX_WRITTEN,
         metavar="N",
         help="largest image whose pixels are compared (default %(default)s)",
@@ -132,11 +133,7 @@ def block(path, given=None, max_pixels=MAX_WRITTEN):
         ("upscaled", f"{_sizes(note)}x{note.scale:g}: {note.steps}", True),
         ("realism", _realism(note.realism), True),
         ("faithful", _faithful(note), True),
-        (
-            "faces",
-            ", ".join(f"{count} {what}" for what, count in (note.faces or {}).items()) or "not treated separately",
-            True,
-        ),
+        ("faces", _faces(note.faces or {}), True),
         ("input", *_input(note, given)),
         ("pixels", *(_frames(note, path) if is_video(path) else _pixels(note, path, max_pixels))),
     ]

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import describe, opencv_zoo
+from mpsrgan.io.download import opencv_zoo
+from mpsrgan.io.files import file_words
 from mpsrgan.io.images import resize
 
 FILE = "face_detection_yunet_2023mar.onnx"
@@ -120,7 +121,7 @@ class YuNet:
             raise UserError(f"{path} is not YuNet; expected the OpenCV zoo's {FILE}") from None
         finally:
             cv2.utils.logging.setLogLevel(level)
-        self.source = describe(path)
+        self.source = file_words(path)
 
     def __call__(self, image):
         """Detect the faces of an image.

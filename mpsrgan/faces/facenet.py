@@ -3,7 +3,7 @@
 import numpy as np
 
 from mpsrgan.faces.vectors import prepare, unit
-from mpsrgan.io.download import describe
+from mpsrgan.io.files import file_words
 from mpsrgan.models.facenet import SIDE, WEIGHTS, build_facenet, load_weights, whiten
 
 
@@ -31,7 +31,7 @@ class FaceNet:
         path = WEIGHTS.path()
         self._model = build_facenet()
         load_weights(self._model, path)
-        self.source = describe(path)
+        self.source = file_words(path)
 
     def encode(self, images):
         """Encode faces.

@@ -12,7 +12,8 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.faces.vectors import prepare, unit
-from mpsrgan.io.download import describe, opencv_zoo
+from mpsrgan.io.download import opencv_zoo
+from mpsrgan.io.files import file_words
 
 SIDE = 112
 FILE = "face_recognition_sface_2021dec.onnx"
@@ -55,7 +56,7 @@ class SFace:
             fits = False
         if not fits:
             raise UserError(f"{path} is not SFace; expected the OpenCV zoo's {FILE}")
-        self.source = describe(path)
+        self.source = file_words(path)
 
     def encode(self, images):
         """Encode faces.

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import describe, hexdigest
+from mpsrgan.io.files import file_words, hexdigest
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class WeightInterpolation:
     @property
     def words(self):
         """A text with both files, the beginnings of their digests, and the realism."""
-        return f"realism {self.realism:g} from {describe(self.fidelity)} to {describe(self.gan)}"
+        return f"realism {self.realism:g} from {file_words(self.fidelity)} to {file_words(self.gan)}"
 
     @property
     def digest(self):

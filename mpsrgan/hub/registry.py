@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import Asset, hexdigest
+from mpsrgan.io.download import Asset
+from mpsrgan.io.files import hexdigest
 
 _HERE = Path(__file__).parent.parent
 FOLDER = next((f for f in (_HERE / "shipped", _HERE.parent / "weights") if (f / "registry.json").exists()), None)

@@ -3,12 +3,8 @@
 Each file is found on disk or downloaded once, and its digest is checked.
 """
 
-import hashlib
 import os
 import sys
-import tempfile
-import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +12,14 @@ from urllib.parse import urlsplit
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
+from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.files import cache_folder, hexdigest
 
 TIMEOUT = 20
 """Seconds without an answer from the server after which a download fails."""
 LARGEST = 1_000_000_000
 """Size in bytes beyond which a download is aborted; the largest of these files has 80 million."""
 ZOO_COMMIT = "47534e27c9851bb1128ccc0102f1145e27f23f98"
-_CORRUPT = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-
-
-def cache_folder():
-    """Return the folder for downloads, which need not exist.
-
-    Returns:
-        The path in the environment variable MPSRGAN_CACHE, or else ~/.cache/mpsrgan.
-    """
-    return Path(os.environ.get("MPSRGAN_CACHE") or Path.home() / ".cache" / "mpsrgan")
 
 
 @dataclass(frozen=True)
@@ -83,23 +71,19 @@ class Asset:
         return hexdigest(path, algorithm) == expected
 
     def _download(self, target):
-        """Download into a temporary folder beside `target`, then move the file; a failure leaves nothing behind."""
         failures = []
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=target.parent) as folder:
-                for url in self.urls:
-                    got = Path(folder, target.name)
-                    try:
-                        fetch(url, got)
-                        if not self._is_pinned(got):
-                            raise DownloadError(f"the {self.digest.partition(':')[0]} of the file is wrong")
-                        os.replace(got, target)
-                        return target
-                    except DownloadError as error:
-                        failures.append(f"{urlsplit(url).hostname}: {error}")
-        except OSError as error:
-            failures = [f"{target.parent} cannot be written: {error.strerror}; MPSRGAN_CACHE names another folder"]
+        for url in self.urls:
+            try:
+                with whole_file(target) as got:
+                    fetch(url, got)
+                    if not self._is_pinned(got):
+                        raise DownloadError(f"the {self.digest.partition(':')[0]} of the file is wrong")
+                return target
+            except DownloadError as error:
+                failures.append(f"{urlsplit(url).hostname}: {error}")
+            except UserError as error:
+                failures.append(f"{error}; MPSRGAN_CACHE names another folder")
+                break
         raise UserError(f"{self.what} could not be downloaded ({', '.join(failures)}); {self.remedy}")
 
 
@@ -127,7 +111,7 @@ def fetch(url, path):
         with _network("no connection"):
             answer = urlopen(request, timeout=TIMEOUT)
         size = answer.length  # None if the server does not send it
-        words = f"{path.name} from {urlsplit(url).hostname}"
+        words = f"{os.path.basename(urlsplit(url).path)} from {urlsplit(url).hostname}"
         with answer, tqdm(desc=words, total=size, unit="B", unit_scale=True, file=sys.stderr) as bar:
             while part := _part(answer):
                 bar.update(file.write(part))
@@ -188,48 +172,3 @@ def opencv_zoo(variable, model, file, what, revision, digest):
         ),
         digest=digest,
     )
-
-
-@contextmanager
-def reading(path, expected):
-    """Turn the errors that NumPy and h5py raise on a foreign or corrupt file into a UserError.
-
-    Args:
-        path: The file that is read inside the ``with`` block.
-        expected: What the file should be, in words.
-
-    Raises:
-        UserError: When reading fails. The message is "<path> is not <expected>: ...".
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except _CORRUPT as error:
-        raise UserError(f"{path} is not {expected}: {' '.join(str(error).split())}") from None
-
-
-def describe(path):
-    """Describe a file by its name and the start of its digest, for logs and results.
-
-    Args:
-        path: The file.
-
-    Returns:
-        A text such as "sface.onnx (sha256 0ba9fbfa)".
-    """
-    return f"{Path(path).name} (sha256 {hexdigest(path)[:8]})"
-
-
-def hexdigest(path, algorithm="sha256"):
-    """Return the hexadecimal digest of a file's bytes.
-
-    Args:
-        path: The file.
-        algorithm: Name of the hash algorithm, as in hashlib.
-
-    Returns:
-        The digest as text.
-    """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -13,7 +13,8 @@ import numpy as np
 from keras import layers, ops
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import Asset, reading
+from mpsrgan.io.download import Asset
+from mpsrgan.io.files import reading
 from mpsrgan.io.hdf5 import check_hdf5
 
 SIDE = 160

@@ -11,7 +11,8 @@ import numpy as np
 from keras import layers, ops
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import Asset, describe, reading
+from mpsrgan.io.download import Asset
+from mpsrgan.io.files import file_words, reading
 from mpsrgan.io.hdf5 import check_hdf5
 
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -161,7 +162,7 @@ def load_weights(model):
             if kernel is None or kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
                 raise UserError(f"{path} does not hold VGG19's {layer.name}; expected the ImageNet 'notop' weights")
             layer.set_weights([kernel.astype("float32"), bias.astype("float32")])
-    return f"VGG19 weights from {describe(path)}"
+    return f"VGG19 weights from {file_words(path)}"
 
 
 def _read_arrays(path):

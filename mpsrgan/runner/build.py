@@ -10,7 +10,7 @@ import keras
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import build, complete, describe, is_name, load_discriminator, load_generator, weights_file
 from mpsrgan.hub.registry import entry
-from mpsrgan.io import download
+from mpsrgan.io.files import file_words
 from mpsrgan.training.gan import GAN
 from mpsrgan.training.grow import grow, transplant
 from mpsrgan.training.optimizers import make_optimizer
@@ -68,7 +68,7 @@ def load_start(source, generator, architecture, arguments):
         UserError: When the file cannot be read, or says that its network neither is nor can become this one.
     """
     path = weights_file(source)
-    note, words = describe(path), download.describe(path)
+    note, words = describe(path), file_words(path)
     known = {**complete(architecture, {}), **note["arguments"]}  # an old file lacks newer arguments
     theirs = {name: known[name] for name in arguments}
     other = {name for name in arguments if theirs[name] != arguments[name]}
@@ -116,7 +116,7 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
     if (note["architecture"], theirs) != (architecture, {**arguments}):
         return None
     discriminator.set_weights(load_discriminator(path).get_weights())
-    return download.describe(path)
+    return file_words(path)
 
 
 def total_steps(schedule, steps_per_epoch):

@@ -141,21 +141,21 @@ def _prepare(out, folder, stage, settings):
     if stage.data:
         place = find(stage.data)
         found = recognize(place)
-        words, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
+        source, options = found.words, {"pattern": found.pattern, "group_of": found.group_of, "zoom": found.zoom}
         options["source"] = place
     else:
-        words, options = stage.samples.words, stage.samples.options()
+        source, options = stage.samples.words, stage.samples.options()
     make_folder(out)
     data = settings.data
     options |= {"hr": data.hr, "lr": data.lr, "fit": data.fit, "degradation": data.made_by, "counts": data.counts}
     options["seed"] = settings.schedule.seed if stage.data else SAMPLES_SEED
     manifest = prepare(**options, out=folder, upscale=False)
     if stage.data:
-        say(words)
+        say(source)
     if small := len(too_small(manifest.entries)):
-        target = f"{data.hr[1]}x{data.hr[0]}"
-        say(f"{small} of {len(manifest.entries)} photographs are smaller than the target, {target}, and left out")
-    return manifest, words
+        count = f"{small} of {len(manifest.entries)}"
+        say(f"{count} photographs are smaller than the target, {words(data.hr)}, and left out")
+    return manifest, source
 
 
 def _check_fits(manifest, data, folder):

@@ -6,8 +6,8 @@ from dataclasses import replace
 import keras
 
 from mpsrgan.errors import UserError
-from mpsrgan.io import download
 from mpsrgan.io.console import say
+from mpsrgan.io.files import file_words
 from mpsrgan.metrics.lpips import build_features
 from mpsrgan.models import facenet, vgg19
 
@@ -100,7 +100,7 @@ def _load_facenet(request, frozen):
     path = facenet.WEIGHTS.path()
     for encoder in encoders:
         facenet.load_weights(encoder, path)
-    words = f"FaceNet weights from {download.describe(path)}"
+    words = f"FaceNet weights from {file_words(path)}"
     if request.encoder not in (None, words):
         raise UserError(
             f"{request.out} was started with {request.encoder}, not {words}; name that file in MPSRGAN_FACENET"

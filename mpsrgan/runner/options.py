@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields
 
 from data_prep.named import SOURCES
-from mpsrgan.io.arguments import Parser, size
+from mpsrgan.io.arguments import Parser, positive, size
 from mpsrgan.runner.fields import Counts, Size, flag
 from mpsrgan.runner.settings import Settings
 
@@ -30,7 +30,7 @@ def make_parser(experiment, prog=None):
     if study := experiment.study:
         add(f"--{study.option}", choices=(*study.choices, ALL), help=f"{study.help} (default {study.default})")
         if study.seeds:
-            add("--seeds", type=int, metavar="N", help=f"with all: runs of each (default {study.seeds})")
+            add("--seeds", type=positive, metavar="N", help=f"with all: runs of each (default {study.seeds})")
         if study.rates:
             rates = " ".join(map(str, study.rates))
             text = f"with all: rates that each tries first, over half the steps (default {rates})"

@@ -94,8 +94,6 @@ def _variants(experiment, base, given, args):
     """Return the `Settings` of every run of a study, by name of its folder."""
     study, variants = experiment.study, {}
     seeds = study.seeds if getattr(args, "seeds", None) is None else args.seeds
-    if seeds is not None and seeds < 1:
-        raise UserError(f"--seeds is {seeds}; expected at least 1")
     decided = set().union(*study.choices.values())
     if clash := sorted(decided & set(given)):
         raise UserError(f"--{study.option} {ALL} decides {flag(FIELDS[clash[0]])}; leave it out")

@@ -18,8 +18,8 @@ from mpsrgan.report.verdict import verdict
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.paper import differences
 from mpsrgan.runner.settings import as_json
-from mpsrgan.training.callbacks import restore
 from mpsrgan.training.gan import GAN
+from mpsrgan.training.inference import upscale_images
 
 FIGURE_FACES, BEFORE_FACES = 6, 3
 """Number of faces in a figure, and in the one that compares before and after."""
@@ -49,7 +49,7 @@ def evaluate(generator, manifest, settings, baselines, split="test", count=None)
     for entry in entries if count is None else (entries[i] for i in _spaced(len(entries), count)):
         lr, hr = read_pair(manifest, entry, settings.data.channels)
         images = {name: BASELINES[name](lr, hr.shape[:2]) for name in baselines}
-        for name, image in {"ours": restore(generator, lr[None])[0], **images}.items():
+        for name, image in {"ours": upscale_images(generator, lr[None])[0], **images}.items():
             scores[name].append(score_image(hr, image))
             if manifest.header["fit"] == "pad":
                 area = photo_area(entry.width, entry.height, manifest.hr, "pad", manifest.header["zoom"])
@@ -137,7 +137,7 @@ class Finished:
         sizes = [words(size) for size in (self.manifest.lr, self.manifest.hr)]
         psnrs = [[f"{self.scores[key][i]['psnr']:.2f} dB" for key in (baseline, "ours")] for i in shown]
         captions = [(sizes[0], *decibels, sizes[1]) for decibels in psnrs]
-        grid = comparison_grid(lr, restore(self.gan, lr), hr, captions, baseline)
+        grid = comparison_grid(lr, upscale_images(self.gan, lr), hr, captions, baseline)
         save_image(grid, self.figures / f"{name}.png")
 
     def draw_before_and_after(self):
@@ -145,7 +145,7 @@ class Finished:
         _, lr, hr = self.faces(BEFORE_FACES)
         made = {"bicubic": np.stack([BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr])}
         made |= {} if self.before is None else {"before": self.before}
-        made["after"] = restore(self.gan, lr)
+        made["after"] = upscale_images(self.gan, lr)
         captions = [
             [_caption(score_image(truth, images[row])) for images in made.values()] for row, truth in enumerate(hr)
         ]

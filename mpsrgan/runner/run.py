@@ -34,13 +34,13 @@ from mpsrgan.training.callbacks import (
     SampleGrid,
     TensorBoard,
     cosine,
-    restore,
     stepped,
 )
 from mpsrgan.training.checkpoint import Checkpoints
 from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.ema import EMA
 from mpsrgan.training.finite import train_finite
+from mpsrgan.training.inference import upscale_images
 from mpsrgan.training.loop import Schedule, train
 from mpsrgan.training.terms import WARM_START
 
@@ -220,7 +220,7 @@ def _before_training(request, gan, manifest):
     if request.started:
         _, lr, _ = spaced_images(manifest, settings.data.channels, BEFORE_FACES)
         with whole_file(request.out / BEFORE, suffix=".npy") as temporary:
-            np.save(temporary, restore(gan, lr))
+            np.save(temporary, upscale_images(gan, lr))
     write_text(path, json.dumps(before) + "\n")
     return before
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, fields, make_dataclass
 
 from data_prep.augment import Augment
 from data_prep.degrade import PRESETS, Degradation
+from data_prep.pairs import scale_of
 from mpsrgan.errors import UserError
 from mpsrgan.metrics.images import SSIM_WINDOW
 from mpsrgan.runner.fields import REQUIRED, Counts, Size, check, flag, option, words
-from mpsrgan.training.terms import TERMS, LossWeights
+from mpsrgan.training.terms import OPTIMIZERS, TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
-OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
 ON_NAN = ("stop", "retry")
 OLD_NAMES = {"turns": "rot90", "normalise": "batch_norm", "noise": "augment_noise"}
 """Names of settings in the config.json of older versions."""
@@ -252,9 +252,7 @@ class Settings:
 
 
 def _check_sizes(data):
-    height, width = data.lr
-    if not data.scale or data.hr != (data.scale * height, data.scale * width):
-        raise UserError(f"--hr-size {words(data.hr)} is no whole multiple of --lr-size {words(data.lr)}")
+    scale_of(data.hr, data.lr)
     if data.crop and data.crop > min(data.lr):
         raise UserError(f"--crop is {data.crop}; the inputs have {words(data.lr)} px, so expected at most that")
 

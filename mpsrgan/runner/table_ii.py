@@ -13,7 +13,7 @@ from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.report.document import Table
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.report.table_ii import CHANGE, PEOPLE, PHOTOS, distance_table, distances, relative_change
-from mpsrgan.training.callbacks import restore
+from mpsrgan.training.inference import upscale_images
 
 MOST = 200
 """Limit on the people that the change is measured on. With few, such as the paper's five, chance decides its sign."""
@@ -103,7 +103,7 @@ def _rgb(images):
 
 def _table(encoder, people, generators, paper):
     size = next(iter(people.values()))[0][1].shape[:2]
-    networks = {name: lambda lr, net=net: _rgb(restore(net, lr)) for name, net in generators.items()}
+    networks = {name: lambda lr, net=net: _rgb(upscale_images(net, lr)) for name, net in generators.items()}
     networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
     measured = {}
     for person, ((_, base), *others) in people.items():

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from mpsrgan.io.images import save_image, to_float, to_uint8
+from mpsrgan.io.images import save_image
 from mpsrgan.metrics import DISCRIMINATOR_SCORES, discriminator_scores, image_psnrs
 from mpsrgan.training.csv_log import CSVLog, read_metrics, rounded
+from mpsrgan.training.inference import upscale_images
 from mpsrgan.training.terms import TERMS
 
 LOGS = ("g_loss", *(f"g_{term.name}" for term in TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
@@ -227,25 +228,10 @@ class SampleGrid(keras.callbacks.Callback):
             return
         from mpsrgan.report.figures import comparison_grid
 
-        grid = np.asarray(comparison_grid(self.lr, restore(self.model, self.lr), self.hr))
+        grid = np.asarray(comparison_grid(self.lr, upscale_images(self.model, self.lr), self.hr))
         save_image(grid, self.folder / f"step-{step:08d}.png")
         if self.board:
             self.board.image("samples", grid, step)
-
-
-def restore(gan, lr, batch=4):
-    """Upscale images with the generator in inference mode.
-
-    Args:
-        gan: A `GAN`.
-        lr: uint8 array (N, h, w, C).
-        batch: Number of images per batch.
-
-    Returns:
-        A uint8 array (N, sh, sw, C).
-    """
-    parts = [gan.predict_on_batch(to_float(lr[i : i + batch])) for i in range(0, len(lr), batch)]
-    return to_uint8(np.concatenate(parts))
 
 
 class Progress(keras.callbacks.Callback):

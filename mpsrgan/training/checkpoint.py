@@ -8,8 +8,6 @@ import json
 import math
 import os
 import re
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +15,12 @@ from keras import ops
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import sync_folder, whole_file
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.files import CORRUPT, hexdigest
 from mpsrgan.training.finite import check_arrays
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 """File beside the checkpoints: {"format", "checkpoints": {file name: {"sha256", "score"}}}."""
-_CORRUPT = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class Checkpoints:
@@ -145,7 +142,7 @@ class Checkpoints:
                 state, arrays = _read(path, entries.get(path.name, {}).get("sha256"))
             except UserError:
                 raise
-            except _CORRUPT as error:
+            except CORRUPT as error:
                 bad[path.name] = f"corrupt ({error})"
                 _set_aside(path)
                 continue

@@ -7,8 +7,8 @@ import keras
 from keras import ops
 
 from mpsrgan.errors import UserError
+from mpsrgan.training.terms import OPTIMIZERS
 
-OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
 SMA_THRESHOLD = 5.0
 """The length of RAdam's approximated moving average from which `rectify` takes the adaptive step (adabelief_tf)."""
 

@@ -1,4 +1,4 @@
-"""The terms of the generator's loss, one table that needs no Keras.
+"""The terms of the generator's loss, in one table, and the names of the optimizers. Neither needs Keras.
 
 `LossWeights`, the terms that `mpsrgan.training.gan.GAN` builds, the settings and options `--<term>-weight`, and the
 columns `g_<term>` of metrics.csv all follow from `TERMS`.
@@ -8,6 +8,8 @@ from dataclasses import dataclass, make_dataclass
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 """The names of the sub-steps of a training step."""
+OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
+"""The names that `mpsrgan.training.optimizers.make_optimizer` takes."""
 IMAGES, LOGITS, LAYER = "images", "logits", "layer"
 """What a term can compare without a frozen network: the images, D's logits, and the output of a layer of D."""
 

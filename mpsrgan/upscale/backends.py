@@ -9,7 +9,7 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.io.atomic import whole_file
-from mpsrgan.io.download import cache_folder, hexdigest
+from mpsrgan.io.files import cache_folder, hexdigest
 from mpsrgan.models.onnx import FORMAT, import_onnx
 from mpsrgan.upscale.generators import KerasGenerator, OnnxGenerator, import_onnxruntime
 

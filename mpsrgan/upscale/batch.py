@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.files import hexdigest
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.machine import peak_memory
 from mpsrgan.io.reading import ImageError

@@ -13,7 +13,7 @@ import numpy as np
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.files import hexdigest
 from mpsrgan.io.machine import cores
 from mpsrgan.models.onnx import FORMAT, METADATA, to_onnx
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
-from mpsrgan.io.download import describe, hexdigest
+from mpsrgan.io.files import file_words, hexdigest
 from mpsrgan.upscale.backends import file_of, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic, Choice
 from mpsrgan.upscale.color_modes import pixels_of
@@ -171,7 +171,7 @@ class Upscaler:
     @property
     def description(self):
         """What the weights are, in words with the hashes of their files. It needs a name or a path as source."""
-        return self._pair.words if self._pair else describe(file_of(self.weights))
+        return self._pair.words if self._pair else file_words(file_of(self.weights))
 
     @functools.cached_property
     def weights_digest(self):

@@ -96,7 +96,7 @@ def test_the_graph_is_lean_and_takes_any_size(weights, tmp_path):
 
 
 def test_the_file_says_what_running_it_takes(weights, tmp_path):
-    from mpsrgan.io.download import hexdigest
+    from mpsrgan.io.files import hexdigest
 
     export_generator(weights, tmp_path / "a.onnx")
     run = OnnxGenerator(tmp_path / "a.onnx")

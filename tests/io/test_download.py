@@ -12,7 +12,8 @@ import pytest
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.io import download
-from mpsrgan.io.download import Asset, cache_folder, describe, reading
+from mpsrgan.io.download import Asset
+from mpsrgan.io.files import cache_folder, file_words, reading
 
 BYTES = b"weights"
 DIGEST = f"sha256:{hashlib.sha256(BYTES).hexdigest()}"
@@ -170,7 +171,7 @@ def test_a_corrupt_copy_in_the_cache_is_replaced(web, cache):
 def test_a_cache_that_cannot_be_written_is_named(web, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path / "file"))
-    with pytest.raises(UserError, match=r"file/downloads cannot be written: .*; MPSRGAN_CACHE names another folder"):
+    with pytest.raises(UserError, match=r"file/downloads/a.onnx: cannot .*; MPSRGAN_CACHE names another folder"):
         web.asset().path()
     assert not web.asked
 
@@ -194,7 +195,7 @@ def test_the_users_own_file_goes_first_and_is_not_compared(web, monkeypatch, tmp
 
 def test_a_file_is_described_by_name_and_digest(tmp_path):
     (tmp_path / "mine.onnx").write_bytes(BYTES)
-    assert describe(tmp_path / "mine.onnx") == f"mine.onnx (sha256 {DIGEST[7:15]})"
+    assert file_words(tmp_path / "mine.onnx") == f"mine.onnx (sha256 {DIGEST[7:15]})"
 
 
 def test_what_a_library_raises_becomes_one_line():

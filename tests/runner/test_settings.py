@@ -4,7 +4,7 @@ import pytest
 
 from mpsrgan.errors import UserError
 from mpsrgan.runner.fields import flag
-from mpsrgan.runner.settings import FIELDS, OLD_NAMES, OPTIMIZERS, Settings, as_json, from_json
+from mpsrgan.runner.settings import FIELDS, OLD_NAMES, Settings, as_json, from_json
 from mpsrgan.training import losses
 from mpsrgan.training.callbacks import COLUMNS
 from mpsrgan.training.terms import TERMS, LossWeights
@@ -79,12 +79,6 @@ def test_bounds_and_messages_follow_from_the_fields(changes, message):
 def test_every_setting_says_what_it_is_and_has_a_flag_of_its_own():
     assert all(point.metadata["option"].help for point in FIELDS.values())
     assert len({flag(point) for point in FIELDS.values()}) == len(FIELDS) == len(OLD | {"on_nan": "stop"})
-
-
-def test_every_optimizer_of_the_command_line_can_be_made():
-    from mpsrgan.training import optimizers
-
-    assert set(OPTIMIZERS) == set(optimizers.OPTIMIZERS)
 
 
 def test_changes_are_by_flat_name():

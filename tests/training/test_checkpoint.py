@@ -6,7 +6,7 @@ from helpers import batch_of, small_gan, tiny_gan
 from keras.ops import convert_to_numpy as numpy
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.files import hexdigest
 from mpsrgan.training.checkpoint import Checkpoints
 
 

@@ -13,7 +13,7 @@ from mpsrgan.cli import main
 from mpsrgan.cli.verify import block
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
-from mpsrgan.io.download import hexdigest
+from mpsrgan.io.files import hexdigest
 from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.metadata import read_provenance
 from mpsrgan.io.provenance import Provenance
