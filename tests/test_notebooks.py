@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from helpers import EXPERIMENTS, ROOT, experiment_script, known_options, options
+from helpers import EXPERIMENTS, ROOT, experiment_script, known_options, options, photo
 
 from mpsrgan import cli, colab
 from mpsrgan.runner.options import make_parser
@@ -22,6 +23,7 @@ MACHINE = re.compile(
 LOADED = "import PIL._imaging, PIL.Image, numpy, matplotlib.pyplot"
 """What Colab's kernel has imported before the first cell."""
 TINY = {"blocks": 1, "filters": 8, "detail": 0}
+SMALL = "--hr-size 28 --lr-size 7"
 every_book = pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
 
 
@@ -212,18 +214,21 @@ def test_train_on_your_faces(execute, tmp_path):
     from mpsrgan.hub.h5 import build, save_generator
 
     save_generator(build("lite", TINY), weights := tmp_path / "small.h5", "lite", TINY)
+    (tmp_path / "faces").mkdir()
+    for number in range(4):
+        photo(np.random.default_rng(number), 40, 40).save(tmp_path / "faces" / f"{number}.png")
     tiny = " ".join(f"--{name} {value}" for name, value in TINY.items())
-    more = f"--samples-every 1 --checkpoint-every 2 --crop 8 --perceptual-weight 0 {tiny}"
-    settings = {"WEIGHTS": str(weights), "STEPS": 2, "BATCH": 2, "PRECISION": "float32", "MORE": more}
-    outputs = execute(TRAIN, **settings, PREPARE="--fit crop --pack 256 --counts 4 2 2")
+    more = f"--samples-every 1 --crop 6 --perceptual-weight 0 --adversarial-weight 0 --no-relativistic {SMALL} {tiny}"
+    settings = {"FACES": "faces", "WEIGHTS": str(weights), "STEPS": 1, "BATCH": 2, "PRECISION": "float32"}
+    outputs = execute(TRAIN, **settings, MORE=more, PREPARE=f"--fit crop --pack 256 --counts 2 1 1 {SMALL}")
     text = text_of(outputs)
     assert f"--init-weights {weights}" in text and "| ours before training |" in text
     assert pictures_in(outputs) == 7  # the newest sample, five figures, before and after
 
 
 def test_reproduce_the_papers(execute, tmp_path):
-    more = "--steps 2 --batch 2 --counts 4 2 2 --pixel-weight 1 --vgg-weight 0 --blocks 1 --filters 4 --crop 8"
-    outputs = execute(PAPERS, MORE=more, PRECISION="float32")
+    more = "--steps 1 --warm-start 0 --batch 2 --counts 4 2 2 --pixel-weight 1 --vgg-weight 0 --crop 6"
+    outputs = execute(PAPERS, MORE=f"{more} {SMALL} --blocks 1 --filters 4", PRECISION="float32")
     text = text_of(outputs)
     assert pictures_in(outputs) == 7 and "`figures/figure3_test.png`" in text
     assert "| the paper | no number given" in text
