@@ -36,8 +36,11 @@ def small_gan(rng=None, features=False, batch_norm=True, recompute=False, **weig
     return gan
 
 
-def tiny_gan(**weights):
-    """Build a GAN of one convolution against two layers and a batch norm, for tests that are not about its networks."""
+def tiny_gan(normalise=False, **weights):
+    """Build a GAN of one convolution against two layers and a batch norm, for tests that are not about its networks.
+
+    With `normalise` its generator has a batch norm too.
+    """
     import keras
     from keras import layers
 
@@ -46,7 +49,8 @@ def tiny_gan(**weights):
 
     keras.utils.set_random_seed(1)
     lr, image = (keras.Input((None, None, 3)) for _ in range(2))
-    generator = keras.Model(lr, layers.Conv2D(3, 3, padding="same", name="tail")(layers.UpSampling2D(4)(lr)))
+    x = layers.UpSampling2D(4)(layers.BatchNormalization()(lr) if normalise else lr)
+    generator = keras.Model(lr, layers.Conv2D(3, 3, padding="same", name="tail")(x))
     x = layers.BatchNormalization()(layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image))
     logits = layers.Dense(1, name="logits", dtype="float32")(layers.GlobalAveragePooling2D()(x))
     discriminator = keras.Model(image, layers.Activation("sigmoid", dtype="float32")(logits))

@@ -279,10 +279,13 @@ def test_litert_takes_one_size_and_shrinks(weights, tmp_path, capfd):
 def test_saved_model_takes_any_size_and_replaces_an_earlier_one(tmp_path):
     arguments = {**SMALL, "filters": 12}
     save_generator(shaken(pixelshuffle.build_generator(**arguments)), tmp_path / "a.h5", "pixelshuffle", arguments)
-    for _ in range(2):
-        made = export_generator(tmp_path / "a.h5", tmp_path / "a", size=9)
-        assert made.format == "saved_model" and made.difference.largest < 0.01
-        assert (tmp_path / "a" / "saved_model.pb").is_file() and made.megabytes > 0.01
+    (tmp_path / "a").mkdir()
+    for name in ("saved_model.pb", "old"):
+        (tmp_path / "a" / name).write_text("an earlier export")
+    made = export_generator(tmp_path / "a.h5", tmp_path / "a", size=9)
+    assert made.format == "saved_model" and made.difference.largest < 0.01
+    assert (tmp_path / "a" / "saved_model.pb").is_file() and made.megabytes > 0.01
+    assert not (tmp_path / "a" / "old").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.h5"]
 
 

@@ -1,6 +1,8 @@
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import keras
@@ -34,12 +36,18 @@ def random_generator(**arguments):
     return model
 
 
-@pytest.fixture
-def saved(tmp_path):
-    model = random_generator()
-    path = tmp_path / "generator.h5"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A model and its file."""
+    model, path = random_generator(), tmp_path_factory.mktemp("original") / "generator.h5"
     save_generator(model, path, arguments=SMALL, notes={"psnr": 30.5})
     return model, path
+
+
+@pytest.fixture
+def saved(original, tmp_path):
+    """The model, and a copy of its file that a test may change."""
+    return original[0], Path(shutil.copy(original[1], tmp_path))
 
 
 def same_output(a, b):

@@ -33,11 +33,12 @@ def models():
     return trained(seed=1), trained(seed=2)
 
 
-@pytest.fixture
-def files(models, tmp_path):
+@pytest.fixture(scope="module")
+def files(models, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
     for name, model in zip(("soft", "gan"), models):
-        save_generator(model, tmp_path / f"{name}.h5", arguments=SMALL)
-    return tmp_path / "soft.h5", tmp_path / "gan.h5"
+        save_generator(model, folder / f"{name}.h5", arguments=SMALL)
+    return folder / "soft.h5", folder / "gan.h5"
 
 
 @pytest.mark.backends

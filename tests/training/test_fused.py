@@ -130,8 +130,7 @@ def after_three_steps(monkeypatch=None, cache=False, recompute=False, **argument
     return state(gan.generator) + state(gan.discriminator), logs
 
 
-@pytest.mark.backends
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("recompute", [False, pytest.param(True, marks=pytest.mark.backends)])
 def test_fused_steps_end_where_plain_ones_do(monkeypatch, recompute):
     """Plain: each network as Keras runs it, the sub-steps one after the other, features of the truth each time.
 

@@ -5,7 +5,6 @@ from mpsrgan.errors import UserError
 from mpsrgan.models import lite, srgan
 from mpsrgan.training.grow import grow, transplant
 
-pytestmark = pytest.mark.backends
 LR = np.random.default_rng(1).uniform(-1, 1, (1, 9, 7, 3)).astype("float32")
 
 
@@ -17,7 +16,11 @@ def trained(build, **arguments):
 
 
 @pytest.mark.parametrize(
-    "build, more", [(lite.build_generator, {}), (srgan.build_generator, {"batch_norm": False})], ids=["lite", "srgan"]
+    "build, more",
+    [
+        pytest.param(lite.build_generator, {}, id="lite", marks=pytest.mark.backends),
+        pytest.param(srgan.build_generator, {"batch_norm": False}, id="srgan"),
+    ],
 )
 def test_a_grown_network_gives_the_same_images(build, more):
     small = trained(build, filters=6, blocks=1, **more)
