@@ -83,7 +83,7 @@ def those_that_ship():
         yield pytest.param(name, marks=[pytest.mark.backends] * first)
 
 
-@pytest.mark.parametrize("name", those_that_ship())
+@pytest.mark.parametrize("name", list(those_that_ship()))
 def test_what_ships_computes_what_it_did_and_has_a_card(name):
     """With one network for all files of the same shape: building it takes longer than the rest."""
     one, note = registry.entry(name), describe(name)
