@@ -158,7 +158,7 @@ def test_windows_are_traced_once_on_jax_and_at_most_twice_on_tensorflow():
     model, traces = build_generator(**SMALL), []
     step = model.predict_step
     model.predict_step = lambda *args: (traces.append(1), step(*args))[1]
-    upscaler = Upscaler(model, tile=16)
+    upscaler = Upscaler(model, tile=8)
     upscaler(photo(70, 72))
     first = len(traces)
     upscaler([photo(74, 71), photo(70, 70)])
