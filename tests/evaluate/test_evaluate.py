@@ -247,25 +247,8 @@ def test_another_program_is_scored_on_the_degraded_inputs_of_an_earlier_run(peop
 
 def test_several_sizes_are_drawn_together(people, tmp_path):
     out = tmp_path / "out"
-    assert (
-        main(
-            [
-                "evaluate",
-                "--data",
-                str(people),
-                "-o",
-                str(out),
-                "--lr-size",
-                "8",
-                "16",
-                "--rounds",
-                "20",
-                "--limit",
-                "5",
-            ]
-        )
-        == 0
-    )
+    words = ["--lr-size", "8", "16", "--rounds", "20", "--limit", "5"]
+    assert main(["evaluate", "--data", str(people), "-o", str(out), *words]) == 0
     assert [size["lr"] for size in read(out)["sizes"]] == [[8, 8], [16, 16]]
     assert (out / "figures" / "sizes-sface.png").exists()
     assert {row["lr"] for row in csv.DictReader(open(out / "scores.csv"))} == {"8", "16"}
