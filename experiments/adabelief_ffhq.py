@@ -94,7 +94,7 @@ def draw(done):
     """Draw the curves, and the paper's pictures at each of its input sizes that the targets allow.
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         No tables.

@@ -103,7 +103,7 @@ def draw(done):
     """Draw the paper's figures 5.1.1, 5.1.3 and 5.1.4, and the discriminator's scores of section 5.1.
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         A list with one table of scores on the validation split.

@@ -131,7 +131,7 @@ def draw(done):
     """Draw some test faces, the losses and the validation PSNR.
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         No tables.

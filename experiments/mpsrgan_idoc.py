@@ -100,7 +100,7 @@ def draw(done):
     """Draw the paper's figures 3 (test grid), 4 (discriminator loss), 5 and 6 (generator losses).
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         No tables.

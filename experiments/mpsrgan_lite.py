@@ -42,7 +42,7 @@ def draw(done):
     """Draw the test faces, the loss and the validation PSNR.
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         No tables.

@@ -63,7 +63,7 @@ def draw(done):
     """Draw the test faces, both networks' losses and the validation PSNR.
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         No tables.

@@ -110,7 +110,7 @@ def draw(done):
     """Draw the paper's figures 3 (validation PSNR by epoch) and 4 to 6 (results), and tabulate the learned scale.
 
     Args:
-        done: The finished run, a `mpsrgan.runner.results.Finished`.
+        done: The finished run, a `mpsrgan.runner.finished.Finished`.
 
     Returns:
         A list with one table.

@@ -36,10 +36,10 @@ def small_gan(rng=None, features=False, batch_norm=True, recompute=False, **weig
     return gan
 
 
-def tiny_gan(normalise=False, **weights):
+def tiny_gan(batch_norm=False, **weights):
     """Build a GAN of one convolution against two layers and a batch norm, for tests that are not about its networks.
 
-    With `normalise` its generator has a batch norm too.
+    With `batch_norm` its generator has a batch norm too.
     """
     import keras
     from keras import layers
@@ -49,7 +49,7 @@ def tiny_gan(normalise=False, **weights):
 
     keras.utils.set_random_seed(1)
     lr, image = (keras.Input((None, None, 3)) for _ in range(2))
-    x = layers.UpSampling2D(4)(layers.BatchNormalization()(lr) if normalise else lr)
+    x = layers.UpSampling2D(4)(layers.BatchNormalization()(lr) if batch_norm else lr)
     generator = keras.Model(lr, layers.Conv2D(3, 3, padding="same", name="tail")(x))
     x = layers.BatchNormalization()(layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image))
     logits = layers.Dense(1, name="logits", dtype="float32")(layers.GlobalAveragePooling2D()(x))

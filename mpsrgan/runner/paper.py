@@ -93,7 +93,7 @@ class Experiment:
         quick: `Settings` of the quick preset.
         networks: Function from `Settings` to `Networks`.
         samples: Photographs of a run without --data.
-        draw: Function of a `mpsrgan.runner.results.Finished` that draws the paper's figures and returns tables for the
+        draw: Function of a `mpsrgan.runner.finished.Finished` that draws the paper's figures and returns tables for the
             report.
         baselines: Names in `mpsrgan.report.figures.BASELINES`. Wins are counted against the first one.
         first_samples: Sample photographs of the first of two stages, or None.

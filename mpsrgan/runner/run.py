@@ -24,8 +24,9 @@ from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
 from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_loaders, open_pairs
+from mpsrgan.runner.finished import BEFORE_FACES, Finished, read_images, spaced_images
 from mpsrgan.runner.frozen import load_frozen
-from mpsrgan.runner.results import BEFORE_FACES, Finished, evaluate, means, read_images, spaced_images, summarize
+from mpsrgan.runner.results import evaluate, means, summarize
 from mpsrgan.training.callbacks import (
     EpochScores,
     LearningRate,

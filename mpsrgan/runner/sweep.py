@@ -16,9 +16,9 @@ from mpsrgan.report.results import write_study
 from mpsrgan.runner import run as one
 from mpsrgan.runner.build import load_start
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_pairs
+from mpsrgan.runner.finished import spaced_images
 from mpsrgan.runner.paper import Experiment
 from mpsrgan.runner.request import DATA, PATHS, RATE, STUDY, read_config
-from mpsrgan.runner.results import spaced_images
 from mpsrgan.runner.settings import as_json
 from mpsrgan.runner.table_ii import find_people
 from mpsrgan.training.csv_log import read_metrics

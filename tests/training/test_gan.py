@@ -47,7 +47,7 @@ def assert_generator_step_moves_only_g(gan, lr, hr):
 @pytest.mark.backends
 @pytest.mark.compiled
 def test_each_sub_step_moves_its_network_and_nothing_else_also_after_a_change_of_batch_shape(rng):
-    gan = tiny_gan(normalise=True)
+    gan = tiny_gan(batch_norm=True)
     for shape in ({"n": 2, "side": 6}, {"n": 3, "side": 5}):
         lr, hr = batch_of(rng, **shape)
         assert_discriminator_step_moves_only_d(gan, lr, hr)

@@ -90,11 +90,11 @@ def weights_of(gan):
 @pytest.mark.backends
 @pytest.mark.compiled
 def test_going_on_from_a_checkpoint_is_the_same_as_never_stopping(loader, validation, tmp_path):
-    whole, checkpoints = tiny_gan(normalise=True), Checkpoints(tmp_path)
+    whole, checkpoints = tiny_gan(batch_norm=True), Checkpoints(tmp_path)
     train(whole, loader, schedule(whole, 6, checkpoint_every=3), validation=validation, checkpoints=checkpoints)
     for path in checkpoints.paths()[1:]:
         path.unlink()  # as if it had been stopped after step 3
-    second = tiny_gan(normalise=True)
+    second = tiny_gan(batch_norm=True)
     start = checkpoints.restore(second)["step"]
     assert start == 3
     train(second, loader, schedule(second, 6), validation=validation, start=start)
