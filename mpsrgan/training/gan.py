@@ -20,6 +20,7 @@ from mpsrgan.models.graph import scale_of
 from mpsrgan.training import losses
 from mpsrgan.training.feature_cache import FeatureCache
 from mpsrgan.training.fused import Fused
+from mpsrgan.training.optimizers import with_loss_scale
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR, IMAGES, LAYER, LOGITS, TERMS, LossWeights
 
 
@@ -139,8 +140,8 @@ class GAN(keras.Model):
             generator_optimizer: Keras optimizer of the generator.
             discriminator_optimizer: Keras optimizer of the discriminator.
         """
-        super().compile(optimizer=_scaled(generator_optimizer))
-        self.discriminator_optimizer = _scaled(discriminator_optimizer)
+        super().compile(optimizer=with_loss_scale(generator_optimizer))
+        self.discriminator_optimizer = with_loss_scale(discriminator_optimizer)
         self.optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         self._compiled = {}
@@ -293,12 +294,6 @@ class GAN(keras.Model):
         if key not in self._compiled:
             self._compiled[key] = make(self, weights, *arguments)
         return self._compiled[key]
-
-
-def _scaled(optimizer):
-    half = keras.config.dtype_policy().compute_dtype == "float16"
-    wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    return keras.optimizers.LossScaleOptimizer(optimizer) if half and not wrapped else optimizer
 
 
 def _floats(logs):

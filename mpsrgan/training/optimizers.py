@@ -46,6 +46,20 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
     raise UserError(f"there is no optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}")
 
 
+def with_loss_scale(optimizer):
+    """Give an optimizer dynamic loss scaling where the policy computes in float16, whose gradients underflow.
+
+    Args:
+        optimizer: A Keras optimizer.
+
+    Returns:
+        A `keras.optimizers.LossScaleOptimizer`, or the optimizer itself under another policy.
+    """
+    half = keras.config.dtype_policy().compute_dtype == "float16"
+    wrapped = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if half and not wrapped else optimizer
+
+
 @keras.saving.register_keras_serializable(package="mpsrgan")
 class AdaBelief(keras.optimizers.Optimizer):
     """AdaBelief, the optimizer of paper 004, in the arithmetic of its package adabelief_tf 0.2.1.
