@@ -19,13 +19,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.drawn import SHARD_MB, draw_manifest, draw_pairs, draw_photographs
 from data_prep import Augment, BatchLoader, Degradation, Manifest, prepare
-from data_prep.manifest import Entry
 from data_prep.pack import pack_pairs
-from data_prep.shards import KINDS, write_shards
 
 THREADS = os.cpu_count() or 1
-BATCH, CROP, SHARD_MB = 16, 24, 64
+BATCH, CROP = 16, 24
 STEP_SECONDS = 0.1  # what the small, fast network takes for 16 crops of 24 -> 96 on two cores
 REAL_CROP, PAIR_SECONDS = 48, 0.25  # crop side of mpsrgan-real, and its step time per crop on two cores
 
@@ -56,31 +55,6 @@ def run(quick=False):
             found += opening(folder / f"set-{size}", size, rounds)
         found += long_manifest(folder / "long", 10_000 if quick else 100_000, rounds)
     return found
-
-
-def draw_photographs(folder, count, width, height):
-    """Draw JPEGs with the spectrum of photographs, of which no two are near-duplicates.
-
-    Args:
-        folder: Folder to write to.
-        count: Number of photographs.
-        width: Width in pixels.
-        height: Height in pixels.
-
-    Returns:
-        The folder.
-    """
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        picture = np.full((height, width, 3), 127.5, np.float32)
-        for cells in (4, 8, 16, 32, 64, 128):  # each octave has half the amplitude of the one before
-            noise = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-            layer = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
-            picture += (np.asarray(layer, np.float32) - 127.5) * 3 / cells
-        levels = np.clip(picture, 0, 255).astype(np.uint8)
-        Image.fromarray(levels).save(folder / f"{number:05}.jpg", quality=92)
-    return folder
 
 
 def preparing(photographs, folder, rounds):
@@ -151,7 +125,7 @@ def loading(pairs, packed, rounds, batches):
     *values, decoded = in_turns(
         rounds,
         *[lambda loader=loader: _streamed(loader, batches) for _, loader in loaders],
-        lambda: len(paths) / len(KINDS) / _seconds(lambda: _decode_all(paths)),
+        lambda: len(paths) / 2 / _seconds(lambda: _decode_all(paths)),
     )
     floor = {"name": f"Pillow decodes both PNGs of a pair, {THREADS} threads", "values": decoded}
     note = f"pairs of 64 -> 256, batches of {BATCH}, crops of {CROP} -> {4 * CROP}, {THREADS} threads"
@@ -254,54 +228,6 @@ def opening(folder, count, rounds):
         found.append(measurement(f"open {count} pairs, {kind}", "ms", list(opens), None, note))
         found.append(measurement(f"first batch of {count} pairs, {kind}", "ms", list(firsts), None, note))
     return found
-
-
-def draw_pairs(folder, count):
-    """Write the same set of training pairs twice: as PNGs, which are links to one pair, and packed.
-
-    Args:
-        folder: New folder for the pairs.
-        count: Number of pairs.
-    """
-    images = {
-        kind: np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8) for kind, side in SIDES.items()
-    }
-    manifest = draw_manifest(folder / "png", count)
-    for kind, image in images.items():
-        (folder / "png" / "train" / kind).mkdir(parents=True)
-        Image.fromarray(image).save(folder / f"{kind}.png")
-    for entry in manifest.entries:
-        for kind, path in zip(KINDS, manifest.paths(entry)):
-            os.link(folder / f"{kind}.png", path)
-    (folder / "packed").mkdir()
-    sizes = {kind: (side, side) for kind, side in SIDES.items()}
-    same = lambda entries, kind: (images[kind] for _ in entries)
-    pack = write_shards(folder / "packed", manifest.entries, sizes, SHARD_MB, same)
-    Manifest(folder / "packed", {**manifest.header, "pack": pack}, manifest.entries).save()
-
-
-SIDES = {"lr": 16, "hr": 64}
-
-
-def draw_manifest(folder, count):
-    """Save a manifest of training pairs of 16 -> 64 px, without the pairs.
-
-    Args:
-        folder: New folder of the manifest.
-        count: Number of pairs.
-
-    Returns:
-        The `Manifest`.
-    """
-    folder.mkdir(parents=True)
-    header = {kind: [side, side] for kind, side in SIDES.items()} | {"fit": "pad", "zoom": 1.0, "degradation": {}}
-    entries = [
-        Entry(f"p_{n:06}", "train", f"p/{n:06}.jpg", f"{n:064x}", 256, 352, f"p_{n:06}", False, None)
-        for n in range(count)
-    ]
-    manifest = Manifest(folder, header, entries)
-    manifest.save()
-    return manifest
 
 
 def long_manifest(folder, count, rounds):

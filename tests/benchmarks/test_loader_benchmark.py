@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks import drawn
 from benchmarks import loader as benchmark
 from data_prep import BatchLoader, Manifest, prepare
 from data_prep.pack import pack_pairs
@@ -27,7 +28,7 @@ def check(found, names, rounds):
 
 
 def test_preparing_and_loading(tmp_path):
-    photographs = benchmark.draw_photographs(tmp_path / "photos", 6, 80, 96)
+    photographs = drawn.draw_photographs(tmp_path / "photos", 6, 80, 96)
     names = ["prepare 80x96 to PNG pairs", "prepare 80x96 to packed pairs", "read 80x96"]
     check(benchmark.preparing(photographs, tmp_path, 2), names, 2)
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
