@@ -6,8 +6,6 @@ from mpsrgan.models import srgan, vgg19
 from mpsrgan.runner import estimate
 from mpsrgan.training.terms import WARM_START, LossWeights
 
-pytestmark = pytest.mark.backends
-
 
 def test_flops_by_hand():
     generator = srgan.build_generator(blocks=1, filters=8)
@@ -38,6 +36,7 @@ def test_memory_grows_with_the_batch_from_the_size_of_the_states():
     assert one > 0 and two == 2 * one
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_peak_is_a_plausible_speed(precision):
     keras.config.set_dtype_policy(precision)
