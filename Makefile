@@ -5,6 +5,8 @@ BIN = $(VENV)/bin
 PINS =
 WORKERS ?= 2
 PARALLEL = -n $(WORKERS) --dist loadfile
+# Tests are compiled once, not by every worker of every run, also where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE =
 CORE = tests/test_architecture.py tests/io/test_images.py tests/io/test_reading.py tests/io/test_provenance.py \
   tests/io/test_arguments.py tests/data_prep/test_degrade.py tests/data_prep/test_pairs.py tests/data_prep/test_loader.py \
   tests/metrics/test_metrics.py tests/training/test_losses.py
@@ -26,7 +28,7 @@ run: $(VENV)/installed-samples  ## paper 000 on the embedded portraits; ARGS="--
 test: $(VENV)/installed-test  ## all tests, then those marked `backends` on JAX; ARGS="tests/models ..." narrows them
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 	$(if $(ARGS),,KERAS_BACKEND=jax JAX_PLATFORMS=cpu PYTHONPATH=tests \
-	  $(BIN)/python -m pytest $(PARALLEL) -p block_tensorflow -m backends)
+	  $(BIN)/python -m pytest $(PARALLEL) -p block_tensorflow -m backends $$(grep -rl --include='test_*.py' mark.backends tests))
 
 check: $(VENV)/installed-test  ## for daily work: style, the arrows between packages, and quick tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from mpsrgan.io.console import say
 from mpsrgan.io.files import file_words
 from mpsrgan.metrics.lpips import build_features
 from mpsrgan.models import facenet, vgg19
+from mpsrgan.runner import fields
 
 ALEXNET = "AlexNet as in LPIPS, because VGG19's ImageNet weights could not be had"
 """What a run's files call the features that take VGG19's place."""
@@ -56,9 +57,11 @@ def load_frozen(request):
         A tuple of the request, with what its networks are in words, and the frozen networks.
 
     Raises:
-        UserError: When weights cannot be had, or are not those that a resumed run began with.
+        UserError: When weights cannot be had, are not those that a resumed run began with, or see nothing in images as
+            small as those of the run.
     """
     request, frozen = _load_vgg19(request, build_frozen(request.settings))
+    _check_sizes(request.settings.data, frozen)
     return _load_facenet(request, frozen), frozen
 
 
@@ -90,6 +93,19 @@ def _with_alexnet(request, frozen, weights):
     frozen = {name: network for name, network in frozen.items() if name not in weights}
     frozen["perceptual"] = build_features(request.settings.data.channels)
     return replace(request, settings=request.settings.replace(**changes), content=ALEXNET), frozen
+
+
+def _check_sizes(data, frozen):
+    """Refuse targets too small for a network's last layer, because the loss would be the mean of nothing."""
+    height, width = (data.scale * side for side in data.input_size)
+    for name, network in frozen.items():
+        try:
+            network.compute_output_shape((1, height, width, data.channels))
+        except ValueError:
+            raise UserError(
+                f"--{name}-weight: targets of {fields.words((height, width))} px are too small for its network, "
+                f"{network.name}; choose a larger --crop or --lr-size"
+            ) from None
 
 
 def _load_facenet(request, frozen):

@@ -149,6 +149,6 @@ def test_automatic_results_are_measured_too(both, tmp_path, capsys, eagerly, mon
     for number in range(2):
         save_image(photo(32, 32), tmp_path / "in" / f"{number}.png")
     words = ["--data", tmp_path / "in", "--weights", "auto", "--lr-size", 8, "-o", tmp_path / "out"]
-    words += ["--encoder", "none", "--explain", "0"]
+    words += ["--encoder", "none", "--explain-limit", "0"]
     assert main(["evaluate", *map(str, words)]) == 0
     assert "auto" in capsys.readouterr().out
