@@ -6,6 +6,7 @@ onnxruntime does not need Keras, so it starts in a fraction of the time.
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,26 @@ BLACK, VISIBLE = -1 + 1 / 255, -0.9
 EXTERNAL = re.compile(rb"\x0a\x08location\x12(.)", re.DOTALL)
 """Where an ONNX graph, a protocol buffer, names a file of weights: the key, then the length of the path (up to 127)."""
 
+_PREDICTING = threading.Lock()
+_process = None
+
+
+def _check_process():
+    """Refuse to compute in a process that was forked from one in which Keras computed, because it would hang."""
+    global _process
+    _process = _process or os.getpid()
+    if _process != os.getpid():
+        raise UserError(
+            "this process was forked from one in which Keras had started, and would hang; start processes with "
+            "multiprocessing.get_context('spawn'), or use the backend onnx"
+        )
+
 
 class KerasGenerator:
     """A generator that is a Keras model.
 
-    It maps (B, H, W, C) to (B, sH, sW, C) in [-1, 1], for any H and W. C is 3 (RGB) or 1 (gray).
+    It maps (B, H, W, C) to (B, sH, sW, C) in [-1, 1], for any H and W. C is 3 (RGB) or 1 (gray). Threads take turns,
+    because Keras on JAX hands the weights over to each prediction.
 
     Args:
         model: The Keras model.
@@ -47,10 +63,11 @@ class KerasGenerator:
         parameters: Number of parameters.
 
     Raises:
-        UserError: When the model is not such a generator.
+        UserError: When the model is not such a generator, or the process was forked after Keras had started.
     """
 
     def __init__(self, model, path=None):
+        _check_process()
         import keras
 
         from mpsrgan.models.graph import alignment, scale_of
@@ -86,6 +103,11 @@ class KerasGenerator:
         Returns:
             Array (B, sH, sW, C).
         """
+        _check_process()
+        with _PREDICTING:
+            return self._predicted(lr)
+
+    def _predicted(self, lr):
         sr = self.model.predict_on_batch(lr)
         if not self._half or _plausible(np.asarray(sr, np.float32), lr):
             return sr
