@@ -15,6 +15,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.download import opencv_zoo
 from mpsrgan.io.files import file_words
 from mpsrgan.io.images import resize
+from mpsrgan.io.opencv import ERRORS, log_level
 
 FILE = "face_detection_yunet_2023mar.onnx"
 WEIGHTS = opencv_zoo(
@@ -113,14 +114,12 @@ class YuNet:
 
     def __init__(self):
         path = WEIGHTS.path()
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about targets
         try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (DETECTION_SIDE, DETECTION_SIDE), CONFIDENCE)
-            self(np.zeros((DETECTION_SIDE, DETECTION_SIDE, 3), "uint8"))
+            with log_level(ERRORS):  # OpenCV 5 warns about targets
+                self._net = cv2.FaceDetectorYN.create(str(path), "", (DETECTION_SIDE, DETECTION_SIDE), CONFIDENCE)
+                self(np.zeros((DETECTION_SIDE, DETECTION_SIDE, 3), "uint8"))
         except cv2.error:
             raise UserError(f"{path} is not YuNet; expected the OpenCV zoo's {FILE}") from None
-        finally:
-            cv2.utils.logging.setLogLevel(level)
         self.source = file_words(path)
 
     def __call__(self, image):

@@ -11,6 +11,7 @@ from PIL import Image
 from mpsrgan.io import tiff
 from mpsrgan.io.images import as_pillow
 from mpsrgan.io.metadata import Kept, save_options, tiff_tags
+from mpsrgan.io.opencv import SILENT, log_level
 from mpsrgan.io.orientation import orientation, upright
 from mpsrgan.io.reading import ImageError, is_gray16
 
@@ -58,15 +59,11 @@ def _is_16_bit_color(image, head):
 
 
 def _decode(data, name):
-    import cv2
-
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its lines on stderr repeat our error
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    with log_level(SILENT) as cv2:  # its lines on stderr repeat our error
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            image = None
     if image is None or image.dtype != np.uint16 or image.ndim != 3:
         raise ImageError(name, "corrupt or not supported: OpenCV cannot read this 16-bit color")
     return image[..., {2: [0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[image.shape[2]]]
