@@ -150,7 +150,8 @@ def load_discriminator(source, architecture=None, **overrides):
 
 def _load(source, table, architecture, overrides):
     path = weights_file(source)
-    note = read_description(path) or {"architecture": next(iter(table)), "arguments": {}}
+    described = read_description(path)
+    note = described or {"architecture": next(iter(table)), "arguments": {}}
     architecture = architecture or note["architecture"]
     if architecture not in table and architecture in {**ARCHITECTURES, **DISCRIMINATORS}:
         kind = "discriminator" if architecture in DISCRIMINATORS else "generator"
@@ -163,10 +164,15 @@ def _load(source, table, architecture, overrides):
         model.load_weights(path)
     except (ValueError, KeyError, OSError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(
-            f"{path}: its weights do not fit {architecture}, which has {len(model.weights)} arrays; pass the arguments "
-            f"that the model was built with, such as blocks=16 ({reason})"
-        ) from error
+        what = f"its weights do not fit {architecture}, which has {len(model.weights)} arrays"
+        if described or overrides:
+            what += "; pass the arguments that the model was built with, such as blocks=16"
+        else:
+            what += (
+                " by default, and plain Keras wrote no description; in Python, load_generator(path, architecture, "
+                "blocks=16) reads it, and save_generator writes a file that every command takes"
+            )
+        raise UserError(f"{path}: {what} ({reason})") from error
     return model
 
 
@@ -224,6 +230,8 @@ def weights_file(source):
         raise UserError(f"{path}: no such file; check the path of the .h5 file")
     if path.name.endswith(".weights.h5"):
         raise UserError(f"{path}: .weights.h5 is another layout; load it with Keras, then use save_generator")
+    if path.suffix == ".keras":
+        raise UserError(f"{path}: .keras is a whole model; load it with Keras, then use save_generator")
     if path.suffix != ".h5":
         raise UserError(f"{path}: not {KIND}")
     check_hdf5(path, KIND)

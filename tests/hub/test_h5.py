@@ -159,7 +159,7 @@ def test_files_without_description(saved, whole):
                 old.copy(old["model_weights"][name], file)
         path = path.with_name("old.h5")
     assert same_output(model, load_generator(path, architecture="srgan", **SMALL))
-    with pytest.raises(UserError, match=r"weights do not fit srgan, which has .* arrays; .*blocks=16"):
+    with pytest.raises(UserError, match=r"weights do not fit srgan, which has .* arrays by default, .* wrote no"):
         load_generator(path)
     with pytest.raises(UserError, match="no description"):
         describe(path)
@@ -169,6 +169,9 @@ def test_the_other_layout_is_named(tmp_path):
     random_generator().save_weights(tmp_path / "g.weights.h5")
     with pytest.raises(UserError, match="another layout"):
         load_generator(tmp_path / "g.weights.h5")
+    (tmp_path / "g.keras").touch()
+    with pytest.raises(UserError, match="whole model; load it with Keras, then use save_generator"):
+        load_generator(tmp_path / "g.keras")
 
 
 def test_weights_that_do_not_fit(saved):
