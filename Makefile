@@ -20,7 +20,7 @@ MATRIX = $(CORE) tests/models/test_compat.py tests/models/test_models.py tests/h
   $(addprefix tests/training/test_gan.py::,test_a_step_is_gradient_descent_on_the_named_losses test_both_networks_learn \
   test_mixed_precision_trains_and_scales_both_losses_in_float16_only)
 
-.PHONY: run test check docs clean versions test-colab test-lowest test-newest
+.PHONY: run test check fuzz docs clean versions test-colab test-lowest test-newest
 
 run: $(VENV)/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
@@ -34,6 +34,9 @@ check: $(VENV)/installed-test  ## for daily work: style, the arrows between pack
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q $(PARALLEL) $(CORE)
+
+fuzz: $(VENV)/installed-test  ## 200,000 damaged pictures and videos; ARGS="--inputs N" for another number
+	$(BIN)/python tools/fuzz.py $(ARGS)
 
 test-colab:  ## the core tests with the versions of today's Colab image, in .venv-colab
 	$(call versions,colab,3.13 3.12,-c tests/versions/colab.txt)
