@@ -14,7 +14,9 @@ from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.lock import locked
 from mpsrgan.upscale.backends import BACKENDS
-from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, NOTE, REAL, REALISM
+from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, MIN_FACE, NOTE, REAL, REALISM
+
+ALL = "all"
 
 
 def add_arguments(parser):
@@ -107,9 +109,16 @@ def _add_result(group):
     )
     group.add_argument(
         "--faces",
-        action="store_true",
-        help="find the faces, and rotate those that lie on their side or upside down before they are restored; faces "
-        "that are very small or uncertain are not restored separately",
+        type=_faces,
+        metavar="all|largest|N",
+        help="find the faces, and rotate those that lie on their side or upside down before they are restored: all, "
+        "the largest, or the N largest; uncertain ones are not restored separately",
+    )
+    group.add_argument(
+        "--min-face",
+        type=positive,
+        metavar="PX",
+        help=f"with --faces, the smallest face to restore, in pixels of the input (default {MIN_FACE})",
     )
     group.add_argument(
         "--background",
@@ -208,12 +217,13 @@ def run(args):
 
     if args.faces and args.explain:
         raise UserError("--explain works without --faces only; omit one of them")
-    if args.background != "network" and not args.faces:
-        raise UserError("--background needs --faces")
+    if not args.faces and (args.background != "network" or args.min_face):
+        raise UserError(f"{'--min-face' if args.min_face else '--background'} needs --faces")
     jobs = plan(args.inputs, args.out, format=args.format, explain=args.explain, compare=args.compare)
     print(NOTE, file=sys.stderr)
-    values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions)}
-    values |= {"faces": args.background if args.faces else None}
+    values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions) if field.name != "most_faces"}
+    values |= {"faces": args.background if args.faces else None, "min_face": args.min_face or MIN_FACE}
+    values |= {"most_faces": None if args.faces == ALL else args.faces}
     if args.weights == LATEST:
         values["weights"] = _latest()
     options = UpscaleOptions(**values)
@@ -236,6 +246,10 @@ def _latest():
         raise UserError(f"--weights {LATEST}: no runs/*/generator.h5 found in this folder; name a file")
     print(f"weights: {found[-1]} (the newest run)", file=sys.stderr)
     return found[-1]
+
+
+def _faces(text):
+    return text if text == ALL else 1 if text == "largest" else positive(text)
 
 
 def _tile(text):

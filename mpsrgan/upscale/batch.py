@@ -21,7 +21,7 @@ from mpsrgan.io.reading import ImageError
 from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
-from mpsrgan.upscale.defaults import AUTO
+from mpsrgan.upscale.defaults import AUTO, MIN_FACE
 from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
@@ -121,6 +121,8 @@ class Work:
             _say(f"{job.source}: {_facts(note, made, upscaler)}; {spent}")
         if faces:
             _say(f"{job.source}: {faces.words}")
+            for (x, y, width, height), reason in faces.skipped:
+                _say(f"  skipped: {width:.0f}x{height:.0f} at {x:.0f}, {y:.0f}: {reason}")
         return "done"
 
     def _chosen(self, image):
@@ -139,10 +141,18 @@ class Work:
         found, faces = note_in(job.target), self.options.faces
         if found is None or (faces is None) != (found.faces is None):
             return False
+        if faces and not self._are_those(found.faces):
+            return False
         if (faces == "lanczos") != (REST in found.steps) or self.options.ensemble != (MIRRORED in found.steps):
             return False
         made = {name: getattr(found, name) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
         return found == replace(expected, **made)
+
+    def _are_those(self, counts):
+        """Check that a note's faces are those that the options ask for, from how many were restored and left out."""
+        restorable = counts.get("restored", 0) + counts.get("other", 0)
+        most, least = self.options.most_faces or restorable, counts.get("px at least", MIN_FACE)
+        return counts.get("restored", 0) == min(most, restorable) and least == self.options.min_face
 
     def _check_free(self, job):
         """Check that no output would replace a file without an mpsrgan note, because it may be a photograph.

@@ -15,17 +15,17 @@ from mpsrgan.upscale.upscaler import Restored
 from mpsrgan.upscale.windows import Faithfulness
 
 
-def restore_with_faces(upscaler, image, *, background="network", scale=None, size=None, progress=None, detector=None):
+def restore_with_faces(upscaler, image, *, scale=None, size=None, progress=None, detector=None, **faces):
     """Upscale one picture and restore its faces.
 
     Args:
         upscaler: A `mpsrgan.upscale.Upscaler`.
         image: One image, as in a call of the `Upscaler`.
-        background: What surrounds the faces, as in `mpsrgan.upscale.faces.restore_faces`.
         scale: Scale factor, as in a call of the `Upscaler`.
         size: (width, height) of the result in pixels, as in a call of the `Upscaler`.
         progress: Function as in `mpsrgan.upscale.Upscaler.restore`. It starts again for each face.
         detector: As in `mpsrgan.upscale.faces.restore_faces`. None takes `yunet`, which is loaded once.
+        **faces: `background`, `min_size`, `min_confidence`, and `most`, as in `mpsrgan.upscale.faces.restore_faces`.
 
     Returns:
         The `mpsrgan.upscale.Restored` picture and the `mpsrgan.upscale.faces.FaceReport`. The `color_shift` is None,
@@ -47,10 +47,10 @@ def restore_with_faces(upscaler, image, *, background="network", scale=None, siz
         return np.repeat(made[..., None], 3, axis=2) if gray else made
 
     rgb = np.repeat(pixels.colors, 3, axis=2) if gray else np.ascontiguousarray(pixels.colors)
-    sr, report = restore_faces(rgb, upscale, scale=upscaler.scale, background=background, detector=detector or yunet())
+    sr, report = restore_faces(rgb, upscale, scale=upscaler.scale, detector=detector or yunet(), **faces)
     target = target_size(pixels.size, upscaler.scale, scale, size)
     made, steps = sr.shape[1::-1], upscaler.step
-    if background == "lanczos":
+    if faces.get("background") == "lanczos":
         steps += f" on the faces ({report.restored}), {REST}"
     if made != tuple(target):
         sr = resized(sr, target, "lanczos")

@@ -17,18 +17,16 @@ Two other steps are left out because they lowered the PSNR (of the same two netw
   and 2.4 and 0.9 dB for heads of 32 px. Each head is restored at its own size.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize
+from mpsrgan.upscale.defaults import MIN_FACE
+from mpsrgan.upscale.face_report import FaceReport
 
 BACKGROUNDS = ("network", "lanczos")
-MIN_SIZE = 12
-"""Smallest face that was measured, in pixels. At this size the networks still gain 1.6 dB (`mpsrgan-plus-fidelity`) and
-0.2 dB (`mpsrgan-plus`) over the bicubic filter."""
 MIN_CONFIDENCE = 0.7
 """Confidence of YuNet. Of its 10 findings from 0.6 to 0.7 in 100 photographs of BSDS500, 2 were faces. Some findings
 above this value are animals."""
@@ -79,50 +77,6 @@ class Face:
         return (x + RAISED * self.size * right, y + RAISED * self.size * down), HEAD * self.size
 
 
-@dataclass(frozen=True)
-class FaceReport:
-    """What was done with the faces of a photograph.
-
-    Attributes:
-        boxes: (x, y, width, height) of each restored face, in pixels of the input.
-        rotated: How many of them were rotated upright to restore them.
-        skipped: (box, reason) of each other face. A reason begins with "small:" or "unsure:".
-    """
-
-    boxes: tuple
-    rotated: int
-    skipped: tuple
-
-    @property
-    def restored(self):
-        """Number of restored faces."""
-        return len(self.boxes)
-
-    @property
-    def found(self):
-        """Number of faces that were found."""
-        return self.restored + len(self.skipped)
-
-    @property
-    def counts(self):
-        """Numbers of faces, with the keys "found", "restored", "turned", "skipped", "small", and "unsure"."""
-        why = Counter(reason.split(":")[0] for _, reason in self.skipped)
-        done = {"found": self.found, "restored": self.restored, "turned": self.rotated, "skipped": len(self.skipped)}
-        return done | {"small": why["small"], "unsure": why["unsure"]}
-
-    @property
-    def words(self):
-        """The report in words, such as "3 faces found, 2 restored (1 rotated upright), 1 skipped (1 small)"."""
-        if not self.found:
-            return "no face found"
-        rotated = f" ({self.rotated} rotated upright)" if self.rotated else ""
-        words = f"{self.found} face{'s' if self.found > 1 else ''} found, {self.restored} restored{rotated}"
-        if self.skipped:
-            why = [f"{self.counts[name]} {name}" for name in ("small", "unsure") if self.counts[name]]
-            words += f", {len(self.skipped)} skipped ({', '.join(why)})"
-        return words
-
-
 def restore_faces(
     image,
     upscale,
@@ -130,8 +84,9 @@ def restore_faces(
     scale,
     background="network",
     detector=None,
-    min_size=MIN_SIZE,
+    min_size=MIN_FACE,
     min_confidence=MIN_CONFIDENCE,
+    most=None,
 ):
     """Upscale a photograph and restore its faces.
 
@@ -146,6 +101,7 @@ def restore_faces(
         min_size: Smallest longer side of the box of a face, in pixels. Smaller faces stay as the background shows them.
         min_confidence: Smallest confidence of the detector, 0 to 1. Other faces stay as the background shows them.
             YuNet reports no face below 0.5.
+        most: Number of faces to restore, the largest ones. Others stay as the background shows them. None: all.
 
     Returns:
         The result, uint8 (sH, sW, 3), and the `FaceReport`.
@@ -163,6 +119,8 @@ def restore_faces(
         reason = _why_not(face, min_size, min_confidence)
         (skipped if reason else taken).append((face, reason))
     faces = sorted((face for face, _ in taken), key=lambda face: -face.size)  # small ones go over edges of large ones
+    skipped += [(face, f"other: not among the {most} largest") for face in faces[most:]] if most else []
+    faces = faces[:most]
     apart = not (isinstance(background, str) and background == "network")
     for face in faces:
         if face.quarters or apart:
@@ -171,6 +129,7 @@ def restore_faces(
         tuple(face.box for face in faces),
         sum(face.quarters > 0 for face in faces),
         tuple((face.box, reason) for face, reason in skipped),
+        min_size,
     )
     return result, report
 

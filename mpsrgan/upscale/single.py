@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.provenance import Provenance
-from mpsrgan.upscale.defaults import AUTO
+from mpsrgan.upscale.defaults import AUTO, MIN_FACE
 from mpsrgan.upscale.projection import NOTHING, PIXELS
 from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.upscaler import Upscaler
@@ -26,6 +26,8 @@ class UpscaleOptions:
         scale: As in a call of the `Upscaler`.
         size: As in a call of the `Upscaler`.
         faces: None, or what surrounds separately restored faces, one of `mpsrgan.upscale.faces.BACKGROUNDS`.
+        most_faces: Number of faces to restore separately, the largest ones, or None for all.
+        min_face: Smallest face to restore separately, in pixels.
         max_pixels: Largest result, in pixels.
         explain: Whether to write a picture of the invented detail beside each result.
         compare: Whether to write a picture of before and after beside each result.
@@ -49,6 +51,8 @@ class UpscaleOptions:
     scale: float | None = None
     size: tuple | None = None
     faces: str | None = None
+    most_faces: int | None = None
+    min_face: int = MIN_FACE
     max_pixels: int = MAX_WRITTEN
     explain: bool = False
     compare: bool = False
@@ -116,7 +120,8 @@ def restore(picture, options, upscaler, note, *, explain=False, progress=None):
     else:
         from mpsrgan.upscale.face_mode import restore_with_faces
 
-        made, faces = restore_with_faces(upscaler, picture.pixels, background=options.faces, **asked)
+        asked |= {"background": options.faces, "most": options.most_faces, "min_size": options.min_face}
+        made, faces = restore_with_faces(upscaler, picture.pixels, **asked)
     counts = faces and faces.counts
     return made, faces, replace(note, steps=made.steps, lr_consistency=made.lr_consistency, faces=counts)
 

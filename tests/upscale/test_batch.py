@@ -431,7 +431,7 @@ def detector(monkeypatch):
 def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
     image = photograph(((30, 40, 30, 40), 2, SURE), size=(120, 100))
     save_image(image, tmp_path / "in.png")
-    words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--faces", "--scale", 2]
+    words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--faces", "all", "--scale", 2]
     assert upscale(*words, "--background", "lanczos") == 0
     err = capsys.readouterr().err
     assert "1 face found, 1 restored (1 rotated upright)" in err and "color shift" not in err
@@ -445,9 +445,27 @@ def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
 def test_resume_knows_whether_faces_were_done_apart(upscale, tmp_path, detector, capsys):
     save_image(photograph(((30, 40, 30, 40), 0, SURE), size=(120, 100)), tmp_path / "in.png")
     words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--resume", "--no-faithful"]
-    for more in ([], ["--faces"], ["--faces", "--background", "lanczos"]):
+    every, large = ["--faces", "all"], ["--faces", "all", "--min-face", 50]
+    for more in ([], every, large, [*every, "--background", "lanczos"]):
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 0, already done 1, failed 0\n"
+
+
+def test_the_largest_faces_alone(upscale, tmp_path, detector, capsys):
+    boxes = ((30, 40, 30, 40), 0, SURE), ((120, 40, 20, 26), 0, SURE), ((180, 40, 14, 18), 0, SURE)
+    save_image(photograph(*boxes, size=(120, 220)), tmp_path / "in.png")
+    words = [tmp_path / "in.png", "-o", tmp_path / "out.png", "--no-faithful", "--resume"]
+    assert upscale(*words, "--faces", 2, "--min-face", 20) == 0
+    err = capsys.readouterr().err
+    assert "3 faces found, 2 restored, 1 skipped (1 small)" in err
+    assert "  skipped: 14x17 at 180, 40: small: 17 px, less than 20" in err
+    assert upscale(*words, "--faces", "all", "--min-face", 20) == 0 and "already done 1" in capsys.readouterr().out
+    assert upscale(*words, "--faces", "largest", "--min-face", 20) == 0
+    err = capsys.readouterr().err
+    assert "3 faces found, 1 restored, 2 skipped (1 small, 1 other)" in err and "other: not among the 1 largest" in err
+    note = read_provenance(tmp_path / "out.png")
+    assert (note.faces["restored"], note.faces["other"], note.faces["px at least"]) == (1, 1, 20)
+    assert upscale(*words, "--faces", "all", "--min-face", 20) == 0 and "done 1, failed" in capsys.readouterr().out
 
 
 def test_faces_of_other_kinds_of_pictures(upscaler, detector):
@@ -465,8 +483,9 @@ def test_faces_of_other_kinds_of_pictures(upscaler, detector):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--faces", "--explain"], "--explain works without"),
+        (["--faces", "all", "--explain"], "--explain works without"),
         (["--background", "lanczos"], "--background needs --faces"),
+        (["--min-face", 20], "--min-face needs --faces"),
     ],
 )
 def test_options_of_faces_that_do_not_go_together(upscale, tmp_path, capsys, words, message):

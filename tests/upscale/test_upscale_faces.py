@@ -165,7 +165,8 @@ def test_small_and_unsure_faces_are_left_and_counted():
     plain = resize(image, (600, 840), "lanczos")
     assert (result[:, 300:] == plain[:, 300:]).all() and (result[:, :300] != plain[:, :300]).any()
     assert report.words == "3 faces found, 1 restored, 2 skipped (1 small, 1 unsure)"
-    assert report.counts == {"found": 3, "restored": 1, "turned": 0, "skipped": 2, "small": 1, "unsure": 1}
+    counts = {"found": 3, "restored": 1, "turned": 0, "skipped": 2, "small": 1, "unsure": 1, "px at least": 20}
+    assert report.counts == counts
     reasons = {reason.split(":")[0]: (box, reason) for box, reason in report.skipped}
     np.testing.assert_allclose(reasons["small"][0], drawn[2][0], atol=2)
     assert "px, less than 20" in reasons["small"][1]
