@@ -9,7 +9,7 @@
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 With --scenario all there is such a folder for each scenario, and Tables I and II and Figures 4, 6 and 7 beside them.
 The quick run starts from the weights inception-1, which never saw these people. It reached 30.27 dB, SSIM 0.876 and
-LPIPS 0.143 on held-out people (before 29.83, 0.864, 0.156; bicubic 27.94, 0.815, 0.318), in 4 minutes of two cores.
+LPIPS 0.143 on held-out people (before 29.83, 0.864, 0.156; bicubic 27.94, 0.815, 0.318), in 5 minutes of two cores.
 Table II compares people: those of the test split, or those in --people-data DIR (a folder for each person, with at
 least 3 photographs each).
 """

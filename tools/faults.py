@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Breaks a training in every way that a machine does, and checks that it goes on without a loss.
+"""Breaks a training as machines do (kills, full disks, failing drives, a wrong clock), and checks that it goes on.
 
     python tools/faults.py --kills 30           # minutes; a disk that is full or read-only needs root on Linux
 
@@ -116,6 +116,7 @@ def kills(run, whole, count, rng):
                 break
         assert one.digest == whole.digest, f"{one.out}: other weights"
         ended += 1
+    assert not lost, f"{lost} steps before a checkpoint are lost"
     return f"{done} kills of {ended} runs: all ended with the same weights; {lost} steps before a checkpoint lost"
 
 
@@ -169,6 +170,7 @@ def clock_goes_back(run, whole):
     one = run("clock")
     process = one.start()
     while one.newest < 2 * EVERY:
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     process.communicate()

@@ -56,7 +56,11 @@ class Visitor(threading.Thread):
         """Ask until the time is over."""
         from gradio_client import Client
 
-        client = Client(self.url, verbose=False, download_files=str(self.folder / "got"), analytics_enabled=False)
+        try:
+            client = Client(self.url, verbose=False, download_files=str(self.folder / "got"), analytics_enabled=False)
+        except Exception as error:
+            self.problems.append(f"no connection: {type(error).__name__}: {error}"[:300])
+            return
         while time.monotonic() < self.until:
             ask = self.random.choices((self.good, self.garbage, self.other_choice, self.other_path), (6, 2, 1, 1))[0]
             try:
@@ -76,7 +80,7 @@ class Visitor(threading.Thread):
         assert (4 * width, 4 * height) in sizes, f"{width}x{height} became {sizes}"
 
     def garbage(self, client):
-        """Upload what is no picture, or a truncated one."""
+        """Upload what is no picture."""
         name = f"{self.random.getrandbits(64):x}.jpg"
         (self.folder / name).write_bytes(self.random.randbytes(self.random.randint(0, 5000)))
         answer = self._upscale(client, self.folder / name)
@@ -111,12 +115,12 @@ def memory(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
-def visit(url, pid, clients, seconds, folder):
+def visit(url, server, clients, seconds, folder):
     """Let clients visit the page for a while.
 
     Args:
         url: Address of the page.
-        pid: Process of the server.
+        server: The `subprocess.Popen` of the server.
         clients: Number of clients.
         seconds: How long they ask.
         folder: Folder for their files.
@@ -128,8 +132,8 @@ def visit(url, pid, clients, seconds, folder):
     visitors = [Visitor(url, number, until, folder) for number in range(clients)]
     for visitor in visitors:
         visitor.start()
-    while time.monotonic() < until:
-        measured.append(memory(pid))
+    while time.monotonic() < until and server.poll() is None:
+        measured.append(memory(server.pid))
         time.sleep(2)
     for visitor in visitors:
         visitor.join(300)
@@ -152,8 +156,11 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "mpsrgan", "serve", "--port", "0", "--weights", "mpsrgan-lite"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as server:
-            url = re.search(r"http://\S+", server.stdout.readline())[0]
-            visitors, measured = visit(url, server.pid, args.clients, 60 * args.minutes, folder)
+            found = re.search(r"http://\S+", server.stdout.readline())
+            if not found:
+                sys.exit("the server did not start")
+            url = found[0]
+            visitors, measured = visit(url, server, args.clients, 60 * args.minutes, folder)
             alive = server.poll() is None
             server.send_signal(signal.SIGINT)
     counts = sum((visitor.counts for visitor in visitors), collections.Counter())
@@ -169,7 +176,7 @@ def main(argv=None):
         f"memory: {early:.0f} MB in the second fifth of the time, {late:.0f} MB in the last ({late / early - 1:+.1%})"
     )
     print(*dict.fromkeys(problems[:20]), sep="\n")
-    return 1 if problems or stuck or not alive or late > FLAT * early else 0
+    return 1 if problems or stuck or not alive or not counts["good"] or late > FLAT * early else 0
 
 
 if __name__ == "__main__":

@@ -159,7 +159,8 @@ def _clear(out, scores, fresh):
                 shutil.rmtree(path, ignore_errors=True)
             elif path != scores.path:
                 path.unlink(missing_ok=True)
-        say(f"kept the scores of {scores.photographs} photographs: {scores.path}")
+        kept = f"kept the scores of {len(scores.photographs)} photographs: {scores.path}"
+        say(f"{kept}; to run again, remove it or choose another --out")
         return
     shutil.rmtree(out, ignore_errors=True)
     if not fresh:

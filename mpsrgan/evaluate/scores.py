@@ -13,11 +13,11 @@ class ScoreFile:
         path: The file. It appears with the first scores.
 
     Attributes:
-        photographs: Number of photographs that are in the file.
+        photographs: Sources of the photographs that are in the file.
     """
 
     def __init__(self, path):
-        self.path, self.photographs, self.names = path, 0, None
+        self.path, self.photographs, self.names = path, set(), None
 
     def add(self, lr, hr, photo, scores):
         """Append the scores of a photograph, and hand them to the operating system.
@@ -39,7 +39,7 @@ class ScoreFile:
                 known = self.columns[method]
                 values = (f"{row.get(name, float('nan')):.6g}" if name in known else "" for name in self.names)
                 writer.writerow((*start, method, *values))
-        self.photographs += 1
+        self.photographs.add(photo.source)
 
 
 def in_order(names):

@@ -15,9 +15,9 @@ RENAMED = {
     "--quantise": "--quantize",
     "--faithful": "the default; leave it out",
     "--output": "--out",
-    "--size": "--lr-size",
-    "--explain": "--explain-limit",
-    "--people": "--people-data",
+    "--size": "--lr-size (of export)",
+    "--explain": "--explain-limit (of evaluate)",
+    "--people": "--people-data (of train)",
 }
 """Old option -> the option that took its place."""
 

@@ -27,10 +27,10 @@ def exit_code(action):
         The exit code of the process. It is 2 after a `UserError`, an operating system error such as a full disk, or
             exhausted memory, and 130 after Ctrl-C.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file name that the terminal cannot show must not end the command
-            stream.reconfigure(errors="backslashreplace")
     try:
+        for stream in (sys.stdout, sys.stderr):  # a file name that the terminal cannot show must not end the command
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
         with _sigterm_unwinds():
             return action() or 0
     except UserError as error:

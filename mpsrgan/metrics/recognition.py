@@ -269,7 +269,9 @@ def _compared(found, base, drawn, drawn_base, level):
     def estimate(value, column):
         if value is None:
             return None
-        low, high = np.percentile(column, [tail, 100 - tail]) if len(column) else (np.nan, np.nan)
+        if not len(column):
+            return Estimate(value, np.nan, np.nan)
+        low, high = np.percentile(column, [tail, 100 - tail])
         return Estimate(value, min(value, float(low)), max(value, float(high)))
 
     area, eer, *tar = (estimate(value, column) for value, column in zip(row, drawn.T))

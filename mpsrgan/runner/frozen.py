@@ -103,8 +103,8 @@ def _check_sizes(data, frozen):
             network.compute_output_shape((1, height, width, data.channels))
         except ValueError:
             raise UserError(
-                f"--{name}-weight: targets of {fields.words((height, width))} px are too small for its network, "
-                f"{network.name}; choose a larger --crop or --lr-size"
+                f"targets of {fields.words((height, width))} px are too small for {network.name}, the network of the "
+                f"{name} loss; choose a larger --crop or --hr-size"
             ) from None
 
 

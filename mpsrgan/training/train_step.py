@@ -70,6 +70,11 @@ def check_batch(gan, lr, hr):
         UserError: When the batch is empty, or shapes or ranges are not those above. Only of NumPy arrays the range is
             looked at, because a tensor may lie on an accelerator.
     """
+    for name, images in (("lr", lr), ("hr", hr)):
+        if not hasattr(images, "shape"):
+            raise UserError(f"{name} is a {type(images).__name__}; an array was expected")
+        if isinstance(images, np.ndarray) and images.dtype.kind != "f":
+            raise UserError(f"{name} is {images.dtype}; floats from -1 to 1 were expected, see to_float")
     channels = gan.generator.input_shape[-1]
     if len(lr.shape) != 4 or lr.shape[-1] != channels or 0 in lr.shape:
         raise UserError(

@@ -6,6 +6,7 @@ onnxruntime does not need Keras, so it starts in a fraction of the time.
 import json
 import os
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -28,16 +29,23 @@ EXTERNAL = re.compile(rb"\x0a\x08location\x12(.)", re.DOTALL)
 """Where an ONNX graph, a protocol buffer, names a file of weights: the key, then the length of the path (up to 127)."""
 
 _PREDICTING = threading.Lock()
-_process = None
+_forked = False
+
+
+def _notice_fork():
+    global _forked
+    _forked = "keras" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_notice_fork)
 
 
 def _check_process():
-    """Refuse to compute in a process that was forked from one in which Keras computed, because it would hang."""
-    global _process
-    _process = _process or os.getpid()
-    if _process != os.getpid():
+    """Refuse to compute in a process that was forked from one that had imported Keras, because it would hang."""
+    if _forked:
         raise UserError(
-            "this process was forked from one in which Keras had started, and would hang; start processes with "
+            "this process was forked from one that had imported Keras, and would hang; start processes with "
             "multiprocessing.get_context('spawn'), or use the backend onnx"
         )
 

@@ -147,3 +147,15 @@ def test_draws_without_pairs_of_a_kind_are_skipped(rng):
     people, truth, blurred = crowd(rng, 2)
     found = recognition.compare({"a": blurred()}, truth, recognition.make_pairs(people), people, "a", rounds=60)
     assert 10 < found.rounds < 50 and np.isfinite(found.conditions["a"].auc.low)
+
+
+def test_without_a_draw_the_interval_is_unknown(rng):
+    people = ["a", "a", "b", "c"]
+    before, after = (unit(rng.normal(size=(4, 8))) for _ in range(2))
+    pairs = recognition.make_pairs(people)
+    made = [
+        recognition.compare({"bicubic": before, "ours": after}, before, pairs, people, "bicubic", rounds=1, seed=seed)
+        for seed in range(12)
+    ]
+    unknown = [one.conditions["ours"].auc_change for one in made if not one.rounds]
+    assert unknown and all(np.isnan(change.low) and np.isnan(change.high) for change in unknown)

@@ -606,7 +606,7 @@ def test_without_vgg_the_quick_preset_takes_alexnet_and_says_so(photos, capsys, 
     out = tmp_path / "out"
     tiny = [*TINY[len(PIXELS) :], *ALONE, *"--hr-size 32 --lr-size 8 --crop 8".split()]
     assert run("--data", photos, *tiny, "--crop", 7, "--out", out) == 2
-    assert "error: --perceptual-weight: targets of 28 px are too small" in capsys.readouterr().err and not out.exists()
+    assert "error: targets of 28 px are too small for alexnet_features" in capsys.readouterr().err and not out.exists()
     assert run("--data", photos, *tiny, "--steps", 1, "--warm-start", 0, "--out", out) == 0
     assert "going on with the AlexNet features that ship with LPIPS" in capsys.readouterr().err
     assert "because VGG19's ImageNet weights could not be had" in (out / "results.md").read_text()
