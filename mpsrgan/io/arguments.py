@@ -1,6 +1,7 @@
 """What all commands share of argparse: one parser, one type for sizes, and a hint where an option was renamed."""
 
 import argparse
+import math
 import re
 
 RENAMED = {
@@ -71,52 +72,25 @@ def bounds(text):
     return tuple(int(side) if side else None for side in sides)
 
 
-def positive(text):
-    """Read a whole number from 1 up.
+def whole_number(low, high=math.inf):
+    """Make a type of whole numbers for argparse.
 
     Args:
-        text: The number as decimal digits.
+        low: Smallest number.
+        high: Largest number.
 
     Returns:
-        The number.
-
-    Raises:
-        ArgumentTypeError: When the text is anything else.
+        A function of a text, the number as decimal digits. It returns the number, and raises an ArgumentTypeError for
+            anything else.
     """
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
-    return int(text)
+    span = f"from {low} up" if high == math.inf else f"from {low} to {high}"
+
+    def read(text):
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {span}")
+        return int(text)
+
+    return read
 
 
-def not_negative(text):
-    """Read a whole number from 0 up.
-
-    Args:
-        text: The number as decimal digits.
-
-    Returns:
-        The number.
-
-    Raises:
-        ArgumentTypeError: When the text is anything else.
-    """
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
-
-
-def percent(text):
-    """Read a whole number from 1 to 100.
-
-    Args:
-        text: The number as decimal digits.
-
-    Returns:
-        The number.
-
-    Raises:
-        ArgumentTypeError: When the text is anything else.
-    """
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
-    return int(text)
+positive, not_negative, percent = whole_number(1), whole_number(0), whole_number(1, 100)
