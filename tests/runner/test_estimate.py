@@ -36,8 +36,7 @@ def test_memory_grows_with_the_batch_from_the_size_of_the_states():
     assert one > 0 and two == 2 * one
 
 
-@pytest.mark.backends
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.backends), "mixed_bfloat16"])
 def test_peak_is_a_plausible_speed(precision):
     keras.config.set_dtype_policy(precision)
     assert 1e8 < estimate.peak_flops(0.05) < 1e16

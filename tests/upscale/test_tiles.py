@@ -132,7 +132,7 @@ def test_tiled_equals_untiled(model, size):
     "build, gain, size",
     [
         (lambda: enhance.build_generator(**SMALL), 1, (29, 43)),
-        pytest.param(lambda: pixelshuffle.build_generator(**SMALL), 1, (33, 30), marks=pytest.mark.backends),
+        (lambda: pixelshuffle.build_generator(**SMALL), 1, (33, 30)),
         (lambda: inception.build_generator(filters=4), 1.6, (29, 41)),
     ],
 )
