@@ -127,7 +127,7 @@ class Work:
 
     def _chosen(self, image):
         """Return the `Upscaler` for a picture, and report or count the weights if they were chosen for it."""
-        upscaler, choice = self.upscaler.chosen(image)
+        upscaler, choice = self.upscaler.chosen(image, scale=self.options.scale, size=self.options.size)
         if choice:
             self.choices[choice.weights] += 1
             if self.alone:

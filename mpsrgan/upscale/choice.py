@@ -12,7 +12,7 @@ import numpy as np
 
 from mpsrgan.hub import registry
 from mpsrgan.io.images import resize, to_float
-from mpsrgan.upscale.defaults import CLEAN, REAL
+from mpsrgan.upscale.defaults import CLEAN, DOUBLE, REAL
 
 DEGRADED = 3.1
 """Difference in levels of 0..255 from which a picture counts as degraded.
@@ -31,12 +31,12 @@ class Choice:
 
     Attributes:
         weights: Name of the weights.
-        realism: 0 to 1.
+        realism: 0 to 1, or None for weights that are no GAN's.
         levels: Root mean square difference from a clean picture, in levels of 0..255, or None if it was not measured.
     """
 
     weights: str
-    realism: float
+    realism: float | None
     levels: float | None
 
     @property
@@ -49,39 +49,49 @@ class Choice:
         if self.levels is not None:
             state = "blurred, noisy or compressed" if self.weights == REAL else "clean"
             why = f"{state}, {self.levels:.1f} levels from a clean picture"
-        return f"{self.weights} at realism {self.realism:g}: {why}"
+        at = "" if self.realism is None else f" at realism {self.realism:g}"
+        return f"{self.weights}{at}: {why}"
 
 
 class Automatic:
     """A function that chooses the `mpsrgan.upscale.Upscaler` for each picture.
 
     Args:
-        make: Function of (weights, realism) that returns an `Upscaler`. It is called once for each pair of arguments,
-            when that `Upscaler` is needed.
+        make: Function of (weights, realism, faithful) that returns an `Upscaler`. It is called once for each three
+            arguments, when that `Upscaler` is needed.
         realism: Realism of both weights, 0 to 1.
+        faithful: As in `Upscaler`, of all of them.
+        doubles: Whether clean pictures get the weights for x2 where that is enough. They have no realism.
 
     Attributes:
         make: The same function, whose results are cached.
         realism: Realism of both weights.
     """
 
-    def __init__(self, make, realism):
-        self.make, self.realism = functools.cache(make), realism
+    def __init__(self, make, realism, faithful, doubles):
+        self.make, self.realism, self.faithful, self.doubles = functools.cache(make), realism, faithful, doubles
 
-    def __call__(self, colors):
+    def __call__(self, colors, factor):
         """Choose the weights for one picture.
 
         Args:
             colors: uint8 or uint16 array (H, W, C).
+            factor: Side of the result over that of the picture.
 
         Returns:
             The `Upscaler` that suits the picture, and the `Choice`.
         """
         levels = None
         if one := registry.entries().get(REAL):
-            levels = degraded_levels(colors, self.make(one.fidelity, None))
-        weights = CLEAN if levels is None or levels < DEGRADED else REAL
-        return self.make(weights, self.realism), Choice(weights, self.realism, levels)
+            levels = degraded_levels(colors, self.make(one.fidelity, None, False))
+        weights, realism = CLEAN if levels is None or levels < DEGRADED else REAL, self.realism
+        if self.doubles and weights == CLEAN and factor <= 2 and DOUBLE in registry.entries():
+            weights, realism = DOUBLE, None
+        return self.make(weights, realism, self.faithful), Choice(weights, realism, levels)
+
+    def double(self):
+        """Return the `Upscaler` for a further step of at most x2, or None if its weights do not ship."""
+        return self.make(DOUBLE, None, self.faithful) if DOUBLE in registry.entries() else None
 
 
 def degraded_levels(colors, upscaler):

@@ -119,7 +119,8 @@ class Upscaler:
     ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner for weight interpolation; pass realism too, from 0 to 1")
-        self._automatic, self.weights, self.realism, self.ensemble = None, source, realism, ensemble
+        self._automatic, self._double = None, None
+        self.weights, self.realism, self.ensemble = source, realism, ensemble
         if isinstance(source, str) and source == AUTO:
             options = {"ensemble": ensemble, "backend": backend, "tile": tile, "overlap": overlap}
             self._become_automatic(realism, fidelity, faithful=faithful, **options)
@@ -145,23 +146,30 @@ class Upscaler:
         if fidelity is not None:
             raise UserError('fidelity names the partner of named weights; omit it with "auto"')
 
-        def make(weights, realism):
-            return Upscaler(weights, realism=realism, faithful=False if realism is None else faithful, **options)
+        def make(weights, realism, faithful):
+            made = Upscaler(weights, realism=realism, faithful=faithful, **options)
+            made._double = automatic.double
+            return made
 
-        automatic = Automatic(make, REALISM if realism is None else realism)
-        vars(self).update(vars(make(CLEAN, automatic.realism)), _automatic=automatic)
+        automatic = Automatic(make, REALISM if realism is None else realism, faithful, realism is None)
+        vars(self).update(vars(make(CLEAN, automatic.realism, faithful)), _automatic=automatic)
 
-    def chosen(self, image):
+    def chosen(self, image, *, scale=None, size=None):
         """Return the `Upscaler` with fixed weights for an image.
 
         Args:
             image: One image, as in `restore`.
+            scale: Scale factor, as in a call.
+            size: (width, height) of the result in pixels, as in a call.
 
         Returns:
             The `Upscaler` and its `mpsrgan.upscale.choice.Choice`. If the weights are fixed already, these are this
                 `Upscaler` and None.
         """
-        return (self, None) if self._automatic is None else self._automatic(pixels_of(image).colors)
+        if self._automatic is None:
+            return self, None
+        pixels = pixels_of(image)
+        return self._automatic(pixels.colors, _factor(target_size(pixels.size, self.scale, scale, size), pixels.size))
 
     @property
     def step(self):
@@ -251,7 +259,7 @@ class Upscaler:
         """
         if self._automatic:
             pixels = pixels_of(image)
-            upscaler, choice = self.chosen(pixels)
+            upscaler, choice = self.chosen(pixels, scale=scale, size=size)
             done = upscaler.restore(pixels, scale=scale, size=size, explain=explain, progress=progress)
             return replace(done, choice=choice)
         pixels = pixels_of(image)
@@ -271,19 +279,34 @@ class Upscaler:
 
     def _upscaled(self, colors, target, progress):
         """Upscale (H, W, C) to the size target, and return the result, its `Faithfulness`, and the steps in words."""
-        factor = max(target[0] / colors.shape[1], target[1] / colors.shape[0])
-        passes = max(1, math.ceil(round(math.log(factor, self.scale), 9))) if factor > 1 else 1
+        further = self._further_passes(_factor(target, colors.shape[1::-1]))
         result, found = self._windows(colors, progress)
         steps = self.step
-        for left in range(passes - 1, 0, -1):
-            result, step = _downscaled(result, [math.ceil(side / self.scale**left) for side in target])
-            result = self._windows(result, progress)[0]
-            steps += f"{step}, x{self.scale} network"
+        for done, one in enumerate(further):
+            left = math.prod(other.scale for other in further[done:])
+            result, step = _downscaled(result, [math.ceil(side / left) for side in target])
+            result = one._windows(result, progress)[0]
+            steps += f"{step}, x{one.scale} network" + (f" ({one.weights})" if one is not self else "")
         result, step = _downscaled(result, target)
         steps += step
-        if passes > 1 or step:
+        if further or step:
             found.compare(colors, resized(result, colors.shape[1::-1], "bicubic"))
         return result, found, steps
+
+    def _further_passes(self, factor):
+        """Return the `Upscaler` of each pass after the first: this one, and for the last one that for x2 if it does."""
+        if factor <= self.scale:
+            return []
+        passes = math.ceil(round(math.log(factor, self.scale), 9))
+        further = [self] * (passes - 1)
+        if further and self._double and factor <= 2 * self.scale ** (passes - 1) and (double := self._double()):
+            further[-1] = double
+        return further
+
+
+def _factor(size, given):
+    """Return the larger of the two factors by which sides grow, from (width, height) given to size."""
+    return max(there / side for there, side in zip(size, given))
 
 
 def _downscaled(image, size):

@@ -158,7 +158,8 @@ class Desk:
         if (size := path.stat().st_size) > self.limits.megabytes * MEGABYTE:
             raise UserError(f"{size / MEGABYTE:.1f} MB is over the limit of {self.limits.megabytes:g} MB")
         picture = read_picture(path)
-        upscaler, choice = self.upscaler(replace(options, scale=None, faces=None)).chosen(picture.pixels)
+        fixed = self.upscaler(replace(options, scale=None, faces=None))
+        upscaler, choice = fixed.chosen(picture.pixels, scale=options.scale)
         made, faces, note = restore(
             picture, options, upscaler, expected_note(picture, options, upscaler), progress=tick
         )

@@ -11,10 +11,12 @@ from mpsrgan.evaluate import figures
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.metadata import read_provenance
+from mpsrgan.models import lite
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler, choice
 
 RNG = np.random.default_rng(7)
+DOUBLE = {"scale": 2, "channels": 3, "filters": 4, "blocks": 1}
 TWO = {"mpsrgan-plus": "soft", "mpsrgan-real": "real-soft"}
 
 
@@ -48,6 +50,44 @@ def test_each_picture_gets_the_weights_that_suit_it(both, files, levels, name):
     assert (done.choice.weights, done.choice.levels) == (name, levels)
     expected = Upscaler(files[name], realism=0.5, fidelity=files[TWO[name]])(image)
     assert np.array_equal(done.image, expected)
+
+
+@pytest.fixture
+def with_double(both, files, tmp_path, monkeypatch):
+    """The weights for x2 ship too."""
+    save_generator(strong(lite.build_generator(**DOUBLE)), tmp_path / "double.h5", "lite", DOUBLE)
+    ship(
+        monkeypatch,
+        {n: (path, TWO.get(n)) for n, path in files.items()} | {"mpsrgan-x2": (tmp_path / "double.h5", None)},
+    )
+    return both
+
+
+@pytest.mark.parametrize(
+    ("levels", "realism", "scale", "name", "steps"),
+    [
+        (1.0, None, 2, "mpsrgan-x2", "x2 network"),
+        (1.0, None, 1.5, "mpsrgan-x2", "x2 network, downscaled to 14x18 by Lanczos"),
+        (1.0, 0.5, 2, "mpsrgan-plus", "x4 network, downscaled to 18x24 by Lanczos"),
+        (9.0, None, 2, "mpsrgan-real", "x4 network, downscaled to 18x24 by Lanczos"),
+        (1.0, None, 4, "mpsrgan-plus", "x4 network"),
+        (1.0, 0.5, 8, "mpsrgan-plus", "x4 network, x2 network (mpsrgan-x2)"),
+        (9.0, None, 6, "mpsrgan-real", "x4 network, downscaled to 27x36 by Lanczos, x2 network (mpsrgan-x2)"),
+        (
+            1.0,
+            None,
+            9,
+            "mpsrgan-plus",
+            "x4 network, downscaled to 21x27 by Lanczos, x4 network, downscaled to 81x108 by Lanczos",
+        ),
+    ],
+)
+def test_twice_the_size_and_the_last_step_have_a_network_of_their_own(with_double, levels, realism, scale, name, steps):
+    with_double["levels"], image = levels, photo(12, 9)
+    done = Upscaler(realism=realism).restore(image, scale=scale)
+    assert (done.choice.weights, done.steps) == (name, steps)
+    assert done.image.shape[:2] == (12 * scale, round(9 * scale))
+    assert done.choice.words.startswith(f"{name}:" if name == "mpsrgan-x2" else f"{name} at realism 0.5:")
 
 
 def test_one_upscaler_chooses_anew_for_each_picture(both):

@@ -46,7 +46,7 @@ class Fake:
         self.keeps = "nothing" if faithful is False else "pixels"
         self.made.append((weights, realism, faithful))
 
-    def chosen(self, image):
+    def chosen(self, image, scale=None):
         return self, None
 
     def restore(self, image, *, scale=None, size=None, explain=False, progress=None):
