@@ -163,7 +163,8 @@ def _add_files(group):
     group.add_argument(
         "--resume",
         action="store_true",
-        help="skip files that an earlier run with the same weights and settings has already upscaled",
+        help="skip files that an earlier run with the same weights and settings has already upscaled, and continue a "
+        "video that was interrupted",
     )
     group.add_argument(
         "--overwrite",

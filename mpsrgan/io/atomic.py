@@ -30,17 +30,41 @@ def whole_file(path, suffix=".tmp"):
     """
     path = Path(path)
     temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path):
+    """Turn the errors of writing a file into a UserError.
+
+    Args:
+        path: The file that is written inside the ``with`` block.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
+    try:
+        yield
     except (FileExistsError, NotADirectoryError):
         raise UserError(f"{path}: cannot be written: part of its path is a file, not a folder") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def sync_file(path):
+    """Wait until the content of a file is on the disk.
+
+    Args:
+        path: The file.
+    """
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder):

@@ -232,6 +232,7 @@ class Work:
                 max_pixels=options.max_pixels,
                 progress=progress,
                 note=note.to_json(),
+                resume=options.resume,
             )
         _say(
             f"{job.source}: {report.frames} frames of {report.width}x{report.height}, {report.seconds:.2f} s at "

@@ -8,12 +8,9 @@ import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, count
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.atomic import whole_file
-from mpsrgan.io.console import say
 from mpsrgan.io.provenance import OURS, Provenance
 from mpsrgan.io.reading import MAX_PIXELS
 from mpsrgan.upscale.resize import check_pixels
@@ -117,6 +114,7 @@ def upscale_video(
     max_pixels=MAX_PIXELS,
     progress=None,
     note=None,
+    resume=False,
 ):
     """Upscale every frame of a video.
 
@@ -126,9 +124,10 @@ def upscale_video(
     pixels stay the same. Audio packets are copied, or left out where the format cannot hold them. Subtitles and
     chapters are left out. Interlaced fields are taken as frames.
 
-    The target appears when it is complete. After Ctrl-C or SIGTERM (KeyboardInterrupt, SystemExit) the first frames are
-    kept as a playable STEM.partial.SUFFIX beside it, or as STEM.partial-2.SUFFIX where that exists and so on. A line on
-    stderr says so, and the exception is raised again. Any other error leaves no file.
+    The target appears when it is complete. Until then its frames lie beside it in the hidden folder .NAME.partial, in
+    parts of `mpsrgan.upscale.video.parts.LENGTH` frames. Closed parts stay after any interruption, also after a kill or
+    on a full disk, and a call with `resume` continues after them. The result is the same as without an interruption.
+    The parts of an earlier call are replaced when the first part of a call that starts over is closed.
 
     Args:
         source: Path with a suffix in `VIDEO_FORMATS`.
@@ -146,13 +145,16 @@ def upscale_video(
         progress: Function that is called after each frame with the frames done and the frames expected (None if
             unknown), or None.
         note: Text for the metadata, as comment and description, or None.
+        resume: Whether to continue what an interrupted call left. It must have had the same arguments and the same
+            note, which names the input and the network by their hashes. If not, a line on stderr says that all
+            frames are upscaled anew.
 
     Returns:
-        The `VideoReport`.
+        The `VideoReport`. It counts the frames of all calls.
 
     Raises:
         UserError: When a path, time, or number is invalid, a file cannot be read or written, frames would be too large,
-            there are no frames, or PyAV is not installed.
+            there are no frames, another process writes the same target, or PyAV is not installed.
     """
     source, target = Path(source), Path(target)
     _check_target(target, source)
@@ -162,24 +164,27 @@ def upscale_video(
     if end is not None and end <= start:
         raise UserError(f"the end, {float(end):g} s, must be later than the start, {float(start):g} s")
     smoother = Smoother(smooth)
+    if resume and not note:
+        raise UserError("resume needs a note, which tells whether an interrupted call was the same")
     readers, writers = _pyav()
-    with closing(readers.Reader(source, start, end)) as reader, whole_file(target) as temporary:
-        writer = writers.Writer(temporary, target, reader, every, note)
-        try:
-            return _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progress)
-        except (KeyboardInterrupt, SystemExit):
-            writer.finish(whole=False)
-            if writer.frames:
-                partial = _free_name(target)
-                os.replace(temporary, partial)
-                say(f"kept {partial}: {writer.frames} frames")
-            raise
-        finally:
-            writer.discard()
+    from mpsrgan.upscale.video.parts import kept_parts
+
+    settings = {"note": note, "scale": scale, "every": every, "start": str(start), "end": str(end), "smooth": smooth}
+    settings |= writers.SETTINGS
+    with closing(readers.Reader(source, start, end)) as reader, kept_parts(target, settings, resume) as parts:
+        smoother.state = parts.state
+        writer = writers.Writer(parts, target, reader, every)
+        with closing(writer):
+            shown = _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progress)
+        return _joined(reader, parts, target, note, *shown)
 
 
 def _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progress):
-    """Upscale all frames of the reader into the writer, and return the `VideoReport`."""
+    """Upscale all frames of the reader into the writer, except those that it has already.
+
+    Returns:
+        [width, height], and the ticks at which the first frame appears and the last one ends.
+    """
     from mpsrgan.upscale.video.frames import Look
 
     expected, look = reader.expected(), None
@@ -187,21 +192,32 @@ def _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progr
     for index, (frame, first, last) in enumerate(reader.frames()):
         if index % every == 0:
             if look is None:
-                look, begin = Look.of(frame), first
+                look, begin, stamp = Look.of(frame), first, first - 1
                 size = [round(scale * side) for side in (look.width, look.height)]
                 check_pixels(f"{reader.path}: each frame", size, max_pixels)
-            image = look.to_array(frame)
-            writer.put(smoother(image, upscale(image)), first, look)
-            if progress:
-                progress(index // every + 1, total)
-        writer.until = last
+            stamp = max(first, stamp + 1)  # the time stamps of a corrupt file can go back
+            if index // every >= writer.frames:
+                image = look.to_array(frame)
+                image = smoother(image, upscale(image))
+                writer.put(image, stamp - begin, look, smoother.state)
+                if progress:
+                    progress(index // every + 1, total)
+        until = last
     if look is None:
         raise UserError(f"{reader.path}: {_no_frames(reader)}")
-    writer.until = reader.ending(writer.until)
-    writer.finish(whole=True)
-    seconds, (width, height) = (writer.until - begin) * reader.tick, writer.size
-    rate, audio = writer.frames / seconds, writer.audio.words
-    return VideoReport(writer.frames, float(seconds), rate, width, height, audio, reader.skipped, reader.stopped)
+    writer.finish()
+    size = [side + side % 2 for side in (size[::-1] if look.transpose else size)]
+    return size, begin, max(reader.ending(until), stamp + 1)
+
+
+def _joined(reader, parts, target, note, size, begin, until):
+    """Write the parts and the audio as one file, and return the `VideoReport`."""
+    from mpsrgan.upscale.video.join import join
+
+    audio = join(parts, target, reader, begin, until, note)
+    seconds = (until - begin) * reader.tick
+    rate = parts.frames / seconds
+    return VideoReport(parts.frames, float(seconds), rate, *size, audio, reader.skipped, reader.stopped)
 
 
 def _no_frames(reader):
@@ -273,13 +289,6 @@ def _pyav():
             raise
         raise UserError(f"videos need PyAV, which is not installed: {INSTALL}") from None
     return reader, writer
-
-
-def _free_name(target):
-    """Return a name for the first frames of a video. What an earlier run or somebody else put there stays."""
-    numbers = chain([""], (f"-{number}" for number in count(2)))
-    names = (target.with_name(f"{target.stem}.partial{number}{target.suffix}") for number in numbers)
-    return next(name for name in names if not name.exists())
 
 
 def _check_target(target, source):

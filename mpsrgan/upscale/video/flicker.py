@@ -31,6 +31,15 @@ class Smoother:
         self.strength = strength
         self._lr = self._detail = None
 
+    @property
+    def state(self):
+        """What is kept of the frames so far, a tuple of arrays, or None if there is nothing. Set it to go on."""
+        return None if self._lr is None else (self._lr, self._detail)
+
+    @state.setter
+    def state(self, state):
+        self._lr, self._detail = state or (None, None)
+
     def __call__(self, lr, sr):
         """Smooth the next frame.
 

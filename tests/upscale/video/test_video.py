@@ -46,6 +46,12 @@ def packets(path):
         return [(p.pts * p.time_base, bytes(p)) for p in file.demux(audio=0) if p.size]
 
 
+def all_packets(path):
+    """[(number of the stream, time stamp, duration, bytes)] of video and audio."""
+    with av.open(str(path)) as file:
+        return [(p.stream_index, p.pts, p.duration, bytes(p)) for p in file.demux() if p.size]
+
+
 def length(path):
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
@@ -248,71 +254,114 @@ def test_audio_that_the_format_cannot_hold_is_left_out(tmp_path):
     assert upscale_video(source, tmp_path / "b.mp4", twice, scale=2).audio.startswith("left out: mp4 cannot hold")
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_video_plays_up_to_there(clip, tmp_path, capsys, kind):
-    calls = []
+def interrupted_at(number, kind=signal.SIGINT):
+    """An upscaler that is interrupted at a frame, and the numbers of the frames that it has upscaled."""
+    done = []
 
-    def interrupted(image):
-        calls.append(image)
-        if len(calls) == 9:
+    def upscale(image):
+        if number_of(image) == number:
             signal.raise_signal(kind)
-        return twice(image)
+        done.append(number_of(image))
+        return sharpened(image)
 
-    react = signal.default_int_handler if kind == signal.SIGINT else lambda *_: sys.exit(143)
-    before = signal.signal(kind, react)  # a shell's background job ignores SIGINT
-    try:
-        with pytest.raises(KeyboardInterrupt if kind == signal.SIGINT else SystemExit):
-            upscale_video(clip, tmp_path / "out.mp4", interrupted, scale=2)
-    finally:
-        signal.signal(kind, before)
-    assert leftovers(tmp_path) == ["out.partial.mp4"]
-    assert f"kept {tmp_path / 'out.partial.mp4'}: 8 frames" in capsys.readouterr().err
-    frames = read(tmp_path / "out.partial.mp4")
-    assert [(time * NTSC, number_of(image)) for time, image in frames] == [(i, i) for i in range(8)]
-    assert length(tmp_path / "out.partial.mp4") == 8 / NTSC
-    sound = packets(tmp_path / "out.partial.mp4")
-    assert sound == packets(clip)[: len(sound)] and 8 / NTSC - 0.03 < sound[-1][0] < 8 / NTSC
+    return upscale, done
 
 
-def test_an_earlier_partial_video_stays(clip, tmp_path, capsys):
-    def interrupted(image):
-        if number_of(image) == 2:
-            raise KeyboardInterrupt
-        return twice(image)
+@pytest.fixture
+def short_parts(monkeypatch):
+    for module in ("parts", "writer"):
+        monkeypatch.setattr(f"mpsrgan.upscale.video.{module}.LENGTH", 4)
 
-    (tmp_path / "out.partial.mp4").write_text("somebody's own")
-    for name in ("out.partial-2.mp4", "out.partial-3.mp4"):
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def raising(request):
+    """A signal that raises an exception, as the command makes it; a shell's background job ignores SIGINT."""
+    react = signal.default_int_handler if request.param == signal.SIGINT else lambda *_: sys.exit(143)
+    before = signal.signal(request.param, react)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+@pytest.mark.parametrize("suffix, options", [(".mp4", {}), (".mkv", {"smooth": 0.8}), (".mov", {"start": 0.1})])
+def test_an_interrupted_video_goes_on_after_its_last_whole_part(
+    clip, tmp_path, capsys, short_parts, raising, suffix, options
+):
+    first, target = 3 if "start" in options else 0, tmp_path / f"out{suffix}"  # frame 3 appears at 0.1001 s
+    options |= {"scale": 2, "note": "the same input"}
+    upscale_video(clip, tmp_path / f"whole{suffix}", sharpened, **options)
+    upscale, done = interrupted_at(first + 10, raising)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        upscale_video(clip, target, upscale, **options)
+    assert f"kept 8 frames of {target}; --resume continues" in capsys.readouterr().err
+    assert leftovers(tmp_path) == [f".out{suffix}.partial", f"whole{suffix}"]
+    (tmp_path / f".out{suffix}.partial" / "open").write_bytes(b"what a kill leaves")
+    upscale, done = interrupted_at(None)
+    report = upscale_video(clip, target, upscale, resume=True, **options)
+    assert done == list(range(first + 8, 20)) and report.frames == 20 - first
+    assert f"{target}: continues after 8 frames of an interrupted run" in capsys.readouterr().err
+    assert leftovers(tmp_path) == [f"out{suffix}", f"whole{suffix}"]
+    for mine, theirs in zip(read(target), read(tmp_path / f"whole{suffix}"), strict=True):
+        assert mine[0] == theirs[0] and np.array_equal(mine[1], theirs[1])
+    assert all_packets(target) == all_packets(tmp_path / f"whole{suffix}")
+
+
+def test_other_settings_and_no_resume_start_over(clip, tmp_path, capsys, short_parts):
+    options = {"scale": 2, "note": "the same input"}
+    for more, words in (
+        ({"resume": True, "every": 2}, "starts over: its 8 frames of an interrupted run were made with other settings"),
+        ({"resume": True, "note": "another input"}, "were made with other settings"),
+        ({}, "starts over; --resume continues after 8 frames of an interrupted run"),
+    ):
+        upscale, _ = interrupted_at(10)
         with pytest.raises(KeyboardInterrupt):
-            upscale_video(clip, tmp_path / "out.mp4", interrupted, scale=2)
-        assert f"kept {tmp_path / name}: 2 frames" in capsys.readouterr().err
-    assert (tmp_path / "out.partial.mp4").read_text() == "somebody's own"
+            upscale_video(clip, tmp_path / "out.mp4", upscale, **options)
+        upscale, _ = interrupted_at(2)
+        with pytest.raises(KeyboardInterrupt):  # before the first part, so that the earlier ones stay
+            upscale_video(clip, tmp_path / "out.mp4", upscale, **options | more)
+        upscale, done = interrupted_at(None)
+        capsys.readouterr()
+        upscale_video(clip, tmp_path / "out.mp4", upscale, **options | more)
+        assert words in capsys.readouterr().err and done == list(range(0, 20, more.get("every", 1)))
+        assert leftovers(tmp_path) == ["out.mp4"]
 
 
-def test_interrupted_before_the_first_frame_nothing_stays(clip, tmp_path):
-    def interrupted(image):
-        raise KeyboardInterrupt
-
+def test_a_part_that_is_not_whole_is_made_again(clip, tmp_path, short_parts):
+    upscale, _ = interrupted_at(13)
+    options = {"scale": 2, "note": "the same input"}
     with pytest.raises(KeyboardInterrupt):
-        upscale_video(clip, tmp_path / "out.mp4", interrupted, scale=2)
+        upscale_video(clip, tmp_path / "out.mp4", upscale, **options)
+    part = tmp_path / ".out.mp4.partial" / "000000004.nut"
+    part.write_bytes(part.read_bytes()[: part.stat().st_size * 2 // 3])  # such as after a power failure
+    (part.parent / "notes.txt").write_text("somebody's own")
+    upscale, done = interrupted_at(None)
+    upscale_video(clip, tmp_path / "out.mp4", upscale, resume=True, **options)
+    assert done == list(range(4, 20)) and [number_of(image) for _, image in read(tmp_path / "out.mp4")] == [*range(20)]
+    assert leftovers(part.parent) == ["notes.txt"]
+
+
+def test_interrupted_while_the_parts_are_joined_only_the_open_part_is_lost(clip, tmp_path, monkeypatch, short_parts):
+    from mpsrgan.upscale.video import join
+
+    def failing(*_):
+        raise UserError("no space left")
+
+    options = {"scale": 2, "note": "the same input", "end": 0.3}  # 9 frames
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="no space left"):
+        patch.setattr(join, "join", failing)
+        upscale_video(clip, tmp_path / "out.mp4", twice, **options)
+    assert leftovers(tmp_path) == [".out.mp4.partial"]
+    upscale, done = interrupted_at(None)
+    upscale_video(clip, tmp_path / "out.mp4", upscale, resume=True, **options)
+    assert done == [8] and leftovers(tmp_path) == ["out.mp4"]
+
+
+def test_interrupted_before_the_first_part_nothing_stays(clip, tmp_path):
+    upscale, _ = interrupted_at(3)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_video(clip, tmp_path / "new" / "out.mp4", upscale, scale=2)
     assert leftovers(tmp_path) == []
-
-
-def test_interrupted_while_the_file_is_closed_nothing_is_lost(clip, tmp_path, monkeypatch):
-    from mpsrgan.upscale.video.writer import Writer
-
-    finish, calls = Writer.finish, []
-
-    def interrupted(writer, whole):
-        calls.append(whole)
-        finish(writer, whole)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Writer, "finish", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        upscale_video(clip, tmp_path / "out.mp4", twice, scale=2)
-    assert calls == [True, False] and leftovers(tmp_path) == ["out.partial.mp4"]
-    assert len(read(tmp_path / "out.partial.mp4")) == 20 and packets(tmp_path / "out.partial.mp4") == packets(clip)
+    with pytest.raises(UserError, match="resume needs a note"):
+        upscale_video(clip, tmp_path / "out.mp4", upscale, scale=2, resume=True)
 
 
 def test_memory_holds_few_frames(clip, tmp_path):

@@ -1,0 +1,168 @@
+"""Joining of the parts of a video with the audio of another file. No packet is decoded. It needs PyAV."""
+
+import io
+from contextlib import closing
+
+import av
+
+from mpsrgan.errors import UserError
+from mpsrgan.upscale.video.reader import LENIENT, FFmpegError, beginning, open_input, reason, seek
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""FFmpeg's names of the file formats, by suffix. AVI is left out because it has no time stamps, and WebM because it may
+not hold H.264."""
+
+
+def join(parts, target, reader, origin, until, note):
+    """Write the frames of all parts into one file with the audio of the input.
+
+    Args:
+        parts: The closed `mpsrgan.upscale.video.parts.Parts`. The file is their `whole`.
+        target: Final name of the file, whose suffix decides the format.
+        reader: The `mpsrgan.upscale.video.reader.Reader` of the input. Its file also gives the audio.
+        origin: Tick of the first frame, from which the parts count.
+        until: Tick at which the last frame ends.
+        note: Text for the metadata, or None.
+
+    Returns:
+        The words of `Audio`.
+
+    Raises:
+        UserError: When the file cannot be written.
+    """
+    zero = origin if reader.start else 0  # the tick that becomes 0
+    try:
+        with av.open(
+            str(parts.whole.absolute()),
+            "w",
+            format=FORMATS[target.suffix.lower()],
+            container_options={"movie_timescale": str(_timescale(reader.tick))},
+            **LENIENT,
+        ) as output:
+            output.metadata.update(reader.metadata)
+            output.metadata.update({"comment": note, "description": note} if note else {})
+            with av.open(str(parts.paths[0].absolute())) as first:
+                stream = output.add_stream_from_template(first.streams.video[0])
+            stream.time_base = reader.tick
+            with closing(Audio(reader.path, output, zero * reader.tick, reader.end)) as audio:
+                output.start_encoding()
+                for packet, begin, end in _packets(parts.paths, reader.tick, origin, until):
+                    packet.stream, packet.time_base = stream, reader.tick
+                    packet.pts = packet.dts = begin - zero
+                    packet.duration = max(1, end - begin)
+                    output.mux(packet)
+                    audio.copy(end * reader.tick)
+                audio.copy()
+                return audio.words
+    except (FFmpegError, ValueError) as error:
+        raise UserError(f"{target}: cannot be written: {reason(error)}") from None
+
+
+def _packets(paths, tick, origin, until):
+    """Yield each packet with the ticks at which its frame appears and ends. A frame ends where the next one appears."""
+    held = None
+    for path in paths:
+        with av.open(str(path.absolute())) as part:
+            for packet in part.demux(video=0):
+                if packet.size:
+                    begin = origin + round(packet.pts * packet.time_base / tick)
+                    if held:
+                        yield *held, begin
+                    held = packet, begin
+    yield *held, until
+
+
+class Audio:
+    """Copy the audio packets of a file without decoding them, in step with the frames that are written.
+
+    Args:
+        path: Path of the input. It is opened a second time, so that the distance between its audio and its frames does
+            not matter.
+        output: `OutputContainer` of PyAV.
+        first: Time in seconds that becomes 0. Packets before it are left out unless it is 0.
+        end: Time in seconds from which packets are left out, or None.
+
+    Attributes:
+        words: "copied", "none", or what was left out and why, such as "left out: " and the reason.
+    """
+
+    def __init__(self, path, output, first, end):
+        self._container = open_input(path)
+        self._output, self._first, self._end = output, first, end
+        self._zero = beginning(self._container)
+        problems, self._copies, self._latest = [], {}, {}
+        for stream in self._container.streams.audio:
+            if problem := _problem(stream, output.format.name):
+                problems.append(problem)
+            else:
+                self._copies[stream] = output.add_stream_from_template(stream)
+        self.words = "copied" if self._copies else "none"
+        if problems:
+            share = f"{len(problems)} of {len(problems) + len(self._copies)} tracks " if self._copies else ""
+            self.words = f"{share}left out: {problems[0]}"
+        self._packets = self._wanted()
+        self._next = next(self._packets, None)
+
+    def copy(self, until=None):
+        """Write packets.
+
+        Args:
+            until: Time in seconds. Packets that begin before it are written. None writes all that are left.
+        """
+        while self._next and (until is None or self._time(self._next) < until):
+            packet, shift = self._next, round((self._first + self._zero) / self._next.time_base)
+            packet.stream = self._copies[packet.stream]
+            packet.dts, packet.pts = packet.dts - shift, None if packet.pts is None else packet.pts - shift
+            try:
+                self._output.mux(packet)
+                self._next = next(self._packets, None)
+            except (FFmpegError, ValueError) as error:
+                self.words = f"left out from {float(self._time(packet)):.1f} s on: {reason(error)}"
+                self._next = None
+
+    def close(self):
+        """Close the input."""
+        self._container.close()
+
+    def _time(self, packet):
+        return packet.dts * packet.time_base - self._zero
+
+    def _wanted(self):
+        """Yield the packets from the first time to the end, each once, because corrupt files repeat some."""
+        if not self._copies:
+            return
+        seek(self._container, self._first)
+        for packet in self._container.demux(*self._copies):
+            if packet.dts is None or packet.dts <= self._latest.get(packet.stream, packet.dts - 1):
+                continue
+            time = self._time(packet)
+            if self._end is not None and time >= self._end:
+                continue
+            if not self._first or time >= self._first:
+                self._latest[packet.stream] = packet.dts
+                yield packet
+
+
+def _problem(stream, format):
+    """Return why a stream cannot be copied into a file of a format, or None."""
+    if _holds(format, stream):
+        return None
+    others = [suffix for suffix, other in FORMATS.items() if _holds(other, stream)]
+    can = f"; {' and '.join(others)} can" if others else ""
+    return f"{format} cannot hold {getattr(stream.codec_context, 'name', 'this')} audio{can}"
+
+
+def _holds(format, stream):
+    """Test in memory whether a format can hold a stream, because the tables of FFmpeg are incomplete."""
+    try:
+        with av.open(io.BytesIO(), "w", format=format) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _timescale(tick):
+    """Return the units per second in which an MP4 states when a stream begins, whole ticks and at least 10,000."""
+    return tick.denominator * -(-10_000 // tick.denominator)
