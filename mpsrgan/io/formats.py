@@ -4,6 +4,7 @@ HEIC and JPEG XL need the extra `formats`. Its packages are imported for the fir
 """
 
 import importlib
+import os
 import struct
 from pathlib import Path
 
@@ -46,6 +47,7 @@ _PLUGINS = {"HEIF": ("HEIC", "pillow_heif"), "JXL": ("JPEG XL", "pillow_jxl")}
 _PLUGIN_SUFFIXES = (".heic", ".heif", ".hif", ".jxl")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 _JXL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
+_JP2_BOX = b"\0\0\0\x0cjP  "
 _JXL_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 
 
@@ -119,6 +121,27 @@ def is_plugins(kind, prefix):
     if kind == "HEIF":
         return prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS
     return kind == "JXL" and prefix.startswith((b"\xff\x0a", _JXL_BOX))
+
+
+def check_jp2_header(file):
+    """Check that the header box of a JPEG 2000 file lies within the file, because Pillow allocates what it claims.
+
+    Args:
+        file: The binary file. One that is a bare codestream, without boxes, is left alone.
+
+    Raises:
+        ValueError: When a box up to the header is larger than the rest of the file, or smaller than its own head.
+
+    Source: ISO/IEC 15444-1, Annex I.4.
+    """
+    end, start, kind = file.seek(0, os.SEEK_END), 0, b""
+    file.seek(0)
+    while kind != b"jp2h" and (head := file.read(16)).startswith(_JP2_BOX if start == 0 else b""):
+        length, kind = int.from_bytes(head[:4]), head[4:8]
+        length = int.from_bytes(head[8:]) if length == 1 else length
+        if not 8 <= length <= end - start:
+            raise ValueError(f"a box of {length:,} bytes at byte {start:,} of {end:,}")
+        start = file.seek(start + length)
 
 
 def jxl_size(data):

@@ -174,6 +174,8 @@ def _read_header(file, name, max_pixels):
         accepted = accept(prefix) if accept else factory is not None
         if not accepted or isinstance(accepted, str):  # a str means that Pillow was built without the decoder
             continue
+        if kind == "JPEG2000":
+            formats.check_jp2_header(file)
         file.seek(0)
         try:
             return factory(file, name)

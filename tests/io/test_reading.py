@@ -253,6 +253,19 @@ def test_running_out_of_memory_is_not_a_corrupt_file(monkeypatch):
         open_image(file)
 
 
+@pytest.mark.parametrize("place, claim", [(32, b"\x89\0\0\0"), (32, b"\0\0\0\x04"), (12, b"\x7f\xff\xff\xff")])
+def test_a_box_of_jpeg_2000_cannot_claim_more_than_the_file_has(tmp_path, place, claim):
+    """Pillow would allocate it."""
+    Image.fromarray(photo()).save(tmp_path / "a.jp2")
+    assert np.asarray(open_image(tmp_path / "a.jp2")).shape == photo().shape
+    data = bytearray((tmp_path / "a.jp2").read_bytes())
+    assert data[36:40] == b"jp2h"
+    data[place : place + 4] = claim
+    (tmp_path / "a.jp2").write_bytes(data)
+    with pytest.raises(ImageError, match=r"a.jp2: corrupt or not supported: a box of [\d,]+ bytes at byte \d+ of"):
+        open_image(tmp_path / "a.jp2")
+
+
 def test_list_images(tmp_path):
     for name in ("b.jpg", "a/z.png", "a/b/c/d.txt", ".hidden.png", ".git/x.png", "a/manifest.jsonl", "a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
