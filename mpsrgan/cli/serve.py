@@ -63,8 +63,9 @@ def run(args):
     Raises:
         UserError: When the weights, the host, or the port are invalid.
     """
-    from mpsrgan.web.desk import Limits, weights_to_choose
+    from mpsrgan.web.desk import weights_to_choose
     from mpsrgan.web.server import served, wait
+    from mpsrgan.web.uploads import Limits
 
     weights = weights_to_choose(args.weights)
     limits = Limits(args.max_pixels, args.max_seconds, args.max_mb, args.max_files)

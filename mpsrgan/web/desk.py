@@ -5,10 +5,8 @@ It upscales photographs one after the other, within limits, and writes each resu
 
 import functools
 import shutil
-import sys
 import threading
 import time
-import traceback
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,39 +23,14 @@ from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.projection import NOTHING, undoes_bicubic
 from mpsrgan.upscale.single import UpscaleOptions, expected_note, restore
+from mpsrgan.web.uploads import Limits, check, reason_of, stem_of
 
-MEGABYTE = 2**20
 VIEW, THUMBNAIL = 1600, 240
 """Longer sides in pixels of the pictures that the page shows. Downloads keep their full size."""
 KEPT_UPSCALERS = 3
 KEPT_SECONDS = 3600
 """Seconds for which uploads and results are kept. All are deleted when the server ends."""
 _CLOSE = "above 50 dB, the mean difference is below 1 of 255 levels"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one request.
-
-    Attributes:
-        pixels: Largest number of pixels of each result.
-        seconds: Longest time for all files together.
-        megabytes: Largest size of each file.
-        files: Largest number of files.
-    """
-
-    pixels: int = 50_000_000
-    seconds: float = 300
-    megabytes: float = 25
-    files: int = 20
-
-    @property
-    def words(self):
-        """The limits in words."""
-        return (
-            f"Limits: {self.files} photographs at once, {self.megabytes:g} MB each, {self.pixels / 1e6:g} million "
-            f"pixels for each result, {self.seconds:g} seconds of work"
-        )
 
 
 @dataclass(frozen=True)
@@ -131,7 +104,7 @@ class Desk:
                 yield result
             except Exception as error:
                 ended = isinstance(error, Stopped)
-                yield f"{name}: {_reason(error)}"
+                yield f"{name}: {reason_of(error)}"
 
     def close(self):
         """Stop the current work and wait for its end.
@@ -153,17 +126,14 @@ class Desk:
 
     def _upscale(self, path, name, options, folder, tick):
         began = time.monotonic()
-        if not path.is_file():
-            raise UserError("the upload has expired, because files are deleted after an hour; upload it again")
-        if (size := path.stat().st_size) > self.limits.megabytes * MEGABYTE:
-            raise UserError(f"{size / MEGABYTE:.1f} MB is over the limit of {self.limits.megabytes:g} MB")
+        check(path, self.limits)
         picture = read_picture(path)
         fixed = self.upscaler(replace(options, scale=None, faces=None))
         upscaler, choice = fixed.chosen(picture.pixels, scale=options.scale)
         made, faces, note = restore(
             picture, options, upscaler, expected_note(picture, options, upscaler), progress=tick
         )
-        file = folder / f"{_stem(name)}.png"
+        file = folder / f"{stem_of(name)}.png"
         note = write_picture(made.image, file, note, picture.pixels.profile, kept=picture.kept)
         shown = _write_shown(picture, made, file, note)
         facts = _facts(note, made, choice, faces, time.monotonic() - began)
@@ -215,21 +185,6 @@ def about(weights):
         return "your own weights", False, undoes_bicubic(weights)
     words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.license.partition(':')[0]} use"
     return words, one.fidelity is not None, one.bicubic
-
-
-def _reason(error):
-    """Return why a file failed. For an internal error, print the traceback to the terminal."""
-    if isinstance(error, UserError):
-        return " ".join(str(getattr(error, "reason", error)).split())
-    if isinstance(error, MemoryError):
-        return "out of memory; choose a smaller scale"
-    traceback.print_exception(error, file=sys.stderr)
-    return f"internal error ({type(error).__name__}); the terminal of the server shows the details"
-
-
-def _stem(name):
-    """Make the stem of a download's name: characters that every system accepts, and not too many."""
-    return "".join(c for c in Path(name).stem if c.isprintable() and c not in '\\/:*?"<>|')[:60] or "photograph"
 
 
 def _delete_later(folder):

@@ -12,7 +12,7 @@ import gradio as gr
 from mpsrgan.upscale.defaults import AUTO, REALISM
 from mpsrgan.upscale.single import UpscaleOptions
 from mpsrgan.web.desk import KEPT_SECONDS, Result, about
-from mpsrgan.web.style import CSS
+from mpsrgan.web.uploads import why_none
 
 SCALES = (2, 3, 4, 8)
 FACES = (
@@ -22,8 +22,11 @@ FACES = (
 )
 SUFFIXES = [".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".ppm", ".pgm", ".tga", ".tif", ".tiff"]
 """Suffixes of image files that not every browser recognizes as images."""
-WAITING = 8
-"""Number of requests that may wait for the current one."""
+WAITING = 250
+"""Number of requests that may wait for the current one.
+
+A waiting request is a few kB of memory. Its uploads, which `Limits` bounds, lie on the disk already.
+"""
 HEAD = """
 <h1>Upscale photographs of faces</h1>
 <p>The result is larger, with the detail that faces usually have.</p>
@@ -89,6 +92,7 @@ class Page:
                 [results, *shown, go, stop],
                 api_name="upscale",
                 concurrency_limit=1,
+                validator=self.refuse,
                 show_progress_on=slider,
             )
             go.click(None, js=TO_RESULT)
@@ -171,6 +175,19 @@ class Page:
             elem_id="files",
         )
         return [problems, slider, thumbnails, facts, files]
+
+    def refuse(self, photographs, *choices):
+        """Refuse a request before it waits in the queue, if none of its files can be upscaled.
+
+        Args:
+            photographs: List of (path, name).
+            *choices: The other arguments of `upscale`, which are not looked at.
+
+        Returns:
+            What Gradio expects of a validator: a value for each argument.
+        """
+        reasons = why_none(photographs, self.desk.limits)
+        return [gr.validate(not reasons, "; ".join(reasons)), *choices]
 
     def upscale(
         self, photographs, weights, realism, faithful, scale, faces, request: gr.Request, progress=gr.Progress()
@@ -276,17 +293,3 @@ def problem_list(problems):
     """
     items = "".join(f"<li>{html.escape(text)}</li>" for text in problems)
     return f'<div class="problems" role="alert"><ul>{items}</ul></div>' if items else ""
-
-
-def look():
-    """Return the theme and the style sheet of the page.
-
-    Returns:
-        Keyword arguments of `Blocks.launch`.
-    """
-    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
-    theme = gr.themes.Default(
-        primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
-    )
-    theme.set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
-    return {"theme": theme, "css": CSS}

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.web.desk import MEGABYTE, Desk
+from mpsrgan.web.desk import Desk
 from mpsrgan.web.guard import Guard
+from mpsrgan.web.uploads import MEGABYTE
 
 PORT, PORTS = 7860, 100
 """The first port to try where none is named, and the number of ports to try."""
@@ -69,7 +70,7 @@ def served(weights, limits, *, host="127.0.0.1", port=None, backend="auto"):
 
     Args:
         weights: List of weights to choose from. The first is selected.
-        limits: `mpsrgan.web.desk.Limits`.
+        limits: `mpsrgan.web.uploads.Limits`.
         host: Address to serve at.
         port: Port, or None for the first free one from `PORT` on.
         backend: As in `mpsrgan.Upscaler`.
@@ -85,7 +86,8 @@ def served(weights, limits, *, host="127.0.0.1", port=None, backend="auto"):
         import_gradio()
         from starlette.middleware import Middleware
 
-        from mpsrgan.web.page import Page, look
+        from mpsrgan.web.page import Page
+        from mpsrgan.web.style import look
 
         desk = Desk(folder / "results", limits, backend)
         blocks = Page(desk, weights).build()

@@ -1,4 +1,6 @@
-"""The style sheet of the page. It loads nothing from another host: the fonts are those of the visitor's system."""
+"""The look of the page. It loads nothing from another host: the fonts are those of the visitor's system."""
+
+import gradio as gr
 
 CSS = """
 .gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
@@ -40,3 +42,17 @@ footer { display: none !important; }
 @media (max-width: 640px) { #head h1 { font-size: 1.35rem; } }
 .dark .problems { background: #3b0f0f; color: #fecaca; }
 """
+
+
+def look():
+    """Return the theme and the style sheet of the page.
+
+    Returns:
+        Keyword arguments of `Blocks.launch`.
+    """
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    theme = gr.themes.Default(
+        primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
+    )
+    theme.set(body_text_color_subdued="*neutral_500", block_info_text_color="*neutral_500")
+    return {"theme": theme, "css": CSS}

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -28,7 +29,8 @@ from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.single import UpscaleOptions
 from mpsrgan.web import desk as desks
 from mpsrgan.web import server
-from mpsrgan.web.desk import Desk, Limits, Result, about, weights_to_choose
+from mpsrgan.web.desk import Desk, Result, about, weights_to_choose
+from mpsrgan.web.uploads import Limits, stem_of
 
 GRADIO = importlib.util.find_spec("gradio")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -196,6 +198,15 @@ def test_names_lead_nowhere_else(fake, tmp_path, name):
     assert result.file.parent.parent.parent == tmp_path / "out" and len(result.file.name) < 70
 
 
+@pytest.mark.parametrize(
+    "name, stem",
+    [("CON.jpg", "_CON"), ("nul", "_nul"), ("com1.old.png", "_com1.old"), ("a. .png", "a"), (".png", "png")]
+    + [("/x/..", "photograph"), ("é" * 255, "é" * 60), ("\udcff\n.png", "photograph"), ("console.png", "console")],
+)
+def test_names_are_those_of_a_file_on_every_system(name, stem):
+    assert stem_of(name) == stem
+
+
 def test_results_go_after_a_while(fake, tmp_path, monkeypatch):
     begun = []
     monkeypatch.setattr(desks.threading, "Timer", lambda *args: begun.append(args) or SimpleNamespace(start=int))
@@ -339,6 +350,16 @@ def test_nothing_chosen_and_stopping(page, tmp_path):
     assert len(last[0]) == 1 and "1.png: stopped" in last[1]["value"] and not page._stops
 
 
+def test_what_is_no_photograph_waits_for_nobody(page, tmp_path):
+    bad = [saved(tmp_path, "a.jpg", b"none"), saved(tmp_path, "b.png", b""), (tmp_path / "c.png", "c.png")]
+    with page.desk._work:  # somebody's photograph is being upscaled
+        refused, *rest = page.refuse(bad, "mpsrgan-plus", 0.5)
+        one_good, *_ = page.refuse([*bad[:2], saved(tmp_path, "d.png", photo(4, 5))])
+    assert not refused["is_valid"] and rest == ["mpsrgan-plus", 0.5] and one_good["is_valid"]
+    why = "a.jpg: not an image that can be read; b.png: the file is empty; c.png: the upload has expired"
+    assert refused["message"].startswith(why)
+
+
 @pytest.fixture(scope="module")
 def site(gradio):
     """The address of a page that is really served, with the upscaler `Fake`."""
@@ -395,8 +416,32 @@ def test_from_upload_to_download(site, tmp_path):
     heavy, _ = saved(tmp_path, "heavy.png", bytes(1_200_000))
     with pytest.raises(Exception, match="413|size"):
         client.predict([handle_file(str(heavy))], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/upscale")
-    with pytest.raises(Exception, match="not in the list of choices"):
-        client.predict([], "/etc/passwd", 0.5, True, 4, "whole", api_name="/upscale")
+    for sent, weights, message in (
+        ([], "/etc/passwd", "400 Bad Request"),
+        ([handle_file(str(files[1][0]))], "mpsrgan-plus", "b.txt: not an image that can be read"),
+    ):
+        with pytest.raises(Exception, match=message):
+            client.predict(sent, weights, 0.5, True, 4, "whole", api_name="/upscale")
+
+
+def test_many_requests_at_once_are_all_answered(site, tmp_path, monkeypatch):
+    """One after the other, in a queue that is long enough."""
+    from gradio_client import Client, handle_file
+
+    restore, begun, go_on = Fake.restore, threading.Event(), threading.Event()
+    monkeypatch.setattr(Fake, "restore", lambda *args, **more: (begun.set(), go_on.wait(60), restore(*args, **more))[2])
+    client = Client(site, verbose=False, download_files=str(tmp_path / "got"), analytics_enabled=False, max_workers=20)
+    file = handle_file(str(saved(tmp_path, "a.png", photo(6, 5))[0]))
+    ask = lambda: client.submit([file], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/upscale")
+    first = ask()
+    assert begun.wait(60)
+    jobs = [ask() for _ in range(12)]
+    waiting = lambda: json.load(urllib.request.urlopen(f"{site}gradio_api/queue/status", timeout=30))["queue_size"]
+    deadline = time.monotonic() + 60
+    while waiting() < len(jobs) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    go_on.set()
+    assert all(len(job.result(60)[1]) == 2 for job in [first, *jobs])
 
 
 @pytest.mark.skipif(not GRADIO, reason="gradio is not installed: pip install 'mpsrgan[web]'")
@@ -459,6 +504,11 @@ def test_in_a_browser(site, browser, tmp_path):
     heavy, _ = saved(tmp_path, "heavy.png", bytes(1_200_000))
     tab.set_input_files(upload, str(heavy))
     tab.wait_for_selector("text=maximum allowed size of 1")
+    tab.set_input_files(upload, str(saved(tmp_path, "no.jpg", b"none")[0]))
+    tab.wait_for_selector("#photographs >> text=.jpg")
+    tab.click("#go")
+    tab.wait_for_selector("#photographs >> text=no.jpg: not an image that can be read")
+    tab.click("#photographs button[aria-label=Clear] >> nth=-1")
     names = {"a.png": photo(40, 30), "garbage.jpg": b"none", "b.png": photo(30, 40)}
     tab.set_input_files(upload, [str(saved(tmp_path, name, image)[0]) for name, image in names.items()])
     tab.wait_for_selector("#photographs >> text=garbage")
