@@ -15,6 +15,7 @@ from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.lock import locked
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, MIN_FACE, NOTE, REAL, REALISM
+from mpsrgan.upscale.providers import PROVIDERS
 
 ALL = "all"
 
@@ -79,6 +80,13 @@ def _add_weights(group):
         default="auto",
         help="what runs the network. onnx: onnxruntime, which starts faster; weights are converted at their first use. "
         "auto (default): onnx if it is installed and there is no GPU, otherwise keras. The results differ by rounding",
+    )
+    group.add_argument(
+        "--providers",
+        type=lambda text: tuple(text.split(",")),
+        metavar="P,...",
+        help=f"what onnxruntime computes on, the preferred one first: {', '.join(PROVIDERS)}. One that is not "
+        "available here is an error, which lists those that are (default: cuda where onnxruntime has it, and cpu)",
     )
     group.add_argument(
         "--tile",

@@ -15,7 +15,7 @@ from mpsrgan.io.reading import list_images
 
 SIZE = (64, 64)
 LARGEST_DIFFERENCE = 1.0
-"""Largest difference from Keras in gray levels that a file may have unless it is quantized."""
+"""Largest difference from Keras in gray levels that a file in float32 may have."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Exported:
         difference: Difference from Keras, a `mpsrgan.export.check.Difference`.
         sizes: (height, width) of the pictures on which the difference was measured.
         photos: (number of photographs, PSNR in dB of Keras, PSNR in dB of the file), or None.
+        seconds: (seconds for a picture of the first size in float32, the same with the file), or None.
     """
 
     format: str
@@ -35,9 +36,10 @@ class Exported:
     difference: object
     sizes: tuple
     photos: tuple | None
+    seconds: tuple | None
 
 
-def export_generator(source, out, format=None, *, size=SIZE, quantize=None, photos=None):
+def export_generator(source, out, format=None, *, size=SIZE, precision=None, photos=None, calibrate=None):
     """Write a generator for another runtime, run it there, and only then let the file appear.
 
     The file maps float32 images (batch, height, width, channels) in [-1, 1] to (batch, scale height, scale width,
@@ -49,36 +51,43 @@ def export_generator(source, out, format=None, *, size=SIZE, quantize=None, phot
         out: Path of the file, or of a folder for "saved_model". The weights of OpenVINO go into a .bin file beside it.
         format: A key of `mpsrgan.export.formats.FORMATS`. None takes the format that the suffix of `out` tells.
         size: Side or (height, width) in pixels. LiteRT takes images of this size, and every file is checked on it.
-        quantize: "float16" or "dynamic" (8-bit weights), for LiteRT.
+        precision: "float16", or "int8" for ONNX and "dynamic" (8-bit weights) for LiteRT. None is float32.
         photos: Folder of photographs on which Keras and the file are measured with
-            `mpsrgan.export.check.against_truth`.
+            `mpsrgan.export.check.against_truth`. None measures an int8 file on pictures like those of `calibrate`,
+            and nothing else.
+        calibrate: Folder of pictures, faces in color at best, whose activations give int8 its ranges. None takes those
+            of the extra `samples`, see `mpsrgan.export.precision.calibration_pictures`.
 
     Returns:
         The `Exported` file.
 
     Raises:
-        UserError: When the generator cannot be exported, when a file that is not quantized differs from Keras by more
-            than a gray level, or when `out` exists and does not have the same format.
+        UserError: When the generator cannot be exported, when a file in float32 differs from Keras by more than a gray
+            level, or when `out` exists and does not have the same format.
     """
     from mpsrgan.export.formats import FORMATS
+    from mpsrgan.export.precision import calibration_pictures
     from mpsrgan.hub.h5 import weights_file
     from mpsrgan.upscale.backends import load_keras
 
     out, size = Path(out), as_size(size)
     format = _format(out, format, FORMATS)
     kind = FORMATS[format]
-    if quantize and format != "litert":
-        raise UserError(f"quantize is for litert; {format} was asked for")
+    if precision and precision not in kind.precisions:
+        raise UserError(f"{format} can be written in {' or '.join(('float32', *kind.precisions))}, not in {precision}")
+    if calibrate and precision != "int8":
+        raise UserError("calibration pictures are for int8; leave --calibrate out, or use --precision int8")
     path = weights_file(source)
     _check_place(out, kind)
     kind.check_packages(format)
-    if photos:
-        list_images(photos)
+    photos = list_images(photos) if photos else None
+    if precision == "int8" and photos is None:
+        photos = calibration_pictures(calibrate)[1] or None
     generator = load_keras(path, "float32")
     kind.check_backend(format)
     with _appearing(out) as made:
-        exported = _write_and_try(format, generator, made, size, quantize, photos)
-        if not quantize and not exported.difference.largest <= LARGEST_DIFFERENCE:
+        exported = _write_and_try(format, generator, made, size, precision, calibrate, photos)
+        if not precision and not exported.difference.largest <= LARGEST_DIFFERENCE:
             raise UserError(
                 f"{out}: would differ from Keras by {exported.difference.largest:.1f} gray levels and was not written; "
                 "try another format"
@@ -86,26 +95,30 @@ def export_generator(source, out, format=None, *, size=SIZE, quantize=None, phot
     return exported
 
 
-def _write_and_try(format, generator, made, size, quantize, photos):
-    from mpsrgan.export.check import ODD, against_truth, compare
+def _write_and_try(format, generator, made, size, precision, calibrate, photos):
+    from mpsrgan.export.check import ODD, against_truth, compare, seconds
     from mpsrgan.export.formats import FORMATS, silence
 
     kind = FORMATS[format]
     sizes = (size,) if kind.fixed else (size, ODD)
     with silence():
         try:
-            kind.write(generator, made, size, quantize)
+            kind.write(generator, made, size, precision, calibrate)
             run = kind.load(made)
             difference = compare(generator, run, sizes, generator.channels)
-            if photos:
+            if photos is not None:
                 photos = against_truth((generator, run), photos, size, generator.scale, generator.channels)
+            taken = None
+            if precision and format == "onnx":
+                float32 = kind.load(generator.to_onnx().SerializeToString())
+                taken = seconds((float32, run), size, generator.channels)
         except (UserError, OSError):
             raise
         except Exception as error:  # each library raises its own types
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise UserError(f"{generator.path}: cannot be exported to {format} ({reason})") from None
     bytes = sum(file.stat().st_size for file in made.parent.rglob("*") if file.is_file())
-    return Exported(format, bytes / 1e6, difference, sizes, photos)
+    return Exported(format, bytes / 1e6, difference, sizes, photos, taken and tuple(taken))
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """A check that an exported file is the same network, which runs the file in its own runtime."""
 
+import time
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from data_prep.pairs import make_pair
 from data_prep.read import as_channels
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize, to_float, to_uint8
-from mpsrgan.io.reading import ImageError, list_images, open_image
+from mpsrgan.io.reading import ImageError, open_image
 from mpsrgan.metrics.images import decibels, psnr
 
 ODD = (37, 50)
@@ -75,7 +77,7 @@ def face(size, channels):
     return as_channels(resize(astronaut()[40:180, 155:295], size), channels)
 
 
-def against_truth(functions, folder, size, scale, channels):
+def against_truth(functions, paths, size, scale, channels):
     """Measure the mean PSNR of the results of functions against photographs.
 
     The largest centered window with the shape of `size` is cropped from each photograph. It is resized to `scale` times
@@ -83,7 +85,7 @@ def against_truth(functions, folder, size, scale, channels):
 
     Args:
         functions: Functions as in `compare`.
-        folder: Folder of photographs.
+        paths: Paths of photographs.
         size: (height, width) of the inputs, in pixels.
         scale: Scale factor of the functions.
         channels: 3 for RGB, 1 for gray.
@@ -92,10 +94,10 @@ def against_truth(functions, folder, size, scale, channels):
         The number of photographs, followed by the mean PSNR in dB of each function.
 
     Raises:
-        UserError: When the folder holds no photograph that can be read.
+        UserError: When there is no photograph that can be read.
     """
     scores = []
-    for path in list_images(folder):
+    for path in paths:
         try:
             photo = open_image(path)
         except ImageError:
@@ -104,5 +106,29 @@ def against_truth(functions, folder, size, scale, channels):
         hr, lr = (as_channels(image, channels) for image in pair)
         scores.append([psnr(hr, to_uint8(function(to_float(lr)[None])[0])) for function in functions])
     if not scores:
-        raise UserError(f"{folder}: holds no image that can be read; name a folder of photographs")
+        place = paths[0].parent if paths else "the folder"
+        raise UserError(f"{place}: holds no image that can be read; name a folder of photographs")
     return len(scores), *np.mean(scores, axis=0).tolist()
+
+
+def seconds(functions, size, channels, rounds=10):
+    """Measure how long functions take for one face, in turns.
+
+    Args:
+        functions: Functions as in `compare`.
+        size: (height, width) of the input, in pixels.
+        channels: 3 for RGB, 1 for gray.
+        rounds: Number of turns.
+
+    Returns:
+        A list of the median seconds of each function.
+    """
+    lr, taken = to_float(face(size, channels))[None], [[] for _ in functions]
+    for function in functions:
+        function(lr)
+    for _ in range(rounds):
+        for function, times in zip(functions, taken):
+            begin = time.perf_counter()
+            function(lr)
+            times.append(time.perf_counter() - begin)
+    return [median(times) for times in taken]

@@ -15,10 +15,9 @@ from io import StringIO
 import numpy as np
 
 from mpsrgan.errors import UserError
+from mpsrgan.export.precision import calibration_inputs, calibration_pictures, to_float16, to_int8
 from mpsrgan.io.machine import cores
 from mpsrgan.upscale.generators import OnnxGenerator
-
-QUANTIZE = ("float16", "dynamic")
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,15 @@ class Format:
         suffix: Suffix of its files, "" for a folder.
         extra: Extra of pip that installs its packages.
         packages: Names of the packages that it imports.
-        write: Function of (KerasGenerator, target, size, quantize) that writes the file.
+        write: Function of (KerasGenerator, target, size, precision, calibrate) that writes the file, see
+            `mpsrgan.export.export_generator`.
         load: Function of a target that loads the file into the runtime of the format. It returns a function that maps
             float32 (1, H, W, C) to (1, sH, sW, C).
         begins: First bytes of its files, or the name of a file in its folders. They tell whether a file may be
             replaced.
         fixed: Whether it takes images of one size only.
         tensorflow: Whether Keras has to run on TensorFlow to write it.
+        precisions: The precisions that it can be written in beside float32.
     """
 
     suffix: str
@@ -46,6 +47,7 @@ class Format:
     begins: bytes | str
     fixed: bool = False
     tensorflow: bool = False
+    precisions: tuple = ()
 
     def check_packages(self, name):
         """Check that the packages of the format are installed.
@@ -79,11 +81,16 @@ class Format:
             )
 
 
-def _write_onnx(generator, target, size, quantize):
-    target.write_bytes(generator.to_onnx().SerializeToString())
+def _write_onnx(generator, target, size, precision, calibrate):
+    graph = generator.to_onnx()
+    if precision == "int8":
+        paths, _ = calibration_pictures(calibrate)
+        to_int8(graph, target, calibration_inputs(paths, size, generator.scale, generator.channels))
+    else:
+        target.write_bytes((to_float16(graph) if precision else graph).SerializeToString())
 
 
-def _write_saved_model(generator, target, size, quantize):
+def _write_saved_model(generator, target, size, precision, calibrate):
     generator.model.export(str(target), format="tf_saved_model", verbose=False)
 
 
@@ -94,7 +101,7 @@ def _load_saved_model(target):
     return lambda lr: np.asarray(loaded.serve(lr))
 
 
-def _write_litert(generator, target, size, quantize):
+def _write_litert(generator, target, size, precision, calibrate):
     """Write one image size, because any size would need TensorFlow operations that LiteRT's plain interpreter lacks.
 
     Keras 3.13 exports any size whatever it is asked for, so this goes by way of a SavedModel, as later ones do.
@@ -107,9 +114,9 @@ def _write_litert(generator, target, size, quantize):
         generator.model.export(folder, format="tf_saved_model", input_signature=[lr], verbose=False)
         converter = tensorflow.lite.TFLiteConverter.from_saved_model(folder)
         converter.experimental_enable_resource_variables = True
-        if quantize:
+        if precision:
             converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-        if quantize == "float16":
+        if precision == "float16":
             converter.target_spec.supported_types = [tensorflow.float16]
         target.write_bytes(converter.convert())
 
@@ -123,7 +130,7 @@ def _load_litert(target):
     return lambda lr: next(iter(run(lr=lr).values()))
 
 
-def _write_openvino(generator, target, size, quantize):
+def _write_openvino(generator, target, size, precision, calibrate):
     """Convert by way of ONNX, which keeps any height and width on every backend and needs no TensorFlow."""
     openvino = _import_openvino()
     model = openvino.Core().read_model(model=generator.to_onnx().SerializeToString())
@@ -147,13 +154,20 @@ def _import_openvino():
 
 
 FORMATS = {
-    "onnx": Format(".onnx", "onnx", ("onnx", "onnxruntime"), _write_onnx, OnnxGenerator, b"\x08"),
+    "onnx": Format(
+        *(".onnx", "onnx", ("onnx", "onnxruntime"), _write_onnx, OnnxGenerator, b"\x08"), precisions=("float16", "int8")
+    ),
     "litert": Format(
-        ".tflite", "litert", ("ai_edge_litert",), _write_litert, _load_litert, b"TFL3", fixed=True, tensorflow=True
+        *(".tflite", "litert", ("ai_edge_litert",), _write_litert, _load_litert, b"TFL3"),
+        fixed=True,
+        tensorflow=True,
+        precisions=("float16", "dynamic"),
     ),
     "saved_model": Format("", "", (), _write_saved_model, _load_saved_model, "saved_model.pb", tensorflow=True),
     "openvino": Format(".xml", "openvino", ("onnx", "openvino"), _write_openvino, _load_openvino, b"<?xml"),
 }
+PRECISIONS = tuple(dict.fromkeys(name for kind in FORMATS.values() for name in kind.precisions))
+"""All precisions beside float32. dynamic has 8-bit weights, and ranges of the activations from each picture."""
 
 
 @contextmanager

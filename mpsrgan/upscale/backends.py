@@ -12,6 +12,7 @@ from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.files import cache_folder, hexdigest
 from mpsrgan.models.onnx import FORMAT, import_onnx
 from mpsrgan.upscale.generators import KerasGenerator, OnnxGenerator, import_onnxruntime
+from mpsrgan.upscale.providers import chosen
 
 BACKENDS = ("auto", "keras", "onnx")
 CACHED_FILES = 20
@@ -20,36 +21,43 @@ GPUS = ("nvidia[0-9]*", "dxg", "kfd")
 """Files in /dev that show a GPU (NVIDIA, WSL, AMD), which Keras may be able to use and onnxruntime not."""
 
 
-def open_generator(source, backend="auto"):
+def open_generator(source, backend="auto", providers=None):
     """Open a generator on one of the backends.
 
     Args:
         source: A source of `mpsrgan.upscale.Upscaler`, or a `mpsrgan.hub.interpolation.WeightInterpolation`.
         backend: "keras", "onnx", or "auto". "onnx" converts a .h5 file or interpolated weights once with Keras, and
             keeps the ONNX file in <cache folder>/onnx. "auto" takes onnx for a .onnx file, and for .h5 files if
-            onnxruntime is installed and no GPU is found. Otherwise it takes keras.
+            onnxruntime is installed and no GPU is found, or providers are named. Otherwise it takes keras.
+        providers: Names of execution providers of onnxruntime, the preferred one first, or None for CUDA where
+            onnxruntime has it and the CPU. See `mpsrgan.upscale.providers.PROVIDERS`.
 
     Returns:
         A `KerasGenerator` or an `OnnxGenerator`.
 
     Raises:
-        UserError: When the source cannot be loaded, the backend is unknown, or a .onnx file is combined with "keras".
+        UserError: When the source cannot be loaded, the backend is unknown, a .onnx file or providers are combined with
+            "keras", or a provider is not available.
     """
     if backend not in BACKENDS:
         raise UserError(f"unknown backend {backend!r}: use one of {', '.join(BACKENDS)}")
+    if providers is not None:
+        if backend == "keras":
+            raise UserError("providers are those of onnxruntime; leave them out, or use the backend onnx")
+        backend = "onnx"
     if not isinstance(source, str | os.PathLike | WeightInterpolation):
         generator = KerasGenerator(source)
-        return OnnxGenerator(generator.to_onnx().SerializeToString()) if backend == "onnx" else generator
+        return OnnxGenerator(generator.to_onnx().SerializeToString(), providers) if backend == "onnx" else generator
     if not isinstance(source, WeightInterpolation):
         source = file_of(source)
         if Path(source).suffix == ".onnx":
             if backend == "keras":
                 raise UserError(f"{source}: needs onnxruntime; give the .h5 file to use Keras, or use --backend onnx")
-            return OnnxGenerator(source)
+            return OnnxGenerator(source, providers)
     if backend != "keras":
         cached = _cached(source)
         if backend == "onnx" or _onnx_is_better(cached):
-            return _converted(source, cached)
+            return _converted(source, cached, providers)
     return load_keras(source)
 
 
@@ -89,12 +97,12 @@ def _onnx_is_better(cached):
     return not any(any(Path("/dev").glob(name)) for name in GPUS)
 
 
-def _converted(source, cached):
+def _converted(source, cached, providers):
     """Return the `OnnxGenerator` of weights from the cache, or convert them, even if the cache is read-only."""
-    import_onnxruntime()
+    chosen(import_onnxruntime(), providers)  # an error about providers is none of the cached file
     if cached.is_file():
         try:
-            return OnnxGenerator(cached)
+            return OnnxGenerator(cached, providers)
         except UserError:  # the file is corrupt
             pass
     import_onnx()  # fails before Keras starts, which is slow
@@ -107,7 +115,7 @@ def _converted(source, cached):
             file.unlink(missing_ok=True)
     except (OSError, UserError):
         pass
-    return OnnxGenerator(made)
+    return OnnxGenerator(made, providers)
 
 
 def load_keras(source, policy=None):

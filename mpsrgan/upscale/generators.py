@@ -18,6 +18,7 @@ from mpsrgan.io.console import say
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.machine import cores
 from mpsrgan.models.onnx import FORMAT, METADATA, to_onnx
+from mpsrgan.upscale.providers import CPU, PROVIDERS, chosen, started
 
 NUMBERS = ("scale", "channels", "align", "radius", "parameters")
 """Attributes of a generator that a .onnx file stores too."""
@@ -159,33 +160,39 @@ class OnnxGenerator:
 
     Args:
         source: Path of a .onnx file, or its bytes.
+        providers: Names of execution providers, or None, see `mpsrgan.upscale.providers.chosen`.
 
     Attributes:
         note: The note in the file, a dict.
-        backend: Name of the backend, with the version of onnxruntime in parentheses.
+        backend: Name of the backend. In parentheses are the version of onnxruntime, and the providers if there are
+            others than the CPU.
 
     The other attributes are those of `KerasGenerator`.
 
     Raises:
-        UserError: When it is not such a file, or onnxruntime is not installed.
+        UserError: When it is not such a file, onnxruntime is not installed, or a provider is not available.
     """
 
-    def __init__(self, source):
+    def __init__(self, source, providers=None):
         onnxruntime = import_onnxruntime()
         name = "the ONNX graph" if isinstance(source, bytes) else source
         if name is source and not Path(source).is_file():
             raise UserError(f"{source}: {'is a folder' if Path(source).is_dir() else 'no such file'}; check the path")
         if name is source:
             _check_external(Path(source))
+        names = chosen(onnxruntime, providers)
         try:
-            self._session = onnxruntime.InferenceSession(source, _session_options(onnxruntime), _providers(onnxruntime))
+            long_names = [PROVIDERS[one] for one in names]
+            self._session = onnxruntime.InferenceSession(source, _session_options(onnxruntime), long_names)
             text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
         except Exception as error:  # the errors of onnxruntime have no other common base
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{name}: not a readable ONNX graph; export or download it again ({reason})") from None
         self.note = _checked(name, text)
         self.scale, self.channels, self.align, self.radius, self.parameters = map(self.note.get, NUMBERS)
-        self.backend = f"onnx (onnxruntime {onnxruntime.__version__})"
+        names = started(self._session, names, providers is not None)
+        where = "" if names == [CPU] else f", {', '.join(names)}"
+        self.backend = f"onnx (onnxruntime {onnxruntime.__version__}{where})"
 
     def __call__(self, lr):
         """Upscale a batch, as `KerasGenerator` does."""
@@ -264,9 +271,3 @@ def _session_options(onnxruntime):
     if cores() < (os.cpu_count() or 1):  # the default is the machine's physical cores
         options.intra_op_num_threads = cores()
     return options
-
-
-def _providers(onnxruntime):
-    """Return CUDA, if the package onnxruntime-gpu is installed, and the CPU."""
-    available = onnxruntime.get_available_providers()
-    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]

@@ -22,6 +22,7 @@ class UpscaleOptions:
         faithful: As in `mpsrgan.Upscaler`.
         ensemble: As in `mpsrgan.Upscaler`.
         backend: As in `mpsrgan.Upscaler`.
+        providers: As in `mpsrgan.Upscaler`.
         tile: As in `mpsrgan.Upscaler`.
         scale: As in a call of the `Upscaler`.
         size: As in a call of the `Upscaler`.
@@ -47,6 +48,7 @@ class UpscaleOptions:
     faithful: bool | None = None
     ensemble: bool = False
     backend: str = "auto"
+    providers: tuple | None = None
     tile: object = "auto"
     scale: float | None = None
     size: tuple | None = None
@@ -71,7 +73,7 @@ class UpscaleOptions:
         Raises:
             UserError: As in `mpsrgan.Upscaler`.
         """
-        names = ("realism", "fidelity", "faithful", "ensemble", "backend", "tile")
+        names = ("realism", "fidelity", "faithful", "ensemble", "backend", "providers", "tile")
         return Upscaler(self.weights, **{name: getattr(self, name) for name in names})
 
 

@@ -5,9 +5,9 @@ when an `Upscaler` needs it, not with this module.
 """
 
 import functools
-import math
 import os
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,39 +15,16 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.io.files import file_words, hexdigest
 from mpsrgan.upscale.backends import file_of, load_keras, open_generator
-from mpsrgan.upscale.choice import Automatic, Choice
+from mpsrgan.upscale.choice import Automatic
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REALISM
 from mpsrgan.upscale.ensemble import WORDS, Ensemble
 from mpsrgan.upscale.generators import KerasGenerator
 from mpsrgan.upscale.invention import invention_map
+from mpsrgan.upscale.passes import Restored, growth, in_passes
 from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS, undoes_bicubic
-from mpsrgan.upscale.resize import resized, target_size
+from mpsrgan.upscale.resize import target_size
 from mpsrgan.upscale.windows import Windows
-
-
-@dataclass(frozen=True)
-class Restored:
-    """An upscaled image, and how it was made.
-
-    Attributes:
-        image: The result, of the same kind as the input.
-        steps: What was done, in words.
-        lr_consistency: PSNR in dB of the input against the result downscaled by Pillow's bicubic filter.
-        color_shift: Change of the mean color by the network alone, in levels of 0..255, or None. A faithful result no
-            longer has this change.
-        levels: Where detail was invented, float32 (H, W) at the size of the result, as
-            `mpsrgan.upscale.invention.invention_map` returns it, or None.
-        choice: Which weights were chosen for the image and why, a `mpsrgan.upscale.choice.Choice`, or None if they were
-            not chosen for it.
-    """
-
-    image: object
-    steps: str
-    lr_consistency: float
-    color_shift: float | None
-    levels: np.ndarray | None = None
-    choice: Choice | None = None
 
 
 class Upscaler:
@@ -76,6 +53,8 @@ class Upscaler:
         backend: "keras", "onnx" (onnxruntime), or "auto". With "onnx" a .h5 file is converted once, and Keras is not
             imported after that. See `mpsrgan.upscale.backends.open_generator`. The results differ by rounding, by one
             level at most.
+        providers: What onnxruntime computes on, such as ("cuda", "cpu"), or None, see
+            `mpsrgan.upscale.backends.open_generator`.
         tile: Largest side of the part that is kept from the center of each window, in lr pixels, at least 1. "auto"
             takes 192, which needs about 1 GB with the default srgan, or less if the window would not fit in half of the
             free memory. The tile is halved when memory runs out. Smaller tiles are used where they need no more
@@ -114,6 +93,7 @@ class Upscaler:
         faithful=None,
         ensemble=False,
         backend="auto",
+        providers=None,
         tile="auto",
         overlap=None,
     ):
@@ -122,13 +102,14 @@ class Upscaler:
         self._automatic, self._double = None, None
         self.weights, self.realism, self.ensemble = source, realism, ensemble
         if isinstance(source, str) and source == AUTO:
-            options = {"ensemble": ensemble, "backend": backend, "tile": tile, "overlap": overlap}
+            options = {"ensemble": ensemble, "backend": backend, "providers": providers}
+            options |= {"tile": tile, "overlap": overlap}
             self._become_automatic(realism, fidelity, faithful=faithful, **options)
             return
         self._pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
         if self._pair:
             self.realism, source = self._pair.realism, self._pair.end or self._pair
-        self._source, self._generator = source, open_generator(source, backend)
+        self._source, self._generator = source, open_generator(source, backend, providers)
         if faithful is None:
             self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
         else:
@@ -148,7 +129,7 @@ class Upscaler:
 
         def make(weights, realism, faithful):
             made = Upscaler(weights, realism=realism, faithful=faithful, **options)
-            made._double = automatic.double
+            made._double = lambda: (double := automatic.double()) and double._windows
             return made
 
         automatic = Automatic(make, REALISM if realism is None else realism, faithful, realism is None)
@@ -169,7 +150,8 @@ class Upscaler:
         if self._automatic is None:
             return self, None
         pixels = pixels_of(image)
-        return self._automatic(pixels.colors, _factor(target_size(pixels.size, self.scale, scale, size), pixels.size))
+        target = target_size(pixels.size, self.scale, scale, size)
+        return self._automatic(pixels.colors, growth(pixels.size, target))
 
     @property
     def step(self):
@@ -207,7 +189,7 @@ class Upscaler:
         return self._model
 
     def __call__(self, image, *, scale=None, size=None, explain=False):
-        """Upscale one image, or several images one after the other.
+        """Upscale one image, or several images, see `restore_all`.
 
         Gray passes through an RGB network as three equal channels, and the luma of the result (ITU-R 601) is returned.
         RGB passes through a gray network as its luma. The color differences are upscaled by the bicubic filter, and so
@@ -232,7 +214,8 @@ class Upscaler:
             UserError: When the mode, type, or shape is not supported, or the scale or size is invalid.
         """
         if isinstance(image, list | tuple):
-            return [self(one, scale=scale, size=size, explain=explain) for one in image]
+            done = self.restore_all(image, scale=scale, size=size, explain=explain)
+            return [(one.image, one.levels) if explain else one.image for one in done]
         if isinstance(image, np.ndarray) and image.ndim == 4:
             if not len(image):
                 raise UserError(f"got an array of shape {image.shape}; at least one image was expected")
@@ -257,60 +240,58 @@ class Upscaler:
         Raises:
             UserError: As in a call.
         """
+        return self.restore_all([image], scale=scale, size=size, explain=explain, progress=progress)[0]
+
+    def restore_all(self, images, *, scale=None, size=None, explain=False, progress=None):
+        """Upscale several images, each as `restore` does.
+
+        Images of equal size and type go through the network together, as many in one call as have the pixels of one
+        window. On an accelerator that takes less time than one after the other. The results differ from those of single
+        calls by rounding. With the source "auto" and on JAX, which compiles each number of images, they go one by one.
+
+        Args:
+            images: List of images, as in `restore`.
+            scale: As in `restore`.
+            size: As in `restore`.
+            explain: As in `restore`.
+            progress: As in `restore`; it is called for each call of the network.
+
+        Returns:
+            A list of `Restored`.
+
+        Raises:
+            UserError: As in a call.
+        """
+        images = [pixels_of(image) for image in images]
+        asked = {"explain": explain, "progress": progress}
         if self._automatic:
-            pixels = pixels_of(image)
-            upscaler, choice = self.chosen(pixels, scale=scale, size=size)
-            done = upscaler.restore(pixels, scale=scale, size=size, explain=explain, progress=progress)
-            return replace(done, choice=choice)
-        pixels = pixels_of(image)
-        target = target_size(pixels.size, self.scale, scale, size)
-        if explain and pixels.size[0] == pixels.size[1] and target[0] != target[1]:
+            chosen = [self.chosen(pixels, scale=scale, size=size) for pixels in images]
+            done = [one.restore(image, scale=scale, size=size, **asked) for image, (one, _) in zip(images, chosen)]
+            return [replace(one, choice=choice) for one, (_, choice) in zip(done, chosen)]
+        alike, done = defaultdict(list), [None] * len(images)
+        for number, pixels in enumerate(images):
+            alike[pixels.colors.shape, pixels.colors.dtype].append(number)
+        for (shape, _), numbers in alike.items():
+            target = target_size(shape[1::-1], self.scale, scale, size)
+            for number, one in zip(numbers, self._restored([images[number] for number in numbers], target, **asked)):
+                done[number] = one
+        return done
+
+    def _restored(self, images, target, explain, progress):
+        """Yield a `Restored` for each of some `Pixels` of one size."""
+        width, height = images[0].size
+        if explain and width == height and target[0] != target[1]:
             raise UserError("the invention of a square picture can be shown at a square size only")
-        colors, found, steps = self._upscaled(pixels.colors, target, progress)
-        levels = None
-        if explain:
 
-            def upscale(image):  # `image` may be the picture after rot90
-                return self._upscaled(image, target if image.shape == pixels.colors.shape else target[::-1], None)[0]
+        def upscaled(image):  # `image` may be the picture after rot90
+            size = target if image.shape[:2] == (height, width) else target[::-1]
+            return in_passes(self._windows, [image], size, double=self._double)[0][0]
 
-            levels = invention_map(pixels.colors, upscale, colors)
-            levels *= np.float32(255 / np.iinfo(colors.dtype).max)
-        return Restored(pixels.remade(colors), steps, found.lr_consistency, found.color_shift, levels)
-
-    def _upscaled(self, colors, target, progress):
-        """Upscale (H, W, C) to the size target, and return the result, its `Faithfulness`, and the steps in words."""
-        further = self._further_passes(_factor(target, colors.shape[1::-1]))
-        result, found = self._windows(colors, progress)
-        steps = self.step
-        for done, one in enumerate(further):
-            left = math.prod(other.scale for other in further[done:])
-            result, step = _downscaled(result, [math.ceil(side / left) for side in target])
-            result = one._windows(result, progress)[0]
-            steps += f"{step}, x{one.scale} network" + (f" ({one.weights})" if one is not self else "")
-        result, step = _downscaled(result, target)
-        steps += step
-        if further or step:
-            found.compare(colors, resized(result, colors.shape[1::-1], "bicubic"))
-        return result, found, steps
-
-    def _further_passes(self, factor):
-        """Return the `Upscaler` of each pass after the first: this one, and for the last one that for x2 if it does."""
-        if factor <= self.scale:
-            return []
-        passes = math.ceil(round(math.log(factor, self.scale), 9))
-        further = [self] * (passes - 1)
-        if further and self._double and factor <= 2 * self.scale ** (passes - 1) and (double := self._double()):
-            further[-1] = double
-        return further
-
-
-def _factor(size, given):
-    """Return the larger of the two factors by which sides grow, from (width, height) given to size."""
-    return max(there / side for there, side in zip(size, given))
-
-
-def _downscaled(image, size):
-    """Downscale (H, W, C) to (width, height), and return the image and the step in words, "" if it has that size."""
-    if image.shape[1::-1] == tuple(size):
-        return image, ""
-    return resized(image, size, "lanczos"), f", downscaled to {size[0]}x{size[1]} by Lanczos"
+        colors = [pixels.colors for pixels in images]
+        results, found, steps = in_passes(self._windows, colors, target, progress, self._double)
+        for pixels, colors, one in zip(images, results, found):
+            levels = None
+            if explain:
+                levels = invention_map(pixels.colors, upscaled, colors)
+                levels *= np.float32(255 / np.iinfo(colors.dtype).max)
+            yield Restored(pixels.remade(colors), self.step + steps, one.lr_consistency, one.color_shift, levels)

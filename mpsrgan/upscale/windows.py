@@ -92,22 +92,26 @@ class Windows:
         if not isinstance(self.tile, int) or self.tile < 1 or self.overlap < 0:
             raise UserError(f'tile {tile}, overlap {overlap}: expected "auto" or at least 1, and at least 0')
 
-    def __call__(self, image, progress=None):
-        """Upscale one picture.
+    def __call__(self, images, progress=None):
+        """Upscale pictures, as many in one call of the network as have the pixels of one window.
+
+        JAX compiles each number of pictures, so there they go one by one.
 
         Args:
-            image: uint8 or uint16 array (H, W, 1) or (H, W, 3).
+            images: List of uint8 or uint16 arrays (H, W, 1) or (H, W, 3), of one shape and type.
             progress: Function that is called with (windows done, windows in all), or None.
 
         Returns:
-            An array (sH, sW, 1) or (sH, sW, 3) of the same type, and its `Faithfulness`.
+            A tuple of arrays (sH, sW, 1) or (sH, sW, 3) of the same type, and a tuple of their `Faithfulness`.
 
         Raises:
             UserError: When memory runs out even with the smallest tiles.
         """
-        while True:
+        done = []
+        while len(done) < len(images):
+            part = images[len(done) : len(done) + self._together(images[0].shape)]
             try:
-                return self._upscaled(image, progress)
+                done += zip(*self._upscaled(part, progress))
             except Exception as error:  # each backend raises its own type, and they have no common base
                 if not out_of_memory(error):
                     raise
@@ -117,31 +121,39 @@ class Windows:
                         "picture first"
                     ) from error
                 self.tile = max(SMALLEST_TILE, self.tile // 2)
+        return tuple(zip(*done))
 
-    def _upscaled(self, image, progress):
-        s, (height, width, channels) = self.generator.scale, image.shape
-        result = np.empty((s * height, s * width, channels), image.dtype)
-        found = Faithfulness()
+    def _together(self, shape):
+        """Return how many pictures of a shape (H, W, C) one call of the network takes."""
+        if "jax" in self.generator.backend:
+            return 1
+        return max(1, (self.tile + 2 * self.overlap) ** 2 // (shape[0] * shape[1]))
+
+    def _upscaled(self, images, progress):
+        s, dtype, (height, width, channels) = self.generator.scale, images[0].dtype, images[0].shape
+        results = [np.empty((s * height, s * width, channels), dtype) for _ in images]
+        found = [Faithfulness() for _ in images]
         rows, columns = (
             spans(length, self._side(length), self.overlap, self.generator.align) for length in (height, width)
         )
         for i, (low_y, high_y, top, bottom) in enumerate(rows):
             for j, (low_x, high_x, left, right) in enumerate(columns):
                 kept = slice(top - low_y, bottom - low_y), slice(left - low_x, right - low_x)
-                sr = self._restored(to_float(image[low_y:high_y, low_x:high_x]), image.dtype, kept, found)
                 ys, xs = (slice(s * part.start, s * part.stop) for part in kept)
-                result[s * top : s * bottom, s * left : s * right] = sr[ys, xs]
+                lrs = np.stack([to_float(image[low_y:high_y, low_x:high_x]) for image in images])
+                srs = np.clip(self._by_network(lrs), -1, 1)
+                for lr, sr, result, one in zip(lrs, srs, results, found):
+                    result[s * top : s * bottom, s * left : s * right] = self._bound(sr, lr, dtype, kept, one)[ys, xs]
                 if progress:
                     progress(i * len(columns) + j + 1, len(rows) * len(columns))
-        return result, found
+        return results, found
 
     def _side(self, length):
         """Return the side of the tiles along an axis. JAX compiles each window size, so there it never varies."""
         return self.tile if "jax" in self.generator.backend else evened(length, self.tile, self.overlap)
 
-    def _restored(self, lr, dtype, kept, found):
-        """Upscale float32 (h, w, C) in -1..1 to (sh, sw, C) of `dtype`, and add the kept lr pixels to `found`."""
-        sr = np.clip(self._by_network(lr), -1, 1)
+    def _bound(self, sr, lr, dtype, kept, found):
+        """Bind the network's (sh, sw, C) to lr (h, w, C), both in -1..1, and add the kept lr pixels to `found`."""
         drift = resize(sr, lr.shape[:2]) - lr
         if self.keeps == PIXELS:
             sr = project(sr, lr, drift)
@@ -151,15 +163,16 @@ class Windows:
         found.add(drift[kept], (resize(to_float(levels), lr.shape[:2]) - lr)[kept])
         return levels
 
-    def _by_network(self, lr):
-        """Upscale float32 (h, w, C) to (sh, sw, C), also if C is not the network's own number of channels."""
-        run = lambda image: self.generator(np.ascontiguousarray(image)[None])[0]
-        if lr.shape[2] == self.generator.channels:
-            return run(lr)
-        if lr.shape[2] == 1:
-            return (run(np.repeat(lr, 3, axis=2)) @ _LUMA)[..., None]
-        luma = (lr @ _LUMA)[..., None]
-        return run(luma) + resize(lr - luma, [self.generator.scale * side for side in lr.shape[:2]])
+    def _by_network(self, lrs):
+        """Upscale float32 (N, h, w, C) to (N, sh, sw, C), also if C is not the network's own number of channels."""
+        run = lambda images: self.generator(np.ascontiguousarray(images))
+        if lrs.shape[3] == self.generator.channels:
+            return run(lrs)
+        if lrs.shape[3] == 1:
+            return (run(np.repeat(lrs, 3, axis=3)) @ _LUMA)[..., None]
+        luma = (lrs @ _LUMA)[..., None]
+        size = [self.generator.scale * side for side in lrs.shape[1:3]]
+        return run(luma) + np.stack([resize(difference, size) for difference in lrs - luma])
 
 
 def out_of_memory(error):

@@ -11,8 +11,8 @@ from helpers import strong
 
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
-from mpsrgan.export import check, export_generator, formats
-from mpsrgan.hub.h5 import ARCHITECTURES, describe, save_generator
+from mpsrgan.export import check, export_generator, formats, precision
+from mpsrgan.hub.h5 import ARCHITECTURES, describe, load_generator, save_generator
 from mpsrgan.models import enhance, inception, lite, pixelshuffle, srgan
 from mpsrgan.upscale.generators import KerasGenerator, OnnxGenerator
 
@@ -195,7 +195,12 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
     for words, message in [
         ((weights, "-o", tmp_path / "a.txt"), "its suffix tells no format; use .onnx, .tflite"),
         ((weights, "-o", tmp_path / "a.onnx", "--format", "litert"), "ends in .tflite"),
-        ((weights, "-o", tmp_path / "a.onnx", "--quantize", "float16"), "is for litert"),
+        (
+            (weights, "-o", tmp_path / "a.onnx", "--precision", "dynamic"),
+            "in float32 or float16 or int8, not in dynamic",
+        ),
+        ((weights, "-o", tmp_path / "a.onnx", "--calibrate", tmp_path), "are for int8"),
+        ((weights, "-o", tmp_path / "a.onnx", "--precision", "int8", "--calibrate", tmp_path / "folder"), "no image"),
         ((weights, "-o", tmp_path / "file" / "a.onnx"), "cannot be written"),
         ((weights, "-o", tmp_path / "old.onnx"), "not what an earlier export left"),
         ((weights, "-o", tmp_path / "folder"), "not what an earlier export left"),
@@ -230,7 +235,7 @@ def test_a_file_that_is_another_network_does_not_appear(weights, tmp_path, monke
     export_generator(weights, tmp_path / "a.onnx")
     before = (tmp_path / "a.onnx").read_bytes()
     other = KerasGenerator(strong(srgan.build_generator(**SMALL), 0.5)).to_onnx().SerializeToString()
-    write = lambda generator, target, size, quantize: target.write_bytes(other)
+    write = lambda generator, target, *options: target.write_bytes(other)
     monkeypatch.setitem(formats.FORMATS, "onnx", formats.Format(".onnx", "", (), write, OnnxGenerator, b"\x08"))
     with pytest.raises(UserError, match="would differ from Keras by .* gray levels and was not written"):
         export_generator(weights, tmp_path / "a.onnx")
@@ -238,7 +243,7 @@ def test_a_file_that_is_another_network_does_not_appear(weights, tmp_path, monke
 
 
 def test_failures_of_a_library_are_one_line(weights, tmp_path, monkeypatch, capfd):
-    def write(generator, target, size, quantize):
+    def write(generator, target, *options):
         print("chatter")
         os.write(2, b"of C++")
         raise RuntimeError("out\nof order")
@@ -247,6 +252,50 @@ def test_failures_of_a_library_are_one_line(weights, tmp_path, monkeypatch, capf
     assert "cannot be exported to onnx (RuntimeError: out of order)" in refused(
         (weights, "-o", tmp_path / "a.onnx"), capfd
     )
+
+
+# --- narrower numbers
+
+
+def test_float16_halves_the_file_and_int8_computes_in_integers(tmp_path, photos, capfd):
+    import onnx
+
+    arguments = {"blocks": 2, "filters": 16}
+    save_generator(shaken(lite.build_generator(**arguments)), tmp_path / "a.h5", "lite", arguments)
+    source, sizes = str(tmp_path / "a.h5"), {}
+    for narrow in (None, "float16", "int8"):
+        words = ["export", source, "-o", str(tmp_path / "a.onnx"), "--lr-size", "12"]
+        words += ["--precision", narrow] * bool(narrow) + ["--calibrate", str(photos)] * (narrow == "int8")
+        assert main(words) == 0
+        told = capfd.readouterr().out.splitlines()
+        assert len(told) == 2 + bool(narrow) + (narrow == "int8")
+        assert not narrow or " ms, " in told[-1] and told[-1].startswith(f"{narrow}: ")
+        sizes[narrow] = (tmp_path / "a.onnx").stat().st_size
+    assert told[2].startswith("8 photographs at 12 px: Keras ")
+    assert sizes["int8"] < 0.75 * sizes[None] and sizes["float16"] < 0.65 * sizes[None]
+    graph = onnx.load(tmp_path / "a.onnx").graph
+    reads = {node.output[0]: node.op_type for node in graph.node}
+    inputs = [[reads.get(name) for name in node.input] for node in graph.node if node.op_type == "Conv"]
+    assert inputs[0][0] == "Transpose" and None in inputs[-1], "the first and the last are in float32"
+    assert [kinds[:2] for kinds in inputs[1:-1]] == [["DequantizeLinear"] * 2] * 5
+    weights = [onnx.numpy_helper.to_array(one) for one in graph.initializer if one.name.endswith("kernel_quantized")]
+    assert len(weights) == 5 and max(np.abs(one.astype(int)).max() for one in weights) <= 64
+    run = OnnxGenerator(tmp_path / "a.onnx")
+    assert run.note["description"]["architecture"] == "lite", "the note is kept"
+    lr = check.face((12, 12), 3)[None] / np.float32(127.5) - 1
+    difference = np.abs(run(lr) - KerasGenerator(load_generator(source))(lr))
+    assert 0 < difference.max() < 0.3 and difference.mean() < 0.05
+
+
+def test_calibration_pictures_are_not_those_that_the_result_is_measured_on(photos, monkeypatch):
+    ranges, others = precision.calibration_pictures(photos)
+    assert len(ranges) == len(others) == 8 and not set(ranges) & set(others)
+    monkeypatch.setattr(precision, "PICTURES", 2)
+    ranges, others = precision.calibration_pictures()
+    assert [len(ranges), len(others)] == [4, 4] and {path.suffix for path in ranges} == {".pgm", ".jpg"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="int8 needs calibration pictures; name a folder of faces with --calibrate"):
+        precision.calibration_pictures()
 
 
 # --- the other formats
@@ -270,7 +319,7 @@ def test_litert_takes_one_size_and_shrinks(weights, tmp_path, capfd):
     assert run(np.zeros((1, 12, 10, 3), "float32")).shape == (1, 48, 40, 3)
     with pytest.raises(RuntimeError):
         run(np.zeros((1, 12, 11, 3), "float32"))
-    made = export_generator(weights, out, size=(12, 10), quantize="dynamic")
+    made = export_generator(weights, out, size=(12, 10), precision="dynamic")
     assert out.stat().st_size < 0.7 * large and 0.01 < made.difference.largest < 60
 
 

@@ -235,6 +235,44 @@ def test_runtimes_that_are_missing_or_unknown(model, weights, monkeypatch):
         Upscaler(weights, backend="onnx")
 
 
+def test_providers_are_named_and_available_ones_listed(model, weights, tmp_path, monkeypatch, capfd):
+    here = Upscaler(weights, providers=("cpu", "cpu"))
+    assert here.backend.startswith("onnx (onnxruntime ") and "cpu" not in here.backend
+    save_image(photo(5, 6), tmp_path / "a.png")
+    words = [
+        "upscale",
+        str(tmp_path / "a.png"),
+        "-o",
+        str(tmp_path / "b.png"),
+        "--weights",
+        str(weights),
+        "--providers",
+    ]
+    assert main([*words, "cpu"]) == 0 and "backend: onnx (onnxruntime" in capfd.readouterr().err
+    assert main([*words, "coreml,npu"]) == 2
+    assert "the installed onnxruntime lacks the provider coreml; available here: cpu (" in capfd.readouterr().err
+    for arguments, message in [
+        ({"providers": ("npu",)}, r"unknown provider 'npu': use some of cuda, .*, cpu \(available here: cpu\)"),
+        ({"providers": ("cpu",), "backend": "keras"}, "providers are those of onnxruntime"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            Upscaler(model, **arguments)
+    onnxruntime = generators.import_onnxruntime()
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    asked = []
+    session = SimpleNamespace(get_providers=lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(generators, "_checked", lambda name, text: dict.fromkeys(generators.NUMBERS, 1))
+    meta = SimpleNamespace(custom_metadata_map={})
+    session.get_modelmeta = lambda: meta
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda source, options, names: asked.append(names) or session)
+    generators.OnnxGenerator(b"")
+    with pytest.raises(UserError, match="could not start cuda"):
+        generators.OnnxGenerator(b"", ("cuda",))
+    session.get_providers = lambda: both
+    assert generators.OnnxGenerator(b"", ["cuda"]).backend.endswith(", cuda, cpu)") and asked == [both] * 3
+
+
 def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypatch):
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
     onnxruntime = generators.import_onnxruntime()

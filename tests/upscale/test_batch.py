@@ -181,19 +181,19 @@ def test_too_little_memory_leads_to_smaller_tiles_and_the_same_result(model, err
     image, whole = photo(70, 90), Upscaler(model, tile=200)
     expected = whole(image)
     tight = windows.Windows(Greedy(whole, 66 * 66, error), "pixels", 128, None)
-    result, _ = tight(image)
+    (result,), _ = tight([image])
     assert differ(result, expected) <= 1 and tight.tile < 128
     first = len(tight.generator.sizes)
-    tight(image)
+    tight([image, image])
     assert max(h * w for h, w in tight.generator.sizes[first:]) <= 66 * 66, "it remembers"
 
 
 def test_no_memory_at_all_and_other_errors(model):
     greedy = Greedy(Upscaler(model), 1, MemoryError())
     with pytest.raises(UserError, match="out of memory, even with tiles of 16 pixels"):
-        windows.Windows(greedy, "pixels", 64, None)(photo(9, 9))
+        windows.Windows(greedy, "pixels", 64, None)([photo(9, 9)])
     with pytest.raises(ZeroDivisionError):
-        windows.Windows(Greedy(Upscaler(model), 1, ZeroDivisionError()), "pixels", 64, None)(photo(9, 9))
+        windows.Windows(Greedy(Upscaler(model), 1, ZeroDivisionError()), "pixels", 64, None)([photo(9, 9)])
 
 
 def test_the_tile_follows_the_memory_that_is_free(model, monkeypatch):

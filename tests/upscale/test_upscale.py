@@ -58,6 +58,26 @@ def test_the_kind_that_came_goes_back(model):
     assert upscaler([]) == []
 
 
+@pytest.mark.parametrize("keeps", ["pixels", "nothing"])
+def test_images_of_equal_size_share_calls_of_the_network(model, keeps):
+    upscaler = Upscaler(model, faithful=keeps == "pixels", tile=8, overlap=1)
+    calls, run = [], upscaler._windows.generator
+    counted = type("Counted", (), {"__call__": lambda self, lr: calls.append(lr.shape) or run(lr)})()
+    vars(counted).update(scale=4, channels=3, align=1, backend="keras (tensorflow)", radius=1)
+    small, wide = [photo(6, 5) for _ in range(7)], photo(6, 9)
+    expected = [upscaler(image) for image in small]
+    upscaler._windows.generator = counted
+    results = upscaler([*small[:3], wide, *small[3:], small[0][..., 0]], size=(12, None))
+    assert [result.shape[1] for result in results] == [12] * 9 and results[8].ndim == 2
+    assert sorted(calls) == [(1, 6, 5, 3), (1, 6, 5, 3), (1, 6, 9, 3), (3, 6, 5, 3), (3, 6, 5, 3)], (
+        "10x10 pixels a call"
+    )
+    assert all(differ(*pair) <= 1 for pair in zip(upscaler(np.stack(small)), expected))
+    done = upscaler.restore_all(small)
+    alone = [upscaler.restore(image) for image in small]
+    assert [one.lr_consistency for one in done] == pytest.approx([one.lr_consistency for one in alone], abs=0.1)
+
+
 def test_gray_is_three_equal_channels(model):
     upscaler, gray = Upscaler(model, faithful=False), photo(6, 5)[..., 0]
     result = upscaler(gray)

@@ -1,0 +1,138 @@
+"""ONNX graphs with narrower numbers: float16, or 8-bit integers whose ranges come from calibration pictures."""
+
+import numpy as np
+
+from data_prep.pairs import make_pair
+from data_prep.read import as_channels
+from data_prep.samples import NATURAL_PATTERN, YEARBOOK_PATTERN, natural_photos, yearbook_portraits
+from mpsrgan.errors import UserError
+from mpsrgan.io.images import to_float
+from mpsrgan.io.reading import ImageError, list_images, open_image
+
+PICTURES = 16
+"""Number of calibration pictures from a folder."""
+QUANTIZED = ("Conv", "Relu", "Add", "Concat", "DepthToSpace", "Resize")
+"""Operations that int8 computes in integers, between the first and the last convolution."""
+
+
+def calibration_pictures(folder=None):
+    """Choose pictures for the ranges of int8, and others to measure the result on.
+
+    The sample portraits are gray. With them alone, saturated colors would leave the ranges and cost 1.2 dB (measured
+    with `mpsrgan-lite`), so sample photographs in color are taken too.
+
+    Args:
+        folder: Folder of pictures, faces in color at best. None takes those of the extra `samples`.
+
+    Returns:
+        Two lists of paths, drawn evenly from the folder: at most `PICTURES` of each folder for the ranges, and as many
+        others.
+
+    Raises:
+        UserError: When the folder holds nothing, or the extra `samples` is not installed.
+    """
+    if folder is None:
+        try:
+            places = [(yearbook_portraits(), YEARBOOK_PATTERN), (natural_photos(), NATURAL_PATTERN)]
+        except UserError as error:
+            raise UserError(
+                f"int8 needs calibration pictures; name a folder of faces with --calibrate ({error})"
+            ) from None
+    else:
+        places = [(folder, "*")]
+    ranges, others = [], []
+    for place, pattern in places:
+        paths = list_images(place, pattern)
+        if not paths:
+            raise UserError(f"{place}: holds no image; name a folder of photographs")
+        drawn = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, 2 * PICTURES).round().astype(int))]
+        ranges += drawn[::2]
+        others += drawn[1::2]
+    return ranges, others
+
+
+def calibration_inputs(paths, size, scale, channels):
+    """Read pictures as inputs of a network, in the way that `mpsrgan.export.check.against_truth` does.
+
+    Args:
+        paths: Paths of pictures.
+        size: (height, width) of the inputs, in pixels.
+        scale: Scale factor of the network.
+        channels: 3 for RGB, 1 for gray.
+
+    Returns:
+        A list of float32 arrays (1, height, width, channels) in [-1, 1].
+
+    Raises:
+        UserError: When no picture can be read.
+    """
+    inputs = []
+    for path in paths:
+        try:
+            _, lr = make_pair(open_image(path), tuple(scale * side for side in size), size, fit="crop")
+        except ImageError:
+            continue
+        inputs.append(to_float(as_channels(lr, channels))[None])
+    if not inputs:
+        raise UserError(f"{paths[0].parent}: holds no image that can be read; name a folder of photographs")
+    return inputs
+
+
+def to_float16(graph):
+    """Convert an ONNX graph to float16. Its input and output stay float32.
+
+    Args:
+        graph: The `onnx.ModelProto` in float32.
+
+    Returns:
+        A `onnx.ModelProto` of half the size. The CPU computes it in float32 all the same.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    return convert_float_to_float16(graph, keep_io_types=True)
+
+
+def to_int8(graph, target, inputs):
+    """Quantize an ONNX graph to 8-bit integers, statically, in the QDQ format.
+
+    Weights have one scale for each output channel and 7 of the 8 bits, because CPUs without VNNI add pairs of products
+    in 16 bits, which 8 would overflow (measured: up to 0.6 dB). The first and the last convolution stay in float32:
+    they are a small part of the work, and half of the loss.
+
+    Args:
+        graph: The `onnx.ModelProto` in float32.
+        target: Path to write to.
+        inputs: What the ranges of the activations come from, as `calibration_inputs` returns it.
+
+    Raises:
+        UserError: When the graph has fewer than three convolutions.
+
+    Source: Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+        Inference.
+    """
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.left = iter(inputs)
+
+        def get_next(self):
+            lr = next(self.left, None)
+            return None if lr is None else {"lr": lr}
+
+    nodes = list(graph.graph.node)
+    convolutions = [i for i, node in enumerate(nodes) if node.op_type == "Conv"]
+    if len(convolutions) < 3:
+        raise UserError(f"int8 is for networks of 3 convolutions or more; this one has {len(convolutions)}")
+    quantize_static(
+        graph,
+        str(target),
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=list(QUANTIZED),
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=True,
+        nodes_to_exclude=[node.name for node in (*nodes[: convolutions[0] + 1], *nodes[convolutions[-1] :])],
+    )
