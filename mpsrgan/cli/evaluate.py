@@ -25,6 +25,7 @@ from mpsrgan.io.arguments import not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
+from mpsrgan.metrics.judges import JUDGES, open_judge
 
 ALIGNED = "aligned"
 
@@ -88,6 +89,8 @@ def _add_measure_arguments(parser):
         nargs="+",
         help="face encoders that measure identity (default: sface, if it is available)",
     )
+    text = "also measure these, through the package pyiqa (extra iqa), which needs PyTorch"
+    add("--metric", choices=tuple(JUDGES), nargs="+", default=(), help=text)
     text = f"what an encoder sees: {ALIGNED} by landmarks (default, if YuNet is available), or a central share, 0..1"
     add("--face", metavar="SHARE", help=text)
     add(
@@ -126,6 +129,7 @@ def _run(args):
     out = Path(args.out)
     check_out(Path(args.data), out)
     face = _face_argument(args.face)
+    judges = {name: open_judge(name) for name in args.metric}
     photos = _open_photos(args)
     say(photos.words)
     _say_skipped(photos)
@@ -144,7 +148,7 @@ def _run(args):
     finder = _finder(face, photos) if encoders else None
     fresh, scores = not out.exists(), ScoreFile(out / "scores.csv")
     try:
-        _measure(args, out, scores, photos, sizes, methods, encoders, finder, note)
+        _measure(args, out, scores, photos, sizes, methods, encoders, finder, note, judges)
     except BaseException:  # also on Ctrl-C
         _clear(out, scores, fresh)
         raise
@@ -177,7 +181,7 @@ def _open_photos(args):
     return photos
 
 
-def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note):
+def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note, judges):
     (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
     recognizers = Recognizers(encoders, finder, photos, _progress)
@@ -189,7 +193,7 @@ def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note):
     for lr, hr in sizes:
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
         kept = images if args.images else None
-        measured = measure(photos, lr, hr, methods, recognizers, _progress, explained, scores.add, kept)
+        measured = measure(photos, lr, hr, methods, recognizers, _progress, explained, scores.add, kept, judges)
         comparisons, why = _compare(measured, photos, draws, note)
         means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]

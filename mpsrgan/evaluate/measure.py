@@ -86,7 +86,7 @@ class Recognizers:
         return {name: encoder.encode(face)[0] for name, encoder in self.encoders.items()}
 
 
-def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, images=None):
+def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, images=None, judges=None):
     """Measure methods on photographs at one size.
 
     Args:
@@ -99,6 +99,7 @@ def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, ima
         explained: Indices of the photographs on which invention is measured, which is 8 times the work.
         keep: Function (lr, hr, photo, {method: {metric: value}}) that is called after each photograph.
         images: Folder that gets every input, truth, and result as PNG, or None.
+        judges: {metric: function}, further measures as from `mpsrgan.metrics.judges.open_judge`, or None.
 
     Returns:
         The `Measured` of this size.
@@ -118,6 +119,7 @@ def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, ima
         for method in methods:
             sr = seen[method.name]
             inputs = {"hr": truth, "sr": sr, "lr": small, "downscale": lambda x: photos.degradation.expected(x, lr)}
+            inputs |= judges or {}
             if index in explained and (levels := method.invention_map(small, sr)) is not None:
                 inputs["invention"] = invention(levels)
             scores[method.name].append(score(inputs) | _identities(encodings[TARGET], encodings[method.name]))

@@ -22,6 +22,8 @@ INPUTS = {
     "hr_face": "encoding of the true face, float32 (D,), of length 1",
     "sr_face": "encoding of the restored face, float32 (D,), of length 1",
     "invention": "float, measured elsewhere",
+    "topiq": "function of (hr, sr), as `mpsrgan.metrics.judges.open_judge` returns it",
+    "dists": "function of (hr, sr), as `mpsrgan.metrics.judges.open_judge` returns it",
 }
 """Inputs that a metric may need, by name."""
 
@@ -79,6 +81,10 @@ def _lpips(hr, sr):
     from mpsrgan.metrics.lpips import lpips
 
     return lpips(hr, sr)
+
+
+def _judged(hr, sr, judge):
+    return judge(hr, sr)
 
 
 _FROM_0 = (0.0, math.inf)
@@ -140,6 +146,14 @@ METRICS = {
             (0.0, 255.0),
             ("invention",),
             words="how far results for the rotated and mirrored input differ; a low value proves nothing",
+        ),
+        Metric(
+            *("topiq", "TOPIQ", _judged, "", 1.0, (0.0, 1.0), ("hr", "sr", "topiq"), False),
+            words="how good a network that learned people's opinions finds it beside the truth",
+        ),
+        Metric(
+            *("dists", "DISTS", _judged, "", 0.0, (0.0, 1.0), ("hr", "sr", "dists"), False),
+            words="difference from the truth in structure and texture; other texture of one kind costs little",
         ),
     )
 }

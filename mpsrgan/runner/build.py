@@ -43,8 +43,9 @@ def build_gan(experiment, settings, frozen):
         recompute=settings.model.recompute,
         shift=settings.data.scale if settings.loss.shift else 1,
         relativistic=settings.loss.relativistic,
+        d_margin=settings.loss.d_margin,
     )
-    arguments = settings.pick("optimizer", "learning_rate", "beta_1", "beta_2", "momentum").values()
+    arguments = settings.pick("optimizer", "learning_rate", "beta_1", "beta_2", "momentum", "clip_norm").values()
     gan.compile(*(make_optimizer(*arguments) for _ in range(2)))
     return gan, networks
 

@@ -96,6 +96,7 @@ class Loss(make_dataclass("_LossWeights", _WEIGHTS, frozen=True, kw_only=True)):
         False, "shift images before the discriminator and VGG19, against patterns with the factor's period"
     )
     relativistic: bool = option(False, "relativistic average discriminator, as in ESRGAN (beyond the papers)")
+    d_margin: float = option(0.0, "pause D while D(real) - D(fake) is above this, 0 for never", low=0, high=1)
 
     @property
     def weights(self):
@@ -112,6 +113,7 @@ class Optimizer:
     beta_1: float = option(0.9, "first beta of Adam and AdaBelief", offered=False)
     beta_2: float = option(0.999, "second beta of Adam and AdaBelief", offered=False)
     momentum: float = option(0.0, "momentum of SGD and RMSprop", low=0, offered=False)
+    clip_norm: float = option(0.0, "largest norm of the gradient of each network, 0 for any", low=0)
     decay_every: int | None = option(
         None, "multiply the learning rate by --decay-factor after every this many steps", low=1
     )

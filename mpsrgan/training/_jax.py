@@ -6,6 +6,7 @@ It is a pure, jitted function of the values of all variables, whose state is don
 import jax
 import keras
 
+from mpsrgan.training.discriminator import pauses
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR
 
 
@@ -29,7 +30,12 @@ def make_train_step(gan, weights, parts):
 
         before = [values[i] for i in trained]
         gradients, (logs, statistics) = jax.grad(scaled_loss, has_aux=True)(before)
-        after, moved = optimizer.stateless_apply([values[i] for i in slots], gradients, before)
+        state = [values[i] for i in slots]
+        after, moved = optimizer.stateless_apply(state, gradients, before)
+        if network is discriminator and gan.d_margin:
+            paused = pauses(gan, logs)
+            keep = lambda old, new: jax.numpy.where(paused, old, new)
+            after, moved = jax.tree.map(keep, (before, state), (list(after), list(moved)))
         return _replace(values, trained + running + slots, [*after, *statistics, *moved]), logs
 
     def step(values, lr, hr, hr_features):

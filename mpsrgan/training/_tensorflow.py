@@ -6,6 +6,7 @@ It is one traced function that takes gradients with respect to explicit lists of
 import tensorflow as tf
 
 from mpsrgan.models.graph import depends_on_training
+from mpsrgan.training.discriminator import pauses
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR
 
 
@@ -16,7 +17,11 @@ def make_train_step(gan, weights, parts):
         with tf.GradientTape() as tape:
             total, terms = gan.discriminator_losses(hr, sr, training=True)
             total = gan.discriminator_optimizer.scale_loss(total)
-        _apply(gan.discriminator_optimizer, tape, total, gan.discriminator.trainable_variables)
+        learn = lambda: _apply(gan.discriminator_optimizer, tape, total, gan.discriminator.trainable_variables)
+        if gan.d_margin:
+            tf.cond(pauses(gan, terms), lambda: 0, lambda: learn() or 0)  # both have to return something
+        else:
+            learn()
         return terms
 
     @tf.function(autograph=False, reduce_retracing=True)

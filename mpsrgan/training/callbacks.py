@@ -19,7 +19,7 @@ from mpsrgan.training.csv_log import CSVLog, read_metrics, rounded
 from mpsrgan.training.inference import upscale_images
 from mpsrgan.training.terms import TERMS
 
-LOGS = ("g_loss", *(f"g_{term.name}" for term in TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake")
+LOGS = ("g_loss", *(f"g_{term.name}" for term in TERMS), "d_loss_real", "d_loss_fake", "d_real", "d_fake", "d_paused")
 """What `GAN.train_on_batch` can return, in the order of the columns."""
 
 COLUMNS = ("step", "seconds", *LOGS, *(f"val_{name}" for name in LOGS), "val_psnr")

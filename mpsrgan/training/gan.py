@@ -1,8 +1,8 @@
 """Generator, discriminator, and frozen networks as one Keras model, and the computation of one training step.
 
 The step follows paper 000, section 6. The generator makes new fake images, and the discriminator learns from them and
-from the hr images. Then the generator learns through the updated discriminator and VGG19, which do not change. Only the
-compilation of the step differs per backend, in `mpsrgan.training.train_step`.
+from the hr images. Then the generator learns through the updated discriminator and VGG19, which do not change. How a
+step is compiled differs per backend, see `mpsrgan.training.train_step`.
 
 `trainable` is never switched. Under Keras 3, the textbook recipe (compile D, set D.trainable = False, compile the
 combined model) silently never trains D, because `trainable` is read when a step runs, not when it was compiled. Here
@@ -18,6 +18,7 @@ from keras import ops
 from mpsrgan.errors import UserError
 from mpsrgan.models.graph import scale_of
 from mpsrgan.training import losses
+from mpsrgan.training.discriminator import rolled
 from mpsrgan.training.feature_cache import FeatureCache
 from mpsrgan.training.fused import Fused
 from mpsrgan.training.optimizers import with_loss_scale
@@ -37,12 +38,11 @@ class GAN(keras.Model):
         weights: `LossWeights` of the generator's loss.
         feature_layer: Name of the discriminator layer whose output the feature term compares.
         recompute: Use less memory for more work, see `mpsrgan.training.fused.Fused`.
-        shift: Number of pixels, the generator's upscaling factor, or 1 for none. The discriminator and VGG19 see
-            image i of a batch rolled by i mod shift rows and i // 2 mod shift columns. Their
-            strides and the factor are powers of 2. If they always stay aligned, a pattern with the period of the factor
-            costs nothing and grows.
-        relativistic: Let D compare each image with the mean of the other kind, see
-            `mpsrgan.training.losses.relative`.
+        shift: Number of pixels, the generator's upscaling factor, or 1 for none. D and VGG19 see images as from
+            `mpsrgan.training.discriminator.rolled`. Their strides and the factor are powers of 2. If they always stay
+            aligned, a pattern with the period of the factor costs nothing and grows.
+        relativistic: Let D compare each image with the mean of the other kind, see `mpsrgan.training.losses.relative`.
+        d_margin: Margin above which D pauses, see `mpsrgan.training.discriminator.pauses`, or 0 for never.
         name: Name of the model.
 
     Raises:
@@ -59,12 +59,13 @@ class GAN(keras.Model):
         recompute=False,
         shift=1,
         relativistic=False,
+        d_margin=0.0,
         name="gan",
     ):
         super().__init__(name=name)
         self.generator, self.discriminator, self.frozen = generator, discriminator, frozen or {}
         self.loss_weights, self.feature_layer, self.recompute = weights, feature_layer, recompute
-        self.shift, self.relativistic = shift, relativistic
+        self.shift, self.relativistic, self.d_margin = shift, relativistic, d_margin
         for term, weight in weights.terms.items():
             if term.is_frozen and term.name not in self.frozen:
                 raise UserError(f"the {term.name} loss has weight {weight}, but no {term.compares} model was given")
@@ -134,7 +135,7 @@ class GAN(keras.Model):
     def compile(self, generator_optimizer, discriminator_optimizer):
         """Set two optimizers and build both before the first step.
 
-        One optimizer cannot serve two models. Under mixed_float16, both are wrapped with loss scaling.
+        One optimizer cannot serve two models. Both get loss scaling under mixed_float16.
 
         Args:
             generator_optimizer: Keras optimizer of the generator.
@@ -155,20 +156,20 @@ class GAN(keras.Model):
             training: Run D in training mode.
 
         Returns:
-            The total loss and a dict of the logged terms: d_loss_real, d_loss_fake, d_real, and d_fake.
+            The total loss and a dict of d_loss_real, d_loss_fake, d_real, and d_fake.
 
         Differs from the paper in: real and fake images pass through D as one batch, so that batch norm sees the
         combined distribution that its running statistics describe. The paper feeds them one after the other.
 
         Source: paper 000, section 6.1.
         """
-        both = ops.concatenate([losses.rolled(hr, self.shift), losses.rolled(sr, self.shift)], axis=0)
+        both = ops.concatenate([rolled(hr, self.shift), rolled(sr, self.shift)], axis=0)
         real, fake = ops.split(self.run(self.critic, both, training), 2)
         if self.relativistic:
             real, fake = losses.relative(real, fake)
         on_real, on_fake = losses.cross_entropy(real, 1), losses.cross_entropy(fake, 0)
-        means = {"d_real": ops.mean(ops.sigmoid(real)), "d_fake": ops.mean(ops.sigmoid(fake))}
-        return on_real + on_fake, {"d_loss_real": on_real, "d_loss_fake": on_fake, **means}
+        d_real, d_fake = (ops.mean(ops.sigmoid(logits)) for logits in (real, fake))
+        return on_real + on_fake, dict(d_loss_real=on_real, d_loss_fake=on_fake, d_real=d_real, d_fake=d_fake)
 
     def generator_losses(self, hr, sr, weights, hr_features=None):
         """Compute the loss of the generator.
@@ -184,11 +185,11 @@ class GAN(keras.Model):
         Returns:
             The total loss and a dict of the logged terms.
         """
-        rolled = [losses.rolled(image, self.shift) for image in (hr, sr)]
-        values = dict(self._discriminator_terms(*rolled, weights))
+        shifted = [rolled(image, self.shift) for image in (hr, sr)]
+        values = dict(self._discriminator_terms(*shifted, weights))
         for term in (term for term in weights.terms if term.is_frozen):
             network = self.frozen[term.name]
-            real, fake = rolled if self._shifts(term) else (hr, sr)
+            real, fake = shifted if self._shifts(term) else (hr, sr)
             known = (hr_features or {}).get(term.name)
             known = self.run(network, real) if known is None else known
             known = keras.tree.map_structure(ops.stop_gradient, known)
@@ -251,8 +252,8 @@ class GAN(keras.Model):
         check_batch(self, lr, hr)
         weights = weights or self.loss_weights
         step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
-        caches = {} if keys is None else self.feature_caches
-        hr_features = {term: cache(keys, hr) for term, cache in caches.items() if getattr(weights, term)}
+        caches = self.feature_caches.items() if keys is not None else ()
+        hr_features = {term: cache(keys, hr) for term, cache in caches if getattr(weights, term)}
         return _floats(step(lr, hr, hr_features))
 
     def test_on_batch(self, lr, hr, weights=None):
@@ -290,10 +291,9 @@ class GAN(keras.Model):
         return logs, sr
 
     def _compile_once(self, kind, weights, make, *arguments):
-        key = (kind, weights)
-        if key not in self._compiled:
-            self._compiled[key] = make(self, weights, *arguments)
-        return self._compiled[key]
+        if (kind, weights) not in self._compiled:
+            self._compiled[kind, weights] = make(self, weights, *arguments)
+        return self._compiled[kind, weights]
 
 
 def _floats(logs):

@@ -13,6 +13,9 @@ from mpsrgan.metrics.images import SSIM_WINDOW
 PEAK = 2.0
 """The width of the range of image values: MAX_I of paper 003's equation 4."""
 
+LDL_WINDOW = 7
+"""Side in pixels of the window of `local_artifacts`."""
+
 SMALLEST = 1e-12
 """A small number added under roots and logarithms, so that equal images still give a finite gradient."""
 
@@ -166,6 +169,58 @@ def dssim(hr, sr):
     return (1 - ops.mean(ssim)) / 2
 
 
+def local_artifacts(hr, sr):
+    """Absolute error of pixels, weighted by how much the error varies around each pixel.
+
+    Artifacts of a GAN are errors that vary from pixel to pixel; a blurred region has errors that vary little. The
+    weight is the variance in a window of 7x7 pixels of the error, summed over the channels, times the fifth root of its
+    variance over the image. No gradient flows through the weight.
+
+    Args:
+        hr: Images (B, H, W, C) in [-1, 1] with sides of at least 4 pixels. They count as images in [0, 1].
+        sr: Generated images of the same shape.
+
+    Returns:
+        A scalar.
+
+    Differs from the paper in: pixels where the EMA of the generator has the larger error keep their weight. The paper
+        gives them none, which takes a second pass of the generator (equation 6).
+
+    Source: Liang et al. 2022, Details or Artifacts (LDL), equations 2 to 5.
+    """
+    error = ops.abs(_float(hr) - _float(sr)) / 2
+    residual = ops.sum(error, axis=-1, keepdims=True)
+    side, half = LDL_WINDOW, LDL_WINDOW // 2
+    padded = ops.pad(residual, [[0, 0], [half, half], [half, half], [0, 0]], mode="reflect")
+    mean, squares = (ops.average_pool(x, side, strides=1, padding="valid") for x in (padded, ops.square(padded)))
+    local = ops.maximum(squares - ops.square(mean), 0) * side**2 / (side**2 - 1)
+    weight = local * ops.power(ops.var(residual, axis=(1, 2, 3), keepdims=True) + SMALLEST, 1 / 5)
+    return ops.mean(ops.stop_gradient(weight) * error)
+
+
+def focal_frequency(hr, sr):
+    """Squared distance of the spectra, weighted by that distance, so that frequencies that are hard to make count more.
+
+    The spectrum is the orthonormal discrete Fourier transform of each channel. The weight of a frequency is the
+    distance there divided by the largest one of the channel. No gradient flows through the weight.
+
+    Args:
+        hr: Images (B, H, W, C) in [-1, 1]. They count as images in [0, 1].
+        sr: Generated images of the same shape.
+
+    Returns:
+        A scalar.
+
+    Source: Jiang et al. 2021, Focal Frequency Loss, equations 7 to 9 with alpha 1.
+    """
+    difference = ops.transpose((_float(hr) - _float(sr)) / 2, (0, 3, 1, 2))
+    real, imaginary = ops.fft2((difference, ops.zeros_like(difference)))
+    squared = (ops.square(real) + ops.square(imaginary)) / math.prod(hr.shape[1:3])
+    distance = ops.sqrt(squared + SMALLEST)
+    weight = distance / ops.max(distance, axis=(2, 3), keepdims=True)
+    return ops.mean(ops.stop_gradient(weight) * squared)
+
+
 def cross_entropy(logits, target):
     """Binary cross entropy of sigmoid(logits) against one target for all.
 
@@ -237,21 +292,3 @@ def minimax(real, fake):
         A scalar.
     """
     return -cross_entropy(fake, 0)
-
-
-def rolled(images, shift):
-    """Roll image i of a batch by i mod shift rows and i // 2 mod shift columns, around the edges.
-
-    Args:
-        images: Tensor (B, H, W, C).
-        shift: Number of pixels, see `mpsrgan.training.gan.GAN`.
-
-    Returns:
-        A tensor of the same shape.
-    """
-    number = ops.reshape(ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
-    for axis, steps in ((1, number % shift), (2, number // 2 % shift)):
-        still = images
-        for pixels in range(1, shift):
-            images = ops.where(ops.equal(steps, pixels), ops.roll(still, pixels, axis=axis), images)
-    return images

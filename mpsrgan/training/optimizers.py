@@ -13,7 +13,7 @@ SMA_THRESHOLD = 5.0
 """The length of RAdam's approximated moving average from which `rectify` takes the adaptive step (adabelief_tf)."""
 
 
-def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
+def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0, clip_norm=0.0):
     """Make one of the optimizers that the papers name.
 
     - adam: papers 000, 001 (betas 0.5, 0.9), 003 (0.5, 0.999), and the baseline of 004. It uses Keras's epsilon, 1e-7.
@@ -28,6 +28,8 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
         beta_1: Decay of the first moment, used by Adam and AdaBelief.
         beta_2: Decay of the second moment, used by Adam and AdaBelief.
         momentum: Momentum, used by rmsprop and sgd.
+        clip_norm: Largest L2 norm of all gradients of a step together, which are scaled down to it, or 0 for no limit
+            (Pascanu et al. 2013, algorithm 1).
 
     Returns:
         A Keras optimizer.
@@ -35,14 +37,15 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0):
     Raises:
         UserError: When the name is not one of OPTIMIZERS.
     """
+    options = {"learning_rate": learning_rate, "global_clipnorm": clip_norm or None}
     if name == "adam":
-        return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2)
+        return keras.optimizers.Adam(beta_1=beta_1, beta_2=beta_2, **options)
     if name in ("adabelief", "adabelief-unrectified"):
-        return AdaBelief(learning_rate, beta_1=beta_1, beta_2=beta_2, rectify=name == "adabelief")
+        return AdaBelief(beta_1=beta_1, beta_2=beta_2, rectify=name == "adabelief", **options)
     if name == "rmsprop":
-        return keras.optimizers.RMSprop(learning_rate, momentum=momentum)
+        return keras.optimizers.RMSprop(momentum=momentum, **options)
     if name == "sgd":
-        return keras.optimizers.SGD(learning_rate, momentum=momentum)
+        return keras.optimizers.SGD(momentum=momentum, **options)
     raise UserError(f"there is no optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}")
 
 

@@ -68,6 +68,13 @@ TERMS = (
     Term("feature", "distance", LAYER, "L2 distance of the discriminator's features (paper 003)"),
     Term("psnr", "negative_psnr", IMAGES, "negative PSNR in dB (paper 003)"),
     Term("dssim", "dssim", IMAGES, "(1 - SSIM) / 2 (paper 004)"),
+    Term("ldl", "local_artifacts", IMAGES, "absolute error where it varies locally (LDL, beyond the papers)"),
+    Term(
+        "focal_frequency",
+        "focal_frequency",
+        IMAGES,
+        "error of the spectrum, hard frequencies first (beyond the papers)",
+    ),
     # Not shifted, because a face encoder expects whole faces in their usual position.
     Term("identity", "identity", "FaceNet", "1 - cosine of face embeddings (beyond the papers)", shifted=False),
 )

@@ -2,6 +2,7 @@ import dataclasses
 import math
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from mpsrgan.metrics import (
     ssim_y,
 )
 from mpsrgan.metrics.bootstrap import mean_interval, paired_difference
+from mpsrgan.metrics.judges import open_judge
 from mpsrgan.runner.results import score_image
 
 RNG = np.random.default_rng(0)
@@ -93,6 +95,8 @@ def test_the_table_says_which_way_is_better():
         "sharpness": (1, "→1"),
         "identity": (1, "↑"),
         "invention": (0, "↓"),
+        "topiq": (1, "↑"),
+        "dists": (0, "↓"),
     }
     assert all(name == metric.name and metric.words for name, metric in METRICS.items())
     assert all(set(metric.needs) <= set(INPUTS) for metric in METRICS.values())
@@ -120,7 +124,9 @@ def halve(image):
 def everything(hr, sr):
     face = np.array([0.6, 0.8], "float32")
     lr = np.rint(halve(hr)).astype(np.uint8)
-    return {"hr": hr, "sr": sr, "lr": lr, "downscale": halve, "hr_face": face, "sr_face": face[::-1], "invention": 3.5}
+    faces = {"hr_face": face, "sr_face": face[::-1]}
+    judges = {"topiq": lambda hr, sr: float((hr == sr).mean()), "dists": lambda hr, sr: float((hr != sr).mean())}
+    return {"hr": hr, "sr": sr, "lr": lr, "downscale": halve, **faces, "invention": 3.5, **judges}
 
 
 def test_score_computes_what_it_has_the_inputs_for():
@@ -132,7 +138,7 @@ def test_score_computes_what_it_has_the_inputs_for():
     assert scores["psnr"] == psnr(hr, inputs["sr"]) and scores["invention"] == 3.5
     assert scores["lr_consistency"] == lr_consistency(inputs["lr"], inputs["sr"], halve)
     given = lambda *names: set(score({name: inputs[name] for name in names}))
-    assert given("hr", "sr") == set(METRICS) - {"lr_consistency", "identity", "invention"}
+    assert given("hr", "sr") == set(METRICS) - {"lr_consistency", "identity", "invention", "topiq", "dists"}
     assert given("lr", "sr", "downscale") == {"lr_consistency"}
     assert given("hr_face", "sr_face") == {"identity"}
     assert given("hr_face", "lr", "sr") == given() == set()
@@ -352,3 +358,15 @@ def test_values_need_a_group_each():
         mean_interval([1.0, 2.0, 3.0], ["a", "b"])
     with pytest.raises(ValueError, match="as many"):
         paired_difference([1.0], [1.0, 2.0])
+
+
+def test_judges_get_pillow_images_and_a_missing_package_is_named(monkeypatch):
+    judge = lambda sr, hr: np.float32(np.asarray(sr).mean() - np.asarray(hr).mean())
+    pyiqa = SimpleNamespace(create_metric={"topiq_fr": judge}.__getitem__)
+    monkeypatch.setitem(sys.modules, "pyiqa", pyiqa)
+    assert open_judge("topiq")(HR, HR // 2) == pytest.approx((HR // 2).mean() - HR.mean(), abs=1e-3)
+    with pytest.raises(UserError, match="--metric dists: pyiqa cannot open it .KeyError: 'dists'.; leave it out"):
+        open_judge("dists")
+    monkeypatch.setitem(sys.modules, "pyiqa", None)
+    with pytest.raises(UserError, match=r'needs pyiqa, not installed here; pip install "mpsrgan\[iqa\]"'):
+        open_judge("topiq")

@@ -23,6 +23,8 @@ OLD = {
     **{"score_epochs": 3, "samples_every": 100, "checkpoint_every": 3},
 }
 """The settings in a config.json of version 0.2."""
+SINCE = {"on_nan": "stop", "clip_norm": 0.0, "d_margin": 0.0, "ldl_weight": 0.0, "focal_frequency_weight": 0.0}
+"""Settings that came later, with their defaults."""
 
 
 def changed(**values):
@@ -32,7 +34,7 @@ def changed(**values):
 def test_an_old_configuration_is_read_and_written_with_the_new_names():
     settings = from_json(OLD).check()
     old = {OLD_NAMES.get(name, name): value for name, value in OLD.items()}
-    assert as_json(settings) == {**old, "on_nan": "stop"}
+    assert as_json(settings) == {**old, **SINCE}
     assert from_json(as_json(settings)) == settings
     assert settings.augmentation.augment.rot90 and settings.augmentation.augment.noise == 2
     assert not settings.model.batch_norm and settings.data.lr == (8, 8)
@@ -78,7 +80,7 @@ def test_bounds_and_messages_follow_from_the_fields(changes, message):
 
 def test_every_setting_says_what_it_is_and_has_a_flag_of_its_own():
     assert all(point.metadata["option"].help for point in FIELDS.values())
-    assert len({flag(point) for point in FIELDS.values()}) == len(FIELDS) == len(OLD | {"on_nan": "stop"})
+    assert len({flag(point) for point in FIELDS.values()}) == len(FIELDS) == len(OLD | SINCE)
 
 
 def test_changes_are_by_flat_name():

@@ -354,3 +354,28 @@ def test_a_relativistic_discriminator_compares_both_kinds(rng):
     still = {path for path in paths(gan.discriminator.variables) - networks if "logits/bias" not in path}
     assert networks <= paths(gan.discriminator.variables) and not still and not g_slots  # that bias cancels out
     assert_generator_step_moves_only_g(gan, lr, hr)
+
+
+@pytest.mark.backends
+@pytest.mark.compiled
+@pytest.mark.parametrize("margin, paused", [(1e-6, True), (0.999, False)])
+def test_the_discriminator_pauses_while_it_wins_by_the_margin(rng, margin, paused):
+    gan, plain = tiny_gan(), tiny_gan()
+    lr, hr = batch_of(rng)
+    kernel = gan.discriminator.get_layer("logits").kernel
+    sr = np.asarray(gan.generator(lr))
+    logs = gan.discriminator_losses(hr, sr, training=True)[1]
+    if float(logs["d_real"]) < float(logs["d_fake"]):
+        kernel.assign(-numpy(kernel))
+    for one, other in zip(plain.variables, gan.variables):
+        one.assign(other)
+    gan.d_margin = margin
+    logs = {}
+    networks, _, slots = moved(gan, lambda: logs.update(gan.train_on_batch(lr, hr)))
+    weights = paths(gan.discriminator.trainable_variables)
+    assert logs["d_paused"] == paused and (logs["d_real"] - logs["d_fake"] > margin) == paused
+    assert networks >= paths(gan.discriminator.non_trainable_variables), "batch norm goes on"
+    assert (not weights & networks and not slots) if paused else (weights <= networks and slots)
+    assert "d_paused" not in plain.train_on_batch(lr, hr)
+    if not paused:
+        assert all(np.array_equal(numpy(a), numpy(b)) for a, b in zip(gan.variables, plain.variables))

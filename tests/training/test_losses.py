@@ -89,3 +89,23 @@ def test_identity_is_one_minus_the_cosine_averaged_over_the_batch():
     truth = np.array([[1, 0], [0, 1], [1, 0]], "float32")
     result = np.array([[1, 0], [0.6, 0.8], [-1, 0]], "float32")
     assert float(losses.identity(truth, result)) == pytest.approx((0 + 0.2 + 2) / 3)
+
+
+def test_ldl_weighs_the_error_by_its_local_variance(rng):
+    hr, sr = pair(rng)
+    error = np.abs(np.float64(hr) - sr) / 2
+    residual = error.sum(axis=-1)
+    padded = np.pad(residual, [(0, 0), (3, 3), (3, 3)], mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(1, 2))
+    weight = windows.var(axis=(-1, -2), ddof=1) * residual.var(axis=(1, 2))[:, None, None] ** 0.2
+    assert float(losses.local_artifacts(hr, sr)) == pytest.approx((weight[..., None] * error).mean(), rel=1e-4)
+    assert float(losses.local_artifacts(hr, hr + 0.5)) == pytest.approx(0, abs=1e-6), "an even error is no artifact"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_focal_frequency_weighs_the_spectrum_by_its_distance(rng, channels):
+    hr, sr = pair(rng, channels)
+    distance = np.abs(np.fft.fft2((np.float64(hr) - sr) / 2, axes=(1, 2), norm="ortho"))
+    weight = distance / distance.max(axis=(1, 2), keepdims=True)
+    assert float(losses.focal_frequency(hr, sr)) == pytest.approx((weight * distance**2).mean(), rel=1e-4)
+    assert float(losses.focal_frequency(hr, hr)) == pytest.approx(0, abs=1e-9)

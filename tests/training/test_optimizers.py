@@ -269,3 +269,15 @@ def test_optimizers_by_name():
             assert config["momentum"] == 0.3
     with pytest.raises(UserError, match=f"no optimizer 'adamw'; choose one of {', '.join(OPTIMIZERS)}"):
         make_optimizer("adamw", 0.01)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_clip_norm_limits_the_norm_of_all_gradients_together(name):
+    assert make_optimizer(name, 0.1).global_clipnorm is None
+    assert make_optimizer(name, 0.1, clip_norm=2.5).global_clipnorm == 2.5
+    if name == "sgd":
+        variables = [keras.Variable(np.zeros(2, "float32")) for _ in range(2)]
+        gradients = [np.array(one, "float32") for one in ([3, 0], [0, 4])]
+        optimizer = make_optimizer(name, 1.0, clip_norm=2.5)
+        optimizer.apply([keras.ops.convert_to_tensor(one) for one in gradients], variables)
+        assert np.allclose([keras.ops.convert_to_numpy(one) for one in variables], [[-1.5, 0], [0, -2]])
