@@ -6,18 +6,21 @@ It is built on `mpsrgan.upscale`.
 import sys
 from contextlib import nullcontext
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.arguments import bounds, percent, positive
+from mpsrgan.io.arguments import RAY, add_engine_arguments, bounds, percent, positive
 from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.lock import locked
+from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, MIN_FACE, NOTE, REAL, REALISM
 from mpsrgan.upscale.providers import PROVIDERS
 
 ALL = "all"
+RAY_ONLY = ("address", "workers", "account")
+ACCOUNT = ".account.jsonl"
 
 
 def add_arguments(parser):
@@ -44,6 +47,7 @@ def add_arguments(parser):
     _add_result(parser.add_argument_group("the result"))
     _add_files(parser.add_argument_group("files"))
     _add_video(parser.add_argument_group("videos"))
+    _add_scale(parser.add_argument_group("many files"))
 
 
 def _add_weights(group):
@@ -203,6 +207,22 @@ def _add_video(group):
     )
 
 
+def _add_scale(group):
+    add_engine_arguments(group)
+    group.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="with --engine ray, the number of worker processes (default: one for each GPU, or else for each core)",
+    )
+    group.add_argument(
+        "--account",
+        metavar="FILE",
+        help="with --engine ray, where the account of all files is written (default: OUT.account.jsonl, or for an OUT "
+        "in an object store its last name in the current folder)",
+    )
+
+
 def run(args):
     """Upscale everything that the arguments name.
 
@@ -221,14 +241,16 @@ def run(args):
     """
     from mpsrgan.hub.registry import entries
     from mpsrgan.upscale.batch import Work
-    from mpsrgan.upscale.plan import plan
+    from mpsrgan.upscale.many import upscale_many
     from mpsrgan.upscale.single import UpscaleOptions
 
     if args.faces and args.explain:
         raise UserError("--explain works without --faces only; omit one of them")
     if not args.faces and (args.background != "network" or args.min_face):
         raise UserError(f"{'--min-face' if args.min_face else '--background'} needs --faces")
-    jobs = plan(args.inputs, args.out, format=args.format, explain=args.explain, compare=args.compare)
+    if args.engine != RAY and (given := [name for name in RAY_ONLY if getattr(args, name)]):
+        raise UserError(f"--{given[0]} needs --engine ray")
+    jobs = _planned(args)
     print(NOTE, file=sys.stderr)
     values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions) if field.name != "most_faces"}
     values |= {"faces": args.background if args.faces else None, "min_face": args.min_face or MIN_FACE}
@@ -238,10 +260,27 @@ def run(args):
     options = UpscaleOptions(**values)
     if options.realism is None and (one := entries().get(str(options.weights))) and one.fidelity:
         print(f"weights: {options.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
-    with nullcontext() if all(job.named for job in jobs) else locked(args.out):
+    part = "-{}-of-{}".format(*args.shard) if args.shard else ""
+    with nullcontext() if is_remote(args.out) or all(job.named for job in jobs) else locked(f"{args.out}{part}"):
+        if args.engine == RAY:
+            account = args.account or f"{PurePath(args.out).name if is_remote(args.out) else args.out}{part}{ACCOUNT}"
+            return upscale_many(options, jobs, account, workers=args.workers, address=args.address)
         work = Work(options)
         print(f"backend: {work.upscaler.backend}", file=sys.stderr)
         return work.run(jobs)
+
+
+def _planned(args):
+    """Return the jobs of this process."""
+    from mpsrgan.upscale.plan import plan
+    from mpsrgan.upscale.plan_objects import plan_objects
+
+    planner = plan_objects if any(map(is_remote, (*args.inputs, args.out))) else plan
+    jobs = planner(args.inputs, args.out, format=args.format, explain=args.explain, compare=args.compare)
+    if not args.shard:
+        return jobs
+    number, count = args.shard
+    return jobs[number - 1 :: count]
 
 
 def _latest():

@@ -23,6 +23,9 @@ RENAMED = {
 }
 """Old option -> the option that took its place."""
 
+ENGINES = LOCAL, RAY = ("local", "ray")
+"""Values of --engine."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser that takes no abbreviations and names the successor of a renamed option."""
@@ -94,4 +97,47 @@ def whole_number(low, high=math.inf):
     return read
 
 
+def shard(text):
+    """Read which part of the work a process does.
+
+    Args:
+        text: I/N, such as "2/8" for the second of 8 parts.
+
+    Returns:
+        (I, N), with 1 <= I <= N.
+
+    Raises:
+        ArgumentTypeError: When the text is anything else.
+    """
+    sides = text.split("/")
+    if len(sides) != 2 or not all(map(str.isdecimal, sides)) or not 1 <= int(sides[0]) <= int(sides[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N, such as 1/8 to 8/8 for 8 processes")
+    return int(sides[0]), int(sides[1])
+
+
 positive, not_negative, percent = whole_number(1), whole_number(0), whole_number(1, 100)
+
+
+def add_engine_arguments(group):
+    """Add the options that spread the work over several processes: --shard, --engine, and --address.
+
+    Args:
+        group: The argparse parser or group.
+    """
+    group.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="do the I-th of N equal parts of the sorted list of inputs, such as 1/8 to 8/8 in 8 jobs",
+    )
+    group.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=LOCAL,
+        help="ray: worker processes here or on a cluster, see docs/scaling.md (default: local, this process)",
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="with --engine ray, a running cluster, or auto (default: RAY_ADDRESS, or else one on this machine)",
+    )

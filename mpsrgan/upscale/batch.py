@@ -18,6 +18,7 @@ from mpsrgan.io.files import hexdigest
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.machine import peak_memory
 from mpsrgan.io.reading import ImageError
+from mpsrgan.scale.account import ALREADY, DONE, FAILED, SKIPPED, count_words
 from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
@@ -28,6 +29,7 @@ from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.projection import NOTHING
 from mpsrgan.upscale.resize import REST, check_pixels, target_size
 from mpsrgan.upscale.single import expected_note, note_of, restore
+from mpsrgan.upscale.staging import deliver, reason_of, staged
 from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_size
 
 PATIENCE = 2
@@ -50,7 +52,7 @@ class Work:
     """
 
     def __init__(self, options):
-        self.options = options
+        self.options, self.alone = options, False
         target_size((1, 1), 1, options.scale, options.size)  # fails before the weights are loaded
         self.upscaler = options.upscaler()
         self.choices = Counter()
@@ -72,24 +74,39 @@ class Work:
         """
         from tqdm import tqdm
 
-        counts = dict.fromkeys(("done", "already done", "failed", "skipped"), 0)
+        counts = dict.fromkeys((DONE, ALREADY, FAILED, SKIPPED), 0)
         self.alone = len(jobs) == 1
         for job in tqdm(jobs, unit="file", disable=self.alone, file=sys.stderr):
-            try:
-                what = self._do(job)
-            except UserError as error:
-                skip = isinstance(error, ImageError) and not job.named and not named_like_image(job.source)
-                what = "skipped" if skip else "failed"
-                text = " ".join(str(error).split())
-                named = "" if text.startswith((str(job.source), str(job.target))) else f"{job.source}: "
-                _say(f"{'skipped' if skip else 'error'}: {named}{text}")
-            counts[what] += 1
+            state, reason = self.outcome(job)
+            counts[state] += 1
+            if reason:
+                _say(f"{'skipped' if state == SKIPPED else 'error'}: {reason}")
         if not self.alone:
             for weights, count in self.choices.items():
                 _say(f"weights: {weights} for {count} file{'s' * (count != 1)}")
-        words = [f"{what} {n}" for what, n in counts.items() if n or what in ("done", "failed")]
-        print(", ".join(words), file=sys.stderr if jobs[0].target == STREAM else sys.stdout)
-        return 1 if counts["failed"] else 0
+        print(count_words(counts), file=sys.stderr if self.alone and jobs[0].target == STREAM else sys.stdout)
+        return 1 if counts[FAILED] else 0
+
+    def outcome(self, job):
+        """Do one job.
+
+        Args:
+            job: The `mpsrgan.upscale.plan.Job`.
+
+        Returns:
+            One of the states of `mpsrgan.scale.account`, and the reason with the file's name if it is `SKIPPED` or
+                `FAILED`, else None.
+        """
+        local = None
+        try:
+            with staged(job) as local:
+                state = self._do(local)
+                if state == DONE:
+                    deliver(local, job)
+            return state, None
+        except UserError as error:
+            other = isinstance(error, ImageError) and not job.named and not named_like_image(job.source)
+            return SKIPPED if other else FAILED, reason_of(error, local, job)
 
     def _do(self, job):
         if is_video(job.source):
@@ -103,7 +120,7 @@ class Work:
         if job.target != STREAM:
             check_sides(job.target, expected.output_size)
             if self.options.resume and self._is_done(job, expected):
-                return "already done"
+                return ALREADY
         self._check_free(job)
         if picture.frames > 1 and self._is_animation(job):
             return self._animation(job, picture, upscaler, expected)
@@ -123,7 +140,7 @@ class Work:
             _say(f"{job.source}: {faces.words}")
             for (x, y, width, height), reason in faces.skipped:
                 _say(f"  skipped: {width:.0f}x{height:.0f} at {x:.0f}, {y:.0f}: {reason}")
-        return "done"
+        return DONE
 
     def _chosen(self, image):
         """Return the `Upscaler` for a picture, and report or count the weights if they were chosen for it."""
@@ -203,7 +220,7 @@ class Work:
             note = upscale_animation(job.source, job.target, upscale, expected, picture.kept)
         if job.named:
             _say(f"{job.source}: {note.steps}; LR consistency {note.lr_consistency:.1f} dB")
-        return "done"
+        return DONE
 
     def _video(self, job):
         options = self.options
@@ -218,7 +235,7 @@ class Work:
         upscaler = self._chosen(first_frame(job.source)) if options.weights == AUTO else self.upscaler
         note = self._video_note(job, upscaler)
         if options.resume and note_in(job.target) == note:
-            return "already done"
+            return ALREADY
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
                 job.source,
@@ -240,7 +257,7 @@ class Work:
             + (f", {report.skipped} corrupt packets left out" if report.skipped else "")
             + (f", stopped early: {report.stopped}" if report.stopped else "")
         )
-        return "done"
+        return DONE
 
     def _video_note(self, job, upscaler):
         scale, options = upscaler.scale, self.options

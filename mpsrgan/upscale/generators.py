@@ -262,12 +262,15 @@ def import_onnxruntime():
 def _session_options(onnxruntime):
     """Return options: only errors are printed, idle threads sleep, and there are at most `cores` threads.
 
-    Memory planning is off, because it took half as much memory again and was not faster.
+    OMP_NUM_THREADS limits them too, which Ray sets for its workers. Memory planning is off, because it took half as
+    much memory again and was not faster.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if cores() < (os.cpu_count() or 1):  # the default is the machine's physical cores
-        options.intra_op_num_threads = cores()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    threads = min(cores(), int(threads)) if threads.isdecimal() and int(threads) else cores()
+    if threads < (os.cpu_count() or 1):  # the default is the machine's physical cores
+        options.intra_op_num_threads = threads
     return options

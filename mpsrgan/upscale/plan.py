@@ -20,7 +20,7 @@ from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
 Job = namedtuple("Job", "source target named explanation comparison suffix", defaults=[None, None, ".png"])
 """One file to upscale. `named` tells whether the user named the file itself, and not its folder. `explanation` and
 `comparison` are the paths of the pictures of invented detail and of before and after, or None. `suffix` is that of the
-format that standard output gets."""
+format that standard output gets. Addresses of object stores are texts, and all other names are paths."""
 SAME = "same"
 
 
@@ -133,18 +133,32 @@ def _jobs_of(path, output, format):
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
         files = [file for file in files if file not in earlier]
+    return [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
+
+
+def names(files, folder, format):
+    """Return the names of the results of the files of a folder.
+
+    Args:
+        files: Their paths.
+        folder: The path of the folder.
+        format: As in `plan`.
+
+    Returns:
+        A list of texts, paths below the folder of results.
+    """
     alike = defaultdict(list)
     for file in files:
         alike[_stem(file)].append(file)
 
-    def target(file):
+    def name(file):
         rivals = alike[_stem(file)]
         rivals = [rival for rival in rivals if _named_like_picture(rival)] or rivals
         suffix = _suffix(file, format)
         kept = file.with_suffix("") if rivals == [file] or (format == SAME and file.suffix == suffix) else file
-        return output / f"{kept.relative_to(path)}{suffix}"
+        return f"{kept.relative_to(folder)}{suffix}"
 
-    return [Job(file, target(file), False) for file in files]
+    return [name(file) for file in files]
 
 
 def _stem(path):

@@ -1,0 +1,122 @@
+"""Files in object stores, such as s3://bucket/photos/a.jpg, by fsspec.
+
+An object appears complete or not at all, because that is how stores put them.
+"""
+
+import re
+from contextlib import contextmanager
+
+from mpsrgan.errors import UserError
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
+"""What fsspec needs for each kind of address. The extra `stores` has the first."""
+
+
+def is_remote(name):
+    """Return whether a name is the address of an object or a folder of a store.
+
+    Args:
+        name: A path, or text.
+
+    Returns:
+        True if it begins with a protocol, such as "s3://".
+    """
+    return isinstance(name, str) and bool(_ADDRESS.match(name))
+
+
+def list_objects(address):
+    """List an object, or the objects below a folder. Hidden ones are left out.
+
+    Args:
+        address: The address.
+
+    Returns:
+        Pairs of an address and the path below the folder, sorted by the path. For an object itself, the path is its
+            name.
+
+    Raises:
+        UserError: When there is nothing, or the store cannot be read.
+    """
+    with _store(address) as (store, root):
+        root = root.rstrip("/")
+        found = [root] if store.isfile(root) else store.find(root)
+    protocol = address.split("://")[0]
+    start = len(root) + 1 if found != [root] else len(root) - len(root.split("/")[-1])
+    below = sorted((key[start:], f"{protocol}://{key.lstrip('/')}") for key in found)
+    below = [(path, whole) for path, whole in below if path and not re.search(r"(^|/)[.]", path)]
+    if not below:
+        raise UserError(f"{address}: no objects; check the address")
+    return [(whole, path) for path, whole in below]
+
+
+def exists(address):
+    """Return whether there is an object of this address.
+
+    Args:
+        address: The address.
+
+    Raises:
+        UserError: When the store cannot be read.
+    """
+    with _store(address) as (store, key):
+        return store.isfile(key)
+
+
+def fetch(address, path):
+    """Copy an object into a file.
+
+    Args:
+        address: The address of the object.
+        path: The file to write.
+
+    Raises:
+        UserError: When the object cannot be read.
+    """
+    with _store(address) as (store, key):
+        store.get_file(key, str(path))
+
+
+def send(path, address):
+    """Copy a file into an object.
+
+    Args:
+        path: The file.
+        address: The address of the object, which is replaced if it exists.
+
+    Raises:
+        UserError: When the object cannot be written.
+    """
+    with _store(address) as (store, key):
+        store.put_file(str(path), key)
+
+
+@contextmanager
+def _store(address):
+    """Yield fsspec's file system and the key of an address, and turn its errors into a `UserError`.
+
+    The packages below fsspec raise errors of many kinds without a common base.
+    """
+    protocol = address.split("://")[0]
+    package = PACKAGES.get(protocol, f"the package of {protocol}")
+    try:
+        import fsspec
+
+        store, key = fsspec.core.url_to_fs(address)
+    except ImportError:
+        raise UserError(f"{address}: needs {package}; pip install fsspec {package}") from None
+    except Exception as error:
+        raise UserError(f"{address}: no such store: {_words(error)}") from None
+    try:
+        store.invalidate_cache()
+        yield store, key
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{address}: no such object; check the address") from None
+    except Exception as error:
+        raise UserError(f"{address}: the store refused: {_words(error)}") from None
+
+
+def _words(error):
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]

@@ -1,0 +1,108 @@
+"""Many files on Ray: the workers do the jobs of `mpsrgan upscale`, and this process keeps the account."""
+
+import sys
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from mpsrgan import __version__
+from mpsrgan.errors import UserError
+from mpsrgan.io.files import hexdigest
+from mpsrgan.scale.account import FAILED, Account, count_words
+from mpsrgan.scale.ray import spread
+from mpsrgan.scale.stores import is_remote
+from mpsrgan.upscale.batch import Work
+from mpsrgan.upscale.files import STREAM
+from mpsrgan.upscale.plan import Job
+
+DIED = "each worker that took it died; it may need more memory than there is"
+
+
+def upscale_many(options, jobs, account, *, workers=None, address=None):
+    """Do jobs on Ray, and write the account.
+
+    Results of the same weights and settings are never made again, as with `resume`. After an interruption the same call
+    continues: files in its account are not even opened.
+
+    Args:
+        options: The `mpsrgan.upscale.single.UpscaleOptions`.
+        jobs: List of `mpsrgan.upscale.plan.Job`.
+        account: Path of the account, see `mpsrgan.scale.account.Account`.
+        workers: As in `mpsrgan.scale.ray.spread`.
+        address: As in `mpsrgan.scale.ray.spread`.
+
+    Returns:
+        The exit code, 0 if everything succeeded and 1 if something failed.
+
+    Raises:
+        UserError: As in `Work`, in `mpsrgan.scale.ray.spread`, and in `Account`.
+    """
+    from tqdm import tqdm
+
+    if any(STREAM in (job.source, job.target) for job in jobs):
+        raise UserError("standard input and output are one picture; omit --engine ray")
+    options = replace(options, resume=True)
+    backend = Work(options).upscaler.backend  # fails before any worker starts, and fills the cache of converted weights
+    print(f"backend: {backend}", file=sys.stderr)
+    kept = Account(account, _call(options))
+    left = [job for job in jobs if str(job.source) not in kept.rows]
+    if kept.taken_over:
+        print(f"continued: {kept.taken_over} files are in {kept.partial}", file=sys.stderr)
+    results = spread(
+        partial(worker, options), [_to_json(job) for job in left], workers=workers, address=address, gpu=_wants(backend)
+    )
+    for index, result in tqdm(results, total=len(left), unit="file", file=sys.stderr):
+        state, reason = result or (FAILED, f"{left[index].source}: {DIED}")
+        kept.add(str(left[index].source), str(left[index].target), state, reason)
+    kept.close()
+    counts = kept.counts()
+    print(f"{count_words(counts)}; account: {kept.path}")
+    return 1 if counts[FAILED] else 0
+
+
+def worker(options):
+    """Return what a worker process does with each job.
+
+    Args:
+        options: The `mpsrgan.upscale.single.UpscaleOptions`.
+
+    Returns:
+        A function from a job as JSON to its state and reason, as in `Work.outcome`.
+    """
+    work = Work(options)
+
+    def do(item):
+        job = _from_json(item)
+        try:
+            return work.outcome(job)
+        except Exception as error:  # one file must not end the work on a million others
+            return FAILED, f"{job.source}: internal error: {type(error).__name__}: {error}"
+
+    return do
+
+
+def _wants(backend):
+    """Return whether the backend can use a GPU."""
+    return not backend.startswith("onnx") or "CUDA" in backend
+
+
+def _call(options):
+    """Return what results depend on."""
+    call = {name: str(value) for name, value in asdict(options).items()} | {"version": __version__}
+    for name in ("weights", "fidelity"):
+        if Path(call[name]).is_file():
+            call[name] = hexdigest(call[name])
+    return call
+
+
+def _to_json(job):
+    """Return a job with texts for paths. Paths become absolute, because workers have folders of their own."""
+    text = lambda path: None if path is None else path if is_remote(path) else str(Path(path).absolute())
+    names = ("source", "target", "explanation", "comparison")
+    return job._asdict() | {name: text(getattr(job, name)) for name in names}
+
+
+def _from_json(item):
+    names = ("source", "target", "explanation", "comparison")
+    path = lambda text: None if text is None else text if is_remote(text) else Path(text)
+    return Job(**(item | {name: path(item[name]) for name in names}))

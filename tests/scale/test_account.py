@@ -1,0 +1,37 @@
+"""The account of many files outlives its process, and takes over nothing that another call or a failure left."""
+
+import json
+
+import pytest
+
+from mpsrgan.errors import UserError
+from mpsrgan.scale.account import Account, read_account
+
+
+def test_an_interrupted_account_continues_and_ends_sorted(tmp_path):
+    path = tmp_path / "out.account.jsonl"
+    first = Account(path, {"weights": "a"})
+    first.add("c.png", "C.png", "done")
+    first.add("b.png", "B.png", "failed", "b.png: corrupt")
+    with open(first.partial, "a") as file:
+        file.write('{"path": "a.png", "tar')  # killed while writing
+    second = Account(path, {"weights": "a"})
+    assert list(second.rows) == ["c.png"] and second.taken_over == 1
+    second.add("b.png", "B.png", "done")
+    second.add("a.png", "A.png", "skipped", "a.png: empty")
+    assert second.counts() == {"done": 2, "already done": 0, "failed": 0, "skipped": 1} and not path.exists()
+    second.close()
+    assert [row["path"] for row in read_account(path)] == ["a.png", "b.png", "c.png"]
+    assert not second.partial.exists()
+    assert Account(path, {"weights": "a"}).taken_over == 0, "after the end the notes in the files decide"
+
+
+def test_rows_of_another_call_are_not_taken_over(tmp_path):
+    Account(tmp_path / "a", {"weights": "a"}).add("c.png", "C.png", "done")
+    assert not Account(tmp_path / "a", {"weights": "b"}).rows
+
+
+def test_another_file_is_no_account(tmp_path):
+    (tmp_path / "a").write_text(json.dumps({"format": "else"}) + "\n")
+    with pytest.raises(UserError, match="is not an account of mpsrgan"):
+        read_account(tmp_path / "a")

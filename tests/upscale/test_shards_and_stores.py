@@ -1,0 +1,129 @@
+"""Parts of the work for several processes, and inputs and outputs in object stores."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import SMALL, strong
+from PIL import Image
+
+from mpsrgan.cli import main
+from mpsrgan.errors import UserError
+from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.images import save_image
+from mpsrgan.models.srgan import build_generator
+from mpsrgan.upscale.plan_objects import plan_objects
+
+RNG = np.random.default_rng(4)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "generator.h5"
+    save_generator(strong(build_generator(**SMALL), 0.4), path, arguments=SMALL)
+    return path
+
+
+@pytest.fixture
+def upscale(weights):
+    return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for name in ("a", "b/c", "b/d", "e"):
+        save_image(RNG.integers(0, 256, (6, 5, 3), np.uint8), tmp_path / "photos" / f"{name}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def store():
+    """An object store in the memory of this process."""
+    memory = pytest.importorskip("fsspec", reason="fsspec is not installed").filesystem("memory")
+    memory.store.clear()
+    yield memory
+    memory.store.clear()
+
+
+def below(folder):
+    return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.*")}
+
+
+def test_shards_share_the_work_without_overlap(photos, tmp_path, upscale, capsys):
+    whole = {"a.png", "b/c.png", "b/d.png", "e.png"}
+    parts = []
+    for part in "123456":
+        assert upscale(photos, "-o", tmp_path / part, "--shard", f"{part}/6") == 0
+        parts.append(below(tmp_path / part))
+    assert [len(part) for part in parts] == [1, 1, 1, 1, 0, 0] and set.union(*parts) == whole
+    assert capsys.readouterr().out.splitlines()[-1] == "done 0, failed 0"
+    for part in "12":
+        assert upscale(photos, "-o", tmp_path / "out", "--shard", f"{part}/2") == 0
+    assert below(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/2/3", "a/2", "-1/2"])
+def test_other_shards_are_refused(photos, tmp_path, upscale, capsys, text):
+    with pytest.raises(SystemExit):
+        upscale(photos, "-o", tmp_path / "out", f"--shard={text}")
+    assert "is not I/N, such as 1/8 to 8/8" in capsys.readouterr().err
+
+
+def test_options_of_ray_need_ray(photos, tmp_path, upscale, capsys):
+    assert upscale(photos, "-o", tmp_path / "out", "--workers", 2) == 2
+    assert capsys.readouterr().err == "error: --workers needs --engine ray\n"
+
+
+def test_from_store_to_store_as_from_folder_to_folder(photos, tmp_path, upscale, store, capsys):
+    upscale(photos, "-o", tmp_path / "out")
+    store.put(f"{photos}/", "/bucket/photos/", recursive=True)
+    store.pipe("/bucket/photos/b/broken.png", b"\x89PNG\r\n\x1a\n")
+    store.pipe("/bucket/photos/notes.txt", b"no picture")
+    capsys.readouterr()
+    assert upscale("memory://bucket/photos", "-o", "memory://bucket/photos/larger") == 1
+    told = capsys.readouterr()
+    assert told.out == "done 4, failed 1, skipped 1\n"
+    assert "error: memory://bucket/photos/b/broken.png: not an image that can be read" in told.err
+    for name in below(tmp_path / "out"):
+        assert store.cat(f"/bucket/photos/larger/{name}") == (tmp_path / "out" / name).read_bytes()
+    assert upscale("memory://bucket/photos", "-o", "memory://bucket/photos/larger", "--resume") == 1
+    assert capsys.readouterr().out == "done 0, already done 4, failed 1, skipped 1\n", "not its own results"
+
+
+def test_between_store_and_folder(photos, tmp_path, upscale, store):
+    assert upscale(photos, "-o", "memory://bucket/up", "--compare") == 0
+    assert len(store.find("/bucket/up")) == 8 and "/bucket/up/b/c-compared.png" in store.find("/bucket/up")
+    assert upscale("memory://bucket/up/a.png", "-o", tmp_path / "out.png", "--scale", "1") == 0
+    assert Image.open(tmp_path / "out.png").size == (20, 24)
+
+
+def test_an_object_that_mpsrgan_did_not_write_is_kept(photos, upscale, store, capsys):
+    store.pipe("/bucket/a.png", (photos / "e.png").read_bytes())
+    assert upscale(photos / "a.png", "-o", "memory://bucket/a.png") == 1
+    assert "memory://bucket/a.png: exists and was not written by mpsrgan" in capsys.readouterr().err
+    assert store.cat("/bucket/a.png") == (photos / "e.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "inputs, output, expected",
+    [
+        (["memory://bucket/none"], "memory://bucket/up", "memory://bucket/none: no objects; check the address"),
+        (["memory://bucket/a.png"], "memory://bucket/a.png", "is an input and would be overwritten"),
+        (["memory://bucket/a.png", "memory://bucket/b/a.png"], "up", "would both be written to up.a.png"),
+        (["-"], "memory://bucket/a.png", '"-" cannot be combined with addresses such as memory://bucket/a.png'),
+        (["none"], "memory://bucket/up", "none: no such file or folder"),
+        (["nostore://bucket/a.png"], "up", "nostore://bucket/a.png: "),
+    ],
+)
+def test_what_cannot_be_planned(store, inputs, output, expected):
+    for name in ("a.png", "b/a.png"):
+        store.pipe(f"/bucket/{name}", b"")
+    with pytest.raises(UserError, match=expected):
+        plan_objects(inputs, output)
+
+
+def test_objects_that_differ_in_their_suffix_alone_keep_it(store):
+    for name in ("a.jpg", "a.bmp", "b.jpg", ".hidden.png"):
+        store.pipe(f"/bucket/{name}", b"")
+    jobs = plan_objects(["memory://bucket/"], "memory://up/", format="same")
+    assert [job.target for job in jobs] == ["memory://up/a.bmp.png", "memory://up/a.jpg", "memory://up/b.jpg"]
