@@ -20,7 +20,7 @@ MATRIX = $(CORE) tests/models/test_compat.py tests/models/test_models.py tests/h
   $(addprefix tests/training/test_gan.py::,test_a_step_is_gradient_descent_on_the_named_losses test_both_networks_learn \
   test_mixed_precision_trains_and_scales_both_losses_in_float16_only)
 
-.PHONY: run test check fuzz docs clean versions test-colab test-lowest test-newest
+.PHONY: run test check fuzz docs clean versions test-scale test-colab test-lowest test-newest
 
 run: $(VENV)/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
@@ -57,6 +57,9 @@ versions: $(VENV)/installed-test
 	KERAS_BACKEND=jax JAX_PLATFORMS=cpu PYTHONPATH=tests \
 	  $(BIN)/python -m pytest -q $(PARALLEL) -p block_tensorflow -m backends \
 	  $(filter-out tests/hub/test_registry.py,$(MATRIX))
+
+test-scale: $(VENV)/installed-test,ray,stores,scale-test  ## Ray and a local S3 server, which the tests start
+	$(BIN)/python -m pytest -q -m scale tests $(ARGS)
 
 docs: $(VENV)/installed-docs  ## the documentation, into site/; works offline, from the disk too
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)

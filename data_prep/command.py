@@ -2,6 +2,8 @@
 
 import sys
 from collections import Counter
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from data_prep.degrade import PRESETS, Degradation
@@ -9,7 +11,7 @@ from data_prep.named import SOURCES, find
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.errors import UserError
-from mpsrgan.io.arguments import Parser, not_negative, positive, size
+from mpsrgan.io.arguments import RAY, Parser, add_engine_arguments, not_negative, positive, size
 from mpsrgan.io.console import exit_code
 from mpsrgan.io.images import FILTERS
 from mpsrgan.io.lock import locked
@@ -44,7 +46,9 @@ def add_arguments(parser):
         help="raw pixels in files of at most so many MB, such as 256, instead of PNGs: nothing to decode in training, "
         "for 2 to 3 times the disk space; SRC may then be a folder of pairs too",
     )
-    parser.add_argument("--workers", type=positive, help="threads (default: one per core, up to 8)")
+    text = "threads (default: one per core, up to 8), or worker processes of --engine ray (default: one per core)"
+    parser.add_argument("--workers", type=positive, help=text)
+    add_engine_arguments(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
 
 
@@ -63,7 +67,9 @@ def run(args):
     Raises:
         UserError: As in ``prepare``, and when another process writes to the folder.
     """
-    with locked(args.out):
+    if args.address and args.engine != RAY:
+        raise UserError("--address needs --engine ray")
+    with nullcontext() if args.shard else locked(args.out):
         return _run(args)
 
 
@@ -73,6 +79,11 @@ def _run(args):
 
     if args.pack and (Path(args.source) / MANIFEST_NAME).is_file():
         return _pack(args)
+    spread = None
+    if args.engine == RAY:
+        from mpsrgan.scale import ray
+
+        spread = partial(ray.spread, address=args.address)
     degradation = degradation_of(args)
     source = find(args.source)
     found = recognize(source)
@@ -94,9 +105,11 @@ def _run(args):
         pack=args.pack,
         workers=args.workers,
         progress=not args.quiet,
+        shard=args.shard,
+        spread=spread,
     )
     if not args.quiet:
-        print(summary(manifest))
+        print(summary(manifest) if manifest else "this part is made; the pairs appear when all parts are")
     return 0
 
 

@@ -222,3 +222,21 @@ def too_small(entries):
         A list of entries.
     """
     return [entry for entry in entries if SMALLER in (entry.skipped or "")]
+
+
+def totals(entries):
+    """Count the files of a manifest for its header.
+
+    Args:
+        entries: List of `Entry`.
+
+    Returns:
+        The numbers of "files", "skipped", "enlarged", and "groups".
+    """
+    usable = [entry for entry in entries if entry.skipped is None]
+    return {
+        "files": len(entries),
+        "skipped": len(entries) - len(usable),
+        "enlarged": sum(entry.enlarged for entry in usable),
+        "groups": len({entry.group for entry in usable}),
+    }

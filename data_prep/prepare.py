@@ -9,13 +9,14 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from data_prep.degrade import Degradation
 from data_prep.files import check_out, unique_names
-from data_prep.manifest import SMALLER, Entry, Manifest, too_small
+from data_prep.manifest import SMALLER, Entry, Manifest, too_small, totals
 from data_prep.ordered import ordered_map
 from data_prep.pairs import (
     HR_FILTER,
@@ -28,6 +29,7 @@ from data_prep.pairs import (
     size_words,
     used_size,
 )
+from data_prep.parts import prepare_part, read_spread
 from data_prep.shards import KINDS, rows_per_shard, write_shards
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
@@ -56,6 +58,8 @@ def prepare(
     pattern="*",
     pack=None,
     progress=True,
+    shard=None,
+    spread=None,
 ):
     """Make training pairs from every image below a folder.
 
@@ -87,9 +91,12 @@ def prepare(
         pattern: Use only files whose names match.
         pack: Write raw pixels in files of at most this many million bytes instead of PNGs; see ``data_prep.shards``.
         progress: Show a progress bar.
+        shard: (number, count), the part of the photographs that this process reads; see ``data_prep.parts``. The last
+            process joins all parts, and the pairs are those of a single process.
+        spread: Function as ``mpsrgan.scale.ray.spread`` that reads in worker processes, or None for threads.
 
     Returns:
-        The `Manifest` of the pairs.
+        The `Manifest` of the pairs, or None if parts of other processes are missing.
 
     Raises:
         UserError: When ``source`` holds too few images, or ``out`` is in use, is within ``source``, or cannot be
@@ -108,12 +115,21 @@ def prepare(
     min_side = max(lr) if min_side is None else min_side
     limits, save = (min_side, upscale, max_pixels), _save_raw if pack else _save
     reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, *limits, save)
-    with whole_folder(out) as partial:
-        records = _read_all(reader, partial / "all", paths, workers or min(8, os.cpu_count() or 1), progress)
-        entries, wanted = _divide(records, source, counts, seed, group_of)
-        header = {**reader.header, "wanted": wanted, "people": group_of is not None, "totals": _totals(entries)}
-        _finish(Manifest(partial, header, entries), pack)
-    return Manifest.load(out)
+    jobs = list(zip(paths, unique_names(path.relative_to(source) for path in paths)))
+    read = partial(_read_all, reader, workers=workers, progress=progress, spread=spread)
+    header = {**reader.header, "people": group_of is not None}
+
+    def finish(records, bring):
+        with whole_folder(out) as folder:
+            entries, wanted = _divide(records(folder / "all"), source, counts, seed, group_of)
+            bring(folder / "all")
+            _finish(Manifest(folder, header | {"wanted": wanted, "totals": totals(entries)}, entries), pack)
+        return Manifest.load(out)
+
+    if shard:
+        depends = header | {"pack": bool(pack), "limits": [upscale, max_pixels]}
+        return prepare_part(out, shard, jobs, depends, read, finish)
+    return finish(partial(read, jobs), lambda folder: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +204,19 @@ class _Reader:
         return make_pair(image, self.hr, self.lr, fit=self.fit, zoom=self.zoom, degradation=self.degradation, rng=rng)
 
 
-def _read_all(reader, folder, paths, workers, progress):
+def _read_all(reader, jobs, folder, *, workers, progress, spread):
+    """Write the pairs of jobs, pairs (path, name), to a folder, and return their records in the same order."""
     from tqdm import tqdm  # here, because importing this package must stay cheap
 
     for kind in KINDS:
         (folder / kind).mkdir(parents=True)
-    names = unique_names(path.relative_to(reader.source) for path in paths)
+    bar = partial(tqdm, total=len(jobs), unit="image", desc="preparing", disable=not progress)
+    if spread:
+        return read_spread(reader, jobs, folder, spread, workers, bar)
+    workers = workers or min(8, os.cpu_count() or 1)
     # closing, because no thread may still write after an interrupt in this loop has removed the folder
-    with closing(ordered_map(lambda job: reader(*job, folder), zip(paths, names), workers, 2 * workers)) as results:
-        return list(tqdm(results, total=len(paths), unit="image", desc="preparing", disable=not progress))
+    with closing(ordered_map(lambda job: reader(*job, folder), jobs, workers, 2 * workers)) as results:
+        return list(bar(results))
 
 
 def _divide(records, source, counts, seed, group_of):
@@ -275,13 +295,3 @@ def _pack_pairs(manifest, megabytes):
 
     sizes = {"lr": manifest.lr, "hr": manifest.hr}
     return write_shards(manifest.folder, manifest.entries, sizes, megabytes, read)
-
-
-def _totals(entries):
-    usable = [entry for entry in entries if entry.skipped is None]
-    return {
-        "files": len(entries),
-        "skipped": len(entries) - len(usable),
-        "enlarged": sum(entry.enlarged for entry in usable),
-        "groups": len({entry.group for entry in usable}),
-    }

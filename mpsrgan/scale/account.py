@@ -80,7 +80,11 @@ class Account:
         self._file.flush()
 
     def counts(self):
-        """Return {state: number of files}."""
+        """Count the files by their state.
+
+        Returns:
+            {state: number of files}.
+        """
         found = Counter(row["state"] for row in self.rows.values())
         return {state: found[state] for state in STATES}
 

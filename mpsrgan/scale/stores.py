@@ -51,10 +51,13 @@ def list_objects(address):
 
 
 def exists(address):
-    """Return whether there is an object of this address.
+    """Look whether there is an object of this address.
 
     Args:
         address: The address.
+
+    Returns:
+        True if there is one.
 
     Raises:
         UserError: When the store cannot be read.

@@ -1,0 +1,41 @@
+"""A preparation in parts by several processes gives the pairs of a single one."""
+
+import numpy as np
+import pytest
+
+from data_prep.command import main
+from mpsrgan.io.images import save_image
+
+OPTIONS = ("--hr-size", "16", "--lr-size", "4", "--quiet", "--lr-noise", "3")
+
+
+@pytest.fixture
+def photos(tmp_path, rng):
+    for index in range(11):
+        save_image(rng.integers(0, 256, (20, 18, 3), np.uint8), tmp_path / "photos" / f"{index % 2}" / f"{index}.png")
+    (tmp_path / "photos" / "note.txt").write_text("no picture")
+    return tmp_path / "photos"
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.mark.parametrize("more", [(), ("--pack", "1")])
+def test_the_last_part_joins_all(photos, tmp_path, more):
+    assert main([str(photos), "-o", str(tmp_path / "whole"), *OPTIONS, *more]) == 0
+    for part in ("3/3", "1/3", "1/3", "2/3"):
+        assert not (tmp_path / "parts").exists()
+        assert main([str(photos), "-o", str(tmp_path / "parts"), *OPTIONS, *more, "--shard", part]) == 0
+    assert files(tmp_path / "parts") == files(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "photos", "whole"], "no part is left"
+
+
+def test_parts_of_other_options_are_not_joined(photos, tmp_path, capsys):
+    words = [str(photos), "-o", str(tmp_path / "out"), *OPTIONS]
+    assert main([*words, "--shard", "1/2"]) == 0
+    assert main([*words, "--shard", "1/2", "--seed", "1"]) == 2
+    assert "made of other photographs or with other options; remove it" in capsys.readouterr().err
+    assert main([*words, "--shard", "2/2", "--seed", "1"]) == 2
+    assert "were made of different photographs or with other options" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
