@@ -53,6 +53,8 @@ def spread(make, items, *, workers=None, address=None, gpu=False):
         UserError: When Ray is missing, or the cluster cannot be reached.
     """
     ray = _ray()
+    if not items:
+        return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     _start(ray, address, workers)
     try:

@@ -1,5 +1,6 @@
 """Many files on Ray: the workers do the jobs of `mpsrgan upscale`, and this process keeps the account."""
 
+import os
 import sys
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,6 +16,8 @@ from mpsrgan.upscale.batch import Work
 from mpsrgan.upscale.files import STREAM
 from mpsrgan.upscale.plan import Job
 
+GPU_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""Variables with which this process leaves the memory of a GPU to a worker."""
 DIED = "each worker that took it died; it may need more memory than there is"
 
 
@@ -42,6 +45,8 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
     if any(STREAM in (job.source, job.target) for job in jobs):
         raise UserError("standard input and output are one picture; omit --engine ray")
     options = replace(options, resume=True)
+    for name, value in GPU_SHARED.items():
+        os.environ.setdefault(name, value)
     backend = Work(options).upscaler.backend  # fails before any worker starts, and fills the cache of converted weights
     print(f"backend: {backend}", file=sys.stderr)
     kept = Account(account, _call(options))
