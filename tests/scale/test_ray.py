@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import SMALL, strong
+from helpers import ROOT, SMALL, TESTS, strong
 
 from mpsrgan.io.images import save_image
 from mpsrgan.scale.account import read_account
@@ -19,8 +19,8 @@ RNG = np.random.default_rng(5)
 def environment(tmp_path_factory):
     """Workers import the package and the tests from here, and compute with one thread."""
     with pytest.MonkeyPatch.context() as patch:
-        here = os.path.dirname(__file__)
-        patch.setenv("PYTHONPATH", os.pathsep.join([here, os.getcwd(), os.environ.get("PYTHONPATH", "")]))
+        folders = (os.path.dirname(__file__), str(TESTS), str(ROOT), os.environ.get("PYTHONPATH", ""))
+        patch.setenv("PYTHONPATH", os.pathsep.join(folders))
         patch.delenv("OMP_NUM_THREADS", raising=False)
         patch.delenv("RAY_ADDRESS", raising=False)
         yield
