@@ -30,6 +30,9 @@ test: $(VENV)/installed-test  ## all tests, then those marked `backends` on JAX;
 	$(if $(ARGS),,KERAS_BACKEND=jax JAX_PLATFORMS=cpu PYTHONPATH=tests \
 	  $(BIN)/python -m pytest $(PARALLEL) -p block_tensorflow -m backends $$(grep -rl --include='test_*.py' mark.backends tests))
 
+test-scale: $(VENV)/installed-test  ## the long tests of many devices, processes and images, which `test` leaves out
+	$(BIN)/python -m pytest -m scale $(ARGS)
+
 check: $(VENV)/installed-test  ## for daily work: style, the arrows between packages, and quick tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/lint-imports

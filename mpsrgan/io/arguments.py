@@ -115,6 +115,21 @@ def shard(text):
     return int(sides[0]), int(sides[1])
 
 
+def all_or_number(text):
+    """Read how many of something to take.
+
+    Args:
+        text: "all", or a whole number from 1 up.
+
+    Returns:
+        "all", or the number.
+
+    Raises:
+        ArgumentTypeError: When the text is neither.
+    """
+    return text if text == "all" else positive(text)
+
+
 positive, not_negative, percent = whole_number(1), whole_number(0), whole_number(1, 100)
 
 

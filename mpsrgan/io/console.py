@@ -71,12 +71,15 @@ def _sigterm_unwinds():
         signal.signal(signal.SIGTERM, before)
 
 
-def import_keras():
+def import_keras(then=None):
     """Import Keras and its backend, and show what they print on stderr only if the import fails.
 
     TensorFlow 2.21 prints seven lines about drivers and rounding from C++, which TF_CPP_MIN_LOG_LEVEL does not silence.
     TensorFlow's warnings are silenced too: it mistakes several networks that are each compiled once for one network
     that is compiled repeatedly.
+
+    Args:
+        then: Function without parameters to call before the backend uses a device, or None.
 
     Raises:
         UserError: When Keras or its backend is not installed.
@@ -88,6 +91,8 @@ def import_keras():
         os.dup2(held.fileno(), 2)
         try:
             keras = importlib.import_module("keras")
+            if then:
+                then()
             keras.ops.zeros(())  # initializes the devices, which prints the last of these lines
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except ModuleNotFoundError as error:

@@ -46,8 +46,24 @@ def build_gan(experiment, settings, frozen):
         d_margin=settings.loss.d_margin,
     )
     arguments = settings.pick("optimizer", "learning_rate", "beta_1", "beta_2", "momentum", "clip_norm").values()
-    gan.compile(*(make_optimizer(*arguments) for _ in range(2)))
+    gan.compile(*(make_optimizer(*arguments) for _ in range(2)), settings.schedule.accumulate)
     return gan, networks
+
+
+def needs_whole_batch(gan):
+    """Say what of a GAN computes something else from micro-batches than from the whole batch.
+
+    Args:
+        gan: A `GAN`.
+
+    Returns:
+        The words, which are empty if there is nothing.
+    """
+    layers = [*gan.generator.layers, *gan.discriminator.layers]
+    norm = any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
+    psnr, relativistic = gan.loss_weights.psnr, gan.relativistic
+    found = {"batch norm": norm, "the PSNR loss": psnr, "the relativistic discriminator": relativistic}
+    return " and ".join(words for words, is_there in found.items() if is_there)
 
 
 def load_start(source, generator, architecture, arguments):

@@ -1,7 +1,9 @@
 """The command line of every experiment script: parse and resolve the options, then run, sweep or print a dry run."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 
+from mpsrgan.errors import UserError
 from mpsrgan.io.console import INTERRUPTED, TERMINATED, exit_code, import_keras, say
 from mpsrgan.runner.options import ALL, make_parser
 from mpsrgan.runner.resolve import resolve
@@ -24,8 +26,21 @@ def main(experiment, argv=None, prog=None):
 
 def _main(experiment, args):
     request = resolve(experiment, args)
-    import_keras()
-    request = _with_precision(request)
+    if args.processes and request.choice == ALL:
+        raise UserError("several processes train one run, not all choices of a study; name one choice")
+    with ExitStack() as stack:
+        import_keras(lambda: args.processes and not args.dry_run and _connect(args, stack))
+        return _train(experiment, args, _with_precision(request))
+
+
+def _connect(args, stack):
+    from mpsrgan.training import devices
+
+    if devices.on_jax():
+        stack.enter_context(devices.connected(args.coordinator, args.process, args.processes))
+
+
+def _train(experiment, args, request):
     if args.dry_run:
         from mpsrgan.runner.dry_run import print_plan
 
@@ -34,7 +49,11 @@ def _main(experiment, args):
 
     if request.choice == ALL:
         from mpsrgan.runner.sweep import run
-    announce(experiment, request)
+    from mpsrgan.training import devices
+
+    request = replace(request, devices=devices.choose("all" if args.processes and not args.devices else args.devices))
+    if devices.is_first():
+        announce(experiment, request)
     return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(run(experiment, request))
 
 

@@ -219,6 +219,6 @@ def make_folder(out):
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").touch()
-        (out / ".writable").unlink()
+        (out / ".writable").unlink(missing_ok=True)  # another process of this run may do the same
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}); choose another --out") from None

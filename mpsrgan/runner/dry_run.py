@@ -50,7 +50,7 @@ def _estimate(gan, settings):
     steps = settings.schedule.steps or (counts and total_steps(settings.schedule, counts[0] // batch))
     per_image = estimate.step_flops(gan, gan.loss_weights, *size)
     peak = estimate.peak_flops()
-    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_weights, *size, settings.schedule.batch)
+    memory = RUNTIME_BYTES + estimate.step_bytes(gan, gan.loss_weights, *size, batch // settings.schedule.accumulate)
     time = "unknown until the photographs are counted: give --steps"
     if steps:
         warm = min(settings.schedule.warm_start, steps)

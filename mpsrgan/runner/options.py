@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields
 
 from data_prep.named import SOURCES
-from mpsrgan.io.arguments import Parser, positive, size
+from mpsrgan.io.arguments import Parser, all_or_number, not_negative, positive, size
 from mpsrgan.runner.fields import Counts, Size, flag
 from mpsrgan.runner.settings import Settings
 
@@ -51,10 +51,22 @@ def make_parser(experiment, prog=None):
         text = "quick preset: train from random weights, with a smaller network; minutes are too few for a good result"
         add("--from-scratch", action="store_true", help=text)
     _add_settings(parser, study and study.option)
+    _add_machine(parser)
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
     add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
     return parser
+
+
+def _add_machine(parser):
+    """Add the options that say what a run trains on. They are no settings: a resumed run may have others."""
+    add = parser.add_argument_group("devices").add_argument
+    add("--devices", type=all_or_number, metavar="all|N", help="devices to split each batch over, on JAX (default 1)")
+    add(
+        "--processes", type=positive, metavar="N", help="processes of this run, one on each machine, on JAX (default 1)"
+    )
+    add("--process", type=not_negative, metavar="I", help="number of this process, from 0")
+    add("--coordinator", metavar="HOST:PORT", help="address of process 0 that the others can reach, and a free port")
 
 
 READING = {

@@ -44,6 +44,7 @@ class Request:
         encoder: Description of the FaceNet weights that the identity loss uses.
         started: Description and hash of the file that `start` names.
         data_hash: Hash of the pairs.
+        devices: Names of the devices of all processes, empty for one device. A resumed run may have others.
     """
 
     preset: str
@@ -62,10 +63,11 @@ class Request:
     encoder: str | None = None
     started: str | None = None
     data_hash: str | None = None
+    devices: tuple[str, ...] = ()
 
     def as_json(self):
         """Return what config.json keeps of the request."""
-        kept = {name: value for name, value in vars(self).items() if name not in ("out", "resume")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("out", "resume", "devices")}
         return {**kept, "settings": as_json(self.settings)}
 
 

@@ -29,6 +29,7 @@ def resolve(experiment, args):
     Raises:
         UserError: When an option or a combination of options cannot work.
     """
+    _check_processes(args)
     study = experiment.study
     given = {name: value for name, value in vars(args).items() if name in FIELDS and value is not None}
     choice = getattr(args, study.option) if study else None
@@ -72,6 +73,24 @@ def resolve(experiment, args):
     if choice == ALL and not args.dry_run:
         return replace(request, settings=_variants(experiment, base, given, args))
     return request
+
+
+def _check_processes(args):
+    """Check the options of several processes, which have to agree on a run before they can talk to each other."""
+    named = {f"--{name}": getattr(args, name) for name in ("processes", "process", "coordinator")}
+    missing = [name for name, value in named.items() if value is None]
+    if len(missing) == len(named):
+        return
+    if missing:
+        raise UserError(f"--processes, --process and --coordinator go together; give {' and '.join(missing)}, too")
+    if args.process >= args.processes:
+        raise UserError(
+            f"--process {args.process} of {args.processes}: numbers from 0 to {args.processes - 1} are expected"
+        )
+    if not args.out:
+        raise UserError("several processes need one folder that all of them see; name it with --out")
+    if args.precision == "auto":
+        raise UserError("--precision auto could differ between the processes; name the precision")
 
 
 def _has_own_network(quick, given):
@@ -151,7 +170,7 @@ def _absolute(path):
 def _new_folder(experiment, args):
     if args.out:
         folder = Path(args.out)
-        if not args.dry_run and folder.is_dir() and any(folder.iterdir()):
+        if not args.dry_run and not args.process and folder.is_dir() and any(folder.iterdir()):
             there = "go on with its run by --resume" if was_begun(folder) else "it holds no run"
             raise UserError(f"{folder} is not empty ({there}); choose another --out")
         return folder

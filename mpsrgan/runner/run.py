@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import keras
@@ -22,11 +23,12 @@ from mpsrgan.io.console import say
 from mpsrgan.io.machine import peak_memory
 from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
-from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, total_steps
+from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, needs_whole_batch, total_steps
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.finished import BEFORE_FACES, Finished, read_images, spaced_images
 from mpsrgan.runner.frozen import load_frozen
 from mpsrgan.runner.results import evaluate, means, summarize
+from mpsrgan.training import devices
 from mpsrgan.training.callbacks import (
     EpochScores,
     LearningRate,
@@ -49,6 +51,8 @@ GRID_FACES = 4
 """Number of faces in a sample grid."""
 BEFORE = "before.npy"
 """File in a run's folder that holds what the network made of some test images before training."""
+KEPT = ("before.json", BEFORE, "metrics.csv", "epochs.csv")
+"""Files in a run's folder that a resumed run reads, beside its configuration, pairs and checkpoints."""
 CACHE_BYTES = 2_000_000_000
 """Size limit of the feature cache in bytes per network, enough for VGG19's features of 4000 images of 256x256 px."""
 
@@ -67,19 +71,35 @@ def run(experiment, request, title="training"):
     Raises:
         UserError: When the data, the weights or the settings cannot be used, or another process trains into the folder.
     """
-    with holding(request.out, request.resume):
+    with holding(request.out, request.resume) if devices.is_first() else nullcontext():
         return _run(experiment, request, title)
 
 
 def _run(experiment, request, title):
-    request, frozen = load_frozen(request)
+    request, built = _build(experiment, request)
+    with devices.first_before_others():
+        request, manifest, loaders = _data(experiment, request, built[0])
+    with devices.own_folder(request.out, KEPT) as own:
+        return _train(experiment, replace(request, out=own), built, manifest, loaders, title)
+
+
+def _build(experiment, request):
+    """Return (request, (GAN, its `Networks`, its `EMA` or None, `Checkpoints`)), all with the weights to begin from."""
+    with devices.data_parallel(request.devices):
+        request, frozen = load_frozen(request)
+        gan, networks = build_gan(experiment, request.settings, frozen)
+        decay = request.settings.optimizer.ema
+        ema = EMA(gan.generator, decay) if decay else None
+    if not request.devices:  # else each device computes the features of its part in every step
+        gan.cache_features(CACHE_BYTES)
+    checkpoints = Checkpoints(request.out / "checkpoints", also={"average": ema.variables} if ema else None)
+    return _started(request, gan, networks, checkpoints), (gan, networks, ema, checkpoints)
+
+
+def _train(experiment, request, built, manifest, loaders, title):
+    """Train, test and report. Return None, or the name of the signal that stopped the run."""
     settings, out = request.settings, request.out
-    gan, networks = build_gan(experiment, settings, frozen)
-    gan.cache_features(CACHE_BYTES)
-    ema = EMA(gan.generator, settings.optimizer.ema) if settings.optimizer.ema else None
-    checkpoints = Checkpoints(out / "checkpoints", also={"average": ema.variables} if ema else None)
-    request = _started(request, gan, networks, checkpoints)
-    request, manifest, loaders = _data(experiment, request, gan)
+    gan, networks, ema, checkpoints = built
     loader, validation, whole_validation = loaders
     steps = total_steps(settings.schedule, loader.steps_per_epoch)
     before = _before_training(request, gan, manifest)
@@ -91,6 +111,9 @@ def _run(experiment, request, title):
         say("note: it starts from random weights, for which minutes are too few")
     if plan.warm_start >= steps:
         say(f"note: --warm-start {plan.warm_start} covers all {steps} steps; the GAN itself is not trained")
+    if plan.accumulate > 1 and (what := needs_whole_batch(gan)):
+        size = plan.batch // plan.accumulate
+        say(f"note: with --accumulate {plan.accumulate}, {what} sees {size} images at once, not {plan.batch}")
     schedule = Schedule(
         steps, gan.loss_weights, plan.warm_start, WARM_START, plan.validate_every, plan.checkpoint_every
     )
@@ -169,6 +192,8 @@ def _started(request, gan, networks, checkpoints):
 
 def _data(experiment, request, gan):
     """Return (request with the data's description and hash, manifest, loaders), and write a new run's config.json."""
+    resume = request.resume
+    request = replace(request, resume=resume or not devices.is_first())  # the others take what the first has prepared
     with leaving_nothing(request):
         request, manifest = open_pairs(experiment, request)
         request, first = open_first_pairs(experiment, request)
@@ -176,7 +201,7 @@ def _data(experiment, request, gan):
         _check_first_steps(request.settings, loaders[0].steps_per_epoch)
         if not request.resume:
             _write_config(request)
-    return request, manifest, loaders
+    return replace(request, resume=resume), manifest, loaders
 
 
 def _check_first_steps(settings, steps_per_epoch):
@@ -248,6 +273,7 @@ def _run_facts(request, steps, rows):
     settings = request.settings
     seconds = rows[-1]["seconds"] if rows else 0.0
     loss = " + ".join(f"{weight:g} {term.name}" for term, weight in settings.loss.weights.terms.items())
+    many = f", {len(request.devices)} devices of {devices.processes()} processes" * bool(request.devices)
     sources = "; ".join(filter(None, (request.content, request.encoder)))
     return {
         "steps": steps,
@@ -259,6 +285,6 @@ def _run_facts(request, steps, rows):
         "precision": settings.model.precision,
         "seed": settings.schedule.seed,
         "loss": f"{loss} ({sources})" if sources else loss,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores" + many,
         "date": time.strftime("%Y-%m-%d"),
     }

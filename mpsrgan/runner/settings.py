@@ -155,6 +155,7 @@ class Schedule:
     epochs: int | None = option(REQUIRED, "epochs to train", low=1, free=True)
     steps: int | None = option(REQUIRED, "total number of steps, instead of epochs", low=1, free=True)
     batch: int = option(REQUIRED, "images in a step", low=1)
+    accumulate: int = option(1, "micro-batches that a batch is computed in, for less memory", low=1, free=True)
     seed: int = option(0, "seed of the splits, the initial weights and the order of the images", low=0, high=2**32 - 1)
     warm_start: int = option(0, "number of first steps that use the pixel loss alone (beyond the papers)", low=0)
     first_steps: int = option(0, "steps of a first stage on other photographs, --first-data (paper 004)", low=0)
@@ -244,6 +245,9 @@ class Settings:
                 "--relativistic changes the adversarial loss, whose weight is 0; give --adversarial-weight, or leave "
                 "it out by --no-relativistic"
             )
+        batch, accumulate = self.schedule.batch, self.schedule.accumulate
+        if batch % accumulate:
+            raise UserError(f"--accumulate {accumulate} does not divide --batch {batch}; change one of them")
         height, width = self.data.lr
         if loss.identity_weight and self.data.input_size != self.data.lr:
             side = f", or give --crop {height}, all of it" if height == width else ""

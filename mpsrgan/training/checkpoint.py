@@ -16,6 +16,7 @@ from keras import ops
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import sync_folder, whole_file
 from mpsrgan.io.files import CORRUPT, hexdigest
+from mpsrgan.training.devices import first_before_others, is_first
 from mpsrgan.training.finite import check_arrays
 
 FORMAT = 1
@@ -68,6 +69,8 @@ class Checkpoints:
     def save(self, gan, step, score=None, **state):
         """Write `step-<step>.npz` and its entry in the manifest, then delete those that are not kept.
 
+        Of several processes only the first writes.
+
         Args:
             gan: The `GAN` to save.
             step: Number of steps done.
@@ -84,6 +87,8 @@ class Checkpoints:
             for i, variable in enumerate(variables)
         }
         check_arrays(arrays, step)
+        if not is_first():
+            return
         path, state = self.path(step), {**state, **self.notes, "format": FORMAT, "step": step}
         with whole_file(path) as temporary:
             with open(temporary, "wb") as file:
@@ -131,6 +136,16 @@ class Checkpoints:
             UserError: When all checkpoints are corrupt or missing, or when the newest good one belongs to other
                 networks, other optimizers, or another format.
         """
+        with first_before_others():
+            found = self._newest(warn)
+        if found is None:
+            return None
+        state, arrays, path = found
+        _assign(self._parts(gan), arrays, path)
+        return state
+
+    def _newest(self, warn):
+        """Read the newest good checkpoint, and rename corrupt ones. Return (state, arrays, path), None without any."""
         entries, bad = self._entries(), {}
         names = {*entries, *(path.name for path in self.paths())}
         for path in sorted(map(self.folder.joinpath, names), key=_step_of, reverse=True):
@@ -146,10 +161,9 @@ class Checkpoints:
                 bad[path.name] = f"corrupt ({error})"
                 _set_aside(path)
                 continue
-            _assign(self._parts(gan), arrays, path)
             for name, why in bad.items():
                 warn(f"checkpoint {name} is {why}; using {path.name}")
-            return state
+            return state, arrays, path
         if names or any(self.folder.glob("*.corrupt*")):  # An earlier attempt may have renamed them all.
             raise UserError(
                 f"all checkpoints in {self.folder} are corrupt or missing; start a new run with another --out"

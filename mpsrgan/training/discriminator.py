@@ -3,17 +3,18 @@
 from keras import ops
 
 
-def rolled(images, shift):
+def rolled(images, shift, first=0):
     """Roll image i of a batch by i mod shift rows and i // 2 mod shift columns, around the edges.
 
     Args:
         images: Tensor (B, H, W, C).
         shift: Number of pixels, see `mpsrgan.training.gan.GAN`.
+        first: Place in the batch of the first image, if these are a part of it.
 
     Returns:
         A tensor of the same shape.
     """
-    number = ops.reshape(ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
+    number = ops.reshape(first + ops.arange(ops.shape(images)[0]), (-1, 1, 1, 1))
     for axis, steps in ((1, number % shift), (2, number // 2 % shift)):
         still = images
         for pixels in range(1, shift):

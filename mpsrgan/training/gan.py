@@ -123,8 +123,7 @@ class GAN(keras.Model):
     def cache_features(self, limit):
         """Switch on the feature cache for hr images.
 
-        From then on, the outputs of frozen networks for hr images are cached under the keys that `train_on_batch` gets.
-        Features of shifted images are not cached.
+        Outputs of frozen networks are then cached under the keys that `train_on_batch` gets, unless images are shifted.
 
         Args:
             limit: Largest size of the cache in bytes per network.
@@ -132,7 +131,7 @@ class GAN(keras.Model):
         cached = [term for term in TERMS if term.cached and term.name in self.frozen and not self._shifts(term)]
         self.feature_caches = {term.name: FeatureCache(self.frozen[term.name], limit) for term in cached}
 
-    def compile(self, generator_optimizer, discriminator_optimizer):
+    def compile(self, generator_optimizer, discriminator_optimizer, accumulate=1):
         """Set two optimizers and build both before the first step.
 
         One optimizer cannot serve two models. Both get loss scaling under mixed_float16.
@@ -140,20 +139,23 @@ class GAN(keras.Model):
         Args:
             generator_optimizer: Keras optimizer of the generator.
             discriminator_optimizer: Keras optimizer of the discriminator.
+            accumulate: Micro-batches per batch. An update takes the mean of their gradients, computed one by one.
         """
+        self.accumulate = accumulate
         super().compile(optimizer=with_loss_scale(generator_optimizer))
         self.discriminator_optimizer = with_loss_scale(discriminator_optimizer)
         self.optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         self._compiled = {}
 
-    def discriminator_losses(self, hr, sr, training):
+    def discriminator_losses(self, hr, sr, training, first=0):
         """Compute the loss of the discriminator: the sum of the cross entropies on real (1) and fake (0) images.
 
         Args:
             hr: Images (B, H, W, C) in [-1, 1].
             sr: Generated images of the same shape.
             training: Run D in training mode.
+            first: Place in the batch of the first image.
 
         Returns:
             The total loss and a dict of d_loss_real, d_loss_fake, d_real, and d_fake.
@@ -163,7 +165,7 @@ class GAN(keras.Model):
 
         Source: paper 000, section 6.1.
         """
-        both = ops.concatenate([rolled(hr, self.shift), rolled(sr, self.shift)], axis=0)
+        both = ops.concatenate([rolled(image, self.shift, first) for image in (hr, sr)], axis=0)
         real, fake = ops.split(self.run(self.critic, both, training), 2)
         if self.relativistic:
             real, fake = losses.relative(real, fake)
@@ -171,7 +173,7 @@ class GAN(keras.Model):
         d_real, d_fake = (ops.mean(ops.sigmoid(logits)) for logits in (real, fake))
         return on_real + on_fake, dict(d_loss_real=on_real, d_loss_fake=on_fake, d_real=d_real, d_fake=d_fake)
 
-    def generator_losses(self, hr, sr, weights, hr_features=None):
+    def generator_losses(self, hr, sr, weights, hr_features=None, first=0):
         """Compute the loss of the generator.
 
         D runs in inference mode, so none of its variables change.
@@ -181,11 +183,12 @@ class GAN(keras.Model):
             sr: Generated images of the same shape.
             weights: `LossWeights` of the terms. A term of weight 0 is not built.
             hr_features: Dict of term -> its frozen network's output for hr, if it is known already.
+            first: Place in the batch of the first image, if these are a micro-batch.
 
         Returns:
             The total loss and a dict of the logged terms.
         """
-        shifted = [rolled(image, self.shift) for image in (hr, sr)]
+        shifted = [rolled(image, self.shift, first) for image in (hr, sr)]
         values = dict(self._discriminator_terms(*shifted, weights))
         for term in (term for term in weights.terms if term.is_frozen):
             network = self.frozen[term.name]
@@ -227,8 +230,7 @@ class GAN(keras.Model):
             keys: Keys of the hr images in the feature cache, see `data_prep.BatchLoader.keys`. None means no cache.
 
         Returns:
-            A dict of floats: g_loss and each of its terms, d_loss_real, d_loss_fake, and the means of D(real) and
-                D(fake).
+            A dict of floats: g_loss and each of its terms, d_loss_real, d_loss_fake, means of D(real) and D(fake).
         """
         weights = weights or self.loss_weights
         parts = (DISCRIMINATOR, GENERATOR) if weights.need_discriminator else (GENERATOR,)
@@ -249,11 +251,11 @@ class GAN(keras.Model):
         """
         from mpsrgan.training.train_step import check_batch, make_train_step
 
-        check_batch(self, lr, hr)
-        weights = weights or self.loss_weights
+        check_batch(self, lr, hr, self.accumulate)
+        weights, each = weights or self.loss_weights, len(lr) // self.accumulate
         step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
         caches = self.feature_caches.items() if keys is not None else ()
-        hr_features = {term: cache(keys, hr) for term, cache in caches if getattr(weights, term)}
+        hr_features = {term: cache(keys, hr, each) for term, cache in caches if getattr(weights, term)}
         return _floats(step(lr, hr, hr_features))
 
     def test_on_batch(self, lr, hr, weights=None):

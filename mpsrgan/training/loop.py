@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from mpsrgan.metrics import image_psnrs
+from mpsrgan.training.devices import largest
 from mpsrgan.training.finite import check_losses
 from mpsrgan.training.terms import LossWeights
 
@@ -107,7 +108,8 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
                     means[name].append(value)
                 if position + 1 == loader.steps_per_epoch:
                     callbacks.on_epoch_end(epoch, {name: float(np.mean(values)) for name, values in means.items()})
-                stopped = signals[0] if signals else "callback" if gan.stop_training else None
+                number = largest(signals[0] if signals else 0)  # one process that is stopped stops all
+                stopped = signal.Signals(number).name if number else "callback" if gan.stop_training else None
                 if checkpoints and (stopped or step % schedule.checkpoint_every == 0 or step == schedule.steps):
                     place = {"epoch": step // loader.steps_per_epoch, "seed": loader.seed}
                     checkpoints.save(gan, step, score=logs.get("val_psnr"), **place)
@@ -159,7 +161,7 @@ def _batches(loader, start, end):
 
 @contextmanager
 def _stop_signals():
-    """Yield a list that holds the signal's name once SIGINT or SIGTERM has come; a second SIGINT interrupts."""
+    """Yield a list that holds the signal's number once SIGINT or SIGTERM has come; a second SIGINT interrupts."""
     seen = []
     if threading.current_thread() is not threading.main_thread():
         yield seen
@@ -168,7 +170,7 @@ def _stop_signals():
     def note(number, frame):
         if seen and number == signal.SIGINT:
             raise KeyboardInterrupt
-        seen.append(signal.Signals(number).name)
+        seen.append(number)
         print("\nstopping after this step; Ctrl-C again leaves at once, without saving", file=sys.stderr, flush=True)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -58,13 +58,14 @@ def make_test_step(gan, weights):
     return _backend().make_test_step(gan, weights)
 
 
-def check_batch(gan, lr, hr):
+def check_batch(gan, lr, hr, micro_batches=1):
     """Check what a step is given, before the backend fails on it with pages of its own, or trains on nonsense.
 
     Args:
         gan: The `GAN`.
         lr: Array or tensor (B, H, W, C) in [-1, 1].
         hr: Array or tensor (B, sH, sW, C) in [-1, 1].
+        micro_batches: Number of equal parts that the step makes of the batch.
 
     Raises:
         UserError: When the batch is empty, or shapes or ranges are not those above. Only of NumPy arrays the range is
@@ -81,6 +82,8 @@ def check_batch(gan, lr, hr):
             f"lr has the shape {tuple(lr.shape)}; (B, H, W, {channels}) was expected, of at least one pixel"
         )
     count, height, width, _ = lr.shape
+    if count % micro_batches:
+        raise UserError(f"a batch of {count} images does not divide into {micro_batches} equal micro-batches")
     expected = (count, height * gan.scale, width * gan.scale, gan.generator.output_shape[-1])
     if tuple(hr.shape) != expected:
         raise UserError(f"lr has the shape {tuple(lr.shape)} and hr {tuple(hr.shape)}; for hr {expected} was expected")
