@@ -65,7 +65,7 @@ class GAN(keras.Model):
         super().__init__(name=name)
         self.generator, self.discriminator, self.frozen = generator, discriminator, frozen or {}
         self.loss_weights, self.feature_layer, self.recompute = weights, feature_layer, recompute
-        self.shift, self.relativistic, self.d_margin = shift, relativistic, d_margin
+        self.shift, self.relativistic, self.d_margin, self.accumulate = shift, relativistic, d_margin, 1
         for term, weight in weights.terms.items():
             if term.is_frozen and term.name not in self.frozen:
                 raise UserError(f"the {term.name} loss has weight {weight}, but no {term.compares} model was given")
@@ -244,7 +244,7 @@ class GAN(keras.Model):
             lr: float32 array (B, H, W, C) in [-1, 1].
             hr: float32 array (B, sH, sW, C) in [-1, 1].
             weights: `LossWeights` for this step. None means those of the model.
-            keys: Keys of the hr images in the feature cache, see `data_prep.BatchLoader.keys`. None means no cache.
+            keys: Keys of the hr images in the feature cache, as in `train_on_batch`.
 
         Returns:
             A dict of floats as from `train_on_batch`.
