@@ -16,8 +16,9 @@ from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import summary, verification
 from mpsrgan.evaluate.measure import Recognizers, measure
-from mpsrgan.evaluate.methods import Baseline, Network, Results, check_sources
+from mpsrgan.evaluate.methods import Baseline, Network, Results, check_baseline, check_sources
 from mpsrgan.evaluate.photos import Folder, Pairs, select
+from mpsrgan.evaluate.region import FACE, REGIONS, WHOLE, FaceBox
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.evaluate.scores import ScoreFile
 from mpsrgan.faces.encoders import ENCODERS, load_encoder
@@ -100,6 +101,10 @@ def _add_measure_arguments(parser):
         metavar="N",
         help="number of pairs of two people (default %(default)s)",
     )
+    text = "also report how each other method differs from NAME, photograph by photograph, with intervals"
+    add("--baseline", metavar="NAME", help=text)
+    text = "what is scored: the whole image (default), or the box of the face; photographs without a face are left out"
+    add("--region", choices=REGIONS, default=WHOLE, help=text)
     add("--rounds", type=positive, default=1000, metavar="N", help="rounds of the bootstrap (default %(default)s)")
     add("--seed", type=not_negative, default=0, help="seed of all draws (default 0)")
     text = "measure invention on N photographs (default %(default)s)"
@@ -130,6 +135,7 @@ def _run(args):
     check_out(Path(args.data), out)
     face = _face_argument(args.face)
     judges = {name: open_judge(name) for name in args.metric}
+    check_baseline(args.baseline, weights, results)
     photos = _open_photos(args)
     say(photos.words)
     _say_skipped(photos)
@@ -143,8 +149,12 @@ def _run(args):
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
     encoders, note = _encoders(args.encoder)
     photos.shape = sizes[0][1]
-    if encoders and len({height / width for _, (height, width) in sizes}) > 1:
-        raise UserError("the --lr-size differ in shape, so encoders would see different parts; measure them one by one")
+    faces_only = args.region == FACE
+    if (encoders or faces_only) and len({height / width for _, (height, width) in sizes}) > 1:
+        raise UserError("the --lr-size differ in shape, so faces would be cut differently; measure them one by one")
+    if faces_only:
+        photos.region = FaceBox(photos, _progress)
+        say(f"scores: {photos.region.words}; left out without a face: {photos.region.missing} photographs")
     finder = _finder(face, photos) if encoders else None
     fresh, scores = not out.exists(), ScoreFile(out / "scores.csv")
     try:
@@ -189,7 +199,7 @@ def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note, 
         say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not measured")
     count = len(photos.photos)
     explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain_limit, count))}
-    report = Report(out, photos, methods, draws, facts(photos, draws, finder, encoders, methods))
+    report = Report(out, photos, methods, draws, facts(photos, draws, finder, encoders, methods), args.baseline)
     for lr, hr in sizes:
         images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
         kept = images if args.images else None

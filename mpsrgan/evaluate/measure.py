@@ -117,13 +117,11 @@ def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, ima
             for encoder, code in found.items():
                 codes[encoder][label].append(code)
         for method in methods:
-            sr = seen[method.name]
-            inputs = {"hr": truth, "sr": sr, "lr": small, "downscale": lambda x: photos.degradation.expected(x, lr)}
+            levels = method.invention_map(small, seen[method.name]) if index in explained else None
+            inputs = _inputs(photos, photo, small, truth, seen[method.name], levels)
             inputs |= judges or {}
-            if index in explained and (levels := method.invention_map(small, sr)) is not None:
-                inputs["invention"] = invention(levels)
             scores[method.name].append(score(inputs) | _identities(encodings[TARGET], encodings[method.name]))
-            rmse[method.name].append(np.sqrt(np.mean((sr.astype(float) - truth) ** 2)))
+            rmse[method.name].append(np.sqrt(np.mean((inputs["sr"].astype(float) - inputs["hr"]) ** 2)))
         keep(lr, hr, photo, {name: rows[-1] for name, rows in scores.items()})
         if images:
             _save_images(images, photo, {"lr": small, "hr": truth} | {m.name: seen[m.name] for m in methods})
@@ -133,6 +131,19 @@ def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, ima
         for name, by_label in codes.items()
     }
     return Measured(lr, hr, _columns(scores), {name: np.array(row) for name, row in rmse.items()}, codes)
+
+
+def _inputs(photos, photo, small, truth, sr, levels):
+    """Return what `mpsrgan.metrics.score` needs of the region that is scored."""
+    lr = small.shape[:2]
+    small_part, part = photos.region.parts(photo, lr, truth.shape[:2])
+    inputs = {
+        "hr": truth[part],
+        "sr": sr[part],
+        "lr": small[small_part],
+        "downscale": lambda _: photos.degradation.expected(sr, lr)[small_part],  # of all, so that edges are as they are
+    }
+    return inputs if levels is None else {**inputs, "invention": invention(levels[part])}
 
 
 def _identities(truth, restored):

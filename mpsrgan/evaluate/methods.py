@@ -159,6 +159,24 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     return networks, folders
 
 
+def check_baseline(name, networks, folders):
+    """Check that there is a method of the name of --baseline, and another to compare with it.
+
+    Args:
+        name: Value of --baseline, or None.
+        networks: The networks that `check_sources` returns.
+        folders: The results that `check_sources` returns.
+
+    Raises:
+        UserError: When there is none.
+    """
+    names = [BASELINE, *(each for each, *_ in networks + folders)]
+    if name is not None and name not in names:
+        raise UserError(f"--baseline {name}: no such method; expected one of {', '.join(names)}")
+    if name is not None and len(names) == 1:
+        raise UserError(f"--baseline {name}: nothing to compare with it; give --weights or --results too")
+
+
 def _with_realisms(networks, realisms, fidelity):
     """Repeat each network of `check_sources` that has a partner once for each realism."""
     if not networks:

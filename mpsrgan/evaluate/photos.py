@@ -17,6 +17,7 @@ from data_prep.files import unique_names
 from data_prep.pairs import make_pair, used_size
 from data_prep.read import read_pair
 from mpsrgan.errors import UserError
+from mpsrgan.evaluate.region import Whole
 from mpsrgan.io.reading import ImageError, list_images, open_image
 
 LARGEST = 512
@@ -69,7 +70,10 @@ class Folder:
         shape: (height, width) to which the truth images are proportional. To be set where they are not square.
         sizes: None, because pairs can be made at any size.
         face: Share of each side, from the center of what `zoom` keeps, that a face encoder should see.
+        region: The part that is scored, see `mpsrgan.evaluate.region`. To be set where it is not the whole image.
     """
+
+    region = Whole()
 
     def __init__(self, path, fit, zoom, degradation, seed, people, progress):
         self.path, self.fit, self.degradation, self.seed = Path(path), fit, degradation, seed
@@ -142,7 +146,7 @@ class Pairs:
         UserError: When the split holds no pairs.
     """
 
-    face = 1.0
+    face, region = 1.0, Whole()
 
     def __init__(self, path, split):
         self.path, self.manifest = Path(path), Manifest.load(path)

@@ -49,6 +49,7 @@ def facts(photos, draws, finder, encoders, methods):
         "fit": photos.fit,
         "zoom": photos.zoom,
         "degradation": asdict(photos.degradation),
+        "region": photos.region.words,
         "face": finder.words if encoders else None,
         "encoders": {encoder.name: encoder.source for encoder in encoders},
         "methods": {method.name: method.words for method in methods},
@@ -69,10 +70,12 @@ class Report:
         methods: List of methods.
         draws: `mpsrgan.evaluate.summary.Draws`.
         facts: The result of the function `facts`.
+        baseline: Name of the method that the others are compared with, pair by pair, or None.
     """
 
-    def __init__(self, folder, photos, methods, draws, facts):
+    def __init__(self, folder, photos, methods, draws, facts, baseline=None):
         self.folder, self.photos, self.methods, self.draws, self.facts = folder, photos, methods, draws, facts
+        self.baseline = baseline
         self.blocks, self.sizes, self.measured, self.comparisons = [], [], [], []
 
     def add(self, measured, comparisons, note):
@@ -84,8 +87,8 @@ class Report:
             note: The reason if there are no comparisons.
 
         Returns:
-            The means with their intervals, the answers, and the tables by group, all as `mpsrgan.evaluate.summary`
-                makes them.
+            The means with their intervals, the answers, and the tables of differences and by group, all as
+                `mpsrgan.evaluate.summary` makes them.
         """
         means = summary.intervals(measured, self.photos.photos, self.draws)
         where = f"{size_words(measured.lr)}-{size_words(measured.hr)}"
@@ -96,6 +99,9 @@ class Report:
         told = verification.answers(measured, comparisons, self.photos.photos, self.draws)
         self.blocks += [Paragraph(sentence, answer=True) for sentence in told]
         self.blocks.append(summary.score_table(measured, means))
+        differences = self._differences(measured)
+        tables = [summary.difference_table(measured, differences, self.baseline)] if differences else []
+        self.blocks += tables
         self.blocks.append(self._figure(f"scores-{where}", "Means and 95 % intervals.", figures.draw_scores, means))
         for encoder, comparison in comparisons.items():
             self.blocks.append(verification.table(encoder, comparison))
@@ -109,8 +115,13 @@ class Report:
         self.blocks += groups
         self.blocks += filter(None, [summary.invention_table(measured)])
         self.blocks += self._faces(measured, where)
-        self._keep(measured, means, comparisons, told)
-        return means, told, groups
+        self._keep(measured, means, differences, comparisons, told)
+        return means, told, tables + groups
+
+    def _differences(self, measured):
+        if self.baseline is None:
+            return {}
+        return summary.differences(measured, self.photos.photos, self.draws, self.baseline)
 
     def _figure(self, name, caption, draw, *arguments):
         """Draw a figure. Return its block, or a paragraph if it fails: a figure must not take the numbers with it."""
@@ -134,16 +145,13 @@ class Report:
             name = f"faces-{_plain(method.name)}-{where}"
             yield self._figure(name, caption, figures.draw_faces, method, self.photos, measured)
 
-    def _keep(self, measured, means, comparisons, told):
+    def _keep(self, measured, means, differences, comparisons, told):
         self.measured.append(measured)
         self.comparisons.append(comparisons)
-        scores = {
-            method: {name: dict(zip(("mean", "low", "high"), found)) if found else None for name, found in row.items()}
-            for method, row in means.items()
-        }
         compared = {encoder: asdict(comparison) for encoder, comparison in comparisons.items()}
-        size = {"lr": measured.lr, "hr": measured.hr, "scores": scores, "verification": compared, "answers": told}
-        self.sizes.append(size)
+        size = {"lr": measured.lr, "hr": measured.hr, "scores": _named(means)}
+        size |= {"differences": {"baseline": self.baseline, **_named(differences)}} if differences else {}
+        self.sizes.append({**size, "verification": compared, "answers": told})
 
     def write(self):
         """Write all files. results.json comes last, so that its presence shows that the others are complete."""
@@ -156,7 +164,7 @@ class Report:
 
     def _opening(self):
         facts = self.facts
-        yield Paragraph(f"{facts['data']}.")
+        yield Paragraph(f"{facts['data']}. Scored: {facts['region']}.")
         yield Table("Methods", ("", "what"), [(name, words) for name, words in facts["methods"].items()])
         if facts["encoders"]:
             used = "; ".join(f"{name} ({source})" for name, source in facts["encoders"].items())
@@ -187,6 +195,14 @@ class Report:
         ]
         yield from map(Paragraph, lines)
         yield Paragraph(WARNING, answer=True)
+
+
+def _named(found):
+    """Turn {method: {metric: (mean, low, high) or None}} into dictionaries."""
+    return {
+        method: {name: dict(zip(("mean", "low", "high"), each)) if each else None for name, each in row.items()}
+        for method, row in found.items()
+    }
 
 
 def _plain(name):

@@ -10,7 +10,7 @@ import numpy as np
 from mpsrgan.evaluate.measure import ITSELF
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.metrics import METRICS
-from mpsrgan.metrics.bootstrap import mean_interval
+from mpsrgan.metrics.bootstrap import mean_interval, paired_difference
 from mpsrgan.report.document import Table
 
 NONE = "–"
@@ -105,6 +105,65 @@ def score_table(measured, means):
         "Arrows point to the better side."
     )
     return Table(f"Scores, {measured.title}", ("", *means), rows, note)
+
+
+def differences(measured, photos, draws, baseline):
+    """Compute how every other method differs from a baseline, photograph by photograph, with 95 % intervals.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        photos: List of `Photo`.
+        draws: The `Draws`.
+        baseline: Name of the method to compare with.
+
+    Returns:
+        {method: {metric: (mean, low, high), or None where no photograph has a value of both}}, each the method's value
+            less the baseline's.
+    """
+    people, base = people_of(photos), measured.scores[baseline]
+    found = {}
+    for method, columns in measured.scores.items():
+        if method != baseline:
+            shared = [name for name in columns if name in base]
+            found[method] = {name: _difference(columns[name], base[name], people, draws) for name in shared}
+    return found
+
+
+def _difference(ours, theirs, people, draws):
+    told = ~(np.isnan(ours) | np.isnan(theirs))
+    if not told.any():
+        return None
+    people = None if people is None else people[told]
+    return paired_difference(ours[told], theirs[told], people, rounds=draws.rounds, seed=draws.seed)
+
+
+def difference_table(measured, found, baseline):
+    """Make the table of differences from a baseline, with a row for each metric and a column for each other method.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+        found: The result of `differences`.
+        baseline: Name of the baseline.
+
+    Returns:
+        The `Table`.
+    """
+    rows = []
+    for name in dict.fromkeys(name for columns in found.values() for name in columns):
+        metric = metric_of(name)
+        rows.append((_head(metric), *(_signed(columns.get(name), metric) for columns in found.values())))
+    note = (
+        f"Mean of each method's value less that of {baseline} on the same photograph, with its 95 % interval by "
+        "bootstrap. An interval without 0 shows a difference."
+    )
+    return Table(f"Difference from {baseline}, {measured.title}", ("", *found), rows, note)
+
+
+def _signed(found, metric):
+    if found is None:
+        return NONE
+    mean, low, high = (f"{value:+.{2 if metric.unit else 4}f}" for value in found)
+    return f"{mean} ({low} to {high})"
 
 
 def _head(metric):

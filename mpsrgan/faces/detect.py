@@ -170,19 +170,45 @@ class Aligned:
         Returns:
             An `AlignedView`, or None when no face is found.
         """
-        height, width = size = np.shape(hr)[:2]
-        zoom = DETECTION_SIDE / max(size)
-        looked_at = tuple(max(1, round(zoom * side)) for side in size)
-        faces = self.detector(_brought_to(hr, looked_at))
-        if not len(faces):
+        found = _main_face(self.detector, hr)
+        if found is None:
             return None
-        boxes, points = faces[:, :4], faces[:, 4:14].reshape(-1, 5, 2)
-        center = np.array(looked_at[::-1]) / 2
-        off = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - center, axis=1) / np.linalg.norm(center)  # 1 at a corner
-        best = np.argmax(boxes[:, 2:].prod(1) * (1 - off))
-        ratio = np.array([width / looked_at[1], height / looked_at[0]])
+        face, ratio = found
         target = (TEMPLATE + 0.5) * self.side / 112 - 0.5
-        return AlignedView(size, self.side, similarity((points[best] + 0.5) * ratio - 0.5, target))
+        points = (face[4:14].reshape(5, 2) + 0.5) * ratio - 0.5
+        return AlignedView(np.shape(hr)[:2], self.side, similarity(points, target))
+
+
+def find_box(detector, hr):
+    """Find the box of the largest and most central face.
+
+    Args:
+        detector: Function like `YuNet`.
+        hr: The true image, uint8 (H, W, 3).
+
+    Returns:
+        (left, top, right, bottom) as shares of the width and the height, 0..1, or None when no face is found.
+    """
+    found = _main_face(detector, hr)
+    if found is None:
+        return None
+    (x, y, width, height), ratio = found[0][:4], found[1]
+    corners = (np.array([(x, y), (x + width, y + height)]) + 0.5) * ratio / np.shape(hr)[1::-1]
+    return tuple(np.clip(corners, 0, 1).ravel().tolist())
+
+
+def _main_face(detector, hr):
+    """Return the row of the largest and most central face, and the (x, y) ratio to pixels of `hr`; None without."""
+    height, width = size = np.shape(hr)[:2]
+    zoom = DETECTION_SIDE / max(size)
+    looked_at = tuple(max(1, round(zoom * side)) for side in size)
+    faces = detector(_brought_to(hr, looked_at))
+    if not len(faces):
+        return None
+    boxes, center = faces[:, :4], np.array(looked_at[::-1]) / 2
+    off = np.linalg.norm(boxes[:, :2] + boxes[:, 2:] / 2 - center, axis=1) / np.linalg.norm(center)  # 1 at a corner
+    best = np.argmax(boxes[:, 2:].prod(1) * (1 - off))
+    return faces[best], np.array([width / looked_at[1], height / looked_at[0]])
 
 
 @dataclass(frozen=True)

@@ -208,6 +208,47 @@ def test_faces_are_aligned_where_they_are_found(people, tmp_path, monkeypatch, c
     assert "by its landmarks" in (out / "results.md").read_text()
 
 
+def test_the_box_of_the_face_alone_is_scored(people, weights, tmp_path, monkeypatch, capsys):
+    looked = itertools.count()
+
+    def detector(image):  # a face left of the center of every photograph but the first
+        height, width = image.shape[:2]
+        box = [0.1 * width - 0.5, 0.2 * height - 0.5, 0.55 * width, 0.6 * height, *[0] * 10, 0.9]
+        return np.array([box]) if next(looked) else np.zeros((0, 15))
+
+    monkeypatch.setattr(detect, "YuNet", lambda: detector)
+    out, how = tmp_path / "out", ["--encoder", "none", "--images", "--explain-limit", "0", "--raw"]
+    words = ["--weights", f"net={weights}", "--region", "face", "--baseline", "net", *how]
+    assert main(["evaluate", "--data", str(people), "-o", str(out), *QUICK, *words]) == 0
+    told, err = capsys.readouterr()
+    assert "left out without a face: 1 photographs" in err and "Difference from net, 16 to 64 pixels" in told
+    found = read(out)
+    assert found["photographs"] == PEOPLE * PHOTOS - 1 and "the box of the face" in found["region"]
+    size, files = found["sizes"][0], sorted(path.name for path in (out / "images" / "hr").iterdir())
+    load = lambda kind, name: np.asarray(open_image(out / "images" / kind / name))
+    face, seen = np.s_[12:52, 4:44], {}  # 0.2 to 0.8 and 0.1 to 0.65 of 16 pixels, outward, times 4
+    for method in ("bicubic", "net"):
+        seen[method] = [psnr(load("hr", name)[face], load(method, name)[face]) for name in files]
+        assert size["scores"][method]["psnr"]["mean"] == pytest.approx(np.mean(seen[method]))
+    difference = size["differences"]["bicubic"]["psnr"]
+    assert difference["mean"] == pytest.approx(np.mean(seen["bicubic"]) - np.mean(seen["net"]))
+    assert difference["low"] <= difference["mean"] <= difference["high"]
+    assert size["differences"]["baseline"] == "net" and "net" not in size["differences"]
+
+
+def test_a_small_box_is_widened_to_what_lpips_needs():
+    from mpsrgan.evaluate.region import _span
+
+    assert _span(0.4, 0.6, 20, 4) == (6, 14) and _span(0.95, 1, 20, 4) == (12, 20) and _span(0, 0.1, 6, 4) == (0, 6)
+    assert _span(0.21, 0.79, 64, 4) == (13, 51)
+
+
+def test_a_baseline_is_one_of_the_methods(people, tmp_path, capsys):
+    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK]
+    assert main([*words, "--baseline", "other"]) == 2 and "expected one of bicubic" in capsys.readouterr().err
+    assert main([*words, "--baseline", "bicubic"]) == 2 and "nothing to compare" in capsys.readouterr().err
+
+
 def test_an_encoder_sees_what_the_pairs_show(people, tmp_path, monkeypatch, capsys):
     photos = Folder(people, "crop", None, Degradation(), 0, False, lambda paths, words: paths)
     photos.shape = (56, 44)
