@@ -20,7 +20,7 @@ MATRIX = $(CORE) tests/models/test_compat.py tests/models/test_models.py tests/h
   $(addprefix tests/training/test_gan.py::,test_a_step_is_gradient_descent_on_the_named_losses test_both_networks_learn \
   test_mixed_precision_trains_and_scales_both_losses_in_float16_only)
 
-.PHONY: run test check fuzz docs clean versions test-scale test-colab test-lowest test-newest
+.PHONY: run test check fuzz docs demo clean versions test-scale test-colab test-lowest test-newest
 
 run: $(VENV)/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
@@ -66,6 +66,9 @@ test-scale: $(VENV)/installed-test,ray,stores,scale-test  ## Ray and a local S3 
 
 docs: $(VENV)/installed-docs  ## the documentation, into site/; works offline, from the disk too
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
+
+demo: $(VENV)/installed-onnx  ## the page that upscales in the browser, into docs/demo/dist; needs npm
+	$(BIN)/python tools/demo.py
 
 $(VENV)/installed-%: setup.cfg setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("mpsrgan needs Python 3.11 or newer; this is " + sys.version.split()[0] + \

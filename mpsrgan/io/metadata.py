@@ -37,7 +37,7 @@ _LATIN = ("latin-1", "replace")
 _OLD_PNG_TEXT = "mpsrgan"
 _IN_XMP = re.compile(rb"<exif:UserComment>\s*<rdf:Alt>\s*<rdf:li[^>]*>([^<]*)</rdf:li>")
 _ASCII, _USER_COMMENT, _XMP = b"ASCII\0\0\0", ExifTags.Base.UserComment, 700
-_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
  xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:exif="http://ns.adobe.com/exif/1.0/">
@@ -47,6 +47,7 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <exif:UserComment><rdf:Alt><rdf:li xml:lang="x-default">{note}</rdf:li></rdf:Alt></exif:UserComment>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="r"?>"""
+"""The XMP packet with the note, a template."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _exif(provenance, kept, more):
 
 def _packet(provenance):
     texts = {"description": provenance.description, "software": provenance.software, "note": provenance.to_json()}
-    return _PACKET.format(source_type=SOURCE_TYPE, **{key: escape(text) for key, text in texts.items()}).encode()
+    return PACKET.format(source_type=SOURCE_TYPE, **{key: escape(text) for key, text in texts.items()}).encode()
 
 
 def read_provenance(path):

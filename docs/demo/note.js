@@ -1,0 +1,48 @@
+// The provenance note of a result, as mpsrgan.io.provenance and mpsrgan.io.metadata write it: `mpsrgan verify` reads it.
+const digest = async (buffer) => {
+  if (!globalThis.crypto?.subtle) return null; // on a page without HTTPS
+  const hash = await crypto.subtle.digest('SHA-256', buffer);
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+};
+
+// about: what about.json holds
+export async function note(about, { file, given, size, consistency }) {
+  return {
+    ...about.note,
+    input_sha256: await digest(await file.arrayBuffer()),
+    input_size: given,
+    scale: about.scale,
+    steps: `x${about.scale} network`,
+    faithful: true,
+    lr_consistency: Math.min(consistency, 100),
+    keeps: 'pixels',
+    output_size: size,
+    warning: about.warning,
+  };
+}
+
+const escaped = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
+function packet(about, one) {
+  const filled = { description: `${one.warning} Model: ${one.model}.`, software: one.software, note: JSON.stringify(one) };
+  return about.packet.replace(/\{(\w+)\}/g, (all, name) => escaped(filled[name]));
+}
+
+function crc(bytes) {
+  let value = ~0;
+  for (const byte of bytes) {
+    value ^= byte;
+    for (let k = 0; k < 8; k++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
+  }
+  return ~value >>> 0;
+}
+
+// Put the note into a PNG, as an iTXt chunk behind its header.
+export function withNote(png, about, one) {
+  const body = new TextEncoder().encode(`iTXtXML:com.adobe.xmp\0\0\0\0\0${packet(about, one)}`);
+  const chunk = new DataView(new ArrayBuffer(body.length + 8));
+  chunk.setUint32(0, body.length - 4);
+  new Uint8Array(chunk.buffer).set(body, 4);
+  chunk.setUint32(body.length + 4, crc(body));
+  return new Blob([png.slice(0, 33), chunk.buffer, png.slice(33)], { type: 'image/png' });
+}
