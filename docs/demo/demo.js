@@ -22,8 +22,8 @@ async function decode(file) {
   const image = await createImageBitmap(file);
   const { width, height } = image;
   if (width * height > MAX_PIXELS)
-    throw new Error(`${file.name} has ${width}×${height} pixels; at most ${MAX_PIXELS / 1e6} million are taken here. ` +
-      'Crop it to the face, or use the command mpsrgan upscale');
+    throw new Error(`${file.name} has ${width}×${height} pixels; at most ${MAX_PIXELS / 1e6} million are taken ` +
+      'here. Crop it to the face, or use the command mpsrgan upscale');
   const context = new OffscreenCanvas(width, height).getContext('2d');
   context.fillStyle = 'white';
   context.fillRect(0, 0, width, height);
@@ -72,7 +72,8 @@ async function finish({ after, before, consistency, backend }) {
   hide('work', 'empty');
   $('slider').classList.remove('empty');
   move(500);
-  $('sizes').textContent = `${width}×${height} → ${size.join('×')} pixels, ${((performance.now() - began) / 1000).toFixed(1)} s`;
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  $('sizes').textContent = `${width}×${height} → ${size.join('×')} pixels, ${seconds} s`;
   $('backend').textContent = backend;
   $('consistency').textContent = `downscaled again it is the input, to ${Math.min(consistency, 99).toFixed(0)} dB`;
   const png = await new Promise((resolve) => $('after').toBlob(resolve, 'image/png'));

@@ -112,7 +112,8 @@ export function project(sr, lr, width, height, scale) {
 
 // RGBA bytes <-> three planes
 export function planes(bytes) {
-  return [0, 1, 2].map((channel) => Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes[4 * i + channel] / 127.5 - 1));
+  return [0, 1, 2].map((channel) =>
+    Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes[4 * i + channel] / 127.5 - 1));
 }
 
 export function bytes(three) {

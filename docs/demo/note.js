@@ -1,4 +1,4 @@
-// The provenance note of a result, as mpsrgan.io.provenance and mpsrgan.io.metadata write it: `mpsrgan verify` reads it.
+// The provenance note of a result, as mpsrgan.io.metadata writes it, so that `mpsrgan verify` reads it.
 const digest = async (buffer) => {
   if (!globalThis.crypto?.subtle) return null; // on a page without HTTPS
   const hash = await crypto.subtle.digest('SHA-256', buffer);
@@ -24,7 +24,8 @@ export async function note(about, { file, given, size, consistency }) {
 const escaped = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 
 function packet(about, one) {
-  const filled = { description: `${one.warning} Model: ${one.model}.`, software: one.software, note: JSON.stringify(one) };
+  const description = `${one.warning} Model: ${one.model}.`;
+  const filled = { description, software: one.software, note: JSON.stringify(one) };
   return about.packet.replace(/\{(\w+)\}/g, (all, name) => escaped(filled[name]));
 }
 

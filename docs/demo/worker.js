@@ -71,7 +71,8 @@ async function upscale({ pixels, width, height, scale, tile, overlap }) {
     }
   const before = all.map((plane) => resize(plane, width, height, scale * width, scale * height));
   const after = bytes(result);
-  return { after, before: bytes(before), consistency: consistency(after, all, width, height, scale), backend: session.words };
+  const psnr = consistency(after, all, width, height, scale);
+  return { after, before: bytes(before), consistency: psnr, backend: session.words };
 }
 
 // PSNR in dB of the input against the rounded result, downscaled.

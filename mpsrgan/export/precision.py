@@ -9,10 +9,11 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.images import to_float
 from mpsrgan.io.reading import ImageError, list_images, open_image
 
-PICTURES = 16
-"""Number of calibration pictures from a folder."""
+PICTURES, SIDE, PERCENTILE = 16, 32, 99.999
+"""Number of calibration pictures from a folder, side in pixels of the central part of each input, because onnxruntime
+keeps all activations of all pictures, and share of the activations that a range covers."""
 QUANTIZED = ("Conv", "Relu", "Add", "Concat", "DepthToSpace", "Resize")
-"""Operations that int8 computes in integers, between the first and the last convolution."""
+"""Operations that int8 computes in integers, from the first to the last convolution."""
 
 
 def calibration_pictures(folder=None):
@@ -61,7 +62,7 @@ def calibration_inputs(paths, size, scale, channels):
         channels: 3 for RGB, 1 for gray.
 
     Returns:
-        A list of float32 arrays (1, height, width, channels) in [-1, 1].
+        A list of float32 arrays (1, h, w, channels) in [-1, 1], the central `SIDE` pixels of each input.
 
     Raises:
         UserError: When no picture can be read.
@@ -72,7 +73,8 @@ def calibration_inputs(paths, size, scale, channels):
             _, lr = make_pair(open_image(path), tuple(scale * side for side in size), size, fit="crop")
         except ImageError:
             continue
-        inputs.append(to_float(as_channels(lr, channels))[None])
+        top, left = (max(0, (side - SIDE) // 2) for side in size)
+        inputs.append(to_float(as_channels(lr, channels))[None, top : top + SIDE, left : left + SIDE])
     if not inputs:
         raise UserError(f"{paths[0].parent}: holds no image that can be read; name a folder of photographs")
     return inputs
@@ -96,21 +98,24 @@ def to_int8(graph, target, inputs):
     """Quantize an ONNX graph to 8-bit integers, statically, in the QDQ format.
 
     Weights have one scale for each output channel and 7 of the 8 bits, because CPUs without VNNI add pairs of products
-    in 16 bits, which 8 would overflow (measured: up to 0.6 dB). The first and the last convolution stay in float32:
-    they are a small part of the work, and half of the loss.
+    in 16 bits, which 8 would overflow (measured: 0.6 dB). The range of an activation is its 99.999th percentile, which
+    loses less than its largest value (measured: 0.06 and 0.10 dB).
 
     Args:
         graph: The `onnx.ModelProto` in float32.
         target: Path to write to.
         inputs: What the ranges of the activations come from, as `calibration_inputs` returns it.
 
-    Raises:
-        UserError: When the graph has fewer than three convolutions.
-
     Source: Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
         Inference.
     """
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
 
     class Reader(CalibrationDataReader):
         def __init__(self):
@@ -122,8 +127,6 @@ def to_int8(graph, target, inputs):
 
     nodes = list(graph.graph.node)
     convolutions = [i for i, node in enumerate(nodes) if node.op_type == "Conv"]
-    if len(convolutions) < 3:
-        raise UserError(f"int8 is for networks of 3 convolutions or more; this one has {len(convolutions)}")
     quantize_static(
         graph,
         str(target),
@@ -134,5 +137,7 @@ def to_int8(graph, target, inputs):
         weight_type=QuantType.QInt8,
         per_channel=True,
         reduce_range=True,
-        nodes_to_exclude=[node.name for node in (*nodes[: convolutions[0] + 1], *nodes[convolutions[-1] :])],
+        calibrate_method=CalibrationMethod.Percentile,
+        extra_options={"CalibPercentile": PERCENTILE},
+        nodes_to_exclude=[node.name for node in (*nodes[: convolutions[0]], *nodes[convolutions[-1] + 1 :])],
     )
