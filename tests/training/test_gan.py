@@ -368,7 +368,7 @@ def test_the_discriminator_pauses_while_it_wins_by_the_margin(rng, margin, pause
     if float(logs["d_real"]) < float(logs["d_fake"]):
         kernel.assign(-numpy(kernel))
     for one, other in zip(plain.variables, gan.variables):
-        one.assign(other)
+        one.assign(numpy(other))  # JAX donates what it steps
     gan.d_margin = margin
     logs = {}
     networks, _, slots = moved(gan, lambda: logs.update(gan.train_on_batch(lr, hr)))
