@@ -99,8 +99,8 @@ class Upscaler:
     ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner for weight interpolation; pass realism too, from 0 to 1")
-        self._automatic, self._double = None, None
-        self.weights, self.realism, self.ensemble = source, realism, ensemble
+        self._automatic, self._double, self.weights = None, None, source
+        self.realism, self.ensemble = realism, ensemble
         if isinstance(source, str) and source == AUTO:
             options = {"ensemble": ensemble, "backend": backend, "providers": providers}
             options |= {"tile": tile, "overlap": overlap}
@@ -290,8 +290,6 @@ class Upscaler:
         colors = [pixels.colors for pixels in images]
         results, found, steps = in_passes(self._windows, colors, target, progress, self._double)
         for pixels, colors, one in zip(images, results, found):
-            levels = None
-            if explain:
-                levels = invention_map(pixels.colors, upscaled, colors)
-                levels *= np.float32(255 / np.iinfo(colors.dtype).max)
+            unit = np.float32(255 / np.iinfo(colors.dtype).max)
+            levels = unit * invention_map(pixels.colors, upscaled, colors) if explain else None
             yield Restored(pixels.remade(colors), self.step + steps, one.lr_consistency, one.color_shift, levels)
