@@ -36,10 +36,10 @@ def small_gan(rng=None, features=False, batch_norm=True, recompute=False, **weig
     return gan
 
 
-def tiny_gan(batch_norm=False, **weights):
+def tiny_gan(batch_norm=False, d_batch_norm=True, **weights):
     """Build a GAN of one convolution against two layers and a batch norm, for tests that are not about its networks.
 
-    With `batch_norm` its generator has a batch norm too.
+    With `batch_norm` its generator has a batch norm too. Without `d_batch_norm` its discriminator has none.
     """
     import keras
     from keras import layers
@@ -51,7 +51,8 @@ def tiny_gan(batch_norm=False, **weights):
     lr, image = (keras.Input((None, None, 3)) for _ in range(2))
     x = layers.UpSampling2D(4)(layers.BatchNormalization()(lr) if batch_norm else lr)
     generator = keras.Model(lr, layers.Conv2D(3, 3, padding="same", name="tail")(x))
-    x = layers.BatchNormalization()(layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image)
+    x = layers.BatchNormalization()(x) if d_batch_norm else x
     logits = layers.Dense(1, name="logits", dtype="float32")(layers.GlobalAveragePooling2D()(x))
     discriminator = keras.Model(image, layers.Activation("sigmoid", dtype="float32")(logits))
     gan = GAN(generator, discriminator, weights=LossWeights(**{"adversarial": 1e-3, "vgg": 0, "pixel": 1, **weights}))
