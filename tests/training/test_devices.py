@@ -29,6 +29,7 @@ np.savez(sys.argv[1], *gan.get_weights(), **logs)
 RUN = ["-m", "mpsrgan", "train", "000", "--counts", "10", "3", "3", "--hr-size", "32", "--lr-size", "8", "--batch", "6"]
 RUN += ["--crop", "8", "--blocks", "1", "--filters", "4", "--from-scratch", "--vgg-weight", "0"]
 RUN += ["--perceptual-weight", "0", "--pixel-weight", "1", "--adversarial-weight", "0.01", "--warm-start", "0"]
+RUN += ["--optimizer", "sgd"]  # Adam makes steps of rounding noise where a bias before a batch norm has no gradient
 
 
 def start(*arguments, devices=1):

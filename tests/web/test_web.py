@@ -508,6 +508,7 @@ def test_in_a_browser(site, browser, tmp_path):
     tab.wait_for_selector("#photographs >> text=.jpg")
     tab.click("#go")
     tab.wait_for_selector("#photographs >> text=no.jpg: not an image that can be read")
+    tab.click("#photographs .validation-error button")
     tab.click("#photographs button[aria-label=Clear] >> nth=-1")
     names = {"a.png": photo(40, 30), "garbage.jpg": b"none", "b.png": photo(30, 40)}
     tab.set_input_files(upload, [str(saved(tmp_path, name, image)[0]) for name, image in names.items()])
