@@ -90,8 +90,7 @@ def _add_measure_arguments(parser):
         nargs="+",
         help="face encoders that measure identity (default: sface, if it is available)",
     )
-    text = "also measure these, through the package pyiqa (extra iqa), which needs PyTorch"
-    add("--metric", choices=tuple(JUDGES), nargs="+", default=(), help=text)
+    add("--metric", choices=tuple(JUDGES), nargs="+", default=(), help="also measure these, through pyiqa (extra iqa)")
     text = f"what an encoder sees: {ALIGNED} by landmarks (default, if YuNet is available), or a central share, 0..1"
     add("--face", metavar="SHARE", help=text)
     add(

@@ -92,9 +92,7 @@ class Loss(make_dataclass("_LossWeights", _WEIGHTS, frozen=True, kw_only=True)):
     identity_crop: float = option(
         0.8, "share of each side, 0..1, of the central crop that the identity loss takes as the face", above=0, high=1
     )
-    shift: bool = option(
-        False, "shift images before the discriminator and VGG19, against patterns with the factor's period"
-    )
+    shift: bool = option(False, "shift images before D and VGG19, against patterns with the factor's period")
     relativistic: bool = option(False, "relativistic average discriminator, as in ESRGAN (beyond the papers)")
     d_margin: float = option(0.0, "pause D while D(real) - D(fake) is above this, 0 for never", low=0, high=1)
 

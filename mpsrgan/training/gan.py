@@ -1,8 +1,7 @@
 """Generator, discriminator, and frozen networks as one Keras model, and the computation of one training step.
 
 The step follows paper 000, section 6. The generator makes new fake images, and the discriminator learns from them and
-from the hr images. Then the generator learns through the updated discriminator and VGG19, which do not change. How a
-step is compiled differs per backend, see `mpsrgan.training.train_step`.
+from the hr images. Then the generator learns through the updated discriminator and VGG19, which do not change.
 
 `trainable` is never switched. Under Keras 3, the textbook recipe (compile D, set D.trainable = False, compile the
 combined model) silently never trains D, because `trainable` is read when a step runs, not when it was compiled. Here
@@ -298,5 +297,4 @@ class GAN(keras.Model):
         return self._compiled[kind, weights]
 
 
-def _floats(logs):
-    return {name: float(np.asarray(value)) for name, value in logs.items()}
+_floats = lambda logs: {name: float(np.asarray(value)) for name, value in logs.items()}
