@@ -23,7 +23,14 @@ OLD = {
     **{"score_epochs": 3, "samples_every": 100, "checkpoint_every": 3},
 }
 """The settings in a config.json of version 0.2."""
-SINCE = {"on_nan": "stop", "accumulate": 1, "clip_norm": 0.0, "d_margin": 0.0, "ldl_weight": 0.0, "focal_frequency_weight": 0.0}
+SINCE = {
+    "on_nan": "stop",
+    "accumulate": 1,
+    "clip_norm": 0.0,
+    "d_margin": 0.0,
+    "ldl_weight": 0.0,
+    "focal_frequency_weight": 0.0,
+}
 """Settings that came later, with their defaults."""
 
 
