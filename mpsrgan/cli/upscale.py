@@ -1,7 +1,4 @@
-"""`mpsrgan upscale`: upscales images, videos, and folders of them, under the same names.
-
-It is built on `mpsrgan.upscale`.
-"""
+"""`mpsrgan upscale`: upscales images, videos, and folders of them, under the same names, by `mpsrgan.upscale`."""
 
 import sys
 from contextlib import nullcontext
@@ -277,9 +274,7 @@ def _planned(args):
 
     planner = plan_objects if any(map(is_remote, (*args.inputs, args.out))) else plan
     jobs = planner(args.inputs, args.out, format=args.format, explain=args.explain, compare=args.compare)
-    if not args.shard:
-        return jobs
-    number, count = args.shard
+    number, count = args.shard or (1, 1)
     return jobs[number - 1 :: count]
 
 

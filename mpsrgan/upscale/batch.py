@@ -156,9 +156,7 @@ class Work:
         if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
             return False
         found, faces = note_in(job.target), self.options.faces
-        if found is None or (faces is None) != (found.faces is None):
-            return False
-        if faces and not self._are_those(found.faces):
+        if found is None or (faces is None) != (found.faces is None) or (faces and not self._are_those(found.faces)):
             return False
         if (faces == "lanczos") != (REST in found.steps) or self.options.ensemble != (MIRRORED in found.steps):
             return False
