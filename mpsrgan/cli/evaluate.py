@@ -60,6 +60,7 @@ def add_arguments(parser):
         metavar="OUT",
         help="folder of the report, new or empty (default evaluation)",
     )
+    parser.add_config()
     _add_data_arguments(parser)
     _add_measure_arguments(parser)
 

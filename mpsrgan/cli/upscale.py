@@ -45,6 +45,7 @@ def add_arguments(parser):
     _add_files(parser.add_argument_group("files"))
     _add_video(parser.add_argument_group("videos"))
     _add_scale(parser.add_argument_group("many files"))
+    parser.add_config()
 
 
 def _add_weights(group):

@@ -1,8 +1,12 @@
 """What all commands share of argparse: one parser, one type for sizes, and a hint where an option was renamed."""
 
 import argparse
+import json
 import math
 import re
+import sys
+
+from mpsrgan.io import config
 
 RENAMED = {
     "--lr": "--lr-size",
@@ -30,14 +34,49 @@ ENGINES = LOCAL, RAY = ("local", "ray")
 class Parser(argparse.ArgumentParser):
     """An argparse parser that takes no abbreviations and names the successor of a renamed option."""
 
+    source = ""
+    """Beginning of error messages while a file of options is read."""
+
     def __init__(self, **options):
         super().__init__(**{"allow_abbrev": False, **options})
+        self._configurable, self._convert = False, None
+
+    def add_config(self, convert=None):
+        """Add the options that read and write a file of options, see `mpsrgan.io.config`.
+
+        Args:
+            convert: As in `mpsrgan.io.config.parse`.
+        """
+        self._configurable, self._convert = True, convert
+        group = self.add_argument_group("a file of options")
+        runs = ", or the config.json of a run" if convert else ""
+        text = f"take options from this file{runs}; those on the command line win"
+        group.add_argument("--config", metavar="FILE.toml", help=text)
+        text = "write the options of this call, so that --config FILE.toml repeats it"
+        group.add_argument("--save-config", metavar="FILE.toml", help=text)
+        text = "print the JSON schema of such files and exit"
+        group.add_argument("--config-schema", action=_PrintSchema, nargs=0, help=text)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse a command line, and the file of options that it names."""
+        words = sys.argv[1:] if args is None else list(args)
+        read = super().parse_known_args
+        if self._configurable and config.is_asked(words):
+            return config.parse(self, read, words, self._convert)
+        return read(words, namespace)
 
     def error(self, message):
         """Print the usage and the message with its hints, and leave with exit code 2."""
+        message = f"{self.source}{message}"
         words = re.findall(r"--[a-z-]+", message)
         hints = [f"{old} is now {RENAMED[old]}" for old in dict.fromkeys(words) if old in RENAMED]
         super().error("; ".join([message, *hints] if message.startswith("unrecognized") else [message]))
+
+
+class _PrintSchema(argparse.Action):
+    def __call__(self, parser, *_):
+        print(json.dumps(config.schema(parser), indent=2, ensure_ascii=False))
+        parser.exit()
 
 
 def size(text):
@@ -94,6 +133,7 @@ def whole_number(low, high=math.inf):
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {span}")
         return int(text)
 
+    read.schema = {"type": "integer", "minimum": low} | ({} if high == math.inf else {"maximum": high})
     return read
 
 

@@ -5,8 +5,8 @@ from dataclasses import fields
 
 from data_prep.named import SOURCES
 from mpsrgan.io.arguments import Parser, all_or_number, not_negative, positive, size
-from mpsrgan.runner.fields import Counts, Size, flag
-from mpsrgan.runner.settings import Settings
+from mpsrgan.runner.fields import Counts, Size, flag, words
+from mpsrgan.runner.settings import FIELDS, Settings, as_json, from_json
 
 ALL = "all"
 """Value of a study's option that runs all its choices."""
@@ -55,6 +55,7 @@ def make_parser(experiment, prog=None):
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
     add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
+    parser.add_config(lambda saved: _of_run(experiment, saved))
     return parser
 
 
@@ -67,6 +68,21 @@ def _add_machine(parser):
     )
     add("--process", type=not_negative, metavar="I", help="number of this process, from 0")
     add("--coordinator", metavar="HOST:PORT", help="address of process 0 that the others can reach, and a free port")
+
+
+def _of_run(experiment, saved):
+    """Return the options, by key, that a run's config.json stands for."""
+    study, settings = experiment.study, as_json(from_json(saved["settings"]))
+    found = {name: saved.get(name) for name in ("preset", "data", "first_data")}
+    found |= {"init_weights": saved.get("start"), study.option if study else "": saved.get("choice")}
+    if experiment.start and saved["preset"] == "quick" and not saved.get("start"):
+        found["from_scratch"] = True
+    for name, point in FIELDS.items():
+        decided = study and (name == study.option or name in set().union(*study.choices.values()))
+        if point.metadata["option"].offered and name not in experiment.unused and not decided:
+            value = settings[name]
+            found[flag(point)[2:].replace("-", "_")] = words(tuple(value)) if point.type is Size else value
+    return {key: value for key, value in found.items() if value is not None}
 
 
 READING = {
