@@ -184,8 +184,8 @@ class Detector:
         return [*box, *[0] * 10, sure if up > abs(right) else 0.55]
 
 
-def python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+def python(code, timeout=60):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=timeout)
 
 
 def options(text):

@@ -43,6 +43,7 @@ def test_the_lowest_versions_are_the_bounds():
     assert untried == {
         "datasets",
         "fsspec",
+        "huggingface-hub",
         "openvino",
         "ray",
         "s3fs",

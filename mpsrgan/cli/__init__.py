@@ -15,6 +15,10 @@ COMMANDS = {
     "train": ("mpsrgan.runner.train", "rebuild a paper: train, test, draw and report"),
     "evaluate": ("mpsrgan.cli.evaluate", "measure networks and results, and whether a face stays the same person"),
     "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and test it"),
+    "publish": (
+        "mpsrgan.cli.publish",
+        "put a network on Hugging Face, as .h5, .keras, .onnx and .tflite, with its card",
+    ),
     "upscale": ("mpsrgan.cli.upscale", "upscale images, videos, and folders of them"),
     "weights": ("mpsrgan.cli.weights", "show the shipped weights, or check them"),
     "serve": ("mpsrgan.cli.serve", "serve a web page on this machine that upscales photographs"),

@@ -53,13 +53,8 @@ def add_arguments(parser):
         metavar="[NAME=]DIR",
         help="images that another program made from the same inputs (see --images); may be repeated",
     )
-    add(
-        "-o",
-        "--out",
-        default="evaluation",
-        metavar="OUT",
-        help="folder of the report, new or empty (default evaluation)",
-    )
+    text = "folder of the report, new or empty (default evaluation)"
+    add("-o", "--out", default="evaluation", metavar="OUT", help=text)
     parser.add_config()
     _add_data_arguments(parser)
     _add_measure_arguments(parser)

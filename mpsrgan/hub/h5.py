@@ -19,6 +19,7 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
 from mpsrgan.hub.description import ATTRIBUTE, FORMAT, read_description
+from mpsrgan.hub.remote import local
 from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.hdf5 import check_hdf5
 from mpsrgan.models.graph import scale_of
@@ -110,8 +111,9 @@ def load_generator(source, architecture=None, **overrides):
     was trained under. For bfloat16 inference, set the policy before the call.
 
     Args:
-        source: Path of a .h5 file, or the name of weights that ship (a text without suffix and folder), see
-            `mpsrgan.hub.registry`. The file of a name is checked to be the one that shipped.
+        source: Path of a .h5 file, the name of weights that ship (a text without suffix and folder), see
+            `mpsrgan.hub.registry`, or an address hf://ORG/NAME, see `mpsrgan.hub.remote`. The file of a name is checked
+            to be the one that shipped.
         architecture: A key of ARCHITECTURES, if the file has no description or a wrong one. A plain Keras .h5 file
             without description uses "srgan". Its layers are matched by their order.
         **overrides: Arguments of the builder that the description lacks or states wrongly. A plain Keras .h5 file uses
@@ -223,7 +225,7 @@ def weights_file(source):
     """
     if is_name(source):
         return registry.entry(source).check()
-    path = Path(source)
+    path = Path(local(source))
     if path.is_dir():
         raise UserError(f"{path}: is a folder, a .h5 file was expected")
     if not path.exists():

@@ -13,6 +13,7 @@ import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
+from mpsrgan.hub.remote import local
 from mpsrgan.io.files import file_words, hexdigest
 from mpsrgan.upscale.backends import file_of, load_keras, open_generator
 from mpsrgan.upscale.choice import Automatic
@@ -37,8 +38,9 @@ class Upscaler:
     Args:
         source: "auto" (default) takes for each picture the weights that suit it, `mpsrgan-plus` or `mpsrgan-real`; see
             `mpsrgan.upscale.choice`. Otherwise the path of a .h5 file or the name of shipped weights (see
-            `mpsrgan.load_generator`), the path of a .onnx file that `mpsrgan export` wrote, or a Keras generator. A
-            generator maps (B, H, W, C) to (B, sH, sW, C) in [-1, 1] for any H and W, where C is 3 (RGB) or 1 (gray).
+            `mpsrgan.load_generator`), an address such as hf://ORG/NAME (see `mpsrgan.hub.remote`), the path of a .onnx
+            file that `mpsrgan export` wrote, or a Keras generator. A generator maps (B, H, W, C) to (B, sH, sW, C) in
+            [-1, 1] for any H and W, where C is 3 (RGB) or 1 (gray).
         realism: For weights of a GAN that have a partner trained on content alone, a number from 0 (the weights of the
             partner) to 1 (those of the GAN). Numbers between them take weights between the two. For `mpsrgan-plus`, 0.5
             shows half of what the GAN changes. None takes the weights as they are. See `mpsrgan.hub.interpolation`.
@@ -99,6 +101,7 @@ class Upscaler:
     ):
         if fidelity is not None and realism is None:
             raise UserError("fidelity names a partner for weight interpolation; pass realism too, from 0 to 1")
+        source, fidelity = local(source), local(fidelity)
         self._automatic, self._double, self.weights = None, None, source
         self.realism, self.ensemble = realism, ensemble
         if isinstance(source, str) and source == AUTO:
