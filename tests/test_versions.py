@@ -45,6 +45,7 @@ def test_the_lowest_versions_are_the_bounds():
         "fsspec",
         "huggingface-hub",
         "openvino",
+        "pyiqa",
         "ray",
         "s3fs",
         "scikit-learn",

@@ -157,11 +157,8 @@ def _add_files(group):
         action="store_true",
         help="keep where a picture was taken. Date, camera, lens, artist, copyright and resolution are always kept",
     )
-    group.add_argument(
-        "--compare",
-        action="store_true",
-        help="also write NAME-compared.png: bicubic left, result right",
-    )
+    text = "also write NAME-compared.png: bicubic left, result right"
+    group.add_argument("--compare", action="store_true", help=text)
     group.add_argument(
         "--explain",
         action="store_true",
@@ -176,11 +173,8 @@ def _add_files(group):
         help="skip files that an earlier run with the same weights and settings has already upscaled, and continue a "
         "video that was interrupted",
     )
-    group.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace any existing output; without it, only files with an mpsrgan note are replaced",
-    )
+    text = "replace any existing output; without it, only files with an mpsrgan note are replaced"
+    group.add_argument("--overwrite", action="store_true", help=text)
     group.add_argument(
         "--max-pixels",
         type=positive,

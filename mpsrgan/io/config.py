@@ -112,7 +112,7 @@ def _words(parser, content, flags):
     known, first, words = keys(parser), [], []
     for key, value in content.items():
         action, values = known[key], value if isinstance(value, list) else [value]
-        if action.dest in flags:
+        if action.dest in flags or value == []:
             continue
         switch, texts = action.nargs == 0, [str(each) for each in values]
         if switch != isinstance(value, bool):
@@ -145,7 +145,7 @@ def as_toml(parser, values):
         value = values.get(action.dest)
         if action.nargs == 0 and action.const is not None:  # a switch without its opposite
             value = True if value == action.const else None
-        if value is not None and value != []:
+        if value is not None and value not in ([], ()):
             lines.append(f"{key} = {_toml(value, action.type is not None)}\n")
     return "".join(lines)
 
