@@ -30,9 +30,6 @@ test: $(VENV)/installed-test  ## all tests, then those marked `backends` on JAX;
 	$(if $(ARGS),,KERAS_BACKEND=jax JAX_PLATFORMS=cpu PYTHONPATH=tests \
 	  $(BIN)/python -m pytest $(PARALLEL) -p block_tensorflow -m backends $$(grep -rl --include='test_*.py' mark.backends tests))
 
-test-scale: $(VENV)/installed-test  ## the long tests of many devices, processes and images, which `test` leaves out
-	$(BIN)/python -m pytest -m scale $(ARGS)
-
 check: $(VENV)/installed-test  ## for daily work: style, the arrows between packages, and quick tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -61,7 +58,7 @@ versions: $(VENV)/installed-test
 	  $(BIN)/python -m pytest -q $(PARALLEL) -p block_tensorflow -m backends \
 	  $(filter-out tests/hub/test_registry.py,$(MATRIX))
 
-test-scale: $(VENV)/installed-test,ray,stores,scale-test  ## Ray and a local S3 server, which the tests start
+test-scale: $(VENV)/installed-test,ray,stores,scale-test  ## the long tests of many devices, processes and images
 	$(BIN)/python -m pytest -q -m scale tests $(ARGS)
 
 docs: $(VENV)/installed-docs  ## the documentation, into site/; works offline, from the disk too
