@@ -35,7 +35,8 @@ class Request:
         settings: `Settings` of the run. If `choice` is "all", a dictionary from the name of each run to its `Settings`.
         first_data: The same for the first stage.
         people: Absolute path of a folder of people to verify, or None.
-        start: Generator to begin from: an absolute path, the name of weights that ship, or None for random weights.
+        start: Generator to begin from: an absolute path, the name of weights that ship, an hf:// address, or None for
+            random weights.
         choice: Choice of the experiment's `Study`, or None.
         source: Description of the photographs.
         first_source: Description of the first stage's photographs.

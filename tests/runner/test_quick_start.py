@@ -41,7 +41,8 @@ def request_of(*arguments, name="mpsrgan_idoc"):
 
 def test_a_named_start_replaces_the_default_and_from_scratch_has_none():
     assert request_of().start == "mpsrgan-fidelity"
-    assert request_of("--init-weights", "mpsrgan").start == "mpsrgan"
+    for given in ("mpsrgan", "hf://a/b/c.h5@main"):
+        assert request_of("--init-weights", given).start == given
     assert request_of("--from-scratch").start is None and request_of("--from-scratch").settings.schedule.steps == 1820
     assert request_of("--preset", "paper").start is None
     own = request_of("--channels", "3", name="enhance_yale")
