@@ -20,6 +20,7 @@ from mpsrgan.hub.h5 import save_generator
 from mpsrgan.hub.registry import entry
 from mpsrgan.hub.remote import repository
 from mpsrgan.models.srgan import build_generator
+from mpsrgan.upscale import upscaler
 
 pytest.importorskip("huggingface_hub")
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
@@ -117,6 +118,14 @@ def test_a_file_from_there_is_checked_like_any_other(tmp_path, monkeypatch):
     monkeypatch.setattr(h5, "local", {"hf://a/b": tmp_path / "net.h5"}.get)
     with pytest.raises(UserError, match="net.h5: .*page"):
         h5.weights_file("hf://a/b")
+
+
+def test_an_upscaler_takes_an_address(tmp_path, monkeypatch):
+    path = tmp_path / "net.h5"
+    save_generator(build_generator(**SMALL), path, arguments=SMALL)
+    monkeypatch.setattr(upscaler, "local", lambda source: path if source == "hf://a/b" else source)
+    made = upscaler.Upscaler("hf://a/b", backend="keras")
+    assert made.weights == path and "net.h5" in made.description
 
 
 def test_publishing_shows_the_card_and_uploads_only_when_asked(server, tmp_path, monkeypatch, capsys):
