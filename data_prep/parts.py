@@ -6,6 +6,7 @@ of each photograph, so that the joined pairs are those of a single process.
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
 from functools import partial
@@ -91,7 +92,7 @@ def prepare_part(out, shard, jobs, header, read, finish):
         header: As in `make_part`.
         read: As in `make_part`.
         finish: Function (records, bring) that makes the pairs: records(folder) returns all records, and bring(folder)
-            moves the pairs there.
+            puts the pairs there.
 
     Returns:
         What `finish` returns, or None if parts are missing.
@@ -105,7 +106,9 @@ def prepare_part(out, shard, jobs, header, read, finish):
     with locked(out):
         if missing_parts(out, count):
             return None
-        return finish(lambda _: records_of_parts(out, count), lambda folder: move_parts(out, count, folder))
+        made = finish(lambda _: records_of_parts(out, count), lambda folder: link_parts(out, count, folder))
+        remove_parts(out, count)
+        return made
 
 
 def make_part(out, shard, jobs, header, read):
@@ -170,8 +173,8 @@ def records_of_parts(out, count):
     return records
 
 
-def move_parts(out, count, folder):
-    """Move the pairs of all parts into one folder, and remove the parts.
+def link_parts(out, count, folder):
+    """Put the pairs of all parts into one folder as well, as links or copies: nothing is lost before it is whole.
 
     Args:
         out: The folder of pairs, as a Path.
@@ -183,7 +186,20 @@ def move_parts(out, count, folder):
     for part in _folders(out, count):
         for kind in KINDS:
             for file in (part / kind).iterdir():
-                file.rename(folder / kind / file.name)
+                try:
+                    os.link(file, folder / kind / file.name)
+                except OSError:  # the file system has no hard links
+                    shutil.copyfile(file, folder / kind / file.name)
+
+
+def remove_parts(out, count):
+    """Remove all parts.
+
+    Args:
+        out: The folder of pairs, as a Path.
+        count: Number of parts.
+    """
+    for part in _folders(out, count):
         shutil.rmtree(part)
 
 

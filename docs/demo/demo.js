@@ -46,7 +46,11 @@ async function take(file) {
   $('progress').removeAttribute('value');
   $('state').textContent = 'Loading the network…';
   show('work');
-  worker.postMessage({ ...await loaded, ...image }, [image.pixels.buffer]);
+  try {
+    worker.postMessage({ ...await loaded, ...image }, [image.pixels.buffer]);
+  } catch (error) {
+    fail(`The network could not be loaded: ${error.message}`);
+  }
 }
 
 worker.onmessage = ({ data }) => {
@@ -56,7 +60,7 @@ worker.onmessage = ({ data }) => {
     $('state').textContent = `Upscaling… ${Math.round(100 * data.progress)} %`;
     return;
   }
-  finish(data.result);
+  finish(data.result).catch((error) => fail(`It could not be shown: ${error.message}`));
 };
 worker.onerror = (event) => fail(`It could not be started: ${event.message ?? 'the worker failed'}`);
 
@@ -78,6 +82,7 @@ async function finish({ after, before, consistency, backend }) {
   $('backend').textContent = backend;
   $('consistency').textContent = `downscaled again it is the input, to ${Math.min(consistency, 99).toFixed(0)} dB`;
   const png = await new Promise((resolve) => $('after').toBlob(resolve, 'image/png'));
+  if (!png) throw new Error('the result is too large for this browser; crop the photo');
   const text = await note(about, { file, given: [width, height], size, consistency });
   if ($('download').href) URL.revokeObjectURL($('download').href);
   $('download').href = URL.createObjectURL(withNote(await png.arrayBuffer(), about, text));

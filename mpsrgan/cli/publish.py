@@ -47,8 +47,7 @@ def run(args):
         raise UserError(f"--to {args.to}: expected a repository alone, hf://ORG/NAME")
     with tempfile.TemporaryDirectory() as folder:
         files = make_files(args.source, Path(folder), name, args.license)
-        print((Path(folder) / "README.md").read_text(encoding="utf-8").split("\n---\n")[0])
-        print("---")
+        print((Path(folder) / "README.md").read_text(encoding="utf-8"))
         for path in files:
             print(f"{path.name}: {path.stat().st_size:,} bytes, sha256 {hexdigest(path)}")
         if args.yes:

@@ -35,10 +35,10 @@ def repository(address):
 
 
 def local(source):
-    """Download what an address names, unless it is in the cache of huggingface_hub.
+    """Download what an address names, unless huggingface_hub has its bytes already.
 
-    The revision is resolved to a commit first. A line on stderr shows the address with this commit, which gives the
-    same file at any time, and the hash of the file.
+    The server is asked each time, and resolves the revision to a commit. A line on stderr shows the address with this
+    commit, which gives the same file at any time, and the hash of the file.
 
     Args:
         source: An address, or anything else, which is returned as it is.
@@ -56,6 +56,8 @@ def local(source):
     with network(source):
         info = hub.HfApi().model_info(name, revision=revision)
         file = file or _only(source, [each.rfilename for each in info.siblings])
+        if ".." in file.split("/"):
+            raise UserError(f"{source}: {file} leads out of the repository")
         path = Path(hub.hf_hub_download(name, file, revision=info.sha))
     say(f"weights: {SCHEME}{name}/{file}@{info.sha}, sha256 {hexdigest(path)}")
     return path
@@ -95,6 +97,7 @@ class network:
     def __exit__(self, kind, error, trace):
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-        if isinstance(error, HfHubHTTPError | HFValidationError | OSError) or kind and kind.__module__ == "httpx":
+        expected = isinstance(error, HfHubHTTPError | HFValidationError | OSError | ValueError)
+        if not isinstance(error, UserError) and (expected or kind and kind.__module__ == "httpx"):
             reason = " ".join(str(error).split())[:200] or kind.__name__
             raise UserError(f"{self.what}: Hugging Face answered with an error ({reason})") from None

@@ -11,11 +11,14 @@ import re
 import tomllib
 from pathlib import Path
 
+from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import write_text
 
 OWN = ("help", "config", "save_config", "config_schema")
 """Options that a file cannot hold."""
 NAMED = {"--config", "--save-config"}
+INSTEAD = {"epochs": "steps", "steps": "epochs"}
+"""Options that replace each other: one on the command line also wins over the other in a file."""
 
 
 def is_asked(words):
@@ -55,7 +58,10 @@ def parse(parser, read, words, convert):
     namespace = argparse.Namespace(**{**defaults, **vars(given), **vars(flags)})
     if namespace.save_config and not unknown:
         texts = [vars(_given(parser, read, each, raw=True)[0]) for each in (file, words)]
-        write_text(Path(namespace.save_config), as_toml(parser, {**defaults, **texts[0], **texts[1]}))
+        try:
+            write_text(Path(namespace.save_config), as_toml(parser, {**defaults, **texts[0], **texts[1]}))
+        except UserError as error:
+            parser.error(f"--save-config: {error}")
     return namespace, unknown
 
 
@@ -112,8 +118,10 @@ def _words(parser, content, flags):
     known, first, words = keys(parser), [], []
     for key, value in content.items():
         action, values = known[key], value if isinstance(value, list) else [value]
-        if action.dest in flags or value == []:
+        if {action.dest, INSTEAD.get(action.dest)} & set(vars(flags)) or value == []:
             continue
+        if isinstance(value, list) and action.nargs is None and action.default != []:  # and cannot be repeated
+            parser.error(f"{flags.config}: {key} is a list; one value was expected")
         switch, texts = action.nargs == 0, [str(each) for each in values]
         if switch != isinstance(value, bool):
             expected = "true or false" if switch else "a value"

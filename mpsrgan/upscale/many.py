@@ -13,6 +13,7 @@ from mpsrgan.scale.account import FAILED, Account, count_words
 from mpsrgan.scale.ray import spread
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.batch import Work
+from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM
 from mpsrgan.upscale.plan import Job
 
@@ -47,10 +48,11 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
     options = replace(options, resume=True)
     for name, value in GPU_SHARED.items():
         os.environ.setdefault(name, value)
-    backend = Work(options).upscaler.backend  # fails before any worker starts, and fills the cache of converted weights
+    upscaler = Work(options).upscaler  # fails before any worker starts, and fills the cache of converted weights
+    backend = upscaler.backend
     print(f"backend: {backend}", file=sys.stderr)
-    kept = Account(account, _call(options))
-    left = [job for job in jobs if str(job.source) not in kept.rows]
+    kept = Account(account, _call(options, upscaler))
+    left = [job for job in jobs if kept.rows.get(str(job.source), {}).get("target") != str(job.target)]
     if kept.taken_over:
         print(f"continued: {kept.taken_over} files are in {kept.partial}", file=sys.stderr)
     results = spread(
@@ -88,15 +90,16 @@ def worker(options):
 
 def _wants(backend):
     """Return whether the backend can use a GPU."""
-    return not backend.startswith("onnx") or "CUDA" in backend
+    return not backend.startswith("onnx") or any(name in backend.lower() for name in ("cuda", "tensorrt"))
 
 
-def _call(options):
+def _call(options, upscaler):
     """Return what results depend on."""
     call = {name: str(value) for name, value in asdict(options).items()} | {"version": __version__}
-    for name in ("weights", "fidelity"):
-        if Path(call[name]).is_file():
-            call[name] = hexdigest(call[name])
+    if Path(call["fidelity"]).is_file():
+        call["fidelity"] = hexdigest(call["fidelity"])
+    if options.weights != AUTO:
+        call["weights"] = upscaler.weights_digest
     return call
 
 

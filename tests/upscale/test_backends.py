@@ -275,6 +275,7 @@ def test_providers_are_named_and_available_ones_listed(model, weights, tmp_path,
 
 def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypatch):
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     onnxruntime = generators.import_onnxruntime()
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
     monkeypatch.setattr(os, "cpu_count", lambda: 64)

@@ -121,7 +121,7 @@ def test_weights_that_undo_a_blur_are_not_projected(monkeypatch):
     from mpsrgan.upscale import upscaler
 
     monkeypatch.setattr(
-        upscaler, "open_generator", lambda source, backend: upscaler.KerasGenerator(strong(build_generator(**SMALL)))
+        upscaler, "open_generator", lambda source, *more: upscaler.KerasGenerator(strong(build_generator(**SMALL)))
     )
     assert not Upscaler("pixelshuffle").faithful and Upscaler("pixelshuffle", faithful=True).faithful
     assert Upscaler("mpsrgan-lite").faithful and not Upscaler("mpsrgan-lite", faithful=False).faithful

@@ -130,8 +130,8 @@ def evened(image):
 
 def _orientation(frame):
     """Return (transpose, left_right, top_bottom) of a decoded frame."""
-    matrices = [data for data in frame.side_data if getattr(data, "type", data).name == "DISPLAYMATRIX"]
-    if not matrices:
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
         return False, False, False
-    a, b, _, c, d = np.frombuffer(bytes(matrices[0]), np.int32)[:5].tolist()  # x' = a x + c y, y' = b x + d y
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()  # x' = a x + c y, y' = b x + d y
     return (True, c < 0, b < 0) if abs(b) > abs(a) else (False, a < 0, d < 0)

@@ -93,7 +93,8 @@ class Parts:
             with whole_file(self._state_path(self.frames + frames)) as temporary, open(temporary, "wb") as file:
                 np.savez(file, *state)
         os.replace(self.open, path)
-        before.unlink(missing_ok=True)
+        if state:  # the last part has none, so it is made again after an interruption
+            before.unlink(missing_ok=True)
         self.paths, self.frames = [*self.paths, path], self.frames + frames
 
     def clear(self):
@@ -135,6 +136,7 @@ def kept_parts(target, settings, resume):
         _begin(parts, target, resume)
         try:
             yield parts
+            sync_file(parts.whole)
             os.replace(parts.whole, target)
         except BaseException:
             for path in (parts.open, parts.whole):
