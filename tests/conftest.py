@@ -1,8 +1,11 @@
 import gc
 import os
+import signal
 import tempfile
 
 gc.disable()  # until all is imported; see pytest_collection_finish
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs in the background like this
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers with a thread each finish sooner than workers that share their cores

@@ -20,7 +20,7 @@ def repository(address):
     """Read an address.
 
     Args:
-        address: hf://ORG/NAME[/FILE.h5][@REVISION].
+        address: `hf://ORG/NAME[/FILE.h5][@REVISION]`.
 
     Returns:
         The name of the repository, the file or None, and the revision or None.

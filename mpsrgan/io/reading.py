@@ -249,7 +249,19 @@ def walk(folder):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             below = [os.path.join(where, name) for name in folders]
             pending += [path for path in below if os.path.islink(path)]
-            yield where, [name for name in files if not name.startswith(".") and name.lower() not in _SYSTEM_FILES]
+            yield where, [name for name in files if not is_system_file(name)]
+
+
+def is_system_file(name):
+    """Tell from its name whether a file is hidden, or one that an operating system leaves in folders.
+
+    Args:
+        name: Name of the file, without a folder.
+
+    Returns:
+        True for names such as ".DS_Store", "._x.jpg", and "Thumbs.db".
+    """
+    return name.startswith(".") or name.lower() in _SYSTEM_FILES
 
 
 def list_images(folder, pattern="*"):

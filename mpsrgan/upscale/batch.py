@@ -104,7 +104,9 @@ class Work:
                 if state == DONE:
                     deliver(local, job)
             return state, None
-        except UserError as error:
+        except BrokenPipeError:
+            raise
+        except (UserError, OSError) as error:  # such as a name that is too long
             other = isinstance(error, ImageError) and not job.named and not named_like_image(job.source)
             return SKIPPED if other else FAILED, reason_of(error, local, job)
 
@@ -112,9 +114,8 @@ class Work:
         if is_video(job.source):
             return self._video(job)
         began = time.monotonic()
-        picture = read_picture(
-            sys.stdin.buffer.read() if job.source == STREAM else job.source, gps=self.options.keep_gps
-        )
+        source = sys.stdin.buffer.read() if job.source == STREAM else job.source
+        picture = read_picture(source, gps=self.options.keep_gps)
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
         if job.target != STREAM:

@@ -72,7 +72,8 @@ def read_picture(source, *, gps=False):
     pixels = pixels_of(image)
     if isinstance(image, np.ndarray):
         pixels = replace(pixels, profile=header.info.get("icc_profile"))
-    frames = 1 if header.format == "JXL" else frames_in(data)[1]  # its plugin would decode all pixels again
+    one = header.format in ("JXL", "MPO")  # JXL's plugin would decode all pixels again; an MPO's others are previews
+    frames = 1 if one else frames_in(data)[1]
     return Picture(pixels, hashlib.sha256(data).hexdigest(), kept, frames)
 
 

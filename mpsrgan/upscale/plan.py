@@ -12,7 +12,7 @@ from pathlib import Path
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
-from mpsrgan.io.reading import list_images
+from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
@@ -116,7 +116,7 @@ def _matching(name):
         return [Path(name)]
     if not glob.has_magic(name):
         raise UserError(f"{name}: no such file or folder; check the path")
-    found = [Path(one) for one in sorted(glob.glob(name, recursive=True))]
+    found = [path for path in map(Path, sorted(glob.glob(name, recursive=True))) if not is_system_file(path.name)]
     if not found:
         raise UserError(f"{name}: no file matches this pattern; check it, and put it in quotes")
     return found
@@ -133,7 +133,13 @@ def _jobs_of(path, output, format):
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
         files = [file for file in files if file not in earlier]
-    return [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
+    jobs = [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
+    for folder in {job.target.parent for job in jobs}:
+        if not folder.resolve().is_relative_to(output.resolve()):
+            raise UserError(
+                f"{folder}: is a link that leads out of {output}; remove it, or name another folder with -o"
+            )
+    return jobs
 
 
 def names(files, folder, format):
@@ -218,7 +224,7 @@ def _without_conflicts(jobs):
     taken = {}
     for job in jobs:
         for target in filter(None, (job.target, job.explanation, job.comparison)):
-            if target.exists() and _identity(target) in sources:
+            if os.path.exists(target) and _identity(target) in sources:  # False for a name that is too long
                 raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
             other = taken.setdefault(os.path.normcase(target.resolve()), job.source)
             if other is not job.source:

@@ -64,7 +64,7 @@ def reason_of(error, local, job):
     Returns:
         One line.
     """
-    text = " ".join(str(error).split())
+    text = " ".join((getattr(error, "strerror", None) or str(error)).split())
     for file, name in ((local.source, job.source), (local.target, job.target)) if local else ():
         text = text.replace(str(file), str(name))
     return text if text.startswith((str(job.source), str(job.target))) else f"{job.source}: {text}"

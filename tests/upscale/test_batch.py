@@ -535,3 +535,28 @@ def test_the_note_names_the_weights_as_they_were_when_the_picture_was_made(upsca
     finally:
         weights.write_bytes(kept)
     assert digests[0] != digests[1]
+
+
+# --- names and folders
+
+
+def test_files_of_systems_are_skipped_and_no_link_leads_out_of_the_folder(upscale, tmp_path, capsys):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b.png"):
+        Image.fromarray(photo(6, 5)).save(tmp_path / "in" / name)
+    (tmp_path / "in" / "Thumbs.db").write_bytes(b"none")
+    assert upscale(tmp_path / "in" / "*", "-o", tmp_path / "out") == 0 and "done 2" in capsys.readouterr().out
+    for name in ("elsewhere", "led"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "led" / "sub").symlink_to(tmp_path / "elsewhere")
+    assert upscale(tmp_path / "in", "-o", tmp_path / "led") == 2 and "leads out of" in capsys.readouterr().err
+    assert not list((tmp_path / "elsewhere").iterdir()) and not (tmp_path / "led" / "a.png").exists()
+
+
+def test_a_name_that_is_too_long_fails_alone(upscale, tmp_path, capsys):
+    for name in ("b" * 251, "a"):
+        Image.fromarray(photo(6, 5)).save(tmp_path / f"{name}.png")
+    assert upscale(tmp_path, "-o", tmp_path / "out", "--compare") == 1
+    text = capsys.readouterr()
+    assert "done 1, failed 1" in text.out and "File name too long" in text.err
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["a-compared.png", "a.png"]

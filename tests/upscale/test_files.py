@@ -165,3 +165,9 @@ def test_a_pgm_of_16_bits_is_gray_of_16_bits(tmp_path):
     values = RNG.integers(0, 65536, (6, 5)).astype(np.uint16)
     (tmp_path / "a.pgm").write_bytes(b"P5 5 6 65535\n" + values.astype(">u2").tobytes())
     assert np.array_equal(read_picture(tmp_path / "a.pgm").pixels.colors[..., 0], values)
+
+
+def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):
+    image = Image.fromarray((deep(3) >> 8).astype(np.uint8))
+    image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[image.resize((2, 2))])
+    assert Image.open(tmp_path / "a.jpg").n_frames == 2 and read_picture(tmp_path / "a.jpg").frames == 1

@@ -435,7 +435,7 @@ def test_many_requests_at_once_are_all_answered(site, tmp_path, monkeypatch):
     ask = lambda: client.submit([file], "mpsrgan-plus", 0.5, True, 4, "whole", api_name="/upscale")
     first = ask()
     assert begun.wait(60)
-    jobs = [ask() for _ in range(12)]
+    jobs = [ask() for _ in range(9)]  # one more than 8
     waiting = lambda: json.load(urllib.request.urlopen(f"{site}gradio_api/queue/status", timeout=30))["queue_size"]
     deadline = time.monotonic() + 60
     while waiting() < len(jobs) and time.monotonic() < deadline:

@@ -90,12 +90,16 @@ class Audio:
         self._container = open_input(path)
         self._output, self._first, self._end = output, first, end
         self._zero = beginning(self._container)
+        if not first and end is None:
+            output.set_chapters(self._container.chapters())
         problems, self._copies, self._latest = [], {}, {}
         for stream in self._container.streams.audio:
             if problem := _problem(stream, output.format.name):
                 problems.append(problem)
             else:
-                self._copies[stream] = output.add_stream_from_template(stream)
+                self._copies[stream] = copy = output.add_stream_from_template(stream)
+                copy.metadata.update(stream.metadata)  # language and title
+                copy.disposition = stream.disposition
         self.words = "copied" if self._copies else "none"
         if problems:
             share = f"{len(problems)} of {len(problems) + len(self._copies)} tracks " if self._copies else ""

@@ -244,6 +244,22 @@ def test_other_formats_are_read(tmp_path, suffix):
     assert is_video(source) and is_video("A.MP4") and not is_video("photo.jpg")
 
 
+def test_language_and_chapters_are_kept(clip, tmp_path):
+    chapter = {"id": 1, "start": 0, "end": 300, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
+    with av.open(str(clip)) as given, av.open(str(tmp_path / "in.mkv"), "w") as file:
+        copies = {stream: file.add_stream_from_template(stream) for stream in given.streams}
+        copies[given.streams.audio[0]].metadata["language"] = "fra"
+        file.set_chapters([chapter])
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream]
+                file.mux(packet)
+    upscale_video(tmp_path / "in.mkv", tmp_path / "out.mkv", twice, scale=2)
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        assert made.streams.audio[0].metadata["language"] == "fra"
+        assert [one["metadata"]["title"] for one in made.chapters()] == ["one"]
+
+
 def test_audio_that_the_format_cannot_hold_is_left_out(tmp_path):
     source = write(tmp_path / "in.mkv", [picture(i) for i in range(10)], audio="libopus")
     assert upscale_video(source, tmp_path / "a.mp4", twice, scale=2).audio == "copied"
