@@ -3,6 +3,7 @@
 It is made for Google Colab and works in any Jupyter.
 """
 
+import glob
 import importlib
 import io
 import os
@@ -229,7 +230,9 @@ class Samples:
 
 
 def _grids(out):
-    return [(path.stat().st_mtime_ns, path) for path in out.glob("**/samples/step-*.png")]
+    """Return (time, path) of each grid. Hidden folders are left out, and folders may vanish while this looks."""
+    found = glob.glob(os.path.join(glob.escape(str(out)), "**", "samples", "step-*.png"), recursive=True)
+    return [(os.stat(path).st_mtime_ns, path) for path in found]
 
 
 def show(pictures):

@@ -158,3 +158,10 @@ def test_the_stop_button_stops_a_training_once(tmp_path, monkeypatch):
     finally:
         signal.signal(signal.SIGINT, before)
     assert (tmp_path / "saved").read_text() == "saved 1 True" and shown[-1] == "saved\n"
+
+
+def test_grids_of_folders_that_are_being_written_are_not_looked_for(tmp_path):
+    for folder in (".data.1.partial", "run"):
+        (tmp_path / folder / "samples").mkdir(parents=True)
+        (tmp_path / folder / "samples" / "step-1.png").touch()
+    assert [path for _, path in colab._grids(tmp_path)] == [str(tmp_path / "run" / "samples" / "step-1.png")]
