@@ -19,9 +19,9 @@ from data_prep.shards import KINDS
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.lock import locked
+from mpsrgan.scale.ray import DIED
 
 RECORDS = "records.jsonl"
-DIED = "each worker that took it died; it may need more memory than there is"
 
 
 def to_json(record):

@@ -39,15 +39,16 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options):
         super().__init__(**{"allow_abbrev": False, **options})
-        self._configurable, self._convert = False, None
+        self._configurable, self._convert, self._instead = False, None, {}
 
-    def add_config(self, convert=None):
+    def add_config(self, convert=None, instead=None):
         """Add the options that read and write a file of options, see `mpsrgan.io.config`.
 
         Args:
             convert: As in `mpsrgan.io.config.parse`.
+            instead: As in `mpsrgan.io.config.parse`, or None for none.
         """
-        self._configurable, self._convert = True, convert
+        self._configurable, self._convert, self._instead = True, convert, instead or {}
         group = self.add_argument_group("a file of options")
         runs = ", or the config.json of a run" if convert else ""
         text = f"take options from this file{runs}; those on the command line win"
@@ -62,7 +63,7 @@ class Parser(argparse.ArgumentParser):
         words = sys.argv[1:] if args is None else list(args)
         read = super().parse_known_args
         if self._configurable and config.is_asked(words):
-            return config.parse(self, read, words, self._convert)
+            return config.parse(self, read, words, self._convert, self._instead)
         return read(words, namespace)
 
     def error(self, message):

@@ -29,6 +29,8 @@ def whole_file(path, suffix=".tmp"):
         UserError: When ``path`` cannot be written.
     """
     path = Path(path)
+    if not path.name:
+        raise UserError(f"{path}: is a folder; name a file")
     temporary = path.with_name(f".{uuid.uuid4().hex}{suffix}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,6 @@ from mpsrgan.io.atomic import write_text
 OWN = ("help", "config", "save_config", "config_schema")
 """Options that a file cannot hold."""
 NAMED = {"--config", "--save-config"}
-INSTEAD = {"epochs": "steps", "steps": "epochs"}
-"""Options that replace each other: one on the command line also wins over the other in a file."""
 
 
 def is_asked(words):
@@ -33,7 +31,7 @@ def is_asked(words):
     return any(word.partition("=")[0] in NAMED for word in words) and not {"-h", "--help"} & set(words)
 
 
-def parse(parser, read, words, convert):
+def parse(parser, read, words, convert, instead):
     """Parse a command line together with its file of options, and write the file that it asks for.
 
     Args:
@@ -41,13 +39,14 @@ def parse(parser, read, words, convert):
         read: Its own function of the words of a command line, which returns a namespace and the unknown words.
         words: The words of the command line.
         convert: Function of the content of a run's config.json. It returns {key: value}. None where there are no runs.
+        instead: {option: option that replaces it}. One on the command line also wins over the other in a file.
 
     Returns:
         The namespace and the unknown words, as `read` does.
     """
     flags, unknown = _given(parser, read, words)
     content = _content(parser, flags.config, convert) if "config" in flags else {}
-    file = _words(parser, content, flags)
+    file = _words(parser, content, flags, instead)
     parser.source = f"{flags.config}: " if content else ""
     given, _ = _given(parser, read, file)
     parser.source = ""
@@ -113,12 +112,12 @@ def _content(parser, path, convert):
     return found
 
 
-def _words(parser, content, flags):
-    """Return the command line of a file's values, without those that the flags name."""
+def _words(parser, content, flags, instead):
+    """Return the command line of a file's values, without those that the flags name or replace."""
     known, first, words = keys(parser), [], []
     for key, value in content.items():
         action, values = known[key], value if isinstance(value, list) else [value]
-        if {action.dest, INSTEAD.get(action.dest)} & set(vars(flags)) or value == []:
+        if {action.dest, instead.get(action.dest)} & set(vars(flags)) or value == []:
             continue
         if isinstance(value, list) and action.nargs is None and action.default != []:  # and cannot be repeated
             parser.error(f"{flags.config}: {key} is a list; one value was expected")

@@ -55,7 +55,7 @@ def make_parser(experiment, prog=None):
     add("--resume", action="store_true", help="go on from the last checkpoint in --out (default: the newest run)")
     add("--out", metavar="DIR", help=f"folder of the run (default: runs/{experiment.name})")
     add("--dry-run", action="store_true", help="print configuration, parameters and an estimate of cost; do nothing")
-    parser.add_config(lambda saved: _of_run(experiment, saved))
+    parser.add_config(lambda saved: _of_run(experiment, saved), {"epochs": "steps", "steps": "epochs"})
     return parser
 
 

@@ -13,6 +13,8 @@ from mpsrgan.errors import UserError
 
 ROWS = 32
 """Largest number of items in a block, the unit that an actor takes. What a dying actor had of it is worked again."""
+DIED = "each worker that took it died; it may need more memory than there is"
+"""What an item without a result says of itself."""
 RETRIES = 2
 """How often a block is tried again after the death of its actor, before its items are tried one by one."""
 

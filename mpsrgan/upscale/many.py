@@ -10,7 +10,7 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.io.files import hexdigest
 from mpsrgan.scale.account import FAILED, Account, count_words
-from mpsrgan.scale.ray import spread
+from mpsrgan.scale.ray import DIED, spread
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.batch import Work
 from mpsrgan.upscale.defaults import AUTO
@@ -19,7 +19,6 @@ from mpsrgan.upscale.plan import Job
 
 GPU_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """Variables with which this process leaves the memory of a GPU to a worker."""
-DIED = "each worker that took it died; it may need more memory than there is"
 
 
 def upscale_many(options, jobs, account, *, workers=None, address=None):

@@ -7,12 +7,13 @@ import glob
 import os
 import sys
 from collections import defaultdict, namedtuple
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
 from mpsrgan.io.reading import is_system_file, list_images
+from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
@@ -70,7 +71,7 @@ def plan(inputs, output, *, format=None, explain=False, compare=False):
         jobs = [job for path in inputs for job in _jobs_of(path, output, format)]
     if not jobs:
         raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
-    return _without_conflicts([_with_pictures(job, explain, compare) for job in jobs])
+    return without_conflicts([with_pictures(job, explain, compare) for job in jobs])
 
 
 def _check_named(source, output, format):
@@ -103,7 +104,7 @@ def _stream(inputs, output, format, explain, compare):
     if output.is_dir():
         raise UserError(f"{output}: is a folder; for standard input, name an image file with -o")
     _check_named(source, output, format)
-    return _with_pictures(Job(source, output, True), explain, compare)
+    return with_pictures(Job(source, output, True), explain, compare)
 
 
 def _matching(name):
@@ -205,17 +206,19 @@ def _picture_suffix(path, format):
     return f".{format or 'png'}"
 
 
-def _with_pictures(job, explain, compare):
+def with_pictures(job, explain, compare):
+    """Return a job with the pictures beside its result that are asked for. Videos have none."""
     if is_video(job.source):
         return job
-    beside = lambda what: job.target.with_name(f"{job.target.stem}-{what}.png")
+    stem, kind = str(job.target).removesuffix(PurePath(job.target).suffix), type(job.target)
+    beside = lambda what: kind(f"{stem}-{what}.png")
     return job._replace(
         explanation=beside("invention") if explain else None, comparison=beside("compared") if compare else None
     )
 
 
-def _without_conflicts(jobs):
-    """Return the jobs unchanged.
+def without_conflicts(jobs):
+    """Return the jobs unchanged, which may have addresses of objects.
 
     Raises:
         UserError: When an input would be overwritten, or two outputs are the same file.
@@ -224,15 +227,18 @@ def _without_conflicts(jobs):
     taken = {}
     for job in jobs:
         for target in filter(None, (job.target, job.explanation, job.comparison)):
-            if os.path.exists(target) and _identity(target) in sources:  # False for a name that is too long
+            if _identity(target) in sources:
                 raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
-            other = taken.setdefault(os.path.normcase(target.resolve()), job.source)
+            place = target if is_remote(target) else os.path.normcase(target.resolve())
+            other = taken.setdefault(place, job.source)
             if other is not job.source:
                 raise UserError(f"{other} and {job.source} would both be written to {target}; rename one of them")
     return jobs
 
 
-def _identity(path):
-    """Return what is equal for two names of one file, even with links or a different letter case."""
-    status = path.stat()
+def _identity(name):
+    """Return what is equal for two names of one file, even with links or a different letter case, or the name."""
+    if is_remote(name) or not os.path.exists(name):  # which is False for a name that is too long
+        return name
+    status = os.stat(name)
     return status.st_dev, status.st_ino

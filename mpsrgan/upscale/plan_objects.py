@@ -7,7 +7,7 @@ from mpsrgan.io.metadata import SUFFIXES
 from mpsrgan.io.reading import list_images
 from mpsrgan.scale.stores import is_remote, list_objects
 from mpsrgan.upscale.files import STREAM
-from mpsrgan.upscale.plan import Job, names
+from mpsrgan.upscale.plan import Job, names, with_pictures, without_conflicts
 from mpsrgan.upscale.video import WRITTEN
 
 
@@ -45,8 +45,8 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
             for listed, named in found
             for (source, _), name in zip(listed, names([path for _, path in listed], PurePosixPath(), format))
         ]
-    jobs = [_with_pictures(Job(*one), explain, compare) for one in planned]
-    return _without_conflicts(jobs)
+    jobs = [with_pictures(Job(*one), explain, compare) for one in planned]
+    return without_conflicts(jobs)
 
 
 def _first_address(inputs, output):
@@ -74,26 +74,3 @@ def _list(name, output):
 
 def _below(folder, name):
     return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else Path(folder, name)
-
-
-def _with_pictures(job, explain, compare):
-    """Name the pictures beside the result."""
-
-    def beside(what):
-        stem, name = str(job.target).rsplit(".", 1)[0], f"-{what}.png"
-        return f"{stem}{name}" if is_remote(job.target) else Path(f"{stem}{name}")
-
-    return job._replace(
-        explanation=beside("invention") if explain else None, comparison=beside("compared") if compare else None
-    )
-
-
-def _without_conflicts(jobs):
-    sources, taken = {str(job.source) for job in jobs}, {}
-    for job in jobs:
-        for target in map(str, filter(None, (job.target, job.explanation, job.comparison))):
-            if target in sources:
-                raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
-            if (other := taken.setdefault(target, job.source)) is not job.source:
-                raise UserError(f"{other} and {job.source} would both be written to {target}; rename one of them")
-    return jobs

@@ -97,3 +97,20 @@ def test_the_configuration_of_a_run_gives_the_same_run(name, tmp_path):
         assert (again.settings, again.start, again.choice) == (request.settings, request.start, request.choice)
         changed = make_parser(script).parse_args(["--dry-run", "--config", args.config, "--seed", "5"])
         assert resolve(script, changed).settings == request.settings.replace(seed=5)
+
+
+def test_one_value_is_no_list_and_a_file_that_cannot_be_written_is_one_line(parse, capsys):
+    for content, words, expected in (
+        ('providers = ["cuda", "cpu"]', (), "run.toml: providers is a list; one value was expected"),
+        ('weights = "a.h5"', ("--save-config", "."), "--save-config: "),
+    ):
+        with pytest.raises(SystemExit):
+            parse(content, "upscale", "a.png", "--out", "b.png", *words)
+        assert expected in capsys.readouterr().err
+
+
+def test_epochs_on_the_command_line_replace_the_steps_of_a_file(tmp_path):
+    (tmp_path / "run.toml").write_text("steps = 7")
+    parser = make_parser(experiment_script("mpsrgan_lite").EXPERIMENT)
+    args = parser.parse_args(["--config", str(tmp_path / "run.toml"), "--epochs", "2"])
+    assert (args.epochs, args.steps) == (2, None)

@@ -21,11 +21,6 @@ def weights(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def upscale(weights):
-    return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
-
-
 def animation(path, frames=FRAMES, **options):
     more = {} if path.suffix == ".tif" else {"duration": TIMES, "loop": 3, **options}
     frames[0].save(path, save_all=True, append_images=frames[1:], **more)

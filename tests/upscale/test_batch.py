@@ -46,11 +46,6 @@ def weights(model, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def upscale(weights):
-    return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
-
-
 # --- kinds
 
 

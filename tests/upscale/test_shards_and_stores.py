@@ -7,7 +7,6 @@ import pytest
 from helpers import SMALL, strong
 from PIL import Image
 
-from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import save_image
@@ -22,11 +21,6 @@ def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "generator.h5"
     save_generator(strong(build_generator(**SMALL), 0.4), path, arguments=SMALL)
     return path
-
-
-@pytest.fixture
-def upscale(weights):
-    return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
 
 
 @pytest.fixture

@@ -171,11 +171,6 @@ def test_the_source_may_be_a_file(model, weights):
 
 
 @pytest.fixture
-def upscale(weights):
-    return lambda *words: main(["upscale", *map(str, words), "--weights", str(weights)])
-
-
-@pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "in"
     save_image(photo(5, 7), folder / "a.jpg")
