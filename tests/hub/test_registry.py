@@ -74,16 +74,13 @@ def network(architecture, arguments):
     return build(architecture, json.loads(arguments))
 
 
-def those_that_ship():
-    """The names, marked `backends` where the file is the first of its architecture and no discriminator."""
-    seen = set()
-    for name, one in registry.entries().items():
-        first = one.kind == "generator" and one.architecture not in seen
-        seen.add(one.architecture)
-        yield pytest.param(name, marks=[pytest.mark.backends] * first)
+ON_JAX = ("mpsrgan-lite", "pixelshuffle")
+"""JAX compiles each network, the largest for half a minute. These have what the others are made of."""
 
 
-@pytest.mark.parametrize("name", list(those_that_ship()))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.backends] * (n in ON_JAX)) for n in registry.entries()]
+)
 def test_what_ships_computes_what_it_did_and_has_a_card(name):
     """With one network for all files of the same shape: building it takes longer than the rest."""
     one, note = registry.entry(name), describe(name)

@@ -29,7 +29,6 @@ def test_auto_takes_what_is_quicker_and_agrees(monkeypatch, times, errors, accel
     assert machine.choose_precision()[0] == expected
 
 
-@pytest.mark.backends
 def test_the_measurement_is_of_one_convolution_in_each_precision():
     seconds, exact = machine._convolve("float32", rounds=1)
     _, rounded = machine._convolve("bfloat16", rounds=1)

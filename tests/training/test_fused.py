@@ -42,9 +42,7 @@ def close(one, two):
     return np.allclose(one, two, rtol=1e-4, atol=2e-6 * np.abs(one).max())
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.backends] * (n in ("srgan", "discriminator"))) for n in NETWORKS]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.backends] * (n == "srgan")) for n in NETWORKS])
 def test_a_network_gives_what_it_gave_and_learns_the_statistics_it_learnt(rng, name):
     model = varied(NETWORKS[name](), rng)
     quick = Fused(model)

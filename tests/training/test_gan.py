@@ -356,7 +356,6 @@ def test_a_relativistic_discriminator_compares_both_kinds(rng):
     assert_generator_step_moves_only_g(gan, lr, hr)
 
 
-@pytest.mark.backends
 @pytest.mark.compiled
 @pytest.mark.parametrize("margin, paused", [(1e-6, True), (0.999, False)])
 def test_the_discriminator_pauses_while_it_wins_by_the_margin(rng, margin, paused):

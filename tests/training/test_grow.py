@@ -18,7 +18,7 @@ def trained(build, **arguments):
 @pytest.mark.parametrize(
     "build, more",
     [
-        pytest.param(lite.build_generator, {}, id="lite", marks=pytest.mark.backends),
+        pytest.param(lite.build_generator, {}, id="lite"),
         pytest.param(srgan.build_generator, {"batch_norm": False}, id="srgan"),
     ],
 )

@@ -50,7 +50,6 @@ class Recorder(keras.callbacks.Callback):
             self.action(self.model)
 
 
-@pytest.mark.backends
 def test_callbacks_see_steps_epochs_and_validation(loader, validation):
     gan, recorder = tiny_gan(), Recorder()
     outcome = train(gan, loader, schedule(gan, 10), validation=validation, callbacks=[recorder])

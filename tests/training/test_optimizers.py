@@ -149,7 +149,6 @@ def test_first_steps_are_those_computed_by_hand(start, rectify, amsgrad, decay, 
     np.testing.assert_allclose(history, by_hand(weights, gradients, rectify, amsgrad, decay), atol=2e-6)
 
 
-@backends
 def test_what_the_base_class_offers_works(start):
     weights, gradients = start
 

@@ -125,7 +125,6 @@ def softer(tmp_path_factory):
     return path
 
 
-@pytest.mark.backends
 def test_realism_goes_from_one_network_to_the_other(model, weights, softer, eagerly):
     image = photo(5, 6)
     at = lambda realism: Upscaler(weights, backend="keras", realism=realism, fidelity=softer)
