@@ -15,6 +15,7 @@ from data_prep.pairs import as_size, check_fit, scale_of
 from data_prep.shards import Shards
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
+from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import MANIFEST_NAME
 
 FORMAT = "mpsrgan-pairs"
@@ -28,6 +29,8 @@ SMALLER = "smaller than the target"
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One source file and the pair made from it. What is not known is None. The names are keys of the manifest.
+
+    A name that leads out of a folder is a ValueError, because whoever wrote the manifest may be a stranger.
 
     Attributes:
         name: Stem of both PNGs, unless the pairs are packed.
@@ -50,6 +53,10 @@ class Entry:
     group: str | None
     enlarged: bool
     skipped: str | None
+
+    def __post_init__(self):
+        if not is_name(self.name):
+            raise ValueError(f"the name {self.name!r} is not that of a file in a folder")
 
 
 class Manifest:

@@ -19,6 +19,7 @@ from data_prep.shards import KINDS
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.lock import locked
+from mpsrgan.io.names import hidden
 from mpsrgan.scale.ray import DIED
 
 RECORDS = "records.jsonl"
@@ -204,7 +205,7 @@ def remove_parts(out, count):
 
 
 def _folders(out, count):
-    return [Path(out).with_name(f".{Path(out).name}.part-{number}-of-{count}") for number in range(1, count + 1)]
+    return [hidden(Path(out), f".part-{number}-of-{count}") for number in range(1, count + 1)]
 
 
 def _lines(folder):

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -109,6 +111,14 @@ def strong(model, gain=1):
             kernel = gain * rng.normal(0.3 / fan_in, fan_in**-0.5, kernel.shape)
             layer.set_weights([kernel, rng.normal(0, 0.2, bias.shape)])
     return model
+
+
+@contextmanager
+def ignoring_case():
+    """Let names that are tried on a drive be found as on one that ignores case."""
+    there = lambda path: path.name.lower() in {other.name.lower() for other in path.parent.iterdir()}
+    with mock.patch("os.path.lexists", there):
+        yield
 
 
 def differ(a, b):

@@ -7,6 +7,7 @@ import numpy as np
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation, partner_of
+from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
@@ -143,7 +144,8 @@ def check_sources(weights, results, realisms=None, fidelity=None):
             be interpolated appear once for each realism, as name@realism. Others appear once, with None and None.
 
     Raises:
-        UserError: When a folder does not exist, two methods have one name, or weights cannot be interpolated.
+        UserError: When a folder does not exist, two methods have one name, a name cannot be that of a folder of
+            results, or weights cannot be interpolated.
     """
     networks = [(*_named(text, "weights"), None, None) for text in weights]
     folders = [_named(text, "results") for text in results]
@@ -152,8 +154,11 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     elif fidelity:
         raise UserError("--fidelity names a partner to interpolate with; give --realism too, such as --realism 0 0.5 1")
     names = [BASELINE, *(name for name, *_ in networks + folders)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    alike = [name.lower() for name in names]  # they name folders with --images, also on drives that ignore case
+    if twice := sorted({name for name in names if alike.count(name.lower()) > 1}):
         raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
+    if wrong := [name for name in names if not is_name(name) or name.lower() in ("lr", "hr")]:
+        raise UserError(f"a method cannot be named {wrong[0]!r}; give it another name: --weights NAME=FILE")
     for _, folder in folders:
         list_images(folder)
     return networks, folders

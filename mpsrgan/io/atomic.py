@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.names import hidden
 
 
 @contextmanager
@@ -101,6 +102,8 @@ def write_text(path, text):
 def whole_folder(out):
     """Yield a folder beside ``out`` that is renamed to ``out`` at the end; nothing is left after an error.
 
+    A link is followed, also one to a folder that does not exist yet.
+
     Args:
         out: The folder as a Path, which must be new or empty.
 
@@ -110,14 +113,17 @@ def whole_folder(out):
     Raises:
         UserError: When ``out`` cannot be written.
     """
-    if out.resolve() == Path.cwd():
+    place = Path(os.path.realpath(out))
+    if place == Path.cwd():
         raise UserError(f"{out}: is the current folder; name another one")
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.partial")
+    if os.path.lexists(place) and not place.is_dir():
+        raise UserError(f"{out}: exists and is not a folder; name another one")
+    partial = hidden(place, f".{uuid.uuid4().hex[:8]}.partial")
     try:
         yield partial
-        if out.is_dir():  # It is empty, and not every system can rename onto a folder.
-            out.rmdir()
-        partial.rename(out)
+        if place.is_dir():  # It is empty, and not every system can rename onto a folder.
+            place.rmdir()
+        partial.rename(place)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:  # also on Ctrl-C

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -12,21 +11,6 @@ from mpsrgan.errors import UserError
 
 CORRUPT = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and h5py raise on a foreign or corrupt file."""
-
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
-"""What Windows takes for a device, with any suffix."""
-
-
-def portable(stem):
-    """Return the stem of a file name, changed where Windows would take it for a device.
-
-    Args:
-        stem: The stem.
-
-    Returns:
-        The stem itself, or "_CON" for "CON".
-    """
-    return f"_{stem}" if _RESERVED.fullmatch(stem) else stem
 
 
 def cache_folder():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import write_text
+from mpsrgan.io.names import hidden
 
 PATIENCE = 0.2
 """Seconds to wait for the lock, so that a process that is just ending is not in the way."""
@@ -29,13 +30,16 @@ def locked(folder):
         folder: The output folder, which need not exist.
 
     Raises:
-        UserError: When another process holds the lock. Nothing has been written then.
+        UserError: When another process holds the lock, or a link lies in its place. Nothing has been written then.
     """
     from filelock import FileLock, Timeout  # here, because only a command that writes a folder needs it
 
     folder = Path(folder)
-    place = folder.resolve()
-    path = place.with_name(f".{place.name}.lock") if place.name else None
+    place = Path(os.path.realpath(folder))
+    path = hidden(place, ".lock") if place.name else None
+    for link in filter(None, (path, place)):
+        if link.is_symlink():  # the second one if it leads to itself
+            raise UserError(f"{link}: is a link that leads elsewhere; remove it, or name another folder")
     made = [parent for parent in place.parents if not parent.exists()]
     lock = note = None
     try:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
+from mpsrgan.io.names import folded, same_on_drive
 from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.animation import is_animation
@@ -127,16 +128,16 @@ def _jobs_of(path, output, format):
     if not path.is_dir():
         return [Job(path, output / f"{path.stem}{_suffix(path, format)}", True)]
     files = list_images(path)
-    if output.resolve() == path.resolve():
+    if _place(output) == _place(path):
         earlier = {file for file in files if note_in(file)}
     else:
-        earlier = {file for file in files if file.resolve().is_relative_to(output.resolve())}
+        earlier = {file for file in files if _place(file).is_relative_to(_place(output))}
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
         files = [file for file in files if file not in earlier]
     jobs = [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
     for folder in {job.target.parent for job in jobs}:
-        if not folder.resolve().is_relative_to(output.resolve()):
+        if not _place(folder).is_relative_to(_place(output)):
             raise UserError(
                 f"{folder}: is a link that leads out of {output}; remove it, or name another folder with -o"
             )
@@ -221,19 +222,28 @@ def without_conflicts(jobs):
     """Return the jobs unchanged, which may have addresses of objects.
 
     Raises:
-        UserError: When an input would be overwritten, or two outputs are the same file.
+        UserError: When an input would be overwritten, or two outputs are the same file, which A.png and a.png are on a
+            drive that ignores case.
     """
     sources = {_identity(job.source) for job in jobs}
-    taken = {}
+    taken, alike = {}, {}
     for job in jobs:
         for target in filter(None, (job.target, job.explanation, job.comparison)):
             if _identity(target) in sources:
                 raise UserError(f"{target}: is an input and would be overwritten; name another output with -o")
-            place = target if is_remote(target) else os.path.normcase(target.resolve())
+            place = target if is_remote(target) else os.path.realpath(target)
+            other = alike.setdefault(place if is_remote(target) else folded(place), place)
+            if other != place and same_on_drive(other, place):
+                place = other
             other = taken.setdefault(place, job.source)
             if other is not job.source:
                 raise UserError(f"{other} and {job.source} would both be written to {target}; rename one of them")
     return jobs
+
+
+def _place(path):
+    """Return the absolute path without links. One that leads to itself stays."""
+    return Path(os.path.realpath(path))
 
 
 def _identity(name):

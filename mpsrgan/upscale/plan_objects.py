@@ -4,7 +4,8 @@ from pathlib import Path, PurePosixPath
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.metadata import SUFFIXES
-from mpsrgan.io.reading import list_images
+from mpsrgan.io.names import is_name
+from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.stores import is_remote, list_objects
 from mpsrgan.upscale.files import STREAM
 from mpsrgan.upscale.plan import Job, names, with_pictures, without_conflicts
@@ -29,7 +30,7 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
 
     Raises:
         UserError: When a name or an address does not exist, two inputs have one output, an output would replace an
-            input, or standard input or output is named.
+            input, the name of an object cannot be that of a file, or standard input or output is named.
     """
     if STREAM in (*inputs, output):
         raise UserError(f'"{STREAM}" cannot be combined with addresses such as {_first_address(inputs, output)}')
@@ -61,8 +62,12 @@ def _list(name, output):
     if is_remote(name):
         earlier = f"{output.rstrip('/')}/"
         listed = [(key, PurePosixPath(path)) for key, path in list_objects(name) if not key.startswith(earlier)]
+        listed = [(key, path) for key, path in listed if not is_system_file(path.name)]
         if not listed:
             raise UserError(f"{name}: holds only the results in {output}; name a folder with images")
+        for key, path in listed:  # here and in its copy a name must not lead elsewhere, as "/etc/a.png" would
+            if not all(map(is_name, path.parts)):
+                raise UserError(f"{key}: its name cannot be that of a file on this system; rename it")
         return listed, listed[0][0].rstrip("/") == name.rstrip("/")
     path = Path(name)
     if path.is_dir():

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.files import portable
 from mpsrgan.io.formats import is_plugins
+from mpsrgan.io.names import portable
 from mpsrgan.io.reading import MAX_PIXELS, open_header
 
 MEGABYTE = 2**20

@@ -344,6 +344,10 @@ def change_header(key, value=None):
     return change
 
 
+def renamed(line, name):
+    return json.dumps(json.loads(line) | {"name": name}) + "\n"
+
+
 @pytest.mark.parametrize(
     "match, change",
     [
@@ -351,6 +355,10 @@ def change_header(key, value=None):
         ("corrupt", lambda lines: [*lines[:-1], lines[-1][:40]]),
         ("corrupt", lambda lines: [lines[0], "[1]\n", *lines[2:]]),
         ("corrupt", lambda lines: [lines[0], '{"name": "x"}\n', *lines[2:]]),
+        *(
+            (r"corrupt \(the name '.*/x' is not", lambda lines, name=name: [*lines[:-1], renamed(lines[-1], name)])
+            for name in ("../../x", "/etc/x", "a/x")
+        ),
         (
             "has version 1, this program reads versions 2 and 3; prepare the pairs again",
             lambda lines: [lines[0].replace('"version": 2', '"version": 1'), *lines[1:]],

@@ -96,6 +96,21 @@ def test_a_drive_without_locks_is_told_once(tmp_path, monkeypatch, capsys):
     assert entered == 2 and capsys.readouterr().err.count("cannot be locked on this drive (No locks available)") == 1
 
 
+def test_a_link_in_the_place_of_the_lock_is_left_alone(tmp_path):
+    (tmp_path / "notes").write_text("somebody's own")
+    (tmp_path / ".out.lock").symlink_to("notes")
+    (tmp_path / "loop").symlink_to("loop")
+    for name, led in (("out", ".out.lock"), ("loop", "loop")):
+        assert f"{tmp_path / led}: is a link that leads elsewhere" in refused(tmp_path / name)
+    assert (tmp_path / "notes").read_text() == "somebody's own" and (tmp_path / ".out.lock").is_symlink()
+
+
+def test_a_folder_with_the_longest_name_is_locked(tmp_path, capsys):
+    with locked(tmp_path / ("n" * 255)):
+        assert f"process {os.getpid()} on " in refused(tmp_path / ("n" * 255))
+    assert not list(tmp_path.iterdir()) and capsys.readouterr().err == ""
+
+
 def test_folders_made_for_the_lock_go_with_it_unless_used(tmp_path):
     with pytest.raises(UserError, match="stop"), locked(tmp_path / "runs" / "a"):
         raise UserError("stop")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import SMALL, SURE, Detector, differ, photograph, strong
+from helpers import SMALL, SURE, Detector, differ, ignoring_case, photograph, strong
 from PIL import Image
 
 from mpsrgan.cli import main
@@ -555,3 +555,33 @@ def test_a_name_that_is_too_long_fails_alone(upscale, tmp_path, capsys):
     text = capsys.readouterr()
     assert "done 1, failed 1" in text.out and "File name too long" in text.err
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["a-compared.png", "a.png"]
+
+
+@pytest.mark.parametrize("names", [("A.png", "a.png"), ("sub/a.png", "Sub/a.png")], ids=" ".join)
+def test_names_that_differ_in_case_alone(upscale, tmp_path, capsys, names):
+    for number, name in enumerate(names, 1):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo(number, 5)).save(tmp_path / "in" / name)
+    if len([path for path in (tmp_path / "in").rglob("*.png")]) < 2:
+        pytest.skip("this drive ignores case")
+    with ignoring_case():
+        assert upscale(tmp_path / "in", "-o", tmp_path / "out", "--format", "same") == 2
+    assert "would both be written to" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out", "--format", "same") == 0
+    for number, name in enumerate(names, 1):
+        assert Image.open(tmp_path / "out" / name).size == (20, 4 * number), "on a drive that knows case both survive"
+
+
+def test_names_that_windows_reserves_and_links_to_themselves(upscale, tmp_path, capsys):
+    names = ["aux.png", "CON.png", "a:b.png", "a..png", "a .png", "a\\b.png", "\u00e9.png", "e\u0301.png"]
+    for name in names:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(photo(2, 2)).save(tmp_path / "in" / name)
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out") == 0 and f"done {len(names)}, " in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)
+    (tmp_path / "loop").symlink_to("loop")
+    for output in ("loop", "loop/out", "out/loop.png"):
+        (tmp_path / "out" / "loop.png").unlink(missing_ok=True)
+        (tmp_path / "out" / "loop.png").symlink_to("loop.png")
+        code = upscale(tmp_path / "in" / "aux.png", "-o", tmp_path / output)
+        assert code == (0 if output.endswith(".png") else 1), capsys.readouterr().err

@@ -116,6 +116,16 @@ def test_what_cannot_be_planned(store, inputs, output, expected):
         plan_objects(inputs, output)
 
 
+@pytest.mark.parametrize("output", ["memory://up", "up"])
+def test_no_name_of_an_object_leads_out_of_the_folder(store, output, monkeypatch):
+    found = lambda *others: lambda store, root: ["/bucket/in/a.jpg", "/bucket/in/Thumbs.db", *others]
+    monkeypatch.setattr(type(store), "find", found("/bucket/in/../b.jpg", "/bucket/in/c/../../d.jpg"))
+    assert [job.source for job in plan_objects(["memory://bucket/in"], output)] == ["memory://bucket/in/a.jpg"]
+    monkeypatch.setattr(type(store), "find", found("/bucket/in//etc/f.jpg"))
+    with pytest.raises(UserError, match="bucket/in//etc/f.jpg: its name cannot be that of a file on this system"):
+        plan_objects(["memory://bucket/in"], output)
+
+
 def test_objects_that_differ_in_their_suffix_alone_keep_it(store):
     for name in ("a.jpg", "a.bmp", "b.jpg", ".hidden.png"):
         store.pipe(f"/bucket/{name}", b"")

@@ -4,7 +4,6 @@ They lie in the hidden folder `.NAME.partial` beside the video: each part as a f
 the settings that it was made with, and the state of the smoothing after the last part.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -13,10 +12,12 @@ from contextlib import contextmanager, suppress
 import av
 import numpy as np
 
+from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import sync_file, whole_file, write_text, writing
 from mpsrgan.io.console import say
 from mpsrgan.io.files import CORRUPT
 from mpsrgan.io.lock import locked
+from mpsrgan.io.names import hidden
 from mpsrgan.upscale.video.reader import FFmpegError
 
 LENGTH = 24
@@ -26,8 +27,6 @@ FORMAT = "nut"
 """A format that keeps every tick, as .mkv does not, also where a video begins late, as .mp4 does not."""
 _SETTINGS = "settings.json"
 _OURS = re.compile(r"\d{9}\.(nut|npz)|open|whole|settings\.json")
-_LONGEST = 200
-"""Bytes of the longest name that the folder takes over. File systems allow 255."""
 
 
 class Parts:
@@ -126,13 +125,14 @@ def kept_parts(target, settings, resume):
     Raises:
         UserError: When the folder cannot be written, or another process writes the same video.
     """
-    name = target.name
-    if len(os.fsencode(name)) > _LONGEST:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    folder = target.with_name(f".{name}.partial")
+    folder = hidden(target, ".partial")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UserError(f"{folder}: is not a folder of mpsrgan, which keeps parts of a video there; rename it")
     with locked(folder), writing(target):
         folder.mkdir(parents=True, exist_ok=True)
         parts = Parts(folder, settings)
+        for path in (parts.open, parts.whole):  # after a kill; were it a link, what it names would be overwritten
+            path.unlink(missing_ok=True)
         _begin(parts, target, resume)
         try:
             yield parts

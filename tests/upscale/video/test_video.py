@@ -18,6 +18,7 @@ from mpsrgan import cli
 from mpsrgan.cli.verify import NO_NOTE
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.names import hidden
 from mpsrgan.io.provenance import Provenance
 from mpsrgan.models import srgan
 from mpsrgan.upscale.video import (
@@ -378,6 +379,26 @@ def test_interrupted_before_the_first_part_nothing_stays(clip, tmp_path):
     assert leftovers(tmp_path) == []
     with pytest.raises(UserError, match="resume needs a note"):
         upscale_video(clip, tmp_path / "out.mp4", upscale, scale=2, resume=True)
+
+
+def test_parts_lie_in_a_folder_of_our_own_beside_a_name_of_any_length(clip, tmp_path, short_parts):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("whole", "settings.json", "000000000.nut"):
+        (tmp_path / "elsewhere" / name).write_text("somebody's own")
+    target = tmp_path / f"{'ö' * 125}a.mp4"  # 255 bytes
+    folder = hidden(target, ".partial")
+    for make in (lambda: folder.symlink_to("elsewhere"), lambda: folder.symlink_to("none"), lambda: folder.touch()):
+        make()
+        with pytest.raises(UserError, match="is not a folder of mpsrgan"):
+            upscale_video(clip, target, twice, scale=2)
+        assert folder.is_symlink() or folder.is_file()
+        folder.unlink()
+    folder.mkdir()
+    (folder / "open").symlink_to(tmp_path / "elsewhere" / "whole")
+    (folder / "whole").symlink_to(tmp_path / "elsewhere" / "whole")
+    upscale_video(clip, target, twice, scale=2, end=0.1)
+    assert leftovers(tmp_path) == ["elsewhere", target.name] and len(read(target)) == 3
+    assert {path.read_text() for path in (tmp_path / "elsewhere").iterdir()} == {"somebody's own"}
 
 
 def test_memory_holds_few_frames(clip, tmp_path):
