@@ -171,9 +171,9 @@ def _clear(out, scores, fresh):
         kept = f"kept the scores of {len(scores.photographs)} photographs: {scores.path}"
         say(f"{kept}; to run again, remove it or choose another --out")
         return
-    shutil.rmtree(out, ignore_errors=True)
+    shutil.rmtree(out.resolve(), ignore_errors=True)  # out may be a link
     if not fresh:
-        out.mkdir()
+        out.resolve().mkdir()
 
 
 def _open_photos(args):

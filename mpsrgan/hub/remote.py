@@ -6,6 +6,7 @@ from pathlib import Path
 from mpsrgan.errors import UserError
 from mpsrgan.io.console import say
 from mpsrgan.io.files import hexdigest
+from mpsrgan.io.names import is_name
 
 SCHEME = "hf://"
 _ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+?)(/[\w./-]+\.h5)?(@[\w./-]+)?")
@@ -56,7 +57,7 @@ def local(source):
     with network(source):
         info = hub.HfApi().model_info(name, revision=revision)
         file = file or _only(source, [each.rfilename for each in info.siblings])
-        if ".." in file.split("/"):
+        if not all(map(is_name, file.split("/"))):
             raise UserError(f"{source}: {file} leads out of the repository")
         path = Path(hub.hf_hub_download(name, file, revision=info.sha))
     say(f"weights: {SCHEME}{name}/{file}@{info.sha}, sha256 {hexdigest(path)}")

@@ -72,6 +72,8 @@ def plan(inputs, output, *, format=None, explain=False, compare=False):
         jobs = [job for path in inputs for job in _jobs_of(path, output, format)]
     if not jobs:
         raise UserError(f"no files in {', '.join(map(str, inputs))}; name a folder with images")
+    if not one_name:
+        check_inside(jobs, output)
     return without_conflicts([with_pictures(job, explain, compare) for job in jobs])
 
 
@@ -135,13 +137,7 @@ def _jobs_of(path, output, format):
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
         files = [file for file in files if file not in earlier]
-    jobs = [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
-    for folder in {job.target.parent for job in jobs}:
-        if not _place(folder).is_relative_to(_place(output)):
-            raise UserError(
-                f"{folder}: is a link that leads out of {output}; remove it, or name another folder with -o"
-            )
-    return jobs
+    return [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
 
 
 def names(files, folder, format):
@@ -216,6 +212,22 @@ def with_pictures(job, explain, compare):
     return job._replace(
         explanation=beside("invention") if explain else None, comparison=beside("compared") if compare else None
     )
+
+
+def check_inside(jobs, folder):
+    """Check that all results lie in the folder that the user named, also where links lead.
+
+    Args:
+        jobs: List of `Job`, none of which writes an object.
+        folder: The folder.
+
+    Raises:
+        UserError: When a folder in it is a link that leads out of it.
+    """
+    place = _place(folder)
+    for below in {job.target.parent for job in jobs}:
+        if not _place(below).is_relative_to(place):
+            raise UserError(f"{below}: is a link that leads out of {folder}; remove it, or name another folder with -o")
 
 
 def without_conflicts(jobs):

@@ -8,7 +8,7 @@ from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.stores import is_remote, list_objects
 from mpsrgan.upscale.files import STREAM
-from mpsrgan.upscale.plan import Job, names, with_pictures, without_conflicts
+from mpsrgan.upscale.plan import Job, check_inside, names, with_pictures, without_conflicts
 from mpsrgan.upscale.video import WRITTEN
 
 
@@ -46,8 +46,9 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
             for listed, named in found
             for (source, _), name in zip(listed, names([path for _, path in listed], PurePosixPath(), format))
         ]
-    jobs = [with_pictures(Job(*one), explain, compare) for one in planned]
-    return without_conflicts(jobs)
+        if not is_remote(output):
+            check_inside([Job(*one) for one in planned], output)
+    return without_conflicts([with_pictures(Job(*one), explain, compare) for one in planned])
 
 
 def _first_address(inputs, output):

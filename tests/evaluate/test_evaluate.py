@@ -479,12 +479,14 @@ def test_an_earlier_report_is_kept(people, done, capsys):
     assert "not empty" in capsys.readouterr().err and (done / "results.json").read_bytes() == before
 
 
-def test_an_interrupt_leaves_an_empty_folder_empty(people, tmp_path, monkeypatch):
+@pytest.mark.parametrize("link", [False, True])
+def test_an_interrupt_leaves_an_empty_folder_empty(people, tmp_path, monkeypatch, link):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mpsrgan.cli.evaluate.measure", interrupt)
-    (tmp_path / "out").mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real") if link else (tmp_path / "out").mkdir()
     assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "3"]) == 130
     assert not any((tmp_path / "out").iterdir())
 

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from helpers import SMALL
 
 from mpsrgan import cli
 from mpsrgan.errors import UserError
-from mpsrgan.hub import h5
+from mpsrgan.hub import h5, remote
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.hub.registry import entry
 from mpsrgan.hub.remote import repository
@@ -111,6 +112,16 @@ def test_an_address_is_pinned_to_a_commit_and_the_hash_is_shown(server, tmp_path
 def test_what_is_no_address_is_one_line(address):
     with pytest.raises(UserError, match="expected hf://ORG/NAME"):
         repository(address)
+
+
+@pytest.mark.parametrize("file", ["../../x.h5", "/etc/x.h5", "a/./x.h5"])
+def test_no_file_leads_out_of_a_repository(monkeypatch, file):
+    info = SimpleNamespace(sha=NEW, siblings=[SimpleNamespace(rfilename=file)])  # whatever a server says
+    hub = SimpleNamespace(HfApi=lambda: SimpleNamespace(model_info=lambda name, revision: info))
+    monkeypatch.setattr(remote, "import_hub", lambda: hub)
+    for address in ("hf://a/b", f"hf://a/b/{file}"):
+        with pytest.raises(UserError, match=f"{file} leads out of the repository"):
+            remote.local(address)
 
 
 def test_a_file_from_there_is_checked_like_any_other(tmp_path, monkeypatch):

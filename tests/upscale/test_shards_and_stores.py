@@ -118,12 +118,24 @@ def test_what_cannot_be_planned(store, inputs, output, expected):
 
 @pytest.mark.parametrize("output", ["memory://up", "up"])
 def test_no_name_of_an_object_leads_out_of_the_folder(store, output, monkeypatch):
+    """Stores know no "..", and allow any key."""
     found = lambda *others: lambda store, root: ["/bucket/in/a.jpg", "/bucket/in/Thumbs.db", *others]
     monkeypatch.setattr(type(store), "find", found("/bucket/in/../b.jpg", "/bucket/in/c/../../d.jpg"))
     assert [job.source for job in plan_objects(["memory://bucket/in"], output)] == ["memory://bucket/in/a.jpg"]
     monkeypatch.setattr(type(store), "find", found("/bucket/in//etc/f.jpg"))
     with pytest.raises(UserError, match="bucket/in//etc/f.jpg: its name cannot be that of a file on this system"):
         plan_objects(["memory://bucket/in"], output)
+
+
+def test_no_link_leads_the_result_of_an_object_elsewhere(store, tmp_path):
+    store.pipe("/bucket/in/sub/a.jpg", b"")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "sub").symlink_to("elsewhere/..")
+    assert plan_objects(["memory://bucket/in"], str(tmp_path))[0].target == tmp_path / "sub" / "a.png"
+    (tmp_path / "sub").unlink()
+    (tmp_path / "sub").symlink_to("..")
+    with pytest.raises(UserError, match="sub: is a link that leads out of"):
+        plan_objects(["memory://bucket/in"], str(tmp_path))
 
 
 def test_objects_that_differ_in_their_suffix_alone_keep_it(store):
