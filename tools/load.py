@@ -9,6 +9,7 @@ bad one refused, and the memory of the server must stay flat.
 
 import argparse
 import collections
+import math
 import os
 import random
 import re
@@ -115,8 +116,11 @@ class Visitor(threading.Thread):
 
 
 def memory(pid):
-    """Return the memory of a process in MB."""
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+    """Return the memory of a process in MB, or None if it has ended."""
+    try:
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+    except (OSError, TypeError):  # there is no such process, or its parent has not asked yet how it ended
+        return None
 
 
 def visit(url, server, clients, seconds, folder):
@@ -136,12 +140,39 @@ def visit(url, server, clients, seconds, folder):
     visitors = [Visitor(url, number, until, folder) for number in range(clients)]
     for visitor in visitors:
         visitor.start()
-    while time.monotonic() < until and server.poll() is None:
-        measured.append(memory(server.pid))
+    while time.monotonic() < until and server.poll() is None and (used := memory(server.pid)):
+        measured.append(used)
         time.sleep(2)
+    latest = time.monotonic() + 300
     for visitor in visitors:
-        visitor.join(300)
+        visitor.join(max(0, latest - time.monotonic()))
     return visitors, measured
+
+
+def judge(visitors, measured, alive):
+    """Print what happened.
+
+    Args:
+        visitors: The clients.
+        measured: The memory of the server in MB, in the order of time.
+        alive: Whether the server was alive at the end.
+
+    Returns:
+        The exit code: 1 if an answer was not right, a client got none, none asked for a picture, the server died, or
+        its memory grew.
+    """
+    counts = sum((visitor.counts for visitor in visitors), collections.Counter())
+    problems = [problem for visitor in visitors for problem in visitor.problems]
+    stuck = sum(visitor.is_alive() for visitor in visitors)
+    fifth, measured = max(1, len(measured) // 5), measured or [math.nan]
+    early, late = statistics.mean(measured[fifth : 2 * fifth] or measured), statistics.mean(measured[-fifth:])
+    print(", ".join(f"{n} {name}" for name, n in counts.items()))
+    print(f"{len(problems)} answers were not right, {stuck} clients got none; server {'alive' if alive else 'dead'}")
+    print(
+        f"memory: {early:.0f} MB in the second fifth of the time, {late:.0f} MB in the last ({late / early - 1:+.1%})"
+    )
+    print(*dict.fromkeys(problems[:20]), sep="\n")
+    return 1 if problems or stuck or not alive or not counts["good"] or late > FLAT * early else 0
 
 
 def main(argv=None):
@@ -151,7 +182,7 @@ def main(argv=None):
         argv: Arguments, or None for those of the command line.
 
     Returns:
-        The exit code: 1 if an answer was not right, a client got none, or the memory grew.
+        The exit code, as in `judge`.
     """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=50, help="number of clients (default 50)")
@@ -167,20 +198,8 @@ def main(argv=None):
             visitors, measured = visit(url, server, args.clients, 60 * args.minutes, folder)
             alive = server.poll() is None
             server.send_signal(signal.SIGINT)
-    counts = sum((visitor.counts for visitor in visitors), collections.Counter())
-    problems = [problem for visitor in visitors for problem in visitor.problems]
-    stuck = sum(visitor.is_alive() for visitor in visitors)
-    fifth = max(1, len(measured) // 5)
-    early, late = statistics.mean(measured[fifth : 2 * fifth] or measured), statistics.mean(measured[-fifth:])
-    print(
-        f"{args.clients} clients, {args.minutes:g} minutes: " + ", ".join(f"{n} {name}" for name, n in counts.items())
-    )
-    print(f"{len(problems)} answers were not right, {stuck} clients got none; server {'alive' if alive else 'dead'}")
-    print(
-        f"memory: {early:.0f} MB in the second fifth of the time, {late:.0f} MB in the last ({late / early - 1:+.1%})"
-    )
-    print(*dict.fromkeys(problems[:20]), sep="\n")
-    return 1 if problems or stuck or not alive or not counts["good"] or late > FLAT * early else 0
+    print(f"{args.clients} clients, {args.minutes:g} minutes: ", end="")
+    return judge(visitors, measured, alive)
 
 
 if __name__ == "__main__":
