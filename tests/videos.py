@@ -14,12 +14,15 @@ def picture(number, width=WIDTH, height=HEIGHT):
     return np.full((height, width, 3), 20 + 10 * number, np.uint8)
 
 
-def write(path, images, *, stamps=None, rate=NTSC, tick=None, codec="libx264", audio=None, set=lambda stream: None):
-    """A video of uint8 images, or of finished frames; ``stamps``: their ticks and the one when the last ends."""
+def write(
+    path, images, *, stamps=None, rate=NTSC, tick=None, codec="libx264", audio=None, set=lambda stream: None, **options
+):
+    """A video of uint8 images, or of finished frames; ``stamps``: their ticks and the one when the last ends;
+    ``options``: of the encoder."""
     tick = tick or 1 / rate
     stamps = stamps or range(len(images) + 1)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=rate, options={"crf": "1"} if codec == "libx264" else {})
+        stream = file.add_stream(codec, rate=rate, options={"crf": "1"} | options if codec == "libx264" else options)
         first = images[0]
         stream.width, stream.height = (first.width, first.height) if hasattr(first, "width") else first.shape[1::-1]
         stream.pix_fmt = getattr(first, "format", av.VideoFormat("yuv420p")).name

@@ -250,12 +250,7 @@ class Work:
                 note=note.to_json(),
                 resume=options.resume,
             )
-        _say(
-            f"{job.source}: {report.frames} frames of {report.width}x{report.height}, {report.seconds:.2f} s at "
-            f"{float(report.rate):.5g} frames per second, audio {report.audio}"
-            + (f", {report.skipped} corrupt packets left out" if report.skipped else "")
-            + (f", stopped early: {report.stopped}" if report.stopped else "")
-        )
+        _say(f"{job.source}: {report.words}")
         return DONE
 
     def _video_note(self, job, upscaler):

@@ -6,7 +6,6 @@ It needs PyAV.
 import os
 import re
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,38 +14,17 @@ from mpsrgan.io.provenance import OURS, Provenance
 from mpsrgan.io.reading import MAX_PIXELS
 from mpsrgan.upscale.resize import check_pixels
 from mpsrgan.upscale.video.flicker import Smoother
+from mpsrgan.upscale.video.report import VideoReport
 
 WRITTEN = (".mp4", ".m4v", ".mov", ".mkv")
 """Suffixes of the videos that can be written."""
-VIDEO_FORMATS = (*WRITTEN, ".avi", ".webm", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".flv", ".ogv")
+VIDEO_FORMATS = (
+    *(*WRITTEN, ".avi", ".divx", ".webm", ".ts", ".m2t", ".mts", ".m2ts", ".mpg", ".mpeg", ".m2v", ".vob", ".mxf"),
+    *(".dv", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
+)
 """Suffixes of the videos that can be read."""
 INSTALL = 'pip install "mpsrgan[video]"'
 _NOTE_IN = ("comment", "description")
-
-
-@dataclass(frozen=True)
-class VideoReport:
-    """What was done with a video.
-
-    Attributes:
-        frames: Number of frames written.
-        seconds: How long they last.
-        rate: Frames per second, a Fraction. It is the mean where the rate varies.
-        width: Width in pixels.
-        height: Height in pixels.
-        audio: "copied", "none", or what was left out and why, such as "left out: " and the reason.
-        skipped: Number of packets of the input that could not be decoded.
-        stopped: Why the input could not be read to its end, or None.
-    """
-
-    frames: int
-    seconds: float
-    rate: Fraction
-    width: int
-    height: int
-    audio: str
-    skipped: int = 0
-    stopped: str | None = None
 
 
 def is_video(path):
@@ -121,8 +99,9 @@ def upscale_video(
     Frames are rotated upright where the display matrix of a phone asks for it. The output is H.264, yuv420p, crf 16. An
     odd side (odd input, odd scale) gets its last row or column twice. The time stamps are those of the input, tick for
     tick, also where the rate varies (.mkv rounds them to 1/1000 s). The meaning of the colors and the shape of the
-    pixels stay the same. Audio packets are copied, or left out where the format cannot hold them. Subtitles and
-    chapters are left out. Interlaced fields are taken as frames.
+    pixels stay the same. Audio and subtitles are copied, or left out where the format cannot hold them, and so are the
+    chapters of a whole video. Interlaced fields are taken as frames, and HDR gets 8 bits. The report names what else
+    of the input is left out.
 
     The target appears when it is complete. Until then its frames lie beside it in the hidden folder .NAME.partial, in
     parts of `mpsrgan.upscale.video.parts.LENGTH` frames. Closed parts stay after any interruption, also after a kill or
@@ -183,16 +162,17 @@ def _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progr
     """Upscale all frames of the reader into the writer, except those that it has already.
 
     Returns:
-        [width, height], and the ticks at which the first frame appears and the last one ends.
+        [width, height], the ticks at which the first frame appears and the last one ends, and what `notes_on` the
+        first frame.
     """
-    from mpsrgan.upscale.video.frames import Look
+    from mpsrgan.upscale.video.frames import Look, notes_on
 
     expected, look = reader.expected(), None
     total = None if expected is None else -(-expected // every)
     for index, (frame, first, last) in enumerate(reader.frames()):
         if index % every == 0:
             if look is None:
-                look, begin, stamp = Look.of(frame), first, first - 1
+                look, begin, stamp, notes = Look.of(frame), first, first - 1, notes_on(frame)
                 size = [round(scale * side) for side in (look.width, look.height)]
                 check_pixels(f"{reader.path}: each frame", size, max_pixels)
             stamp = max(first, stamp + 1)  # the time stamps of a corrupt file can go back
@@ -207,17 +187,18 @@ def _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progr
         raise UserError(f"{reader.path}: {_no_frames(reader)}")
     writer.finish()
     size = [side + side % 2 for side in (size[::-1] if look.transpose else size)]
-    return size, begin, max(reader.ending(until), stamp + 1)
+    return size, begin, max(reader.ending(until), stamp + 1), notes
 
 
-def _joined(reader, parts, target, note, size, begin, until):
-    """Write the parts and the audio as one file, and return the `VideoReport`."""
+def _joined(reader, parts, target, note, size, begin, until, notes):
+    """Write the parts and what else is kept as one file, and return the `VideoReport`."""
     from mpsrgan.upscale.video.join import join
 
-    audio = join(parts, target, reader, begin, until, note)
+    audio, subtitles, others = join(parts, target, reader, begin, until, note)
     seconds = (until - begin) * reader.tick
     rate = parts.frames / seconds
-    return VideoReport(parts.frames, float(seconds), rate, *size, audio, reader.skipped, reader.stopped)
+    counts = (parts.frames, float(seconds), rate, *size)
+    return VideoReport(*counts, audio, subtitles, reader.skipped, reader.stopped, (*others, *notes))
 
 
 def _no_frames(reader):

@@ -1,31 +1,35 @@
-"""Joining of the parts of a video with the audio of another file. No packet is decoded. It needs PyAV."""
+"""Joining of the parts of a video with the audio and subtitles of another file. No packet is decoded. It needs PyAV."""
 
 import io
+from collections import Counter
 from contextlib import closing
 
 import av
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.video.reader import LENIENT, FFmpegError, beginning, open_input, reason, seek
+from mpsrgan.upscale.video.reader import COVER, LENIENT, FFmpegError, beginning, open_input, reason, seek, video_stream
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's names of the file formats, by suffix. AVI is left out because it has no time stamps, and WebM because it may
 not hold H.264."""
+COPIED = {"audio": "audio", "subtitle": "subtitles"}
+"""Kinds of the tracks that are copied, and how they are called."""
 
 
 def join(parts, target, reader, origin, until, note):
-    """Write the frames of all parts into one file with the audio of the input.
+    """Write the frames of all parts into one file with the audio and subtitles of the input.
 
     Args:
         parts: The closed `mpsrgan.upscale.video.parts.Parts`. The file is their `whole`.
         target: Final name of the file, whose suffix decides the format.
-        reader: The `mpsrgan.upscale.video.reader.Reader` of the input. Its file also gives the audio.
+        reader: The `mpsrgan.upscale.video.reader.Reader` of the input. Its file also gives the other
+            tracks.
         origin: Tick of the first frame, from which the parts count.
         until: Tick at which the last frame ends.
         note: Text for the metadata, or None.
 
     Returns:
-        The words of `Audio`.
+        What became of the audio and of the subtitles, as in `Tracks.words`, and texts for what else was left out.
 
     Raises:
         UserError: When the file cannot be written.
@@ -44,16 +48,16 @@ def join(parts, target, reader, origin, until, note):
             with av.open(str(parts.paths[0].absolute())) as first:
                 stream = output.add_stream_from_template(first.streams.video[0])
             stream.time_base = reader.tick
-            with closing(Audio(reader.path, output, zero * reader.tick, reader.end)) as audio:
+            with closing(Tracks(reader.path, output, zero * reader.tick, reader.end)) as tracks:
                 output.start_encoding()
                 for packet, begin, end in _packets(parts.paths, reader.tick, origin, until):
                     packet.stream, packet.time_base = stream, reader.tick
                     packet.pts = packet.dts = begin - zero
                     packet.duration = max(1, end - begin)
                     output.mux(packet)
-                    audio.copy(end * reader.tick)
-                audio.copy()
-                return audio.words
+                    tracks.copy(end * reader.tick)
+                tracks.copy()
+                return *(tracks.words[kind] for kind in COPIED), tracks.others
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{target}: cannot be written: {reason(error)}") from None
 
@@ -72,8 +76,8 @@ def _packets(paths, tick, origin, until):
     yield *held, until
 
 
-class Audio:
-    """Copy the audio packets of a file without decoding them, in step with the frames that are written.
+class Tracks:
+    """Copy the audio and the subtitles of a file without decoding them, in step with the frames that are written.
 
     Args:
         path: Path of the input. It is opened a second time, so that the distance between its audio and its frames does
@@ -83,7 +87,9 @@ class Audio:
         end: Time in seconds from which packets are left out, or None.
 
     Attributes:
-        words: "copied", "none", or what was left out and why, such as "left out: " and the reason.
+        words: {kind: text} for each of `COPIED`. The text is "copied", "none", or what was left out and why, such as
+            "left out: " and the reason.
+        others: Texts for the tracks of other kinds, which are left out.
     """
 
     def __init__(self, path, output, first, end):
@@ -92,20 +98,26 @@ class Audio:
         self._zero = beginning(self._container)
         if not first and end is None:
             output.set_chapters(self._container.chapters())
-        problems, self._copies, self._latest = [], {}, {}
-        for stream in self._container.streams.audio:
-            if problem := _problem(stream, output.format.name):
-                problems.append(problem)
-            else:
-                self._copies[stream] = copy = output.add_stream_from_template(stream)
-                copy.metadata.update(stream.metadata)  # language and title
-                copy.disposition = stream.disposition
-        self.words = "copied" if self._copies else "none"
-        if problems:
-            share = f"{len(problems)} of {len(problems) + len(self._copies)} tracks " if self._copies else ""
-            self.words = f"{share}left out: {problems[0]}"
+        self._copies, self._latest, self.words = {}, {}, {}
+        for kind in COPIED:
+            streams = [stream for stream in self._container.streams if stream.type == kind]
+            problems = [problem for stream in streams if (problem := self._add(stream))]
+            self.words[kind] = "copied" if streams else "none"
+            if problems:
+                share = f"{len(problems)} of {len(streams)} tracks " if len(problems) < len(streams) else ""
+                self.words[kind] = f"{share}left out: {problems[0]}"
+        self.others = _others(self._container, video_stream(self._container, path))
         self._packets = self._wanted()
         self._next = next(self._packets, None)
+
+    def _add(self, stream):
+        """Add a copy of a stream to the output, or return why it cannot be there."""
+        if problem := _problem(stream, self._output.format.name):
+            return problem
+        self._copies[stream] = copy = self._output.add_stream_from_template(stream)
+        copy.metadata.update(stream.metadata)  # language and title
+        copy.disposition = stream.disposition
+        return None
 
     def copy(self, until=None):
         """Write packets.
@@ -114,15 +126,17 @@ class Audio:
             until: Time in seconds. Packets that begin before it are written. None writes all that are left.
         """
         while self._next and (until is None or self._time(self._next) < until):
-            packet, shift = self._next, round((self._first + self._zero) / self._next.time_base)
-            packet.stream = self._copies[packet.stream]
-            packet.dts, packet.pts = packet.dts - shift, None if packet.pts is None else packet.pts - shift
+            packet, stream, shift = self._next, self._next.stream, (self._first + self._zero) / self._next.time_base
+            packet.stream = self._copies[stream]
+            packet.dts, packet.pts = (
+                time if time is None else time - round(shift) for time in (packet.dts, packet.pts)
+            )
             try:
                 self._output.mux(packet)
-                self._next = next(self._packets, None)
             except (FFmpegError, ValueError) as error:
-                self.words = f"left out from {float(self._time(packet)):.1f} s on: {reason(error)}"
-                self._next = None
+                self.words[stream.type] = f"left out from {float(self._time(packet)):.1f} s on: {reason(error)}"
+                del self._copies[stream]
+            self._next = next(self._packets, None)
 
     def close(self):
         """Close the input."""
@@ -137,7 +151,10 @@ class Audio:
             return
         seek(self._container, self._first)
         for packet in self._container.demux(*self._copies):
-            if packet.dts is None or packet.dts <= self._latest.get(packet.stream, packet.dts - 1):
+            if packet.dts is None or packet.stream not in self._copies:
+                continue
+            least = packet.dts if packet.stream.type == "subtitle" else packet.dts - 1  # two lines can begin together
+            if self._latest.get(packet.stream, least) > least:
                 continue
             time = self._time(packet)
             if self._end is not None and time >= self._end:
@@ -147,13 +164,25 @@ class Audio:
                 yield packet
 
 
+def _others(container, video):
+    """Return a text for the tracks that are neither the video nor of a kind in `COPIED`, if there are any."""
+    kinds = Counter()
+    for stream in container.streams:
+        if stream.type == "video" and stream.disposition & COVER:
+            kinds["cover picture"] += 1
+        elif stream is not video and stream.type not in COPIED:
+            kinds["attachment" if stream.type == "attachment" else f"{stream.type} track"] += 1
+    counted = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
+    return (f"left out: {' and '.join(counted)}",) if counted else ()
+
+
 def _problem(stream, format):
     """Return why a stream cannot be copied into a file of a format, or None."""
     if _holds(format, stream):
         return None
     others = [suffix for suffix, other in FORMATS.items() if _holds(other, stream)]
     can = f"; {' and '.join(others)} can" if others else ""
-    return f"{format} cannot hold {getattr(stream.codec_context, 'name', 'this')} audio{can}"
+    return f"{format} cannot hold {getattr(stream.codec_context, 'name', 'this')} {COPIED[stream.type]}{can}"
 
 
 def _holds(format, stream):

@@ -14,8 +14,11 @@ FFmpegError = av.error.FFmpegError
 _LOCAL = {"protocol_whitelist": "file"}  # a playlist with the name of a video cannot use the network
 LENIENT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 """Arguments of `av.open` with which metadata that is not UTF-8 is no error; PyAV 19 always keeps its bytes."""
-_COVER = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
+COVER = 0x400
+"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC."""
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_NO_MATRICES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 11: "SMPTE 2085", 14: "ICtCp", 15: "IPT-C2"}
+"""Those of ITU-T H.273 that libswscale would read as BT.601."""
 _EARLIER = 1  # seconds, because seeking uses the decoding time, which is before the presentation time
 
 
@@ -37,7 +40,7 @@ class Reader:
         stopped: Why the reading ended before the file did, or None.
 
     Raises:
-        UserError: When the file is not a video.
+        UserError: When the file is not a video, or its colors cannot be read.
     """
 
     def __init__(self, path, start=Fraction(0), end=None):
@@ -47,10 +50,15 @@ class Reader:
         except UserError:
             self.close()
             raise
+        if (matrix := int(self._stream.codec_context.colorspace)) in _NO_MATRICES:
+            self.close()
+            name = _NO_MATRICES[matrix]
+            raise UserError(f"{path}: the color matrix {name} is not supported; convert the video to BT.709 first")
         self.tick = self._stream.time_base
         self.rate = self._stream.average_rate or self._stream.guessed_rate
         self._usual = round(1 / (self.rate * self.tick)) if self.rate else 1
         self._zero = round(beginning(self._container) / self.tick)
+        self._untimed = self._container.format.name == "avi"  # what FFmpeg guesses as pts can be out of order
         self.path, self.start, self.end = path, start, end
         self.skipped, self.stopped = 0, None
 
@@ -93,7 +101,7 @@ class Reader:
         seek(self._container, self.start, self._stream)
         last = 0
         for frame in self._decoded():
-            stamp = frame.dts if frame.pts is None else frame.pts
+            stamp = frame.dts if frame.pts is None or self._untimed else frame.pts
             first = last if stamp is None else stamp - self._zero
             last = first + (frame.duration or self._usual)
             if self.end is not None and first * self.tick >= self.end:
@@ -171,7 +179,7 @@ def video_stream(container, path):
     Raises:
         UserError: When there is none.
     """
-    stream = next((stream for stream in container.streams.video if not stream.disposition & _COVER), None)
+    stream = next((stream for stream in container.streams.video if not stream.disposition & COVER), None)
     if stream is None:
         raise UserError(f"{path}: contains no video stream; a video was expected")
     return stream

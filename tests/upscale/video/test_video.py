@@ -233,9 +233,9 @@ def test_the_shape_of_pixels_and_the_metadata_are_kept(tmp_path):
         assert {name.lower(): text for name, text in file.metadata.items()}["comment"] == "old"
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".ts", ".webm", ".mov"])
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".ts", ".webm", ".mov", ".vob", ".mxf"])
 def test_other_formats_are_read(tmp_path, suffix):
-    codec = {".webm": "libvpx", ".avi": "mpeg4"}.get(suffix, "libx264")
+    codec = {".webm": "libvpx", ".avi": "mpeg4", ".vob": "mpeg2video", ".mxf": "mpeg2video"}.get(suffix, "libx264")
     images = [picture(i) for i in range(0, 20, 2)]
     source = write(tmp_path / f"in{suffix}", images, rate=Fraction(25), codec=codec)
     report = upscale_video(source, tmp_path / "out.mkv", twice, scale=2)
