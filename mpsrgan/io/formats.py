@@ -5,6 +5,7 @@ HEIC and JPEG XL need the extra `formats`. Its packages are imported for the fir
 
 import importlib
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -43,6 +44,9 @@ CORRUPT = (
     *(AssertionError, struct.error, Image.DecompressionBombError),
 )
 """What Pillow's parsers raise on corrupt files. OSError includes UnidentifiedImageError, ValueError UserError."""
+HDR = {16: "PQ", 18: "HLG"}
+"""Names of the transfer functions of HDR, by their number in ITU-T H.273."""
+_HEAD = 100_000
 _PLUGINS = {"HEIF": ("HEIC", "pillow_heif"), "JXL": ("JPEG XL", "pillow_jxl")}
 _PLUGIN_SUFFIXES = (".heic", ".heif", ".hif", ".jxl")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
@@ -121,6 +125,51 @@ def is_plugins(kind, prefix):
     if kind == "HEIF":
         return prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS
     return kind == "JXL" and prefix.startswith((b"\xff\x0a", _JXL_BOX))
+
+
+def kind_of(path):
+    """Return the format of a file by how it begins, which its name may not tell.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Pillow's name of the format, or None if the file cannot be read or its beginning does not tell.
+    """
+    Image.init()
+    try:
+        with open(path, "rb") as file:
+            prefix = file.read(16)
+    except (OSError, ValueError):
+        return None
+    if prefix[4:12] in (b"ftypmif1", b"ftypmsf1"):  # AVIF or HEIF
+        return None
+    accepts = lambda kind: (accept := Image.OPEN.get(kind, (None, None))[1]) and accept(prefix)
+    return next((kind for kind in READ_FORMATS if is_plugins(kind, prefix) or accepts(kind)), None)
+
+
+def hdr_of(file, kind):
+    """Return whether a picture is HDR, which decoders give as if it were not.
+
+    Args:
+        file: The binary file.
+        kind: Pillow's name of its format.
+
+    Returns:
+        One of the names in `HDR`, or None. A picture that has an SDR version too, beside a gain map, is none.
+
+    Source: PNG specification, third edition, cICP; ISO/IEC 14496-12, colr.
+    """
+    if kind not in ("PNG", "AVIF", "HEIF"):
+        return None
+    file.seek(0)
+    head, found = file.read(_HEAD), []
+    if kind == "PNG":
+        found = re.findall(rb"\0\0\0\x04cICP.(.)", head.partition(b"IDAT")[0], re.DOTALL)
+    elif not re.search(rb"colr(prof|rICC)", head):
+        found = re.findall(rb"colrnclx...(.)", head, re.DOTALL)
+    names = {HDR.get(number[0]) for number in found} or {None}
+    return None if None in names else min(names)
 
 
 def check_jp2_header(file):

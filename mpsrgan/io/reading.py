@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from mpsrgan.errors import UserError
-from mpsrgan.io import formats, tiff
+from mpsrgan.io import formats, png, tiff
 from mpsrgan.io.images import as_pillow, to_8_bit
 from mpsrgan.io.orientation import orientation, upright
 
@@ -49,7 +49,8 @@ def open_image(source, *, max_pixels=MAX_PIXELS):
     The EXIF orientation is applied, and only the first frame of an animation is read. Transparent images are composited
     on black. The paper does not say what becomes of transparency; we use black because the padding is black too, so
     that everything outside the picture looks the same. 16-bit gray is scaled by 1/257 and rounded. The file's declared
-    depth decides this, never its values. 16-bit color keeps its high byte, which is how Pillow reads it.
+    depth decides this, never its values. 16-bit color keeps its high byte, which is how Pillow reads it. The gamma and
+    the primaries of a PNG are applied, see `mpsrgan.io.png.to_srgb`; an ICC profile is not.
 
     Args:
         source: A path or a seekable binary file.
@@ -59,7 +60,7 @@ def open_image(source, *, max_pixels=MAX_PIXELS):
         The Pillow image.
 
     Raises:
-        ImageError: When the file is missing, foreign, corrupt, larger than ``max_pixels``, or of a mode without a
+        ImageError: When the file is missing, foreign, corrupt, larger than ``max_pixels``, HDR, or of a mode without a
             defined white (float, 32-bit integer). It is a UserError and names the file.
     """
     return open_downscaled(source, lambda width, height: 1, max_pixels=max_pixels)[0]
@@ -176,9 +177,14 @@ def _read_header(file, name, max_pixels):
             continue
         if kind == "JPEG2000":
             formats.check_jp2_header(file)
+        if hdr := formats.hdr_of(file, kind):
+            raise ImageError(name, f"is HDR ({hdr}), whose colors 8 bits cannot show; convert it to SDR first")
         file.seek(0)
         try:
-            return factory(file, name)
+            image = factory(file, name)
+            if kind == "PNG":
+                png.scale_key(image)
+            return image
         except (SyntaxError, IndexError, TypeError, struct.error) as error:
             if accept:
                 reason = (tiff.reason_of(file) if kind == "TIFF" else None) or f"broken {kind} header ({error})"
@@ -215,15 +221,18 @@ def is_gray16(image):
 
 
 def _to_rgb(image):
+    info, key = image.info, image.info.get("transparency")
     if is_gray16(image):
         values = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+        gray = ((values + 128) // 257).astype(np.uint8)
+        image = Image.fromarray(gray if key is None else np.where(values == key, np.uint8(0), gray))
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
-    if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    return image if image.mode == "RGB" else image.convert("RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    image = png.to_srgb_image(image if image.mode == mode else image.convert(mode), info)
+    if mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image).convert("RGB")
 
 
 def walk(folder):

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
+from mpsrgan.io import png
 from mpsrgan.io.images import to_8_bit
 from mpsrgan.io.orientation import orientation, upright
 from mpsrgan.upscale.resize import resized
@@ -42,8 +43,8 @@ class Pixels:
     def remade(self, colors):
         """Make a picture of the original kind from other colors.
 
-        Alpha is resized to them by the bicubic filter. Pillow has no color of 16 bits, so 16-bit colors that came as an
-        array are returned as an array.
+        Alpha is resized to them by the bicubic filter. Pillow has neither color nor gray with alpha of 16 bits;
+        these are returned as an array.
 
         Args:
             colors: Array like `colors`, of any size.
@@ -68,9 +69,10 @@ def pixels_of(image):
 
     Args:
         image: A Pillow image of any mode with 8 or 16 bits, or an array. The EXIF orientation of a Pillow image is
-            applied. Palettes become RGB. CMYK, LAB, YCbCr, and HSV become sRGB, by the ICC profile if one is embedded.
-            Black and white becomes gray. An array is uint8 or uint16 of shape (H, W) or (H, W, 1) gray, (H, W, 2) gray
-            and alpha, (H, W, 3) RGB, or (H, W, 4) RGBA. The type alone decides whether white is 255 or 65535.
+            applied. Palettes become RGB. CMYK, LAB, YCbCr, and HSV become sRGB, by the ICC profile if one is embedded,
+            and so does a PNG with a gamma or primaries of its own. Black and white becomes gray. An array is uint8 or
+            uint16 of shape (H, W) or (H, W, 1) gray, (H, W, 2) gray and alpha, (H, W, 3) RGB, or (H, W, 4) RGBA. The
+            type alone decides whether white is 255 or 65535.
             `Pixels` are returned as they are.
 
     Returns:
@@ -130,10 +132,13 @@ def viewable(image):
 
 def _of_pillow(image):
     image = upright(image, orientation(image))
-    profile = image.info.get("icc_profile")
+    info, profile = image.info, image.info.get("icc_profile")
     if image.mode in _16_BIT:
-        values = np.asarray(image)
-        return Pixels(values.astype(np.uint16)[..., None], None, "pillow", profile)
+        values = np.asarray(image).astype(np.uint16)
+        colors = png.to_srgb(values[..., None], info)
+        if (key := info.get("transparency")) is None:
+            return Pixels(colors, None, "pillow", profile)
+        return Pixels(colors, np.where(values == key, np.uint16(0), np.uint16(65535)), 3, profile)
     if image.mode in ("I", "F"):
         raise UserError(f"pixels of mode {image.mode} have no defined white; save the image with 8 or 16 bits")
     if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
@@ -146,9 +151,8 @@ def _of_pillow(image):
     planes = values[..., None] if values.ndim == 2 else values
     if not planes.size:
         raise UserError(f"the picture has {image.width}x{image.height} pixels; at least one was expected")
-    if mode.endswith("A"):
-        return Pixels(planes[..., :-1], planes[..., -1], "pillow", profile)
-    return Pixels(planes, None, "pillow", profile)
+    colors, alpha = (planes[..., :-1], planes[..., -1]) if mode.endswith("A") else (planes, None)
+    return Pixels(png.to_srgb(colors, info), alpha, "pillow", profile)
 
 
 def to_srgb(image, profile):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.errors import UserError
-from mpsrgan.io import sixteen_bit
+from mpsrgan.io import png, sixteen_bit
 from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.formats import WRITE_FORMATS, encoding
 from mpsrgan.io.images import pixels_digest
@@ -71,7 +71,8 @@ def read_picture(source, *, gps=False):
         kept = kept_of(header, gps)
     pixels = pixels_of(image)
     if isinstance(image, np.ndarray):
-        pixels = replace(pixels, profile=header.info.get("icc_profile"))
+        colors, profile = png.to_srgb(pixels.colors, header.info), header.info.get("icc_profile")
+        pixels = replace(pixels, colors=colors, profile=profile)
     one = header.format in ("JXL", "MPO")  # JXL's plugin would decode all pixels again; an MPO's others are previews
     frames = 1 if one else frames_in(data)[1]
     return Picture(pixels, hashlib.sha256(data).hexdigest(), kept, frames)

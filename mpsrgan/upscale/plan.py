@@ -10,7 +10,7 @@ from collections import defaultdict, namedtuple
 from pathlib import Path, PurePath
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.formats import WRITE_FORMATS, named_like_image
+from mpsrgan.io.formats import WRITE_FORMATS, kind_of, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
 from mpsrgan.io.names import folded, same_on_drive
 from mpsrgan.io.reading import is_system_file, list_images
@@ -197,10 +197,23 @@ def _suffix(path, format):
 
 def _picture_suffix(path, format):
     if format == SAME:
-        if path.suffix.lower() == ".gif" and is_animation(path, path):
-            return path.suffix
-        return path.suffix if path.suffix.lower() in SUFFIXES else ".png"
+        return _same_suffix(path)
     return f".{format or 'png'}"
+
+
+def _same_suffix(path):
+    """Return a suffix of the format that a file has, which its name may not tell, or .png if that has no note."""
+    suffix = path.suffix.lower()
+    named = WRITE_FORMATS.get(suffix, (None,))[0]
+    kind = kind_of(path) or named
+    if kind == "GIF" and is_animation(path, path.with_suffix(".gif")):
+        return path.suffix if suffix == ".gif" else ".gif"
+    if kind == named and suffix in SUFFIXES:
+        return path.suffix
+    written = next((other for other in SUFFIXES if WRITE_FORMATS[other][0] == kind), ".png")
+    if named and kind != named:
+        print(f"note: {path} is a {kind} file; its result ends in {written}", file=sys.stderr)
+    return written
 
 
 def with_pictures(job, explain, compare):

@@ -281,18 +281,21 @@ def test_the_format_of_a_folder(upscale, tmp_path, capsys):
     for name in ("a.jpg", "a.gif", "b.WEBP", "c.bmp"):
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(photo(6, 8)).save(tmp_path / "in" / name)
+    Image.fromarray(photo(6, 8)).save(tmp_path / "in" / "d.jpg", "PNG")
     words = [tmp_path / "in", "-o", tmp_path / "out"]
     for format, expected in (
-        ("same", ["a.gif.png", "a.jpg", "b.WEBP", "c.png"]),
-        ("jpg", ["a.gif.jpg", "a.jpg.jpg", "b.jpg", "c.jpg"]),
-        ("tiff", ["a.gif.tiff", "a.jpg.tiff", "b.tiff", "c.tiff"]),
+        ("same", ["a.gif.png", "a.jpg", "b.WEBP", "c.png", "d.png"]),
+        ("jpg", ["a.gif.jpg", "a.jpg.jpg", "b.jpg", "c.jpg", "d.jpg"]),
+        ("tiff", ["a.gif.tiff", "a.jpg.tiff", "b.tiff", "c.tiff", "d.tiff"]),
     ):
         assert upscale(*words, "--format", format) == 0
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == expected
         for path in (tmp_path / "out").iterdir():
             assert read_provenance(path)
             path.unlink()
-    capsys.readouterr()
+    assert (
+        capsys.readouterr().err.count(f"note: {tmp_path / 'in' / 'd.jpg'} is a PNG file; its result ends in .png") == 1
+    )
     assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path / "a.png", "--format", "png") == 2
     assert "a.png: its suffix names the format; omit --format" in capsys.readouterr().err
     assert upscale("-", "-o", "-", "--format", "same") == 2

@@ -9,11 +9,11 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Interpolation
 
+from mpsrgan.io.formats import HDR
+
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 """Numbers of libswscale by the number of the matrix in ITU-T H.273 (1 is BT.709, 5 and 6 are BT.601, 9 is BT.2020)."""
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVColorRange
-_HDR = {16: "PQ", 18: "HLG"}
-"""Names of the transfer functions of HDR, by their number in ITU-T H.273."""
 _EXACT = int(
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
@@ -123,7 +123,7 @@ def notes_on(frame):
         A tuple of texts.
     """
     notes = []
-    if transfer := _HDR.get(int(frame.color_trc)):
+    if transfer := HDR.get(int(frame.color_trc)):
         notes.append(f"HDR ({transfer}) kept with 8 bits, so even areas may show bands")
     if frame.interlaced_frame:
         notes.append("interlaced, so moving edges are combs; deinterlace the input first")
