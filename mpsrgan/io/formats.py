@@ -46,7 +46,8 @@ CORRUPT = (
 """What Pillow's parsers raise on corrupt files. OSError includes UnidentifiedImageError, ValueError UserError."""
 HDR = {16: "PQ", 18: "HLG"}
 """Names of the transfer functions of HDR, by their number in ITU-T H.273."""
-_HEAD = 100_000
+_HEADS = {"PNG": 8192, "AVIF": 65_536, "HEIF": 65_536}
+"""Bytes at the beginning of a file in which it says whether it is HDR."""
 _PLUGINS = {"HEIF": ("HEIC", "pillow_heif"), "JXL": ("JPEG XL", "pillow_jxl")}
 _PLUGIN_SUFFIXES = (".heic", ".heif", ".hif", ".jxl")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
@@ -160,10 +161,10 @@ def hdr_of(file, kind):
 
     Source: PNG specification, third edition, cICP; ISO/IEC 14496-12, colr.
     """
-    if kind not in ("PNG", "AVIF", "HEIF"):
+    if kind not in _HEADS:
         return None
     file.seek(0)
-    head, found = file.read(_HEAD), []
+    head, found = file.read(_HEADS[kind]), []
     if kind == "PNG":
         found = re.findall(rb"\0\0\0\x04cICP.(.)", head.partition(b"IDAT")[0], re.DOTALL)
     elif not re.search(rb"colr(prof|rICC)", head):

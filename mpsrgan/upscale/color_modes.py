@@ -3,6 +3,7 @@
 It is built on Pillow.
 """
 
+import functools
 import io
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,12 @@ class Pixels:
         """(width, height) in pixels."""
         return self.colors.shape[1], self.colors.shape[0]
 
+    @functools.cached_property
+    def seen(self):
+        """The colors that a network gets: RGB with three equal channels is gray, so that nothing is tinted."""
+        red, *others = np.moveaxis(self.colors, 2, 0)
+        return self.colors[..., :1] if all(np.array_equal(red, other) for other in others) else self.colors
+
     def remade(self, colors):
         """Make a picture of the original kind from other colors.
 
@@ -47,12 +54,12 @@ class Pixels:
         these are returned as an array.
 
         Args:
-            colors: Array like `colors`, of any size.
+            colors: Array like `colors` or `seen`, of any size.
 
         Returns:
             A Pillow image (L, LA, RGB, RGBA, or I;16) or an array.
         """
-        arrays = colors
+        arrays = colors = np.repeat(colors, self.colors.shape[2] // colors.shape[2], axis=2)
         if self.alpha is not None:
             alpha = resized(self.alpha[..., None], colors.shape[1::-1], "bicubic")
             arrays = np.concatenate([colors, alpha], axis=-1)

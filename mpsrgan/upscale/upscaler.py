@@ -195,8 +195,8 @@ class Upscaler:
         """Upscale one image, or several images, see `restore_all`.
 
         Gray passes through an RGB network as three equal channels, and the luma of the result (ITU-R 601) is returned.
-        RGB passes through a gray network as its luma. The color differences are upscaled by the bicubic filter, and so
-        is alpha.
+        RGB with three equal channels counts as gray and comes back as RGB. RGB passes through a gray network as its luma.
+        The color differences are upscaled by the bicubic filter, and so is alpha.
 
         Args:
             image: A Pillow image of any mode with 8 or 16 bits, or a uint8 or uint16 array (H, W) gray, (H, W, 3) RGB,
@@ -273,7 +273,7 @@ class Upscaler:
             return [replace(one, choice=choice) for one, (_, choice) in zip(done, chosen)]
         alike, done = defaultdict(list), [None] * len(images)
         for number, pixels in enumerate(images):
-            alike[pixels.colors.shape, pixels.colors.dtype].append(number)
+            alike[pixels.seen.shape, pixels.seen.dtype].append(number)
         for (shape, _), numbers in alike.items():
             target = target_size(shape[1::-1], self.scale, scale, size)
             for number, one in zip(numbers, self._restored([images[number] for number in numbers], target, **asked)):
@@ -290,9 +290,9 @@ class Upscaler:
             size = target if image.shape[:2] == (height, width) else target[::-1]
             return in_passes(self._windows, [image], size, double=self._double)[0][0]
 
-        colors = [pixels.colors for pixels in images]
+        colors = [pixels.seen for pixels in images]
         results, found, steps = in_passes(self._windows, colors, target, progress, self._double)
         for pixels, colors, one in zip(images, results, found):
             unit = np.float32(255 / np.iinfo(colors.dtype).max)
-            levels = unit * invention_map(pixels.colors, upscaled, colors) if explain else None
+            levels = unit * invention_map(pixels.seen, upscaled, colors) if explain else None
             yield Restored(pixels.remade(colors), self.step + steps, one.lr_consistency, one.color_shift, levels)

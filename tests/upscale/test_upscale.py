@@ -81,8 +81,11 @@ def test_images_of_equal_size_share_calls_of_the_network(model, keeps):
 def test_gray_is_three_equal_channels(model):
     upscaler, gray = Upscaler(model, faithful=False), photo(6, 5)[..., 0]
     result = upscaler(gray)
-    color = upscaler(np.stack([gray] * 3, axis=-1))
+    stored_as_rgb = np.stack([gray] * 3, axis=-1)
+    color = to_uint8(model.predict_on_batch(to_float(stored_as_rgb)[None]))[0]
     assert result.shape == (24, 20) and differ(result, color @ [0.299, 0.587, 0.114]) <= 1
+    assert np.ptp(color.astype(int), axis=2).max() > 4, "the network itself tints gray"
+    assert np.array_equal(upscaler(stored_as_rgb), np.stack([result] * 3, axis=-1))
     pillow = upscaler(Image.fromarray(gray))
     assert pillow.mode == "L" and np.array_equal(pillow, result)
 
