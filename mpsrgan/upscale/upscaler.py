@@ -195,7 +195,7 @@ class Upscaler:
         """Upscale one image, or several images, see `restore_all`.
 
         Gray passes through an RGB network as three equal channels, and the luma of the result (ITU-R 601) is returned.
-        RGB with three equal channels counts as gray and comes back as RGB. RGB passes through a gray network as its luma.
+        RGB with three equal channels counts as gray and comes back as RGB. RGB passes a gray network as its luma.
         The color differences are upscaled by the bicubic filter, and so is alpha.
 
         Args:
