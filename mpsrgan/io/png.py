@@ -79,7 +79,8 @@ def _matrix(chromaticity):
     try:
         (ours, our_white), (theirs, their_white) = _primaries(SRGB), _primaries(chromaticity)
         adapted = np.linalg.inv(_BRADFORD) @ np.diag(_BRADFORD @ our_white / (_BRADFORD @ their_white)) @ _BRADFORD
-        return np.linalg.inv(ours) @ adapted @ theirs
+        matrix = np.linalg.inv(ours) @ adapted @ theirs
+        return matrix if np.isfinite(matrix).all() else None
     except (ZeroDivisionError, np.linalg.LinAlgError):
         return None
 
