@@ -1,5 +1,6 @@
 """PNG files as other programs write them: gamma, primaries, transparent levels of gray, HDR."""
 
+import importlib.util
 import io
 import struct
 import zlib
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
+from mpsrgan.io.formats import register
 from mpsrgan.io.png import SRGB
 from mpsrgan.io.provenance import Provenance
 from mpsrgan.io.reading import ImageError, open_image
@@ -96,9 +98,10 @@ def test_hdr_is_refused():
     image = Image.new("RGB", (64, 64), (200, 90, 20))
     files = [png(image, (b"cICP", bytes([9, 16, 0, 1])))]
     assert read_picture(png(image, (b"cICP", bytes([1, 13, 0, 1])))).pixels.size == (64, 64)
-    if features.check("avif"):
+    for kind in ["AVIF"] * features.check("avif") + ["HEIF"] * bool(importlib.util.find_spec("pillow_heif")):
+        register(kind)
         file = io.BytesIO()
-        image.save(file, "AVIF")
+        image.save(file, kind)
         before, after = file.getvalue().split(b"colrnclx")
         files.append(before + b"colrnclx\0\x09\0\x10" + after[4:])
         assert read_picture(file.getvalue()).pixels.size == (64, 64)
