@@ -1,7 +1,9 @@
 """What several packages ask about files: the cache folder, digests, and one-line errors of other libraries."""
 
 import hashlib
+import io
 import os
+import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -11,6 +13,21 @@ from mpsrgan.errors import UserError
 
 CORRUPT = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and h5py raise on a foreign or corrupt file."""
+_LARGE = 2**20
+"""Bytes from which asking for the size of the file costs nothing beside reading."""
+
+
+class BoundedReader(io.BufferedReader):
+    """A binary file that never allocates more for a read than the file holds.
+
+    Python allocates what is asked for, and Pillow asks for what a damaged file claims: up to 4 GB for a chunk of a PNG.
+    """
+
+    def read(self, size=-1):
+        """Read up to `size` bytes, or all that are left."""
+        if size is not None and size > _LARGE and stat.S_ISREG((status := os.fstat(self.fileno())).st_mode):
+            size = max(0, min(size, status.st_size - self.tell()))
+        return super().read(size)
 
 
 def cache_folder():

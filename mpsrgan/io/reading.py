@@ -17,6 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from mpsrgan.errors import UserError
 from mpsrgan.io import formats, png, tiff
+from mpsrgan.io.files import BoundedReader
 from mpsrgan.io.images import as_pillow, to_8_bit
 from mpsrgan.io.orientation import orientation, upright
 
@@ -115,7 +116,7 @@ def open_file(source):
         return
     name = os.fspath(source)
     try:
-        with open(source, "rb") as file:
+        with BoundedReader(open(source, "rb", buffering=0)) as file:
             yield file
     except UserError:
         raise

@@ -3,7 +3,9 @@
 import io
 import os
 import time
+import tracemalloc
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -182,6 +184,20 @@ def test_truncated_file(tmp_path, kind, kept):
     with pytest.raises(ImageError, match="cut.bin: ") as caught:
         open_image(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_chunk_that_claims_more_than_the_file_takes_no_memory(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(photo()).save(file, "PNG")
+    data = bytearray(file.getvalue())
+    data[(start := data.index(b"IDAT")) - 4 : start] = (2**31 - 1).to_bytes(4)
+    (path := tmp_path / "a.png").write_bytes(data)
+    tracemalloc.start()
+    with suppress(ImageError):
+        open_image(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
 
 
 def test_corrupt_bytes_raise_nothing_but_image_errors():
