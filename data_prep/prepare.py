@@ -29,13 +29,14 @@ from data_prep.pairs import (
     size_words,
     used_size,
 )
-from data_prep.parts import prepare_part, read_spread
+from data_prep.records import from_json, read_spread, to_json
 from data_prep.shards import KINDS, rows_per_shard, write_shards
 from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
 from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_downscaled
+from mpsrgan.scale.parts import digest, do_part
 
 
 def prepare(
@@ -91,8 +92,8 @@ def prepare(
         pattern: Use only files whose names match.
         pack: Write raw pixels in files of at most this many million bytes instead of PNGs; see ``data_prep.shards``.
         progress: Show a progress bar.
-        shard: (number, count), the part of the photographs that this process reads; see ``data_prep.parts``. The last
-            process joins all parts, and the pairs are those of a single process.
+        shard: (number, count), the part of the photographs that this process reads; see ``mpsrgan.scale.parts``. The
+            last process joins all parts, and the pairs are those of a single process.
         spread: Function as ``mpsrgan.scale.ray.spread`` that reads in worker processes, or None for threads.
 
     Returns:
@@ -128,7 +129,10 @@ def prepare(
 
     if shard:
         depends = header | {"pack": bool(pack), "limits": [upscale, max_pixels]}
-        return prepare_part(out, shard, jobs, depends, read, finish)
+        depends["names"] = digest([name for _, name in jobs])
+        work = lambda jobs, folder: map(to_json, read(jobs, folder))
+        join = lambda records, bring: finish(lambda _: list(map(from_json, records)), bring)
+        return do_part(out, shard, jobs, depends, work, join)[0]
     return finish(partial(read, jobs), lambda folder: None)
 
 

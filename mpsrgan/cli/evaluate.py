@@ -5,9 +5,10 @@ It is built on `mpsrgan.evaluate`.
 
 import shutil
 import sys
+from contextlib import nullcontext
+from functools import partial
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from data_prep.command import add_picture_arguments, degradation_of
 from data_prep.files import check_out
@@ -15,20 +16,23 @@ from data_prep.pairs import as_size, scale_of, size_words
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import summary, verification
-from mpsrgan.evaluate.measure import Recognizers, measure
+from mpsrgan.evaluate.encoders import ALIGNED, face_argument, open_encoders, open_finder
+from mpsrgan.evaluate.many import from_json, measure_many, to_json
+from mpsrgan.evaluate.measure import Measurer, collect, jobs_of
 from mpsrgan.evaluate.methods import Baseline, Network, Results, check_baseline, check_sources
-from mpsrgan.evaluate.photos import Folder, Pairs, select
+from mpsrgan.evaluate.photos import Folder, Pairs, data_hash, select
 from mpsrgan.evaluate.region import FACE, REGIONS, WHOLE, FaceBox
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.evaluate.scores import ScoreFile
-from mpsrgan.faces.encoders import ENCODERS, load_encoder
-from mpsrgan.io.arguments import not_negative, positive, size
+from mpsrgan.faces.encoders import ENCODERS
+from mpsrgan.io.arguments import RAY, add_engine_arguments, not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.metrics.judges import JUDGES, open_judge
-
-ALIGNED = "aligned"
+from mpsrgan.scale import ray
+from mpsrgan.scale.parts import digest, do_part
+from mpsrgan.upscale.many import share_gpu
 
 
 def add_arguments(parser):
@@ -58,6 +62,7 @@ def add_arguments(parser):
     parser.add_config()
     _add_data_arguments(parser)
     _add_measure_arguments(parser)
+    _add_scale_arguments(parser)
 
 
 def _add_data_arguments(parser):
@@ -107,6 +112,14 @@ def _add_measure_arguments(parser):
     add("--images", action="store_true", help="keep every input, truth and result below OUT/images")
 
 
+def _add_scale_arguments(parser):
+    text = "Photographs are measured in parallel. Reading them, the faces of --region, and the report are not."
+    group = parser.add_argument_group("many photographs", text)
+    add_engine_arguments(group)
+    text = "with --engine ray, the number of worker processes (default: one for each GPU, or else for each core)"
+    group.add_argument("--workers", type=positive, metavar="N", help=text)
+
+
 def run(args):
     """Measure and report.
 
@@ -120,7 +133,9 @@ def run(args):
         UserError: When something cannot be measured, or another process writes to the folder. What can be checked is
             checked before any file is written.
     """
-    with locked(args.out):
+    if args.engine != RAY and (given := [name for name in ("address", "workers") if getattr(args, name)]):
+        raise UserError(f"--{given[0]} needs --engine ray")
+    with nullcontext() if args.shard else locked(args.out):
         return _run(args)
 
 
@@ -128,12 +143,14 @@ def _run(args):
     weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
     out = Path(args.out)
     check_out(Path(args.data), out)
-    face = _face_argument(args.face)
+    face = face_argument(args.face)
     judges = {name: open_judge(name) for name in args.metric}
     check_baseline(args.baseline, weights, results)
     photos = _open_photos(args)
     say(photos.words)
     _say_skipped(photos)
+    if args.engine == RAY:
+        share_gpu()
     import_keras()
     networks = [Network(*options, raw=args.raw, ensemble=args.ensemble) for options in weights]
     for network in networks:
@@ -142,7 +159,7 @@ def _run(args):
     if results and len(sizes) > 1:
         raise UserError("--results have one size; give one --lr-size")
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
-    encoders, note = _encoders(args.encoder)
+    encoders, note = open_encoders(args.encoder)
     photos.shape = sizes[0][1]
     faces_only = args.region == FACE
     if (encoders or faces_only) and len({height / width for _, (height, width) in sizes}) > 1:
@@ -150,19 +167,59 @@ def _run(args):
     if faces_only:
         photos.region = FaceBox(photos, _progress)
         say(f"scores: {photos.region.words}; left out without a face: {photos.region.missing} photographs")
-    finder = _finder(face, photos) if encoders else None
-    fresh, scores = not out.exists(), ScoreFile(out / "scores.csv")
-    try:
-        _measure(args, out, scores, photos, sizes, methods, encoders, finder, note, judges)
-    except BaseException:  # also on Ctrl-C
-        _clear(out, scores, fresh)
-        raise
+    measurer = Measurer(photos, methods, encoders, open_finder(face, photos) if encoders else None, judges)
+    jobs = jobs_of(photos.photos, sizes, args.explain_limit)
+    if args.shard:
+        return _share(args, measurer, jobs, sizes, note)
+    measurer.images = out / "images" if args.images else None
+    _report(args, measurer, jobs, sizes, note, _records(args, measurer, jobs))
     return 0
 
 
-def _clear(out, scores, fresh):
+def _records(args, measurer, jobs):
+    """Return an iterable of the records of jobs."""
+    if args.engine == RAY:
+        return measure_many(measurer, jobs, partial(ray.spread, workers=args.workers, address=args.address))
+    return map(measurer, jobs)
+
+
+def _share(args, measurer, jobs, sizes, note):
+    """Measure the share of --shard, and write the report if it was the last one."""
+
+    def work(share, folder):
+        measurer.images = folder / "images" if args.images else None
+        return map(to_json, _progress(_records(args, measurer, share), "part {} of {}".format(*args.shard), len(share)))
+
+    def join(records, bring):
+        _report(args, measurer, jobs, sizes, note, map(from_json, records), bring)
+
+    free = ("run", "data", "out", "shard", "engine", "address", "workers", "config", "save_config")
+    header = {name: str(value) for name, value in vars(args).items() if name not in free}
+    header |= {"photographs": data_hash(measurer.photos.photos), "jobs": digest([job.photo.name for job in jobs])}
+    header |= {"networks": [getattr(method, "digest", method.name) for method in measurer.methods]}
+    _, missing = do_part(Path(args.out), args.shard, jobs, header, work, join)
+    if missing:
+        say(f"this part is measured; the report needs all {args.shard[1]}, missing: {', '.join(map(str, missing))}")
+    return 0
+
+
+def _report(args, measurer, jobs, sizes, note, records, bring=None):
+    """Write the report, and delete what an error leaves of it, but for scores that are nowhere else."""
+    out = Path(args.out)
+    fresh, scores = not out.exists(), ScoreFile(out / "scores.csv")
+    try:
+        (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
+        if bring:
+            bring(out)
+        _write(args, measurer, jobs, sizes, note, iter(records), scores)
+    except BaseException:  # also on Ctrl-C
+        _clear(out, scores, fresh, keep=scores.photographs and not bring)
+        raise
+
+
+def _clear(out, scores, fresh, keep):
     """Delete an incomplete report, but for the scores that were measured."""
-    if scores.photographs:
+    if keep:
         for path in out.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -186,20 +243,19 @@ def _open_photos(args):
     return photos
 
 
-def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note, judges):
-    (out / "figures").mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
+def _write(args, measurer, jobs, sizes, note, records, scores):
+    photos, methods = measurer.photos, measurer.methods
     draws = summary.Draws(args.rounds, args.impostors, args.seed)
-    recognizers = Recognizers(encoders, finder, photos, _progress)
-    if missing := sum(view is None for view in recognizers.views):
-        say(f"no face was found in {missing} of {len(photos.photos)} photographs; their identity is not measured")
+    told_facts = facts(photos, draws, measurer.finder, measurer.encoders, methods)
+    report = Report(Path(args.out), photos, methods, draws, told_facts, args.baseline)
     count = len(photos.photos)
-    explained = {round(place) for place in np.linspace(0, count - 1, min(args.explain_limit, count))}
-    report = Report(out, photos, methods, draws, facts(photos, draws, finder, encoders, methods), args.baseline)
-    for lr, hr in sizes:
-        images = out / "images" / (size_words(lr) if len(sizes) > 1 else "")
-        kept = images if args.images else None
-        measured = measure(photos, lr, hr, methods, recognizers, _progress, explained, scores.add, kept, judges)
-        comparisons, why = _compare(measured, photos, draws, note)
+    for number, (lr, hr) in enumerate(sizes):
+        words = f"{size_words(lr)} to {size_words(hr)} px"
+        mine = jobs[number * count : (number + 1) * count]
+        measured = collect(mine, _progress(islice(records, count), words, count), scores.add)
+        if not number and (missing := verification.faceless(measured)):
+            say(f"no face was found in {missing} of {count} photographs; their identity is not measured")
+        comparisons, why = verification.comparisons_or_why(measured, photos.photos, draws, note)
         means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
         tables += [verification.table(*item) for item in comparisons.items()]
@@ -207,16 +263,7 @@ def _measure(args, out, scores, photos, sizes, methods, encoders, finder, note, 
             print(f"\n{table.title}", *table.text(), sep="\n")
         print("", *told, sep="\n")
     report.write()
-    say(f"report: {out / 'report.html'}")
-
-
-def _compare(measured, photos, draws, note):
-    if not measured.codes:
-        return {}, f"Identity was not measured: {note}."
-    try:
-        return verification.comparisons(measured, photos.photos, draws), ""
-    except UserError as error:
-        return {}, f"Verification was not measured: {error}."
+    say(f"report: {report.folder / 'report.html'}")
 
 
 def _sizes(args, photos, networks):
@@ -235,54 +282,6 @@ def _sizes(args, photos, networks):
     return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]
 
 
-def _encoders(names):
-    """Return the encoders, and the reason if there are none.
-
-    Encoders that were asked for must be available. The default encoder may be missing.
-    """
-    if names and "none" in names:
-        return [], "--encoder none was given"
-    try:
-        return [load_encoder(name) for name in dict.fromkeys(names or ("sface",))], ""
-    except UserError as error:
-        if names:
-            raise
-        say(f"going on without identity: {error}")
-        return [], str(error)
-
-
-def _face_argument(text):
-    """Read --face as a share, `ALIGNED`, or None.
-
-    Raises:
-        UserError: When it is anything else.
-    """
-    if text in (None, ALIGNED):
-        return text
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0
-    if not 0 < share <= 1:
-        raise UserError(f"--face {text}: expected a share of each side above 0 and up to 1, or {ALIGNED}")
-    return share
-
-
-def _finder(face, photos):
-    """Return the finder of the part that encoders see. Alignment may be missing unless it was asked for."""
-    from mpsrgan.faces import detect
-
-    if face not in (None, ALIGNED):
-        return detect.Central(face)
-    try:
-        return detect.Aligned()
-    except UserError as error:
-        if face:
-            raise
-        say(f"going on without aligning faces: {error}")
-        return detect.Central(photos.face)
-
-
 def _say_skipped(photos, shown=3):
     if photos.skipped:
         say(f"skipped {len(photos.skipped)} files:")
@@ -290,7 +289,7 @@ def _say_skipped(photos, shown=3):
             say(f"  {source}: {reason}")
 
 
-def _progress(items, words):
+def _progress(items, words, total=None):
     from tqdm import tqdm
 
-    return tqdm(items, desc=words, unit="photo", file=sys.stderr)
+    return tqdm(items, desc=words, total=total, unit="photo", file=sys.stderr)

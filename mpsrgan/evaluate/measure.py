@@ -1,14 +1,13 @@
-"""Measurement of every method on every photograph at one size.
-
-It collects the scores, and the encodings that face verification needs.
-"""
+"""Measurement of every method on one photograph after the other: its scores, and the codes that verification needs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
+from mpsrgan.evaluate.photos import Photo
 from mpsrgan.evaluate.scores import in_order
 from mpsrgan.io.images import save_image
 from mpsrgan.metrics import METRICS, score
@@ -42,95 +41,131 @@ class Measured:
         return f"{size_words(self.lr)} to {size_words(self.hr)} pixels"
 
 
-class Recognizers:
-    """The face encoders, each of which sees the same part of every version of a face.
-
-    Args:
-        encoders: List of `mpsrgan.faces.encoders.Encoder`. It may be empty.
-        finder: Finds the part that the encoders see, such as `mpsrgan.faces.detect.Aligned`.
-        photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
-        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
+class Job(NamedTuple):
+    """One photograph at one size.
 
     Attributes:
-        encoders: {name: encoder}.
-        views: One view for each photograph, None where no face was found.
-        codes: {encoder: float32 (N, D)}, the encodings of the photographs themselves.
+        photo: The `mpsrgan.evaluate.photos.Photo`.
+        lr: (height, width) of the input, in pixels.
+        hr: (height, width) of the truth image, in pixels.
+        explained: Whether invention is measured, which is 8 times the work.
+        folder: Folder of the size below that of the images, or "".
     """
 
-    def __init__(self, encoders, finder, photos, progress):
-        self.encoders, self.views = {encoder.name: encoder for encoder in encoders}, []
-        rows = {name: [] for name in self.encoders}
-        for photo in progress(photos.photos, "reading faces") if encoders else ():
-            original = photos.original(photo)
-            self.views.append(finder.find(original))
-            for name, code in self.look(len(self.views) - 1, original).items():
-                rows[name].append(code)
-        self.codes = {name: np.array(row, np.float32) for name, row in rows.items()}
-
-    def look(self, index, image):
-        """Encode one version of a photograph.
-
-        Args:
-            index: Index of the photograph.
-            image: uint8 RGB array (H, W, 3).
-
-        Returns:
-            {encoder: float32 (D,) of length 1}, zeros where no face was found.
-        """
-        if not self.encoders:
-            return {}
-        view = self.views[index]
-        if view is None:
-            return {name: np.zeros(encoder.size, np.float32) for name, encoder in self.encoders.items()}
-        face = view(image)[None]
-        return {name: encoder.encode(face)[0] for name, encoder in self.encoders.items()}
+    photo: Photo
+    lr: tuple
+    hr: tuple
+    explained: bool
+    folder: str
 
 
-def measure(photos, lr, hr, methods, recognizers, progress, explained, keep, images=None, judges=None):
-    """Measure methods on photographs at one size.
+def jobs_of(photos, sizes, explained):
+    """List the work of an evaluation, size by size.
+
+    Args:
+        photos: List of `mpsrgan.evaluate.photos.Photo`.
+        sizes: List of (lr, hr), each (height, width) in pixels.
+        explained: Largest number of photographs on which invention is measured.
+
+    Returns:
+        A list of `Job`.
+    """
+    count, several = len(photos), len(sizes) > 1
+    chosen = {round(place) for place in np.linspace(0, count - 1, min(explained, count))}
+    return [
+        Job(photo, lr, hr, index in chosen, size_words(lr) if several else "")
+        for lr, hr in sizes
+        for index, photo in enumerate(photos)
+    ]
+
+
+class Measurer:
+    """Measures every method on one photograph at one size.
+
+    It is called with a `Job`, and returns a record {"scores": {method: {metric: value}}, "rmse": {method: gray levels},
+    "codes": {encoder: {`ITSELF`, `TARGET`, `INPUT`, or method: float32 (D,)}}}. The encoders see the same part of every
+    version of a face. Codes are zeros where no face was found.
 
     Args:
         photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
-        lr: (height, width) of the inputs, in pixels.
-        hr: (height, width) of the truth images, in pixels.
         methods: List of `mpsrgan.evaluate.methods.Method`.
-        recognizers: The `Recognizers` of the same photographs.
-        progress: Function of an iterable and a description, which returns an iterable and shows the progress.
-        explained: Indices of the photographs on which invention is measured, which is 8 times the work.
-        keep: Function (lr, hr, photo, {method: {metric: value}}) that is called after each photograph.
-        images: Folder that gets every input, truth, and result as PNG, or None.
-        judges: {metric: function}, further measures as from `mpsrgan.metrics.judges.open_judge`, or None.
+        encoders: List of `mpsrgan.faces.encoders.Encoder`. It may be empty.
+        finder: Finds the part that the encoders see, such as `mpsrgan.faces.detect.Aligned`. None without encoders.
+        judges: {metric: function}, further measures as from `mpsrgan.metrics.judges.open_judge`.
+
+    Attributes:
+        images: Folder that gets every input, truth, and result as PNG, or None. To be set where they are kept.
+    """
+
+    def __init__(self, photos, methods, encoders=(), finder=None, judges=None):
+        self.photos, self.methods, self.encoders, self.finder = photos, methods, encoders, finder
+        self.judges, self.images = judges or {}, None
+
+    def __call__(self, job):
+        """Measure one photograph.
+
+        Args:
+            job: The `Job`.
+
+        Returns:
+            The record.
+
+        Raises:
+            UserError: When the result of a method does not have the size of the truth.
+        """
+        photo = job.photo
+        small, truth = self.photos.pair(photo, job.lr, job.hr)
+        results = {method.name: _restore(method, photo, small, truth) for method in self.methods}
+        codes = self._codes(photo, {TARGET: truth, INPUT: small, **results})
+        scores, rmse = {}, {}
+        for method in self.methods:
+            sr = results[method.name]
+            levels = method.invention_map(small, sr) if job.explained else None
+            inputs = _inputs(self.photos, photo, small, truth, sr, levels) | self.judges
+            row = score(inputs) | _identities(codes, method.name)
+            scores[method.name] = {name: float(value) for name, value in row.items()}
+            rmse[method.name] = float(np.sqrt(np.mean((inputs["sr"].astype(float) - inputs["hr"]) ** 2)))
+        if self.images:
+            _save_images(self.images / job.folder, photo, {"lr": small, "hr": truth, **results})
+        return {"scores": scores, "rmse": rmse, "codes": codes}
+
+    def _codes(self, photo, versions):
+        """Encode the photograph itself and its versions: {encoder: {label: float32 (D,)}}."""
+        if not self.encoders:
+            return {}
+        original = self.photos.original(photo)
+        view = self.finder.find(original)
+        versions = {ITSELF: original, **versions}
+        if view is None:
+            nothing = {encoder.name: np.zeros(encoder.size, np.float32) for encoder in self.encoders}
+            return {name: dict.fromkeys(versions, zeros) for name, zeros in nothing.items()}
+        faces = {label: view(image)[None] for label, image in versions.items()}
+        return {e.name: {label: e.encode(face)[0] for label, face in faces.items()} for e in self.encoders}
+
+
+def collect(jobs, records, keep):
+    """Collect the records of one size.
+
+    Args:
+        jobs: The jobs of the size.
+        records: Iterable of their records, in the same order.
+        keep: Function (lr, hr, photo, {method: {metric: value}}) that is called for each record as it comes.
 
     Returns:
         The `Measured` of this size.
-
-    Raises:
-        UserError: When the result of a method does not have the size of the truth.
     """
-    scores, rmse, codes = ({method.name: [] for method in methods} for _ in range(3))
-    codes = {name: {label: [] for label in (TARGET, INPUT, *scores)} for name in recognizers.encoders}
-    for index, photo in enumerate(progress(photos.photos, f"{size_words(lr)} to {size_words(hr)} px")):
-        small, truth = photos.pair(photo, lr, hr)
-        seen = {TARGET: truth, INPUT: small, **{m.name: _restore(m, photo, small, truth) for m in methods}}
-        encodings = {label: recognizers.look(index, image) for label, image in seen.items()}
-        for label, found in encodings.items():
-            for encoder, code in found.items():
-                codes[encoder][label].append(code)
-        for method in methods:
-            levels = method.invention_map(small, seen[method.name]) if index in explained else None
-            inputs = _inputs(photos, photo, small, truth, seen[method.name], levels)
-            inputs |= judges or {}
-            scores[method.name].append(score(inputs) | _identities(encodings[TARGET], encodings[method.name]))
-            rmse[method.name].append(np.sqrt(np.mean((inputs["sr"].astype(float) - inputs["hr"]) ** 2)))
-        keep(lr, hr, photo, {name: rows[-1] for name, rows in scores.items()})
-        if images:
-            _save_images(images, photo, {"lr": small, "hr": truth} | {m.name: seen[m.name] for m in methods})
+    found = []
+    for job, record in zip(jobs, records, strict=True):
+        keep(job.lr, job.hr, job.photo, record["scores"])
+        found.append(record)
+    first = found[0]
     codes = {
-        name: {ITSELF: recognizers.codes[name]}
-        | {label: np.array(rows, np.float32) for label, rows in by_label.items()}
-        for name, by_label in codes.items()
+        encoder: {label: np.array([r["codes"][encoder][label] for r in found], np.float32) for label in labels}
+        for encoder, labels in first["codes"].items()
     }
-    return Measured(lr, hr, _columns(scores), {name: np.array(row) for name, row in rmse.items()}, codes)
+    scores = _columns({method: [r["scores"][method] for r in found] for method in first["scores"]})
+    rmse = {method: np.array([r["rmse"][method] for r in found]) for method in first["rmse"]}
+    return Measured(jobs[0].lr, jobs[0].hr, scores, rmse, codes)
 
 
 def _inputs(photos, photo, small, truth, sr, levels):
@@ -146,12 +181,14 @@ def _inputs(photos, photo, small, truth, sr, levels):
     return inputs if levels is None else {**inputs, "invention": invention(levels[part])}
 
 
-def _identities(truth, restored):
+def _identities(codes, method):
     """Return {"identity": cosine by the first encoder, "identity_<name>": by another}, NaN where no face was found."""
     cosine = METRICS["identity"].function
     return {
-        "identity" if number == 0 else f"identity_{name}": cosine(code, restored[name]) if code.any() else np.nan
-        for number, (name, code) in enumerate(truth.items())
+        "identity" if number == 0 else f"identity_{name}": cosine(seen[TARGET], seen[method])
+        if seen[TARGET].any()
+        else np.nan
+        for number, (name, seen) in enumerate(codes.items())
     }
 
 

@@ -1,5 +1,7 @@
 """The methods that an evaluation compares: bicubic, networks, and folders of results that another program made."""
 
+from copy import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,10 @@ class Method:
         words: What the method is, in words.
     """
 
+    def elsewhere(self):
+        """Return a function without parameters that makes the same method in another process, from any folder."""
+        raise NotImplementedError
+
     def invention_map(self, lr, sr):
         """Measure how much of the result the method invented.
 
@@ -49,6 +55,9 @@ class Baseline(Method):
     """Pillow's bicubic filter, which every method has to beat."""
 
     name, words = BASELINE, "Pillow's bicubic filter"
+
+    def elsewhere(self):
+        return Baseline
 
     def __call__(self, photo, lr, size):
         return BASELINES[BASELINE](lr, size)
@@ -68,21 +77,27 @@ class Network(Method):
 
     Attributes:
         scale: Scale factor of the network.
+        digest: SHA-256 of the weights, or the word for weights that are chosen for each picture.
     """
 
     def __init__(self, name, source, realism=None, fidelity=None, raw=False, ensemble=False):
         from mpsrgan.upscale import Upscaler
 
         self.name = name
+        self._arguments = (name, _absolute(source), realism, _absolute(fidelity), raw, ensemble)
         faithful = False if raw else None
         options = {"realism": realism, "fidelity": fidelity, "faithful": faithful, "ensemble": ensemble}
         self._upscale = Upscaler(source, backend="keras", **options)
         self.scale = self._upscale.scale
+        self.digest = AUTO if source == AUTO else self._upscale.weights_digest
         if source == AUTO:
             what, kept = f"for each picture {CLEAN} or {REAL}", RAW if raw else f"{KEPT[PIXELS]} or {KEPT[COLORS]}"
         else:
             what, kept = self._upscale.description, KEPT[self._upscale.keeps]
         self.words = f"{what}, {self._upscale.parameters:,} parameters, {kept}" + f", {WORDS}" * ensemble
+
+    def elsewhere(self):
+        return partial(Network, *self._arguments)
 
     def __call__(self, photo, lr, size):
         return self._upscale(lr)
@@ -119,6 +134,11 @@ class Results(Method):
                 f"--results {folder}: holds no image for {len(missing)} of {len(photos)} photographs, first "
                 f"{missing[0].source}: {missing[0].name}.png was expected"
             )
+
+    def elsewhere(self):
+        other = copy(self)
+        other.folder, other.files = self.folder.absolute(), {name: file.absolute() for name, file in self.files.items()}
+        return lambda: other
 
     def __call__(self, photo, lr, size):
         image = np.asarray(open_image(self.files[photo.name]))
@@ -196,6 +216,10 @@ def _with_realisms(networks, realisms, fidelity):
             WeightInterpolation.of(source, realism, partner)  # raises with the reason if interpolation fails
             found.append((f"{name}@{realism:g}", source, realism, partner))
     return found
+
+
+def _absolute(source):
+    return str(Path(source).absolute()) if source and Path(source).is_file() else source
 
 
 def _named(text, kind):

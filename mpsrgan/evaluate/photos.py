@@ -6,7 +6,9 @@ It is built on `data_prep`, so that the pairs are made as in training.
 import csv
 import hashlib
 from collections import Counter
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,12 @@ class Folder:
                 person = (person_of(source) or None) if person_of else None
                 self.photos.append(Photo(name, source, digest, size, person))
 
+    def elsewhere(self):
+        """Return a function without parameters that opens the same folder in another process, without its `photos`."""
+        other = copy(self)
+        other.path, other.photos = self.path.absolute(), []
+        return lambda: other
+
     def pair(self, photo, lr, hr):
         """Make the input and the truth of one photograph.
 
@@ -149,7 +157,7 @@ class Pairs:
     face, region = 1.0, Whole()
 
     def __init__(self, path, split):
-        self.path, self.manifest = Path(path), Manifest.load(path)
+        self.path, self.split, self.manifest = Path(path), split, Manifest.load(path)
         entries = self.manifest.split(split)
         if not entries:
             raise UserError(f"{path}: its {split} split holds no pairs; name another with --split")
@@ -163,6 +171,10 @@ class Pairs:
         self.degradation, self.zoom = self.manifest.degradation, self.manifest.header["zoom"]
         self.fit = self.manifest.header["fit"]
         self.sizes = [(self.manifest.lr, self.manifest.hr)]
+
+    def elsewhere(self):
+        """Return a function without parameters that opens the same pairs in another process."""
+        return partial(Pairs, self.path.absolute(), self.split)
 
     def pair(self, photo, lr, hr):
         """Read the input and the truth of one photograph.

@@ -5,6 +5,7 @@ This module writes no files and draws no pictures.
 
 import numpy as np
 
+from mpsrgan.errors import UserError
 from mpsrgan.evaluate.measure import ITSELF, TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.summary import NONE, people_of
@@ -34,6 +35,38 @@ def comparisons(measured, photos, draws):
     """
     who = np.array([photo.who for photo in photos])
     return {encoder: _compare(codes, who, _with_face(codes), draws) for encoder, codes in measured.codes.items()}
+
+
+def comparisons_or_why(measured, photos, draws, note):
+    """Compare all conditions, or say why that cannot be done.
+
+    Args:
+        measured: As in `comparisons`.
+        photos: As in `comparisons`.
+        draws: As in `comparisons`.
+        note: The reason if identity was not measured.
+
+    Returns:
+        What `comparisons` returns, or nothing, and a sentence if it is nothing.
+    """
+    if not measured.codes:
+        return {}, f"Identity was not measured: {note}."
+    try:
+        return comparisons(measured, photos, draws), ""
+    except UserError as error:
+        return {}, f"Verification was not measured: {error}."
+
+
+def faceless(measured):
+    """Count the photographs without a face.
+
+    Args:
+        measured: The `mpsrgan.evaluate.measure.Measured` of one size.
+
+    Returns:
+        Their number, 0 if there are no encoders.
+    """
+    return next((np.count_nonzero(~_with_face(codes)) for codes in measured.codes.values()), 0)
 
 
 def _with_face(codes):

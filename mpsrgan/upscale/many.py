@@ -45,8 +45,7 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
     if any(STREAM in (job.source, job.target) for job in jobs):
         raise UserError("standard input and output are one picture; omit --engine ray")
     options = replace(options, resume=True)
-    for name, value in GPU_SHARED.items():
-        os.environ.setdefault(name, value)
+    share_gpu()
     upscaler = Work(options).upscaler  # fails before any worker starts, and fills the cache of converted weights
     backend = upscaler.backend
     print(f"backend: {backend}", file=sys.stderr)
@@ -64,6 +63,12 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
     counts = kept.counts()
     print(f"{count_words(counts)}; account: {kept.path}")
     return 1 if counts[FAILED] else 0
+
+
+def share_gpu():
+    """Leave the memory of a GPU to the workers. It has to be called before Keras is imported."""
+    for name, value in GPU_SHARED.items():
+        os.environ.setdefault(name, value)
 
 
 def worker(options):

@@ -89,6 +89,49 @@ def read(folder):
     return json.loads((folder / "results.json").read_text())
 
 
+def test_shares_and_workers_make_the_report_of_a_single_process(people, weights, done, tmp_path, monkeypatch, capsys):
+    def files(name):
+        found = {path.relative_to(tmp_path / name).as_posix(): path for path in (tmp_path / name).rglob("*.*")}
+        return {name: path.read_bytes() for name, path in found.items()}
+
+    def spread(make, items, workers, address, gpu):
+        assert (workers, address) == (2, None)
+        work, items = make(), json.loads(json.dumps(items))
+        yield from ((index, json.loads(json.dumps(work(items[index])))) for index in reversed(range(len(items))))
+
+    given = ["--data", people, "--weights", f"net={weights}", "--results", done.parent / "lanczos", "--limit", 3]
+    words = ["evaluate", *map(str, given), *QUICK, "--images", "--raw", "--explain-limit", "1", "-o"]
+    assert main([*words, str(tmp_path / "alone")]) == 0
+    for share, missing in (("3/3", "1, 2"), ("1/3", "2"), ("1/3", "2"), ("2/3", None)):
+        assert main([*words, str(tmp_path / "joined"), "--shard", share]) == 0
+        told = f"this part is measured; the report needs all 3, missing: {missing}"
+        assert (told in capsys.readouterr().err.splitlines()) == bool(missing)
+    assert files("joined") == files("alone") and len(files("alone")) > 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "joined"], "no part is left"
+    monkeypatch.setattr("mpsrgan.scale.ray.spread", spread)
+    assert main([*words, str(tmp_path / "workers"), "--engine", "ray", "--workers", "2"]) == 0
+    assert files("workers") == files("alone")
+
+
+def test_shares_of_other_options_are_not_joined(people, tmp_path, capsys):
+    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "3"]
+    assert main([*words, "--shard", "1/2"]) == 0
+    assert main([*words, "--shard", "2/2", "--seed", "1"]) == 2
+    assert "made of different photographs or with other options; remove them" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "result, error",
+    [(None, "4_000040.jpg: each worker that took it died"), ({"error": "x.jpg: corrupt"}, "x.jpg: corr")],
+)
+def test_a_photograph_that_fails_in_a_worker_is_named(people, tmp_path, monkeypatch, capsys, result, error):
+    monkeypatch.setattr("mpsrgan.scale.ray.spread", lambda *_, **__: [(0, result)])
+    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "3"]
+    assert main([*words, "--engine", "ray"]) == 2
+    assert f"error: {error}" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_scores_are_those_of_the_images(done, people):
     scores = read(done)["sizes"][0]["scores"]
     assert list(scores) == ["bicubic", "net", "lanczos"]
@@ -484,7 +527,7 @@ def test_an_interrupt_leaves_an_empty_folder_empty(people, tmp_path, monkeypatch
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mpsrgan.cli.evaluate.measure", interrupt)
+    monkeypatch.setattr("mpsrgan.cli.evaluate.collect", interrupt)
     (tmp_path / "real").mkdir()
     (tmp_path / "out").symlink_to("real") if link else (tmp_path / "out").mkdir()
     assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "3"]) == 130
@@ -495,7 +538,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(people, tmp_path
     (tmp_path / "file").touch()
     assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "file" / "out"), *QUICK]) == 2
     told = capsys.readouterr().err
-    assert "reading faces" not in told and str(tmp_path / "file") in told.splitlines()[-1]
+    assert " px" not in told and str(tmp_path / "file") in told.splitlines()[-1]
 
 
 def test_a_report_among_the_photographs_is_refused(people, capsys):
