@@ -14,6 +14,7 @@ from pathlib import Path
 from data_prep.sets import IDENTITIES, SETS
 from mpsrgan.errors import UserError
 from mpsrgan.io.reading import MANIFEST_NAME, list_images, open_header, walk
+from mpsrgan.scale.parquet import holds_rows
 
 HEADERS_READ = 16
 STRAYS = 0.05  # as a share of a set's images: a folder with more foreign files is not recognized as that set
@@ -74,6 +75,9 @@ def recognize(folder):
             name everybody.
     """
     folder = Path(folder)
+    if holds_rows(folder):
+        words = f"{folder.resolve().name}: images in Parquet, people unknown"
+        return Found("parquet", words, "*", None, 1.0, "not known")
     if not folder.is_dir():
         list_images(folder)  # raises the same error as prepare
     names = _names(folder)

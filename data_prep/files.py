@@ -1,8 +1,44 @@
-"""Names of the files that preparation and evaluation write, and a check of their folder."""
+"""Files that preparation reads, names of those that preparation and evaluation write, and a check of their folder."""
 
 import re
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.reading import list_images
+from mpsrgan.scale.parquet import holds_rows, is_row, list_below, open_row
+
+
+def list_photographs(source, pattern):
+    """List photographs.
+
+    Args:
+        source: Folder as a Path, or a Parquet file or folder as in `mpsrgan.scale.parquet.holds_rows`.
+        pattern: Pattern for the names of files.
+
+    Returns:
+        Pairs of the path of a file or of a row, and the path that names its pair.
+
+    Raises:
+        UserError: When ``source`` is missing, or is no folder and no Parquet file with images.
+    """
+    if holds_rows(source):
+        return list_below(source)
+    return [(path, path.relative_to(source)) for path in list_images(source, pattern)]
+
+
+def open_photograph(path):
+    """Open what `list_photographs` listed.
+
+    Args:
+        path: The path.
+
+    Returns:
+        A binary file.
+
+    Raises:
+        ImageError: When a row has no bytes of an image.
+        OSError: When a file cannot be opened.
+    """
+    return open_row(path) if is_row(path) else open(path, "rb")
 
 
 def unique_names(relative_paths):

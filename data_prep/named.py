@@ -21,7 +21,10 @@ from mpsrgan.io.console import say
 from mpsrgan.io.files import cache_folder
 from mpsrgan.io.lock import locked
 
-SOURCES = "a folder, searched at any depth, or a public set by name: lfw, hf:NAME[:SPLIT], tfds:NAME[:SPLIT]"
+SOURCES = (
+    "a folder, searched at any depth, a Parquet file whose rows hold images or a folder of such, or a public set by "
+    "name: lfw, hf:NAME[:SPLIT], tfds:NAME[:SPLIT]"
+)
 """What `find` takes, in words for --help."""
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp", b"BM": "bmp"}
 

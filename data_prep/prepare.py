@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.degrade import Degradation
-from data_prep.files import check_out, unique_names
+from data_prep.files import check_out, list_photographs, open_photograph, unique_names
 from data_prep.manifest import SMALLER, Entry, Manifest, too_small, totals
 from data_prep.ordered import ordered_map
 from data_prep.pairs import (
@@ -35,7 +35,7 @@ from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_group
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
-from mpsrgan.io.reading import MAX_PIXELS, ImageError, list_images, open_downscaled
+from mpsrgan.io.reading import MAX_PIXELS, ImageError, open_downscaled
 from mpsrgan.scale.parts import digest, do_part
 
 
@@ -70,7 +70,7 @@ def prepare(
     least 8 times as large as hr is decoded at a half, a quarter, or an eighth of its size; see ``decode_factor``.
 
     Args:
-        source: Folder of photographs, searched at any depth.
+        source: Folder of photographs, searched at any depth, or Parquet as in `mpsrgan.scale.parquet.holds_rows`.
         out: Folder for the pairs. It must be new or empty.
         hr: Side or (height, width) of the hr images in pixels.
         lr: Side or (height, width) of the lr images in pixels.
@@ -92,8 +92,7 @@ def prepare(
         pattern: Use only files whose names match.
         pack: Write raw pixels in files of at most this many million bytes instead of PNGs; see ``data_prep.shards``.
         progress: Show a progress bar.
-        shard: (number, count), the part of the photographs that this process reads; see ``mpsrgan.scale.parts``. The
-            last process joins all parts, and the pairs are those of a single process.
+        shard: (number, count), the share that this process reads, as in ``mpsrgan.scale.parts``, or None.
         spread: Function as ``mpsrgan.scale.ray.spread`` that reads in worker processes, or None for threads.
 
     Returns:
@@ -109,14 +108,14 @@ def prepare(
     if pack:
         rows_per_shard(hr, pack)  # fails here, before 70,000 photographs are read in vain
     source, out = Path(source), Path(out)
-    paths = list_images(source, pattern)[:limit]
-    if not paths:
+    photos = list_photographs(source, pattern)[:limit]
+    if not photos:
         raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
     limits, save = (min_side, upscale, max_pixels), _save_raw if pack else _save
-    reader = _Reader(source, hr, lr, fit, zoom, degradation, seed, *limits, save)
-    jobs = list(zip(paths, unique_names(path.relative_to(source) for path in paths)))
+    reader = _Reader(source if source.is_dir() else source.parent, hr, lr, fit, zoom, degradation, seed, *limits, save)
+    jobs = [(path, name) for (path, _), name in zip(photos, unique_names(below for _, below in photos))]
     read = partial(_read_all, reader, workers=workers, progress=progress, spread=spread)
     header = {**reader.header, "people": group_of is not None}
 
@@ -179,7 +178,7 @@ class _Reader:
             skipped=None,
         )
         try:
-            with open(path, "rb") as file:
+            with open_photograph(path) as file:
                 entry = replace(entry, sha256=hashlib.file_digest(file, "sha256").hexdigest())
                 image, size = open_downscaled(file, self._factor, max_pixels=self.max_pixels)
         except ImageError as error:

@@ -30,7 +30,8 @@ def add_arguments(parser):
         "inputs",
         nargs="+",
         metavar="IN",
-        help='images, videos, folders with their subfolders, patterns such as "photos/*.jpg", or - for standard input',
+        help='images, videos, folders with their subfolders, patterns such as "photos/*.jpg", Parquet files whose rows '
+        "hold images, or - for standard input",
     )
     parser.add_argument(
         "-o",
@@ -265,9 +266,9 @@ def run(args):
 def _planned(args):
     """Return the jobs of this process."""
     from mpsrgan.upscale.plan import plan
-    from mpsrgan.upscale.plan_objects import plan_objects
+    from mpsrgan.upscale.plan_objects import has_objects, plan_objects
 
-    planner = plan_objects if any(map(is_remote, (*args.inputs, args.out))) else plan
+    planner = plan_objects if has_objects(args.inputs, args.out) else plan
     jobs = planner(args.inputs, args.out, format=args.format, explain=args.explain, compare=args.compare)
     number, count = args.shard or (1, 1)
     return jobs[number - 1 :: count]

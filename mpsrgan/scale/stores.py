@@ -66,6 +66,22 @@ def exists(address):
         return store.isfile(key)
 
 
+def open_object(address):
+    """Open an object for reading.
+
+    Args:
+        address: The address of the object.
+
+    Returns:
+        A binary file, which reads the parts that are asked for.
+
+    Raises:
+        UserError: When there is no such object, or the store cannot be read.
+    """
+    with _store(address) as (store, key):
+        return store.open(key, "rb")
+
+
 def fetch(address, path):
     """Copy an object into a file.
 

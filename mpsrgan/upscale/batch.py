@@ -19,6 +19,7 @@ from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.machine import peak_memory
 from mpsrgan.io.reading import ImageError
 from mpsrgan.scale.account import ALREADY, DONE, FAILED, SKIPPED, count_words
+from mpsrgan.scale.parquet import is_row
 from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
@@ -107,8 +108,8 @@ class Work:
         except BrokenPipeError:
             raise
         except (UserError, OSError) as error:  # such as a name that is too long
-            other = isinstance(error, ImageError) and not job.named and not named_like_image(job.source)
-            return SKIPPED if other else FAILED, reason_of(error, local, job)
+            image = job.named or named_like_image(job.source) or is_row(job.source) or not isinstance(error, ImageError)
+            return FAILED if image else SKIPPED, reason_of(error, local, job)
 
     def _do(self, job):
         if is_video(job.source):
@@ -126,8 +127,8 @@ class Work:
         if picture.frames > 1 and self._is_animation(job):
             return self._animation(job, picture, upscaler, expected)
         if picture.frames > 1:
-            _say(f"{job.source}: {picture.frames} frames: only the first is upscaled")
-        with _bar("tile", job.source, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
+            _say(f"{job.shown}: {picture.frames} frames: only the first is upscaled")
+        with _bar("tile", job.shown, delay=PATIENCE, leave=False, disable=not self.alone) as progress:
             explain = job.explanation is not None
             made, faces, note = restore(picture, self.options, upscaler, expected, explain=explain, progress=progress)
         target = sys.stdout.buffer if job.target == STREAM else job.target
@@ -136,9 +137,9 @@ class Work:
         self._write_extra(job, picture, made, note)
         if job.named:
             spent = f"{time.monotonic() - began:.1f} s, {peak_memory() / 1e9:.2f} GB"
-            _say(f"{job.source}: {_facts(note, made, upscaler)}; {spent}")
+            _say(f"{job.shown}: {_facts(note, made, upscaler)}; {spent}")
         if faces:
-            _say(f"{job.source}: {faces.words}")
+            _say(f"{job.shown}: {faces.words}")
             for (x, y, width, height), reason in faces.skipped:
                 _say(f"  skipped: {width:.0f}x{height:.0f} at {x:.0f}, {y:.0f}: {reason}")
         return DONE
@@ -153,7 +154,7 @@ class Work:
         return upscaler
 
     def _is_done(self, job, expected):
-        """Check by its note whether the output is what this call would write, without looking at its pixels."""
+        """Check by its note whether the output is what this call would write, without its pixels."""
         if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
             return False
         found, faces = note_in(job.target), self.options.faces
@@ -196,7 +197,7 @@ class Work:
 
             shown = overlay(viewable(made.image), made.levels)
             write(np.concatenate([shown, legend(shown.shape[1])]), job.explanation, "invented detail shown in color")
-            print(f"{job.source}: invention {invention(made.levels):.1f} levels")
+            print(f"{job.shown}: invention {invention(made.levels):.1f} levels")
 
     def _is_animation(self, job):
         """Return whether all frames are upscaled. The pictures beside a result are of one frame."""
@@ -218,15 +219,15 @@ class Work:
 
             note = upscale_animation(job.source, job.target, upscale, expected, picture.kept)
         if job.named:
-            _say(f"{job.source}: {note.steps}; LR consistency {note.lr_consistency:.1f} dB")
+            _say(f"{job.shown}: {note.steps}; LR consistency {note.lr_consistency:.1f} dB")
         return DONE
 
     def _video(self, job):
         options = self.options
         if options.scale or options.size:
-            raise UserError(f"{job.source}: videos are upscaled by the factor of the network; omit --scale and --size")
+            raise UserError(f"{job.shown}: videos are upscaled by the factor of the network; omit --scale and --size")
         if useless := [name for name in ("faces", "explain", "compare") if getattr(options, name)]:
-            text = f"{job.source}: --{useless[0]} is not available for videos"
+            text = f"{job.shown}: --{useless[0]} is not available for videos"
             if job.named:
                 raise UserError(f"{text}; omit it")
             _say(f"note: {text}")
@@ -250,7 +251,7 @@ class Work:
                 note=note.to_json(),
                 resume=options.resume,
             )
-        _say(f"{job.source}: {report.words}")
+        _say(f"{job.shown}: {report.words}")
         return DONE
 
     def _video_note(self, job, upscaler):

@@ -6,8 +6,9 @@ It is decided before anything is loaded: by names, and by notes where earlier re
 import glob
 import os
 import sys
-from collections import defaultdict, namedtuple
+from collections import defaultdict
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, kind_of, named_like_image
@@ -19,10 +20,34 @@ from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_suffix
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
 
-Job = namedtuple("Job", "source target named explanation comparison suffix", defaults=[None, None, ".png"])
-"""One file to upscale. `named` tells whether the user named the file itself, and not its folder. `explanation` and
-`comparison` are the paths of the pictures of invented detail and of before and after, or None. `suffix` is that of the
-format that standard output gets. Addresses of object stores are texts, and all other names are paths."""
+
+class Job(NamedTuple):
+    """One file to upscale. Addresses of object stores are texts, and all other names are paths.
+
+    Attributes:
+        source: The input.
+        target: The output.
+        named: Whether the user named the file itself, and not its folder.
+        explanation: The picture of invented detail, or None.
+        comparison: The picture of before and after, or None.
+        suffix: The suffix of the format that standard output gets.
+        address: The object or the row of which `source` is a local copy, or None.
+    """
+
+    source: Path | str
+    target: Path | str
+    named: bool
+    explanation: Path | str | None = None
+    comparison: Path | str | None = None
+    suffix: str = ".png"
+    address: Path | str | None = None
+
+    @property
+    def shown(self):
+        """The name of the input in messages."""
+        return self.address or self.source
+
+
 SAME = "same"
 
 
@@ -157,7 +182,7 @@ def names(files, folder, format):
 
     def name(file):
         rivals = alike[_stem(file)]
-        rivals = [rival for rival in rivals if _named_like_picture(rival)] or rivals
+        rivals = [rival for rival in rivals if named_like_picture(rival)] or rivals
         suffix = _suffix(file, format)
         kept = file.with_suffix("") if rivals == [file] or (format == SAME and file.suffix == suffix) else file
         return f"{kept.relative_to(folder)}{suffix}"
@@ -169,7 +194,15 @@ def _stem(path):
     return str(path.with_suffix("")).casefold()
 
 
-def _named_like_picture(path):
+def named_like_picture(path):
+    """Return whether a file is named like a picture or a video.
+
+    Args:
+        path: The file, which is not opened.
+
+    Returns:
+        True if its suffix is that of one.
+    """
     return named_like_image(path) or is_video(path)
 
 

@@ -1,4 +1,4 @@
-"""Plan of which file or object `mpsrgan upscale` writes, where inputs or outputs are in an object store."""
+"""Plan of which file or object `mpsrgan upscale` writes, where names are addresses, or inputs are in Parquet files."""
 
 from pathlib import Path, PurePosixPath
 
@@ -6,10 +6,26 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.metadata import SUFFIXES
 from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import is_system_file, list_images
+from mpsrgan.scale.parquet import holds_rows, is_parquet, list_below, list_rows
 from mpsrgan.scale.stores import is_remote, list_objects
 from mpsrgan.upscale.files import STREAM
-from mpsrgan.upscale.plan import Job, check_inside, names, with_pictures, without_conflicts
+from mpsrgan.upscale.plan import Job, check_inside, named_like_picture, names, with_pictures, without_conflicts
 from mpsrgan.upscale.video import WRITTEN
+
+
+def has_objects(inputs, output):
+    """Return whether `plan_objects` has to plan, and not `mpsrgan.upscale.plan.plan`.
+
+    Args:
+        inputs: As in `plan_objects`.
+        output: As in `plan_objects`.
+
+    Returns:
+        True if an input or the output is in an object store, or an input is read by the rows of Parquet files.
+    """
+    return any(map(is_remote, (*inputs, output))) or any(
+        holds_rows(name, output, named_like_picture) for name in inputs
+    )
 
 
 def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
@@ -18,7 +34,8 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
     Patterns are not resolved, and animated GIFs become PNG, because nothing is opened.
 
     Args:
-        inputs: Names of files and folders, and addresses of objects and folders.
+        inputs: Names of files and folders, and addresses of objects and folders. Parquet files, and folders of them
+            without pictures, stand for the images in their rows.
         output: A folder or its address. For one input that is a file or an object it may be a file or an object, which
             its suffix tells.
         format: As in `plan`.
@@ -33,8 +50,8 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
             input, the name of an object cannot be that of a file, or standard input or output is named.
     """
     if STREAM in (*inputs, output):
-        raise UserError(f'"{STREAM}" cannot be combined with addresses such as {_first_address(inputs, output)}')
-    found = [_list(name, output) for name in inputs]
+        raise UserError(f'"{STREAM}" cannot be combined with {_first_object(inputs, output)}')
+    found = [_list(name, output, len(inputs) == 1) for name in inputs]
     one_file = len(found) == 1 and found[0][1]
     if one_file and PurePosixPath(output).suffix.lower() in (*SUFFIXES, *WRITTEN):
         if format is not None:
@@ -51,31 +68,45 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
     return without_conflicts([with_pictures(Job(*one), explain, compare) for one in planned])
 
 
-def _first_address(inputs, output):
-    return next(name for name in (*inputs, output) if is_remote(name))
+def _first_object(inputs, output):
+    address = next((name for name in (*inputs, output) if is_remote(name)), None)
+    return f"addresses such as {address}" if address else "Parquet files"
 
 
-def _list(name, output):
-    """Return pairs of a file or address and its path below the folder, and whether the name is that of a file.
+def _list(name, output, alone):
+    """Return pairs of a file, row or address and its path below the folder, and whether the name is that of a file.
 
-    Results of an earlier run, which lie in `output` inside of the folder, are left out.
+    Results of an earlier run, which lie in `output` inside of the folder, are left out. The path of a row begins with
+    the name of its Parquet file, unless that is the only input.
     """
     if is_remote(name):
-        earlier = f"{output.rstrip('/')}/"
-        listed = [(key, PurePosixPath(path)) for key, path in list_objects(name) if not key.startswith(earlier)]
-        listed = [(key, path) for key, path in listed if not is_system_file(path.name)]
-        if not listed:
-            raise UserError(f"{name}: holds only the results in {output}; name a folder with images")
-        for key, path in listed:  # here and in its copy a name must not lead elsewhere, as "/etc/a.png" would
-            if not all(map(is_name, path.parts)):
-                raise UserError(f"{key}: its name cannot be that of a file on this system; rename it")
-        return listed, listed[0][0].rstrip("/") == name.rstrip("/")
+        return _list_remote(name, output, alone)
     path = Path(name)
+    if holds_rows(path, output, named_like_picture):
+        place = PurePosixPath() if alone or path.is_dir() else PurePosixPath(path.stem)
+        return [(row, place / below) for row, below in list_below(path)], False
     if path.is_dir():
         return [(file, PurePosixPath(file.relative_to(path).as_posix())) for file in list_images(path)], False
     if not path.exists():
         raise UserError(f"{name}: no such file or folder; check the path")
     return [(path, PurePosixPath(path.name))], True
+
+
+def _list_remote(name, output, alone):
+    earlier = f"{output.rstrip('/')}/"
+    listed = [(key, PurePosixPath(path)) for key, path in list_objects(name) if not key.startswith(earlier)]
+    listed = [(key, path) for key, path in listed if not is_system_file(path.name)]
+    if not listed:
+        raise UserError(f"{name}: holds only the results in {output}; name a folder with images")
+    for key, path in listed:  # here and in its copy a name must not lead elsewhere, as "/etc/a.png" would
+        if not all(map(is_name, path.parts)):
+            raise UserError(f"{key}: its name cannot be that of a file on this system; rename it")
+    one_file = listed[0][0].rstrip("/") == name.rstrip("/")
+    tables = [(key, path) for key, path in listed if is_parquet(path)]
+    if not tables or any(named_like_picture(path) for _, path in listed):
+        return listed, one_file
+    tables = [(key, PurePosixPath() if one_file and alone else path.with_suffix("")) for key, path in tables]
+    return [(row, place / below) for key, place in tables for row, below in list_rows(key)], False
 
 
 def _below(folder, name):

@@ -1,9 +1,10 @@
-"""Jobs whose files are in object stores: they are done on local copies, and the results are sent."""
+"""Jobs whose files are objects or rows of Parquet files: they are done on local copies, and the results are sent."""
 
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from mpsrgan.scale.parquet import is_row, open_row
 from mpsrgan.scale.stores import exists, fetch, is_remote, send
 
 OUTPUTS = ("target", "explanation", "comparison")
@@ -11,7 +12,7 @@ OUTPUTS = ("target", "explanation", "comparison")
 
 @contextmanager
 def staged(job):
-    """Yield a job with local files in place of objects. The copies live as long as the ``with`` block.
+    """Yield a job with local files in place of objects and rows. The copies live as long as the ``with`` block.
 
     Outputs that exist are copied too, so that their notes can be read.
 
@@ -19,12 +20,13 @@ def staged(job):
         job: The `mpsrgan.upscale.plan.Job`.
 
     Yields:
-        The job of local files, which is the same one if it has no objects.
+        The job of local files, which is the same one if it has only such.
 
     Raises:
-        UserError: When an object cannot be read.
+        UserError: When an object or a row cannot be read.
     """
-    names = {name: getattr(job, name) for name in ("source", *OUTPUTS) if is_remote(getattr(job, name))}
+    given = {name: getattr(job, name) for name in ("source", *OUTPUTS)}
+    names = {name: given[name] for name in given if is_remote(given[name]) or (name == "source" and is_row(job.source))}
     if not names:
         yield job
         return
@@ -33,9 +35,11 @@ def staged(job):
         for name, address in names.items():
             local[name] = Path(folder, name, PurePosixPath(address).name)
             local[name].parent.mkdir()
-            if name == "source" or exists(address):
+            if is_row(address):
+                local[name].write_bytes(open_row(address).read())
+            elif name == "source" or exists(address):
                 fetch(address, local[name])
-        yield job._replace(**local)
+        yield job._replace(**local, address=names.get("source"))
 
 
 def deliver(local, job):
@@ -65,6 +69,8 @@ def reason_of(error, local, job):
         One line.
     """
     text = " ".join((getattr(error, "strerror", None) or str(error)).split())
-    for file, name in ((local.source, job.source), (local.target, job.target)) if local else ():
-        text = text.replace(str(file), str(name))
-    return text if text.startswith((str(job.source), str(job.target))) else f"{job.source}: {text}"
+    given = [name for name in ("source", *OUTPUTS) if getattr(job, name)]
+    names = {str(getattr(local or job, name)): str(getattr(job, name)) for name in given}
+    for file, name in names.items():
+        text = text.replace(file, name)
+    return text if text.startswith(tuple(names.values())) else f"{job.source}: {text}"

@@ -115,3 +115,16 @@ def test_prepare_as_by_threads(photos, tmp_path):
     assert main([str(photos), "-o", str(tmp_path / "ray"), *options, "--engine", "ray", "--workers", "2"]) == 0
     made = {path.relative_to(tmp_path / "threads"): path.read_bytes() for path in (tmp_path / "threads").rglob("*.*")}
     assert made == {path.relative_to(tmp_path / "ray"): path.read_bytes() for path in (tmp_path / "ray").rglob("*.*")}
+
+
+def test_evaluate_as_by_a_single_process(weights, tmp_path):
+    from mpsrgan.cli import main
+
+    for index in range(5):
+        save_image(RNG.integers(0, 256, (40, 32, 3), np.uint8), tmp_path / "photos" / f"{index}.png")
+    words = ["evaluate", "--data", str(tmp_path / "photos"), "--weights", str(weights), "--lr-size", "8", "16"]
+    words += ["--encoder", "none", "--explain-limit", "2", "--rounds", "20", "--images", "-o"]
+    assert main([*words, str(tmp_path / "one")]) == 0
+    assert main([*words, str(tmp_path / "ray"), "--engine", "ray", "--workers", "2"]) == 0
+    made = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.*")}
+    assert made == {path.relative_to(tmp_path / "ray"): path.read_bytes() for path in (tmp_path / "ray").rglob("*.*")}

@@ -91,6 +91,18 @@ def test_between_store_and_folder(photos, tmp_path, upscale, store):
     assert Image.open(tmp_path / "out.png").size == (20, 24)
 
 
+def test_messages_name_the_address_and_not_the_local_copy(photos, tmp_path, upscale, store, capsys):
+    store.put(str(photos / "a.png"), "/bucket/a.png")
+    store.pipe("/bucket/up-compared.png", (photos / "e.png").read_bytes())
+    assert upscale("memory://bucket/a.png", "-o", tmp_path / "out.png", "--explain") == 0
+    told = capsys.readouterr()
+    assert "memory://bucket/a.png: 5x6 to 20x24" in told.err and "memory://bucket/a.png: invention" in told.out
+    assert upscale("memory://bucket/a.png", "-o", "memory://bucket/up.png", "--compare") == 1
+    told = capsys.readouterr().err
+    assert "error: memory://bucket/up-compared.png: exists and was not written by mpsrgan" in told
+    assert "/mpsrgan-" not in told
+
+
 def test_an_object_that_mpsrgan_did_not_write_is_kept(photos, upscale, store, capsys):
     store.pipe("/bucket/a.png", (photos / "e.png").read_bytes())
     assert upscale(photos / "a.png", "-o", "memory://bucket/a.png") == 1
