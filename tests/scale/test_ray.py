@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,6 +116,33 @@ def test_prepare_as_by_threads(photos, tmp_path):
     assert main([str(photos), "-o", str(tmp_path / "ray"), *options, "--engine", "ray", "--workers", "2"]) == 0
     made = {path.relative_to(tmp_path / "threads"): path.read_bytes() for path in (tmp_path / "threads").rglob("*.*")}
     assert made == {path.relative_to(tmp_path / "ray"): path.read_bytes() for path in (tmp_path / "ray").rglob("*.*")}
+
+
+def test_rows_of_parquet_as_files(photos, weights, tmp_path, monkeypatch, capsys):
+    import pyarrow
+    from pyarrow import parquet
+
+    from data_prep.command import main as prepare
+    from mpsrgan.cli import main
+
+    paths = sorted(photos.rglob("*.png"))
+    names = [path.relative_to(photos).as_posix() for path in paths]
+    table = pyarrow.table({"image": [path.read_bytes() for path in paths], "file_name": names})
+    parquet.write_table(table, tmp_path / "rows.parquet", row_group_size=5)
+    monkeypatch.chdir(tmp_path)
+    options = ("--weights", str(weights), "--backend", "onnx")
+    main(["upscale", str(photos), "-o", "files", *options])
+    capsys.readouterr()
+    for expected in ("done 12, ", "done 0, already done 12, "):
+        assert main(["upscale", "rows.parquet", "-o", "rows", *options, "--engine", "ray", "--workers", "2"]) == 1
+        assert capsys.readouterr().out == f"{expected}failed 1; account: rows.account.jsonl\n"
+    made = {path.relative_to("rows"): path.read_bytes() for path in Path("rows").rglob("*.png")}
+    assert made == {path.relative_to("files"): path.read_bytes() for path in Path("files").rglob("*.png")}
+    reasons = [row["reason"] for row in read_account("rows.account.jsonl") if row["state"] == "failed"]
+    assert len(reasons) == 1 and "/rows.parquet#12/broken.png: not an image" in reasons[0]
+    options = ("--hr-size", "16", "--lr-size", "4", "--quiet")
+    assert prepare(["rows.parquet", "-o", "pairs", *options, "--engine", "ray", "--workers", "2"]) == 0
+    assert len(list(Path("pairs").rglob("*.png"))) == 24
 
 
 def test_evaluate_as_by_a_single_process(weights, tmp_path):
