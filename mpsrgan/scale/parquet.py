@@ -27,6 +27,8 @@ BYTES = ("binary", "large_binary", "binary_view")
 """Types of columns that may hold images."""
 BATCH = 16
 """Number of rows that are read at once."""
+BUFFER = 2**20
+"""Bytes that are read from a file at once."""
 _ROW = re.compile(rf"(.+{re.escape(SUFFIX)})#(\d+)/.+", re.IGNORECASE | re.DOTALL)
 _lock = threading.Lock()
 
@@ -151,7 +153,9 @@ def _open(file):
         from pyarrow import parquet
     except ImportError:
         raise UserError(f"{file}: needs pyarrow; pip install pyarrow") from None
-    return parquet.ParquetFile(open_object(file) if is_remote(file) else open(file, "rb"))
+    stream = open_object(file) if is_remote(file) else open(file, "rb")
+    # otherwise a whole row group would be read at once
+    return parquet.ParquetFile(stream, pre_buffer=False, buffer_size=BUFFER)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def both(tmp_path):
         place = tmp_path / "photos" / row["path"]
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(row["bytes"])
-    return tmp_path / "photos", write(tmp_path / "rows.parquet", {"label": list(range(12)), "image": rows})
+    return tmp_path / "photos", write(tmp_path / "rows.parquet", {"mask": [b""] * 12, "image": rows})
 
 
 def test_rows_are_upscaled_as_files_are(both, weights, tmp_path, capsys):
