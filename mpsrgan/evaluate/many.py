@@ -8,7 +8,6 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate.measure import Job, Measurer
 from mpsrgan.evaluate.photos import Photo
-from mpsrgan.faces.detect import Aligned, Central
 from mpsrgan.faces.encoders import load_encoder
 from mpsrgan.metrics.judges import open_judge
 from mpsrgan.scale.ray import DIED
@@ -55,7 +54,7 @@ class Recipe:
         region: The part that is scored.
         methods: Functions without parameters that make the methods.
         encoders: Names of the encoders.
-        share: The finder if it is `Central`. None stands for `Aligned`.
+        share: The finder if it is `mpsrgan.faces.detect.Central`. None stands for `Aligned`.
         judges: Names of the further measures.
         images: Folder of the images, or None.
     """
@@ -64,7 +63,7 @@ class Recipe:
     region: object
     methods: list
     encoders: list
-    share: Central | None
+    share: object
     judges: list
     images: object
 
@@ -78,6 +77,8 @@ class Recipe:
         Returns:
             The recipe.
         """
+        from mpsrgan.faces.detect import Central  # here, because it imports OpenCV
+
         return cls(
             measurer.photos.elsewhere(),
             measurer.photos.region,
@@ -94,6 +95,8 @@ class Recipe:
         Returns:
             The `Measurer`.
         """
+        from mpsrgan.faces.detect import Aligned
+
         photos = self.photos()
         photos.region = self.region
         methods = [make() for make in self.methods]
