@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import named_like_image
+from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import ImageError, list_images
 from mpsrgan.scale.stores import is_remote, open_object
 
@@ -193,11 +194,12 @@ def _column(file, table):
 
 
 def _names(table, column):
-    """Return the values of a column as relative paths, "." where there is none."""
+    """Return the values of a column as relative paths, "." where there is none. A stranger may have chosen them."""
     values = table.read(columns=[column]).column(0).to_pylist()
     values = [next(iter(value.values())) if isinstance(value, dict) else value for value in values]
     parts = [re.split(r"[/\\]", "" if value is None else str(value)) for value in values]
-    return [PurePosixPath(*(part for part in row if part not in ("", ".", ".."))) for row in parts]
+    parts = [[part for part in row if part not in ("", ".", "..")] for row in parts]
+    return [PurePosixPath(*row) if all(map(is_name, row)) else PurePosixPath() for row in parts]
 
 
 @lru_cache(maxsize=2)  # two, because threads cross from one file to the next at different times

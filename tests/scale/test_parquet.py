@@ -95,6 +95,8 @@ def test_names_come_from_the_first_column_whose_values_differ(tmp_path):
     assert [str(name) for _, name in parquet.list_rows(rows)] == ["7", "8", "9"]
     write(rows, columns | {"file_name": ["../a.jpg", "/x/a.jpg", "b"]})
     assert [str(name) for _, name in parquet.list_rows(rows)] == ["a.jpg", "x/a.jpg", "b"]
+    write(rows, columns | {"file_name": ["a.jpg", "x\0a.jpg", "b"]})
+    assert [str(name) for _, name in parquet.list_rows(rows)] == ["7", "8", "9"], "no file can have such a name"
     write(rows, {"data": [b"", b""], "hash": [b"", b""]})
     assert [name for name, _ in parquet.list_rows(rows)] == [f"{rows}#0/000000", f"{rows}#1/000001"]
 
