@@ -68,7 +68,7 @@ class Work:
         The counts go to stdout, or to stderr when a result goes to stdout. Reasons for failures go to stderr.
 
         Args:
-            jobs: List of `mpsrgan.upscale.plan.Job`.
+            jobs: List of `mpsrgan.upscale.job.Job`.
 
         Returns:
             The exit code, 0 if everything succeeded and 1 if something failed.
@@ -92,7 +92,7 @@ class Work:
         """Do one job.
 
         Args:
-            job: The `mpsrgan.upscale.plan.Job`.
+            job: The `mpsrgan.upscale.job.Job`.
 
         Returns:
             One of the states of `mpsrgan.scale.account`, and the reason with the file's name if it is `SKIPPED` or

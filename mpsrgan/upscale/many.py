@@ -15,7 +15,7 @@ from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.batch import Work
 from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM
-from mpsrgan.upscale.plan import Job
+from mpsrgan.upscale.job import Job
 
 GPU_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """Variables with which this process leaves the memory of a GPU to a worker."""
@@ -29,7 +29,7 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
 
     Args:
         options: The `mpsrgan.upscale.single.UpscaleOptions`.
-        jobs: List of `mpsrgan.upscale.plan.Job`.
+        jobs: List of `mpsrgan.upscale.job.Job`.
         account: Path of the account, see `mpsrgan.scale.account.Account`.
         workers: As in `mpsrgan.scale.ray.spread`.
         address: As in `mpsrgan.scale.ray.spread`.

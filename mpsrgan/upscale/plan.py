@@ -8,7 +8,6 @@ import os
 import sys
 from collections import defaultdict
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, kind_of, named_like_image
@@ -18,35 +17,8 @@ from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_suffix
+from mpsrgan.upscale.job import Job
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
-
-
-class Job(NamedTuple):
-    """One file to upscale. Addresses of object stores are texts, and all other names are paths.
-
-    Attributes:
-        source: The input.
-        target: The output.
-        named: Whether the user named the file itself, and not its folder.
-        explanation: The picture of invented detail, or None.
-        comparison: The picture of before and after, or None.
-        suffix: The suffix of the format that standard output gets.
-        address: The object or the row of which `source` is a local copy, or None.
-    """
-
-    source: Path | str
-    target: Path | str
-    named: bool
-    explanation: Path | str | None = None
-    comparison: Path | str | None = None
-    suffix: str = ".png"
-    address: Path | str | None = None
-
-    @property
-    def shown(self):
-        """The name of the input in messages."""
-        return self.address or self.source
-
 
 SAME = "same"
 

@@ -9,7 +9,8 @@ from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.parquet import holds_rows, is_parquet, list_below, list_rows
 from mpsrgan.scale.stores import is_remote, list_objects
 from mpsrgan.upscale.files import STREAM
-from mpsrgan.upscale.plan import Job, check_inside, named_like_picture, names, with_pictures, without_conflicts
+from mpsrgan.upscale.job import Job
+from mpsrgan.upscale.plan import check_inside, named_like_picture, names, with_pictures, without_conflicts
 from mpsrgan.upscale.video import WRITTEN
 
 

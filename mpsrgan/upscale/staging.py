@@ -17,7 +17,7 @@ def staged(job):
     Outputs that exist are copied too, so that their notes can be read.
 
     Args:
-        job: The `mpsrgan.upscale.plan.Job`.
+        job: The `mpsrgan.upscale.job.Job`.
 
     Yields:
         The job of local files, which is the same one if it has only such.
