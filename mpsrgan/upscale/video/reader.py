@@ -177,11 +177,13 @@ def video_stream(container, path):
         The stream.
 
     Raises:
-        UserError: When there is none.
+        UserError: When there is none, or FFmpeg has no decoder for it.
     """
     stream = next((stream for stream in container.streams.video if not stream.disposition & COVER), None)
     if stream is None:
         raise UserError(f"{path}: contains no video stream; a video was expected")
+    if stream.codec_context is None:
+        raise UserError(f"{path}: no decoder for its video; convert it to H.264 first")
     return stream
 
 
