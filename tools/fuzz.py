@@ -141,27 +141,31 @@ class Reader:
             data: The bytes of the file.
         """
         self.path.write_bytes(data)
-        start = time.process_time()  # a pause of this process is not slowness of the reader
         self.counts["inputs"] += 1
         try:
-            self._read()
+            for read in (first_frame,) if self.video else (_open, read_picture):
+                self._time(read, data)
             self.counts["read"] += 1
         except UserError:
             self.counts["refused"] += 1
         except Exception as error:
             self.failures.setdefault(f"{type(error).__name__}: {error}"[:200], data.hex())
-        took = time.process_time() - start
-        self.slowest = max(self.slowest, took)
-        if took > SECONDS:
-            self.failures.setdefault("slow", data.hex())
 
-    def _read(self):
-        if self.video:
-            first_frame(self.path)
-            return
-        with warnings.catch_warnings(action="ignore"):
-            assert np.asarray(open_image(self.path)).ndim == 3
-            read_picture(self.path)
+    def _time(self, read, data):
+        start = time.process_time()  # a pause of this process is not slowness of the reader
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                read(self.path)
+        finally:
+            took = time.process_time() - start
+            self.slowest = max(self.slowest, took)
+            if took > SECONDS:
+                self.failures.setdefault("slow", data.hex())
+
+
+def _open(path):
+    """Read a picture as `prepare` does."""
+    assert np.asarray(open_image(path)).ndim == 3
 
 
 def run(kind, inputs, folder, step=1, limit=False):

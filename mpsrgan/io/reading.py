@@ -140,7 +140,7 @@ def open_header(source, *, max_pixels=math.inf):
         The open file and its Pillow image.
 
     Raises:
-        ImageError: When the file cannot be read, here or in the ``with`` block, or is larger than ``max_pixels``.
+        ImageError: When the file cannot be read, here or in the ``with`` block, or is larger than allowed.
     """
     with open_file(source) as file:
         name = os.fspath(source) if file is not source else getattr(source, "name", "image data")
@@ -150,6 +150,8 @@ def open_header(source, *, max_pixels=math.inf):
             yield file, image
         except UserError:
             raise
+        except MemoryError:
+            raise ImageError(name, "does not fit into the memory") from None
         except formats.CORRUPT as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ImageError(name, f"corrupt or not supported: {reason}") from error

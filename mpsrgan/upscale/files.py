@@ -69,7 +69,7 @@ def read_picture(source, *, gps=False):
         if isinstance(image, np.ndarray) and header.format == "PNG":  # OpenCV applies the orientation of a TIFF itself
             image = upright(image, orientation(header))
         kept = kept_of(header, gps)
-    pixels = pixels_of(image)
+        pixels = pixels_of(image)
     if isinstance(image, np.ndarray):
         colors, profile = png.to_srgb(pixels.colors, header.info), header.info.get("icc_profile")
         pixels = replace(pixels, colors=colors, profile=profile)

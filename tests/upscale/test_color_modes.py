@@ -105,6 +105,15 @@ def test_what_is_hidden_takes_the_nearest_visible_color():
     assert pixels_of(opaque) is opaque
 
 
+def test_what_is_hidden_far_away_takes_a_visible_color_too():
+    image = np.full((300, 200, 4), (255, 0, 255, 0), np.uint8)
+    image[100:103, 90:120] = (10, 20, 30, 255)
+    image[101, 150] = (90, 80, 70, 1)
+    found = pixels_of(image)
+    assert (found.colors[:, :120] == (10, 20, 30)).all() and (found.colors[:, 150:] == (90, 80, 70)).all()
+    assert np.array_equal(found.alpha, image[..., 3])
+
+
 def test_viewable_is_8_bit_color_on_black():
     gray = np.full((2, 3), 65535, np.uint16)
     assert viewable(gray).shape == (2, 3, 3) and (viewable(gray) == 255).all()
