@@ -56,7 +56,7 @@ def first_frame(source):
 
     with closing(readers.Reader(Path(source))) as reader:
         for frame, *_ in reader.frames():
-            return Look.of(frame).to_array(frame)
+            return reader.image(Look.of(frame), frame)
     raise UserError(f"{source}: contains no readable frame")
 
 
@@ -177,7 +177,7 @@ def _upscaled(reader, writer, upscale, scale, every, smoother, max_pixels, progr
                 check_pixels(f"{reader.path}: each frame", size, max_pixels)
             stamp = max(first, stamp + 1)  # the time stamps of a corrupt file can go back
             if index // every >= writer.frames:
-                image = look.to_array(frame)
+                image = reader.image(look, frame)
                 image = smoother(image, upscale(image))
                 writer.put(image, stamp - begin, look, smoother.state)
                 if progress:

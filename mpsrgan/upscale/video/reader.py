@@ -140,6 +140,26 @@ class Reader:
             else:
                 yield from frames
 
+    def image(self, look, frame):
+        """Convert a decoded frame to an upright array.
+
+        Args:
+            look: The `mpsrgan.upscale.video.frames.Look` of the frames.
+            frame: `av.VideoFrame`.
+
+        Returns:
+            uint8 RGB array (H, W, 3).
+
+        Raises:
+            UserError: When FFmpeg cannot convert it, as one that does not fit into the memory.
+        """
+        try:
+            return look.to_array(frame)
+        except (FFmpegError, MemoryError) as error:
+            size = f"{frame.width}x{frame.height}"
+            why = "out of memory" if isinstance(error, MemoryError) else reason(error)
+            raise UserError(f"{self.path}: a frame of {size} pixels cannot be converted: {why}") from None
+
     def close(self):
         """Close the file."""
         self._container.close()

@@ -208,6 +208,18 @@ def test_phones_videos_come_upright(tmp_path, degrees, mirrored):
         assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - twice(want)).mean() < 3
 
 
+@pytest.mark.parametrize("error", [av.error.BlockingIOError(11, "Resource temporarily unavailable"), MemoryError()])
+def test_a_frame_that_cannot_be_converted_is_one_line(clip, monkeypatch, error):
+    from mpsrgan.upscale.video.frames import Look
+
+    def fail(look, frame):
+        raise error
+
+    monkeypatch.setattr(Look, "to_array", fail)
+    with pytest.raises(UserError, match=r"clip.mp4: a frame of \d+x\d+ pixels cannot be converted: \w"):
+        first_frame(clip)
+
+
 def test_odd_sides_get_their_last_row_and_column_twice(tmp_path):
     frame = av.VideoFrame.from_ndarray(np.tile(np.arange(35, dtype=np.uint8)[:, None, None] * 7, (1, 27, 3)))
     source = write(tmp_path / "in.mp4", [frame.reformat(format="yuv444p")] * 2)
