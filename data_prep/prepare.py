@@ -110,7 +110,7 @@ def prepare(
     source, out = Path(source), Path(out)
     photos = list_photographs(source, pattern)[:limit]
     if not photos:
-        raise UserError(f"{source}: no files in this folder{'' if pattern == '*' else f' match {pattern}'}")
+        raise UserError(f"{source}: has no photographs{'' if pattern == '*' else f' that match {pattern}'}")
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
     limits, save = (min_side, upscale, max_pixels), _save_raw if pack else _save

@@ -32,7 +32,6 @@ from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.metrics.judges import JUDGES, open_judge
 from mpsrgan.scale import ray
 from mpsrgan.scale.parts import digest, do_part
-from mpsrgan.upscale.many import share_gpu
 
 
 def add_arguments(parser):
@@ -150,6 +149,8 @@ def _run(args):
     say(photos.words)
     _say_skipped(photos)
     if args.engine == RAY:
+        from mpsrgan.upscale.many import share_gpu  # here, because it imports all of `upscale`
+
         share_gpu()
     import_keras()
     networks = [Network(*options, raw=args.raw, ensemble=args.ensemble) for options in weights]

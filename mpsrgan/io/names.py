@@ -1,6 +1,5 @@
 """Names of files: which ones a folder can hold, which ones a drive takes for one, and hidden ones beside a file."""
 
-import hashlib
 import os
 import re
 import tempfile
@@ -54,7 +53,9 @@ def hidden(path, suffix):
     """
     name = path.name
     if len(os.fsencode(name)) > _LONGEST:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+        from hashlib import sha256  # here, because it loads OpenSSL
+
+        name = sha256(os.fsencode(name)).hexdigest()
     return path.with_name(f".{name}{suffix}")
 
 

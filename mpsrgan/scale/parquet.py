@@ -30,7 +30,7 @@ BATCH = 16
 """Number of rows that are read at once."""
 BUFFER = 2**20
 """Bytes that are read from a file at once."""
-_ROW = re.compile(rf"(.+{re.escape(SUFFIX)})#(\d+)/.+", re.IGNORECASE | re.DOTALL)
+_ROW = re.compile(rf"(.+?{re.escape(SUFFIX)})#(\d+)/.+", re.IGNORECASE | re.DOTALL)
 _lock = threading.Lock()
 
 
@@ -229,7 +229,9 @@ class _Reader:
                 self._start(group)
             while row >= self.batches[-1][0] + len(self.batches[-1][1]):
                 first, values = self.batches[-1]
-                self.batches.append((first + len(values), next(self.rest)))
+                if (batch := next(self.rest, None)) is None:
+                    raise UserError(f"{self.file}: row {row} cannot be read, because one before it is corrupt")
+                self.batches.append((first + len(values), batch))
             first, values = next(batch for batch in self.batches if row < batch[0] + len(batch[1]))
             value = values[row - first].as_py()
             return value["bytes"] if isinstance(value, dict) else value

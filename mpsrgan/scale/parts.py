@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+from itertools import islice
 from pathlib import Path
 
 from mpsrgan.errors import UserError
@@ -50,34 +51,39 @@ def do_part(out, shard, items, header, work, join):
             process makes the same part.
     """
     number, count = shard
+    header = json.loads(json.dumps(header))
     folders = [hidden(out, f".part-{one}-of-{count}") for one in range(1, count + 1)]
     with locked(f"{out}.part-{number}-of-{count}"):
-        _make(folders[number - 1], items[number - 1 :: count], json.loads(json.dumps(header)), work)
+        _check(folders, header)
+        if not folders[number - 1].exists():
+            _make(folders[number - 1], items[number - 1 :: count], header, work)
     with locked(out):
         if missing := [one for one, folder in enumerate(folders, 1) if not folder.exists()]:
             return None, missing
-        made = join(_records(out, folders), lambda folder: _link(folders, folder))
+        _check(folders, header)  # again, because others can have been made meanwhile
+        made = join(_records(folders), lambda folder: _link(folders, folder))
         for folder in folders:
             shutil.rmtree(folder)
         return made, []
 
 
+def _check(folders, header):
+    """Raise an error if a part that is there was made of other items or with another header."""
+    for folder in folders:
+        if folder.exists() and _lines(folder, 1) != [header]:
+            raise UserError(f"{folder}: was made of other photographs or with other options; give those, or remove it")
+
+
 def _make(folder, items, header, work):
-    if folder.exists():
-        if _lines(folder)[0] != header:
-            raise UserError(f"{folder}: was made of other photographs or with other options; remove it")
-        return
     with whole_folder(folder) as partial:
         partial.mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
         text = "".join(f"{json.dumps(line)}\n" for line in (header, *work(items, partial)))
         (partial / RECORDS).write_text(text, encoding="utf-8")
 
 
-def _records(out, folders):
+def _records(folders):
     """Return the records of all parts, in the order of the items."""
     parts = [_lines(folder) for folder in folders]
-    if any(part[0] != parts[0][0] for part in parts):
-        raise UserError(f"the parts of {out} were made of different photographs or with other options; remove them")
     records = [None] * sum(len(part) - 1 for part in parts)
     for number, (_, *found) in enumerate(parts):
         records[number :: len(parts)] = found
@@ -102,8 +108,10 @@ def _link_file(path, place):
         shutil.copyfile(path, place)
 
 
-def _lines(folder):
+def _lines(folder, count=None):
+    """Return the header and the records of a part, or the first `count` of them."""
     try:
-        return [json.loads(line) for line in (Path(folder) / RECORDS).read_text(encoding="utf-8").splitlines()]
+        with open(Path(folder) / RECORDS, encoding="utf-8") as file:
+            return [json.loads(line) for line in list(islice(file, count)) or [""]]
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: is corrupt ({error}); remove it and make this part again") from None

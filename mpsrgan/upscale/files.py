@@ -135,6 +135,23 @@ def check_sides(target, size):
         raise UserError(f"{target}: {kind} allows sides of {LONGEST[kind]} pixels, not {max(size)}; use .png or .tif")
 
 
+def check_output(output, one_name, one_file):
+    """Check whether the output can be what it is named.
+
+    Args:
+        output: The name of the output, or its address.
+        one_name: Whether it is the name of one picture or video.
+        one_file: Whether the input is one picture or video.
+
+    Raises:
+        UserError: When it is one file for several results, or a file in the place of a folder.
+    """
+    if one_name and not one_file:
+        raise UserError(f"{output}: is one file, but the inputs may give several results; name a folder with -o")
+    if not one_name and os.path.exists(output) and not os.path.isdir(output):
+        raise UserError(f"{output}: exists and is not an image; name a folder, or a file with {', '.join(SUFFIXES)}")
+
+
 def check_suffix(suffix):
     """Check that files with a suffix can be written and can carry the note.
 

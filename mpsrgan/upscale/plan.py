@@ -16,7 +16,7 @@ from mpsrgan.io.names import folded, same_on_drive
 from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.animation import is_animation
-from mpsrgan.upscale.files import STREAM, check_suffix
+from mpsrgan.upscale.files import STREAM, check_output, check_suffix
 from mpsrgan.upscale.job import Job
 from mpsrgan.upscale.video import WRITTEN, is_video, video_provenance
 
@@ -50,14 +50,11 @@ def plan(inputs, output, *, format=None, explain=False, compare=False):
     if STREAM in inputs or output == STREAM:
         return [_stream(inputs, output, format, explain, compare)]
     folder_named = str(output).endswith(("/", os.sep))
-    inputs, output = [path for name in inputs for path in _matching(name)], Path(output)
+    inputs, output = [path for name in inputs for path in matching(name)], Path(output)
     one_file = len(inputs) == 1 and not inputs[0].is_dir()
     written = output.suffix.lower() in WRITE_FORMATS or is_video(output)
     one_name = (written or (one_file and output.suffix and not folder_named)) and not output.is_dir()
-    if one_name and not one_file:
-        raise UserError(f"{output}: is one file, but the inputs may give several results; name a folder with -o")
-    if not one_name and output.exists() and not output.is_dir():
-        raise UserError(f"{output}: exists and is not an image; name a folder, or a file with {', '.join(SUFFIXES)}")
+    check_output(output, one_name, one_file)
     if one_name:
         _check_named(inputs[0], output, format)
         if is_video(inputs[0]) != is_video(output):
@@ -88,7 +85,7 @@ def _check_named(source, output, format):
 
 def _stream(inputs, output, format, explain, compare):
     """Return the one job that reads standard input or writes standard output."""
-    inputs = [path for name in inputs for path in ([name] if name == STREAM else _matching(name))]
+    inputs = [path for name in inputs for path in ([name] if name == STREAM else matching(name))]
     if len(inputs) != 1:
         raise UserError(f'"{STREAM}" stands for one image; give one input')
     if (explain or compare) and output == STREAM:
@@ -107,8 +104,14 @@ def _stream(inputs, output, format, explain, compare):
     return with_pictures(Job(source, output, True), explain, compare)
 
 
-def _matching(name):
+def matching(name):
     """Return the path of that name, or the paths that match it as a pattern.
+
+    Args:
+        name: The name or the pattern.
+
+    Returns:
+        A list of Paths.
 
     Raises:
         UserError: When there is none.
@@ -210,8 +213,9 @@ def _same_suffix(path):
     """Return a suffix of the format that a file has, which its name may not tell, or .png if that has no note."""
     suffix = path.suffix.lower()
     named = WRITE_FORMATS.get(suffix, (None,))[0]
-    kind = kind_of(path) or named
-    if kind == "GIF" and is_animation(path, path.with_suffix(".gif")):
+    opened = isinstance(path, Path)  # an object or a row is not
+    kind = (kind_of(path) if opened else None) or named
+    if kind == "GIF" and opened and is_animation(path, path.with_suffix(".gif")):
         return path.suffix if suffix == ".gif" else ".gif"
     if kind == named and suffix in SUFFIXES:
         return path.suffix

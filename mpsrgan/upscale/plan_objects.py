@@ -8,9 +8,16 @@ from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import is_system_file, list_images
 from mpsrgan.scale.parquet import holds_rows, is_parquet, list_below, list_rows
 from mpsrgan.scale.stores import is_remote, list_objects
-from mpsrgan.upscale.files import STREAM
+from mpsrgan.upscale.files import STREAM, check_output
 from mpsrgan.upscale.job import Job
-from mpsrgan.upscale.plan import check_inside, named_like_picture, names, with_pictures, without_conflicts
+from mpsrgan.upscale.plan import (
+    check_inside,
+    matching,
+    named_like_picture,
+    names,
+    with_pictures,
+    without_conflicts,
+)
 from mpsrgan.upscale.video import WRITTEN
 
 
@@ -32,11 +39,11 @@ def has_objects(inputs, output):
 def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
     """Decide which file or object is written for which input, as `mpsrgan.upscale.plan.plan` does for files.
 
-    Patterns are not resolved, and animated GIFs become PNG, because nothing is opened.
+    Animated GIFs become PNG, and the format "same" goes by the names, because nothing is opened.
 
     Args:
-        inputs: Names of files and folders, and addresses of objects and folders. Parquet files, and folders of them
-            without pictures, stand for the images in their rows.
+        inputs: Names and patterns as in `plan`, and addresses of objects and folders. Parquet files, and folders of
+            them without pictures, stand for the images in their rows.
         output: A folder or its address. For one input that is a file or an object it may be a file or an object, which
             its suffix tells.
         format: As in `plan`.
@@ -52,9 +59,14 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
     """
     if STREAM in (*inputs, output):
         raise UserError(f'"{STREAM}" cannot be combined with {_first_object(inputs, output)}')
+    inputs = [one for name in inputs for one in ([name] if is_remote(name) else map(str, matching(name)))]
     found = [_list(name, output, len(inputs) == 1) for name in inputs]
+    if not any(listed for listed, _ in found):
+        raise UserError(f"no images in {', '.join(inputs)}; name a file or folder with images")
     one_file = len(found) == 1 and found[0][1]
-    if one_file and PurePosixPath(output).suffix.lower() in (*SUFFIXES, *WRITTEN):
+    one_name = PurePosixPath(output).suffix.lower() in (*SUFFIXES, *WRITTEN)
+    check_output(output, one_name, one_file)
+    if one_name:
         if format is not None:
             raise UserError(f"{output}: its suffix names the format; omit --format, or name a folder with -o")
         planned = [(found[0][0][0][0], output if is_remote(output) else Path(output), True)]
@@ -88,8 +100,6 @@ def _list(name, output, alone):
         return [(row, place / below) for row, below in list_below(path)], False
     if path.is_dir():
         return [(file, PurePosixPath(file.relative_to(path).as_posix())) for file in list_images(path)], False
-    if not path.exists():
-        raise UserError(f"{name}: no such file or folder; check the path")
     return [(path, PurePosixPath(path.name))], True
 
 

@@ -257,7 +257,7 @@ def test_min_side_limit_and_pattern(photos, tmp_path):
     assert [entry.source for entry in manifest.entries] == [f"{n:02}.png" for n in range(5)]
     with pytest.raises(UserError, match="1 usable image in .*photos, at least 3 are needed"):
         prepare(photos, tmp_path / "min", min_side=60, **SMALL)
-    with pytest.raises(UserError, match="no files in this folder match"):
+    with pytest.raises(UserError, match="has no photographs that match"):
         prepare(photos, tmp_path / "pattern", pattern="*.pgm", **SMALL)
 
 
@@ -271,7 +271,7 @@ def test_sources_that_hold_too_little(tmp_path):
     folder, out = tmp_path / "in", tmp_path / "out"
     refused("no such folder", folder, out)
     folder.mkdir()
-    refused("no files in this folder", folder, out)
+    refused("has no photographs", folder, out)
     for name in ("notes.txt", "other.txt", "third.txt"):
         (folder / name).write_text("text")
     refused(r"no image could be read in .*: 3 files, first: notes.txt: not an image", folder, out)

@@ -117,8 +117,8 @@ def test_shares_of_other_options_are_not_joined(people, tmp_path, capsys):
     words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), *QUICK, "--limit", "3"]
     assert main([*words, "--shard", "1/2"]) == 0
     assert main([*words, "--shard", "2/2", "--seed", "1"]) == 2
-    assert "made of different photographs or with other options; remove them" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    assert "1-of-2: was made of other photographs or with other options" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.part-1-of-2"], "told before the work"
 
 
 @pytest.mark.parametrize(

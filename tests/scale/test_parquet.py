@@ -104,7 +104,18 @@ def test_names_come_from_the_first_column_whose_values_differ(tmp_path):
 @pytest.mark.parametrize("order", [range(100), reversed(range(100)), [0, 50, 40, 99, 3], [17, 0, 16, 1, 47, 30]])
 def test_rows_are_read_in_any_order(tmp_path, order):
     rows = write(tmp_path / "rows.parquet", {"image": [b"%d" % row for row in range(100)]}, group=70)
-    assert all(parquet.open_row(f"{rows}#{row}/x").read() == b"%d" % row for row in order)
+    assert all(parquet.open_row(f"{rows}#{row}/b.parquet#7/x").read() == b"%d" % row for row in order)
+
+
+def test_rows_after_a_corrupt_one_say_why(tmp_path):
+    rows = write(tmp_path / "rows.parquet", {"image": [b"%d" % row for row in range(9)]})
+    data = bytearray(rows.read_bytes())
+    data[4:40] = bytes(36)
+    rows.write_bytes(data)
+    for row, reason in ((0, "cannot be read as Parquet: .+"), (1, "row 1 cannot be read, because one before it")):
+        with pytest.raises(UserError, match=reason):
+            parquet.open_row(f"{rows}#{row}/x")
+    assert parquet.open_row(f"{rows}#8/x").read() == b"8", "of another row group"
 
 
 def test_a_folder_of_parquet_files_is_read_by_rows_and_one_of_pictures_is_not(tmp_path):
@@ -118,6 +129,23 @@ def test_a_folder_of_parquet_files_is_read_by_rows_and_one_of_pictures_is_not(tm
     for given in (inputs, files):
         targets = [job.target.relative_to(out).as_posix() for job in plan_objects(given, out)]
         assert targets == ["a/000000.png", "b/000000.png"]
+
+
+def test_inputs_and_outputs_are_checked_as_those_of_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_image(RNG.integers(0, 256, (6, 5, 3), np.uint8), tmp_path / "a.png")
+    (tmp_path / "a.png").rename("a.jpg")
+    write(tmp_path / "rows.parquet", {"image": [png(0), png(1)], "name": ["a.jpg", "b.png"]})
+    write(tmp_path / "empty.parquet", {"image": pyarrow.array([], "binary")})
+    targets = [str(job.target) for job in plan_objects(["r*.parquet"], "out", format="same")]
+    assert targets == ["out/a.jpg", "out/b.png"], "a.jpg here is another picture"
+    for source, out, error in (
+        ("rows.parquet", "out.png", "out.png: is one file, but the inputs may give several results"),
+        ("rows.parquet", "rows.parquet", "rows.parquet: exists and is not an image"),
+        ("empty.parquet", "out", "no images in empty.parquet"),
+    ):
+        with pytest.raises(UserError, match=error):
+            plan_objects([source], out)
 
 
 def test_rows_of_a_store_are_read_there(weights, tmp_path, capsys):
