@@ -14,6 +14,8 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 not hold H.264."""
 COPIED = {"audio": "audio", "subtitle": "subtitles"}
 """Kinds of the tracks that are copied, and how they are called."""
+_LONGEST_LINE = 10
+"""Seconds before the first time in which a subtitle is looked for that is still shown then."""
 
 
 def join(parts, target, reader, origin, until, note):
@@ -142,14 +144,16 @@ class Tracks:
         """Close the input."""
         self._container.close()
 
-    def _time(self, packet):
-        return packet.dts * packet.time_base - self._zero
+    def _time(self, packet, later=0):
+        """Return the time in seconds at which a packet begins, or some ticks later."""
+        return (packet.dts + later) * packet.time_base - self._zero
 
     def _wanted(self):
         """Yield the packets from the first time to the end, each once, because corrupt files repeat some."""
         if not self._copies:
             return
-        seek(self._container, self._first)
+        lines = any(stream.type == "subtitle" for stream in self._copies)
+        seek(self._container, self._first - _LONGEST_LINE * lines)
         for packet in self._container.demux(*self._copies):
             if packet.dts is None or packet.stream not in self._copies:
                 continue
@@ -159,9 +163,25 @@ class Tracks:
             time = self._time(packet)
             if self._end is not None and time >= self._end:
                 continue
-            if not self._first or time >= self._first:
+            if not self._first or time >= self._first or self._is_shown(packet):
                 self._latest[packet.stream] = packet.dts
+                self._trim(packet)
                 yield packet
+
+    def _is_shown(self, packet):
+        """Return whether a packet is a subtitle that begins before the first time and is shown then."""
+        return packet.stream.type == "subtitle" and self._time(packet, packet.duration or 0) > self._first
+
+    def _trim(self, packet):
+        """Let a subtitle begin and end within the times."""
+        if packet.stream.type != "subtitle" or not packet.duration:
+            return
+        ticks = lambda time: round((time + self._zero) / packet.time_base)
+        begin, end = packet.dts, packet.dts + packet.duration
+        begin = max(begin, ticks(self._first)) if self._first else begin
+        end = end if self._end is None else min(end, ticks(self._end))
+        packet.pts = packet.dts = begin
+        packet.duration = max(1, end - begin)
 
 
 def _others(container, video):

@@ -53,6 +53,12 @@ def test_subtitles_are_copied_or_named_and_so_are_tracks_that_are_left_out(tmp_p
     assert texts == [(0, 200, b"one"), (200, 200, b"two"), (200, 100, b"2")] and numbers(tmp_path / "out.mkv") == [
         *range(10)
     ]
+    part = upscale_video(source, tmp_path / "part.mkv", lambda image: image, scale=1, start=0.12, end=0.32)
+    with av.open(str(tmp_path / "part.mkv")) as file:
+        texts = [(packet.pts, packet.duration, bytes(packet)) for packet in file.demux(subtitles=0) if packet.size]
+    assert part.frames == 5 and texts == [(0, 80, b"one"), (80, 120, b"two"), (80, 100, b"2")], (
+        "trimmed as the video is"
+    )
     report = upscaled(source, tmp_path / "out.mp4")
     assert report.subtitles.startswith("left out: mp4 cannot hold ") and report.subtitles.endswith("; .mkv can")
     assert f"audio none, subtitles {report.subtitles}, left out: 1 video track" in report.words
