@@ -197,6 +197,8 @@ def _share(args, measurer, jobs, sizes, note):
     free = ("run", "data", "out", "shard", "engine", "address", "workers", "config", "save_config")
     header = {name: str(value) for name, value in vars(args).items() if name not in free}
     header |= {"photographs": data_hash(measurer.photos.photos), "jobs": digest([job.photo.name for job in jobs])}
+    header |= {"encoders": [encoder.name for encoder in measurer.encoders]}  # the default one can be missing here
+    header |= {"finder": measurer.finder and measurer.finder.words}
     header |= {"networks": [getattr(method, "digest", method.name) for method in measurer.methods]}
     _, missing = do_part(Path(args.out), args.shard, jobs, header, work, join)
     if missing:

@@ -37,9 +37,7 @@ def locked(folder):
     folder = Path(folder)
     place = Path(os.path.realpath(folder))
     path = hidden(place, ".lock") if place.name else None
-    for link in filter(None, (path, place)):
-        if link.is_symlink():  # the second one if it leads to itself
-            raise UserError(f"{link}: is a link that leads elsewhere; remove it, or name another folder")
+    _refuse_links(path, place)
     made = [parent for parent in place.parents if not parent.exists()]
     lock = note = None
     try:
@@ -70,6 +68,13 @@ def locked(folder):
         with suppress(OSError):
             for parent in made:  # the deepest first, as long as they are empty
                 parent.rmdir()
+
+
+def _refuse_links(path, place):
+    """Raise an error if a link lies in the place of the lock, or the folder is a link that leads to itself."""
+    for link in filter(None, (path, place)):
+        if link.is_symlink():
+            raise UserError(f"{link}: is a link that leads elsewhere; remove it, or name another folder")
 
 
 def _make(parent):

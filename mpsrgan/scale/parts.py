@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 from itertools import islice
-from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
@@ -111,7 +110,7 @@ def _link_file(path, place):
 def _lines(folder, count=None):
     """Return the header and the records of a part, or the first `count` of them."""
     try:
-        with open(Path(folder) / RECORDS, encoding="utf-8") as file:
+        with open(folder / RECORDS, encoding="utf-8") as file:
             return [json.loads(line) for line in list(islice(file, count)) or [""]]
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: is corrupt ({error}); remove it and make this part again") from None
