@@ -260,7 +260,7 @@ def test_a_finished_run_that_is_resumed_reports_again(done, tmp_path):
 
 
 def empty(folder):
-    return "no files"
+    return "no photographs"
 
 
 def text_files(folder):
