@@ -165,7 +165,7 @@ class Reader:
 
 def _open(path):
     """Read a picture as `prepare` does."""
-    assert np.asarray(open_image(path)).ndim == 3
+    assert open_image(path).mode == "RGB"
 
 
 def run(kind, inputs, folder, step=1, limit=False):
