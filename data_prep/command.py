@@ -11,7 +11,7 @@ from data_prep.named import SOURCES, find
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.errors import UserError
-from mpsrgan.io.arguments import RAY, Parser, add_engine_arguments, not_negative, positive, size
+from mpsrgan.io.arguments import RAY, Parser, add_engine_arguments, check_engine, not_negative, positive, size
 from mpsrgan.io.console import exit_code
 from mpsrgan.io.images import FILTERS
 from mpsrgan.io.lock import locked
@@ -67,8 +67,7 @@ def run(args):
     Raises:
         UserError: As in ``prepare``, and when another process writes to the folder.
     """
-    if args.address and args.engine != RAY:
-        raise UserError("--address needs --engine ray")
+    check_engine(args, "address")
     with nullcontext() if args.shard else locked(args.out):
         return _run(args)
 

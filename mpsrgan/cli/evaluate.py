@@ -25,7 +25,7 @@ from mpsrgan.evaluate.region import FACE, REGIONS, WHOLE, FaceBox
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.evaluate.scores import ScoreFile
 from mpsrgan.faces.encoders import ENCODERS
-from mpsrgan.io.arguments import RAY, add_engine_arguments, not_negative, positive, size
+from mpsrgan.io.arguments import RAY, add_engine_arguments, check_engine, not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
@@ -132,8 +132,7 @@ def run(args):
         UserError: When something cannot be measured, or another process writes to the folder. What can be checked is
             checked before any file is written.
     """
-    if args.engine != RAY and (given := [name for name in ("address", "workers") if getattr(args, name)]):
-        raise UserError(f"--{given[0]} needs --engine ray")
+    check_engine(args, "address", "workers")
     with nullcontext() if args.shard else locked(args.out):
         return _run(args)
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path, PurePath
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.arguments import RAY, add_engine_arguments, bounds, percent, positive
+from mpsrgan.io.arguments import RAY, add_engine_arguments, bounds, check_engine, percent, positive
 from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.lock import locked
@@ -16,7 +16,6 @@ from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, MIN_FACE, NOTE, REAL, 
 from mpsrgan.upscale.providers import PROVIDERS
 
 ALL = "all"
-RAY_ONLY = ("address", "workers", "account")
 ACCOUNT = ".account.jsonl"
 
 
@@ -241,8 +240,7 @@ def run(args):
         raise UserError("--explain works without --faces only; omit one of them")
     if not args.faces and (args.background != "network" or args.min_face):
         raise UserError(f"{'--min-face' if args.min_face else '--background'} needs --faces")
-    if args.engine != RAY and (given := [name for name in RAY_ONLY if getattr(args, name)]):
-        raise UserError(f"--{given[0]} needs --engine ray")
+    check_engine(args, "address", "workers", "account")
     jobs = _planned(args)
     print(NOTE, file=sys.stderr)
     values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions) if field.name != "most_faces"}

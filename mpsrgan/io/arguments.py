@@ -6,6 +6,7 @@ import math
 import re
 import sys
 
+from mpsrgan.errors import UserError
 from mpsrgan.io import config
 
 RENAMED = {
@@ -197,3 +198,17 @@ def add_engine_arguments(group):
         metavar="HOST:PORT",
         help="with --engine ray, a running cluster, or auto (default: RAY_ADDRESS, or else one on this machine)",
     )
+
+
+def check_engine(args, *names):
+    """Check that options for worker processes come with --engine ray.
+
+    Args:
+        args: The parsed arguments.
+        names: Names of these options.
+
+    Raises:
+        UserError: When one is given without.
+    """
+    if args.engine != RAY and (given := [name for name in names if getattr(args, name)]):
+        raise UserError(f"--{given[0]} needs --engine ray")

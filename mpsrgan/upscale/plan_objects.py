@@ -69,16 +69,16 @@ def plan_objects(inputs, output, *, format=None, explain=False, compare=False):
     if one_name:
         if format is not None:
             raise UserError(f"{output}: its suffix names the format; omit --format, or name a folder with -o")
-        planned = [(found[0][0][0][0], output if is_remote(output) else Path(output), True)]
+        jobs = [Job(found[0][0][0][0], output if is_remote(output) else Path(output), True)]
     else:
-        planned = [
-            (source, _below(output, name), named)
+        jobs = [
+            Job(source, _below(output, name), named)
             for listed, named in found
             for (source, _), name in zip(listed, names([path for _, path in listed], PurePosixPath(), format))
         ]
         if not is_remote(output):
-            check_inside([Job(*one) for one in planned], output)
-    return without_conflicts([with_pictures(Job(*one), explain, compare) for one in planned])
+            check_inside(jobs, output)
+    return without_conflicts([with_pictures(job, explain, compare) for job in jobs])
 
 
 def _first_object(inputs, output):
