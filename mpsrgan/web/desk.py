@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class Desk:
 
     def __init__(self, folder, limits=Limits(), backend="auto"):
         self.folder, self.limits, self.backend = Path(folder), limits, backend
-        self.closed, self._work = False, threading.Lock()
+        self.closed, self._work, self._expiry = False, threading.Lock(), _Expiry()
         self.upscaler = functools.lru_cache(KEPT_UPSCALERS)(UpscaleOptions.upscaler)
 
     def upscale_all(self, files, options, progress=lambda done, text: None, stopped=lambda: False):
@@ -85,7 +86,7 @@ class Desk:
             A `Result` for each file, or a text for each file that failed or was not started.
         """
         began, folder, ended = time.monotonic(), self.folder / uuid.uuid4().hex, False
-        _delete_later(folder)
+        self._expiry.add(folder)
         options = replace(options, backend=self.backend, max_pixels=self.limits.pixels)
         for i, (path, name) in enumerate(files):
 
@@ -187,10 +188,29 @@ def about(weights):
     return words, one.fidelity is not None, one.bicubic
 
 
-def _delete_later(folder):
-    timer = threading.Timer(KEPT_SECONDS, shutil.rmtree, [folder], {"ignore_errors": True})
-    timer.daemon = True
-    timer.start()
+class _Expiry:
+    """Deletes folders `KEPT_SECONDS` after they are added. One timer serves them all, because each holds a thread."""
+
+    def __init__(self):
+        self._folders, self._lock = deque(), threading.Lock()
+
+    def add(self, folder):
+        with self._lock:
+            self._folders.append((time.monotonic() + KEPT_SECONDS, folder))
+            if len(self._folders) == 1:
+                self._wait()
+
+    def _wait(self):
+        timer = threading.Timer(max(0, self._folders[0][0] - time.monotonic()), self._delete)
+        timer.daemon = True
+        timer.start()
+
+    def _delete(self):
+        with self._lock:
+            while self._folders and self._folders[0][0] <= time.monotonic():
+                shutil.rmtree(self._folders.popleft()[1], ignore_errors=True)
+            if self._folders:
+                self._wait()
 
 
 def _write_shown(picture, made, file, note):

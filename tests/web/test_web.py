@@ -207,13 +207,23 @@ def test_names_are_those_of_a_file_on_every_system(name, stem):
     assert stem_of(name) == stem
 
 
-def test_results_go_after_a_while(fake, tmp_path, monkeypatch):
-    begun = []
+def test_results_go_after_a_while_and_one_timer_serves_them_all(fake, tmp_path, monkeypatch):
+    begun, clock = [], [100.0]
     monkeypatch.setattr(desks.threading, "Timer", lambda *args: begun.append(args) or SimpleNamespace(start=int))
-    [result] = Desk(tmp_path / "out").upscale_all([saved(tmp_path, "a.png", photo(4, 5))], OPTIONS)
-    [(seconds, action, arguments, options)] = begun
-    action(*arguments, **options)
-    assert seconds == desks.KEPT_SECONDS and list((tmp_path / "out").iterdir()) == [] and not result.file.exists()
+    monkeypatch.setattr(desks.time, "monotonic", lambda: clock[0])
+    desk, results = Desk(tmp_path / "out"), []
+    for clock[0] in (100.0, 160.0, 200.0):
+        results += desk.upscale_all([saved(tmp_path, "a.png", photo(4, 5))], OPTIONS)
+    [(seconds, delete)] = begun
+    clock[0] += seconds - 40
+    delete()
+    assert seconds == desks.KEPT_SECONDS and [one.file.exists() for one in results] == [False, False, True]
+    assert begun[1][0] == 40
+    clock[0] += 40
+    begun[1][1]()
+    assert len(begun) == 2 and list((tmp_path / "out").iterdir()) == []
+    results += desk.upscale_all([saved(tmp_path, "a.png", photo(4, 5))], OPTIONS)
+    assert len(begun) == 3
 
 
 def test_weights_to_choose(tmp_path):
