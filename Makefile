@@ -1,6 +1,7 @@
 # The targets need only Python 3.11+ and the package index: they make .venv, install into it, and run.
 PYTHON ?= python3
 VENV = .venv
+NEWEST = .venv-newest
 BIN = $(VENV)/bin
 PINS =
 WORKERS ?= 2
@@ -20,7 +21,7 @@ MATRIX = $(CORE) tests/models/test_compat.py tests/models/test_models.py tests/h
   $(addprefix tests/training/test_gan.py::,test_a_step_is_gradient_descent_on_the_named_losses test_both_networks_learn \
   test_mixed_precision_trains_and_scales_both_losses_in_float16_only)
 
-.PHONY: run test check fuzz docs demo clean versions test-scale test-colab test-lowest test-newest
+.PHONY: run test check fuzz audit docs demo clean versions test-scale test-colab test-lowest test-newest
 
 run: $(VENV)/installed-samples  ## paper 000 on the embedded portraits; ARGS="--data DIR ..." is passed on
 	$(BIN)/python experiments/mpsrgan_idoc.py $(ARGS)
@@ -46,6 +47,12 @@ test-lowest:  ## the same with the lowest versions that setup.cfg allows, in .ve
 
 test-newest:  ## the same with the newest versions of the package index, in .venv-newest
 	$(call versions,newest,3.12 3.13 3.11,--upgrade --upgrade-strategy eager)
+
+audit:  ## the known vulnerabilities of the newest and of the lowest versions, by pip-audit; needs the internet
+	$(MAKE) $(NEWEST)/installed-test VENV=$(NEWEST) PINS="--upgrade --upgrade-strategy eager"
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(NEWEST)/bin/pip-audit --skip-editable
+	$(NEWEST)/bin/pip-audit --strict -r tests/versions/lowest.txt
 
 # versions NAME, PYTHONS, OPTIONS OF PIP: the first of these Pythons that this machine has; else PYTHON
 versions = $(MAKE) versions VENV=.venv-$(1) PINS="$(3)" PYTHON="$$(for v in $(2); do \
@@ -75,4 +82,4 @@ $(VENV)/installed-%: setup.cfg setup.py pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-colab .venv-lowest .venv-newest build dist site *.egg-info
+	rm -rf .venv .venv-colab .venv-lowest $(NEWEST) build dist site *.egg-info
