@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.arguments import positive
 from mpsrgan.io.files import hexdigest
@@ -99,7 +99,7 @@ def _checked(path, given, max_pixels):
     try:
         return block(path, given, max_pixels)
     except UserError as error:
-        print("error:", " ".join(str(error).split()), file=sys.stderr, flush=True)
+        print("error:", one_line(error), file=sys.stderr, flush=True)
         return 2, []
 
 

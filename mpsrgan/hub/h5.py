@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from mpsrgan import __version__
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.hub import registry
 from mpsrgan.hub.description import ATTRIBUTE, FORMAT, read_description
 from mpsrgan.hub.remote import local
@@ -165,7 +165,7 @@ def _load(source, table, architecture, overrides):
     try:
         model.load_weights(path)
     except (ValueError, KeyError, OSError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         what = f"its weights do not fit {architecture}, which has {len(model.weights)} arrays"
         if described or overrides:
             what += "; pass the arguments that the model was built with, such as blocks=16"
@@ -292,5 +292,4 @@ def build(architecture, arguments):
     except UserError:
         raise
     except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{architecture} cannot be built with {arguments}: {reason}") from error
+        raise UserError(f"{architecture} cannot be built with {arguments}: {one_line(error)}") from error

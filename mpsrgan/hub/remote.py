@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.console import say
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.names import is_name
@@ -100,5 +100,4 @@ class network:
 
         expected = isinstance(error, HfHubHTTPError | HFValidationError | OSError | ValueError)
         if not isinstance(error, UserError) and (expected or kind and kind.__module__ == "httpx"):
-            reason = " ".join(str(error).split())[:200] or kind.__name__
-            raise UserError(f"{self.what}: Hugging Face answered with an error ({reason})") from None
+            raise UserError(f"{self.what}: Hugging Face answered with an error ({one_line(error)[:200]})") from None

@@ -10,9 +10,10 @@ import tempfile
 import threading
 from contextlib import contextmanager
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED, CLOSED, TERMINATED = 130, 141, 143
+"""Exit codes: 128 and the number of the signal that ends other programs in such a case."""
 
 
 def exit_code(action):
@@ -25,14 +26,18 @@ def exit_code(action):
 
     Returns:
         The exit code of the process. It is 2 after a `UserError`, an operating system error such as a full disk, or
-            exhausted memory, and 130 after Ctrl-C.
+            exhausted memory, 130 after Ctrl-C, and 141 when nobody reads its output any more, as after ``| head``.
     """
     try:
         for stream in (sys.stdout, sys.stderr):  # a file name that the terminal cannot show must not end the command
             if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="backslashreplace")
         with _sigterm_unwinds():
-            return action() or 0
+            code = action() or 0
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError as error:
+        return CLOSED if _nobody_reads() else _say(error, 2)
     except UserError as error:
         return _say(error, 2)
     except OSError as error:
@@ -54,8 +59,18 @@ def say(text):
 
 
 def _say(error, code):
-    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    print("error:", one_line(error), file=sys.stderr)
     return code
+
+
+def _nobody_reads():
+    """Return whether stdout is a pipe without a reader. If so, drop what is left, so that Python ends quietly."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mpsrgan import __version__
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.files import cache_folder, hexdigest
 
@@ -141,7 +141,7 @@ def _network(words):
         cause = getattr(error, "reason", error)  # a URLError's reason is an exception or a text
         if isinstance(cause, TimeoutError):
             raise DownloadError(f"no answer within {TIMEOUT} s") from None
-        reason = getattr(cause, "strerror", None) or " ".join(str(cause).split()) or type(cause).__name__
+        reason = getattr(cause, "strerror", None) or one_line(cause)
         raise DownloadError(f"{words} ({reason})") from None
 
 

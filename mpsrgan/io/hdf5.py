@@ -5,7 +5,7 @@ import os
 
 import h5py
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 
 LFS = b"version https://git-lfs"
 """How a pointer begins that Git leaves in place of a large file."""
@@ -53,8 +53,8 @@ def check_hdf5(path, expected):
         with h5py.File(path, "r") as file:
             problem = file.visititems_links(follow) or file.visititems(measure)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SystemError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not {expected}: corrupt or truncated ({reason}); get the file again") from error
+        damage = f"corrupt or truncated ({one_line(error)})"
+        raise UserError(f"{path} is not {expected}: {damage}; get the file again") from error
     if problem:
         raise UserError(f"{path}: {problem}")
     if claimed > os.path.getsize(path):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io import formats, png, tiff
 from mpsrgan.io.files import BoundedReader
 from mpsrgan.io.images import as_pillow, to_8_bit
@@ -153,8 +153,7 @@ def open_header(source, *, max_pixels=math.inf):
         except MemoryError:
             raise ImageError(name, "does not fit into the memory") from None
         except formats.CORRUPT as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(name, f"corrupt or not supported: {reason}") from error
+            raise ImageError(name, f"corrupt or not supported: {one_line(error)}") from error
 
 
 def _read_header(file, name, max_pixels):

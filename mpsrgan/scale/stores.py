@@ -6,7 +6,7 @@ An object appears complete or not at all, because that is how stores put them.
 import re
 from contextlib import contextmanager
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
@@ -125,7 +125,7 @@ def _store(address):
     except ImportError:
         raise UserError(f"{address}: needs {package}; pip install fsspec {package}") from None
     except Exception as error:
-        raise UserError(f"{address}: no such store: {_words(error)}") from None
+        raise UserError(f"{address}: no such store: {one_line(error)[:300]}") from None
     try:
         store.invalidate_cache()
         yield store, key
@@ -134,8 +134,4 @@ def _store(address):
     except FileNotFoundError:
         raise UserError(f"{address}: no such object; check the address") from None
     except Exception as error:
-        raise UserError(f"{address}: the store refused: {_words(error)}") from None
-
-
-def _words(error):
-    return (" ".join(str(error).split()) or type(error).__name__)[:300]
+        raise UserError(f"{address}: the store refused: {one_line(error)[:300]}") from None

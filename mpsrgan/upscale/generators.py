@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan import __version__
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.console import say
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.machine import cores
@@ -186,8 +186,8 @@ class OnnxGenerator:
             self._session = onnxruntime.InferenceSession(source, _session_options(onnxruntime), long_names)
             text = self._session.get_modelmeta().custom_metadata_map.get(METADATA, "null")
         except Exception as error:  # the errors of onnxruntime have no other common base
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{name}: not a readable ONNX graph; export or download it again ({reason})") from None
+            again = "export or download it again"
+            raise UserError(f"{name}: not a readable ONNX graph; {again} ({one_line(error)[:200]})") from None
         self.note = _checked(name, text)
         self.scale, self.channels, self.align, self.radius, self.parameters = map(self.note.get, NUMBERS)
         names = started(self._session, names, providers is not None)

@@ -9,7 +9,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.formats import is_plugins
 from mpsrgan.io.names import portable
 from mpsrgan.io.reading import MAX_PIXELS, open_header
@@ -95,7 +95,7 @@ def reason_of(error):
         One line of text.
     """
     if isinstance(error, UserError):
-        return " ".join(str(getattr(error, "reason", error)).split())
+        return one_line(getattr(error, "reason", error))
     if isinstance(error, MemoryError):
         return "out of memory; choose a smaller scale"
     traceback.print_exception(error, file=sys.stderr)

@@ -1,5 +1,11 @@
+import os
 import subprocess
 import sys
+
+import pytest
+
+from mpsrgan.errors import one_line
+from mpsrgan.io.console import CLOSED, exit_code
 
 SEVERAL = """
 from mpsrgan.io.console import import_keras
@@ -14,3 +20,24 @@ for side in range(4, 10):
 def test_several_networks_one_after_the_other_are_nothing_to_warn_of():
     done = subprocess.run([sys.executable, "-c", SEVERAL], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_when_nobody_reads_the_output_a_command_ends_quietly(flushed, monkeypatch, capsys):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert exit_code(lambda: print("a line", flush=flushed)) == CLOSED
+    assert capsys.readouterr().err == ""
+
+
+def test_another_broken_pipe_is_an_error(capsys):
+    def fail():
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert exit_code(fail) == 2 and capsys.readouterr().err == "error: [Errno 32] Broken pipe\n"
+
+
+def test_the_text_of_an_error_is_one_line_and_never_empty():
+    assert one_line(ValueError("a\n  b")) == "a b" and one_line(KeyError()) == "KeyError"
