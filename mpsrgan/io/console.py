@@ -4,6 +4,7 @@ import importlib
 import io
 import logging
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -66,11 +67,14 @@ def _say(error, code):
 def _nobody_reads():
     """Return whether stdout is a pipe without a reader. If so, drop what is left, so that Python ends quietly."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+        gone = any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, OSError):  # Windows cannot ask; a stdout in memory has no reader to lose
+        return False
+    if gone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return gone
 
 
 @contextmanager
