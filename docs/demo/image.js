@@ -110,6 +110,14 @@ export function project(sr, lr, width, height, scale) {
   });
 }
 
+// A gray picture stays gray: three equal planes of luma (ITU-R 601), as mpsrgan.Upscaler returns them.
+export const isGray = ([r, g, b]) => r.every((value, i) => value === g[i] && value === b[i]);
+
+export function grayed([r, g, b]) {
+  const luma = r.map((value, i) => 0.299 * value + 0.587 * g[i] + 0.114 * b[i]);
+  return [luma, luma.slice(), luma.slice()];
+}
+
 // RGBA bytes <-> three planes
 export function planes(bytes) {
   return [0, 1, 2].map((channel) =>

@@ -1,5 +1,5 @@
 // The network in onnxruntime-web, window by window as mpsrgan.upscale does it, away from the thread of the page.
-import { bytes, evened, planes, project, resize, spans } from './image.js';
+import { bytes, evened, grayed, isGray, planes, project, resize, spans } from './image.js';
 
 const MODEL = 'mpsrgan-lite.onnx';
 let session;
@@ -54,12 +54,13 @@ async function upscale({ pixels, width, height, scale, tile, overlap }) {
   session ??= await open();
   const all = planes(pixels), result = all.map(() => new Float32Array(scale * scale * width * height));
   const [rows, columns] = [height, width].map((side) => spans(side, evened(side, tile, overlap), overlap));
+  const gray = isGray(all);
   let done = 0;
   for (const [lowY, highY, top, bottom] of rows)
     for (const [lowX, highX, left, right] of columns) {
       const w = highX - lowX, h = highY - lowY;
       const lr = all.map((plane) => cut(plane, width, lowX, lowY, highX, highY));
-      const sr = await network(lr, w, h);
+      const made = await network(lr, w, h), sr = gray ? grayed(made) : made;
       project(sr, lr, w, h, scale);
       sr.forEach((plane, channel) => {
         for (let y = scale * top; y < scale * bottom; y++) {

@@ -44,9 +44,12 @@ def tab():
         browser.close()
 
 
-def test_a_result_of_the_page_is_ours_and_nothing_leaves_the_machine(site, tab, tmp_path):
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_result_of_the_page_is_ours_and_nothing_leaves_the_machine(gray, site, tab, tmp_path):
     photo = np.concatenate([face((40, 130), 3), face((24, 130), 3)[:, ::-1]])
     photo = np.concatenate([photo, photo], axis=1)[:, :250]  # wider than a window, so there are two tiles
+    if gray:
+        photo = np.repeat(photo[..., 1:2], 3, axis=2)
     Image.fromarray(photo).save(tmp_path / "photo.png")
     asked, errors = [], []
     tab.on("request", lambda request: asked.append((request.method, request.url)))
