@@ -69,7 +69,7 @@ def _estimate(gan, settings):
 def _table(title, rows):
     print(f"\n{title}")
     for name, value in rows.items():
-        print(f"  {name:<20}{words(value)}")
+        print(f"  {name:<24}{words(value)}")
 
 
 def _duration(seconds):

@@ -453,7 +453,7 @@ def test_without_facenet_an_identity_loss_stops_before_anything_is_done(
 
 def test_the_dry_run_counts_the_encoder(facenet_file, capsys):
     assert run("--dry-run", *WHOLE, "--identity-weight", 0.5) == 0
-    assert "FaceNet (frozen)    112" in capsys.readouterr().out
+    assert f"{'FaceNet (frozen)':24}112" in capsys.readouterr().out
 
 
 def test_a_run_starts_from_another_ones_generator_and_does_not_need_it_to_go_on(done, photos, tmp_path):
@@ -643,9 +643,10 @@ def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypa
         "324 GFLOP an image",
         "34,300 steps",
         "one batch and learns once",
+        f"{'focal_frequency_weight':24}0.0",
     ):
         assert part in text, part
-    assert "learning_rate       0.0002" in text and "batch               16" in text
+    assert f"{'learning_rate':24}0.0002" in text and f"{'batch':24}16" in text
     assert not list(tmp_path.iterdir())
 
 
