@@ -10,13 +10,13 @@ from mpsrgan.io.arguments import RAY, add_engine_arguments, bounds, check_engine
 from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.lock import locked
+from mpsrgan.io.names import ACCOUNT
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, MIN_FACE, NOTE, REAL, REALISM
 from mpsrgan.upscale.providers import PROVIDERS
 
 ALL = "all"
-ACCOUNT = ".account.jsonl"
 
 
 def add_arguments(parser):

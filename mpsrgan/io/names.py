@@ -7,6 +7,9 @@ import unicodedata
 from pathlib import Path
 
 WINDOWS = os.name == "nt"
+ACCOUNT = ".account.jsonl"
+"""Suffix of the account of many files, which may lie among the files themselves."""
+_SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
 """What Windows takes for a device, with any suffix."""
 _LONGEST = 200
@@ -39,6 +42,19 @@ def is_name(text, windows=WINDOWS):
     if not isinstance(text, str) or text in ("", ".", "..") or re.search(r"[/\0]", text):
         return False
     return not windows or not (re.search(r'[\\:*?"<>|\x00-\x1f]|[. ]$', text) or _RESERVED.fullmatch(text))
+
+
+def is_system_file(name):
+    """Tell from its name whether a file is hidden, one that an operating system leaves in folders, or an account.
+
+    Args:
+        name: Name of the file, without a folder.
+
+    Returns:
+        True for names such as ".DS_Store", "._x.jpg", "Thumbs.db", and "out.account.jsonl.partial".
+    """
+    ours = name.removesuffix(".partial").endswith(ACCOUNT)
+    return name.startswith(".") or name.lower() in _SYSTEM_FILES or ours
 
 
 def hidden(path, suffix):

@@ -19,11 +19,11 @@ from mpsrgan.errors import UserError, one_line
 from mpsrgan.io import formats, png, tiff
 from mpsrgan.io.files import BoundedReader
 from mpsrgan.io.images import as_pillow, to_8_bit
+from mpsrgan.io.names import is_system_file
 from mpsrgan.io.orientation import orientation, upright
 
 MAX_PIXELS = 100_000_000
 MANIFEST_NAME = "manifest.jsonl"
-_SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))
 _MAX_PNG_TEXT = 16 * 1024**2
 """Largest text or color profile of a PNG, in bytes. Pillow allows 1 MB, and calls files with more corrupt."""
 
@@ -263,23 +263,12 @@ def walk(folder):
             yield where, [name for name in files if not is_system_file(name)]
 
 
-def is_system_file(name):
-    """Tell from its name whether a file is hidden, or one that an operating system leaves in folders.
-
-    Args:
-        name: Name of the file, without a folder.
-
-    Returns:
-        True for names such as ".DS_Store", "._x.jpg", and "Thumbs.db".
-    """
-    return name.startswith(".") or name.lower() in _SYSTEM_FILES
-
-
 def list_images(folder, pattern="*"):
     """List the files below a folder whose names match a pattern.
 
-    Hidden files and folders, files of operating systems, manifests, and everything except regular files are left out.
-    Links to folders are followed, see `walk`. Files are not opened here, so one that is not an image fails later.
+    Hidden files and folders, files of operating systems, manifests, accounts, and everything except regular files are
+    left out. Links to folders are followed, see `walk`. Files are not opened here, so one that is not an image fails
+    later.
 
     Args:
         folder: The folder to search at any depth.

@@ -12,8 +12,8 @@ from pathlib import Path, PurePath
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import WRITE_FORMATS, kind_of, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
-from mpsrgan.io.names import folded, same_on_drive
-from mpsrgan.io.reading import is_system_file, list_images
+from mpsrgan.io.names import folded, is_system_file, same_on_drive
+from mpsrgan.io.reading import list_images
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.animation import is_animation
 from mpsrgan.upscale.files import STREAM, check_output, check_suffix

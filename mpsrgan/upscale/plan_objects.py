@@ -4,8 +4,8 @@ from pathlib import Path, PurePosixPath
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.metadata import SUFFIXES
-from mpsrgan.io.names import is_name
-from mpsrgan.io.reading import is_system_file, list_images
+from mpsrgan.io.names import is_name, is_system_file
+from mpsrgan.io.reading import list_images
 from mpsrgan.scale.parquet import holds_rows, is_parquet, list_below, list_rows
 from mpsrgan.scale.stores import is_remote, list_objects
 from mpsrgan.upscale.files import STREAM, check_output

@@ -285,7 +285,7 @@ def test_list_images(tmp_path):
     for name in ("b.jpg", "a/z.png", "a/b/c/d.txt", ".hidden.png", ".git/x.png", "a/manifest.jsonl", "a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    for name in ("Thumbs.db", "a/desktop.ini", "a/._x.jpg", ".DS_Store"):
+    for name in ("Thumbs.db", "a/desktop.ini", "a/._x.jpg", ".DS_Store", "a.account.jsonl", "b.account.jsonl.partial"):
         (tmp_path / name).touch()
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "pipe.png")

@@ -56,6 +56,13 @@ def test_shards_share_the_work_without_overlap(photos, tmp_path, upscale, capsys
     assert below(tmp_path / "out") == whole
 
 
+def test_accounts_among_the_inputs_do_not_shift_the_shards(photos, tmp_path, upscale):
+    for part in "12":
+        assert upscale(photos, "-o", photos / "b" / "out", "--shard", f"{part}/2") == 0
+        (photos / "b" / f"out-{part}-of-2.account.jsonl").write_text("{}\n")  # as --engine ray leaves it
+    assert below(photos / "b" / "out") == {"a.png", "b/c.png", "b/d.png", "e.png"}
+
+
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/2/3", "a/2", "-1/2"])
 def test_other_shards_are_refused(photos, tmp_path, upscale, capsys, text):
     with pytest.raises(SystemExit):
