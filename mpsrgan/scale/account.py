@@ -43,11 +43,12 @@ class Account:
         taken_over: Number of rows taken over.
 
     Raises:
-        UserError: When the account cannot be written.
+        UserError: When the account cannot be written, or another file, such as a photograph, has its name.
     """
 
     def __init__(self, path, call):
         self.path = Path(path)
+        _check_free(self.path)
         self.partial = self.path.with_name(f"{self.path.name}.partial")
         self.header = json.dumps({"format": FORMAT, "version": 1, "call": call}, sort_keys=True)
         rows = self._rows()
@@ -101,6 +102,22 @@ class Account:
             file.flush()
             os.fsync(file.fileno())
         self.partial.unlink(missing_ok=True)
+
+
+def _check_free(path):
+    """Raise an error if there is a file with content that is no account."""
+    try:
+        with open(path, "rb") as file:
+            begin = file.readline(2**20)
+        if not begin or json.loads(begin)["format"] == FORMAT:
+            return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{path}: cannot be the account: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{path}: exists and is not an account of mpsrgan; name another file with --account")
 
 
 def read_account(path):

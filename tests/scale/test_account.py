@@ -35,3 +35,20 @@ def test_another_file_is_no_account(tmp_path):
     (tmp_path / "a").write_text(json.dumps({"format": "else"}) + "\n")
     with pytest.raises(UserError, match="is not an account of mpsrgan"):
         read_account(tmp_path / "a")
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b'{"format": "else"}\n', b"5\n"])
+def test_another_file_is_not_replaced(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(UserError, match="a.png: exists and is not an account of mpsrgan; name another file"):
+        Account(tmp_path / "a.png", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == content
+
+
+def test_a_folder_is_refused_before_the_work_and_an_empty_file_is_taken(tmp_path):
+    with pytest.raises(UserError, match="cannot be the account: Is a directory"):
+        Account(tmp_path, {})
+    (tmp_path / "a").touch()
+    Account(tmp_path / "a", {}).close()
+    assert read_account(tmp_path / "a") == []
