@@ -51,20 +51,20 @@ class Account:
         _check_free(self.path)
         self.partial = self.path.with_name(f"{self.path.name}.partial")
         self.header = json.dumps({"format": FORMAT, "version": 1, "call": call}, sort_keys=True)
-        rows = self._rows()
-        self.rows = {row["path"]: row for row in rows if row["state"] != FAILED}
+        self.rows = self._rows()
         self.taken_over = len(self.rows)
         with whole_file(self.partial) as temporary:  # without the failed rows and without a truncated last line
             temporary.write_text("".join(f"{line}\n" for line in (self.header, *map(json.dumps, self.rows.values()))))
         self._file = open(self.partial, "a", encoding="utf-8")
 
     def _rows(self):
-        """Return the complete rows of an interrupted run of the same call."""
+        """Return {path: row} of an interrupted run of the same call, without the failed ones."""
         try:
             header, *lines = self.partial.read_text(encoding="utf-8").split("\n")[:-1]
-            return [json.loads(line) for line in lines] if header == self.header else []
-        except (OSError, ValueError):
-            return []
+            rows = map(json.loads, lines if header == self.header else ())
+            return {row["path"]: row for row in rows if row["state"] != FAILED}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def add(self, path, target, state, reason=None):
         """Add what became of a file, and hand it to the operating system.

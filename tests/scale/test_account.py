@@ -31,6 +31,15 @@ def test_rows_of_another_call_are_not_taken_over(tmp_path):
     assert not Account(tmp_path / "a", {"weights": "b"}).rows
 
 
+@pytest.mark.parametrize("line", ["5", '{"path": "a.png"}', '{"path": ["a.png"], "state": "done"}', "\0\0"])
+def test_a_partial_account_with_other_lines_is_begun_anew(tmp_path, line):
+    first = Account(tmp_path / "a", {})
+    first.add("c.png", "C.png", "done")
+    with open(first.partial, "a") as file:
+        file.write(f"{line}\n")
+    assert not Account(tmp_path / "a", {}).rows
+
+
 def test_another_file_is_no_account(tmp_path):
     (tmp_path / "a").write_text(json.dumps({"format": "else"}) + "\n")
     with pytest.raises(UserError, match="is not an account of mpsrgan"):
