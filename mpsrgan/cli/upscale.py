@@ -252,9 +252,10 @@ def run(args):
     if options.realism is None and (one := entries().get(str(options.weights))) and one.fidelity:
         print(f"weights: {options.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
     part = "-{}-of-{}".format(*args.shard) if args.shard else ""
-    with nullcontext() if is_remote(args.out) or all(job.named for job in jobs) else locked(f"{args.out}{part}"):
+    place = f"{PurePath(args.out).name if is_remote(args.out) else PurePath(args.out)}{part}"  # for "out/" too
+    with nullcontext() if is_remote(args.out) or all(job.named for job in jobs) else locked(place):
         if args.engine == RAY:
-            account = args.account or f"{PurePath(args.out).name if is_remote(args.out) else args.out}{part}{ACCOUNT}"
+            account = args.account or f"{place}{ACCOUNT}"
             return upscale_many(options, jobs, account, workers=args.workers, address=args.address)
         work = Work(options)
         print(f"backend: {work.upscaler.backend}", file=sys.stderr)

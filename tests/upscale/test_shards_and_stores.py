@@ -75,6 +75,16 @@ def test_options_of_ray_need_ray(photos, tmp_path, upscale, capsys):
     assert capsys.readouterr().err == "error: --workers needs --engine ray\n"
 
 
+@pytest.mark.parametrize("out", ["larger", "larger/", "./larger//"])
+def test_the_account_lies_beside_the_output(photos, tmp_path, upscale, monkeypatch, out):
+    found = []
+    monkeypatch.setattr("mpsrgan.upscale.many.upscale_many", lambda *given, **_: found.append(given[2]) or 0)
+    monkeypatch.chdir(tmp_path)
+    upscale(photos, "-o", out, "--engine", "ray")
+    upscale(photos, "-o", out, "--engine", "ray", "--shard", "1/2")
+    assert found == ["larger.account.jsonl", "larger-1-of-2.account.jsonl"]
+
+
 def test_from_store_to_store_as_from_folder_to_folder(photos, tmp_path, upscale, store, capsys):
     upscale(photos, "-o", tmp_path / "out")
     store.put(f"{photos}/", "/bucket/photos/", recursive=True)
