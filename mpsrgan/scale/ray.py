@@ -7,6 +7,7 @@ themselves. Ray Data hands out blocks of items as the actors become free, so the
 import json
 import logging
 import os
+import socket
 import warnings
 
 from mpsrgan.errors import UserError
@@ -17,6 +18,8 @@ DIED = "each worker that took it died; it may need more memory than there is"
 """What an item without a result says of itself."""
 RETRIES = 2
 """How often a block is tried again after the death of its actor, before its items are tried one by one."""
+PATIENCE = 10
+"""Seconds in which a cluster has to answer."""
 
 
 class _Actor:
@@ -91,6 +94,7 @@ def _start(ray, address, workers):
     """Connect to the cluster, or start one on this machine, unless this process has done so already."""
     if ray.is_initialized():
         return
+    _check_reachable(address)
     how = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         how |= {"num_cpus": workers, "include_dashboard": False}  # None takes the cores that Ray finds
@@ -98,6 +102,17 @@ def _start(ray, address, workers):
         ray.init(address=address, **how)
     except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
         raise UserError(f"--address {address}: no Ray cluster can be used: {str(error).splitlines()[0]}") from None
+
+
+def _check_reachable(address):
+    """Raise an error if nothing answers at HOST:PORT. Ray itself tries for more than ten minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise UserError(f"--address {address}: no Ray cluster can be used: {error}") from None
 
 
 def _pass(ray, make, items, workers, gpu, rows):

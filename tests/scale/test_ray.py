@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import ROOT, SMALL, TESTS, strong
 
+from mpsrgan.errors import UserError
 from mpsrgan.io.images import save_image
 from mpsrgan.scale.account import read_account
 
@@ -85,6 +86,14 @@ def test_a_dead_worker_loses_nothing_and_a_deadly_item_is_named(tmp_path):
     found = list(spread(partial(deadly, str(tmp_path)), items, workers=2))
     assert dict(found) == {index: None if item == "always" else [item] for index, item in enumerate(items)}
     assert len(found) == len(items)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nohost.invalid:6379", "127.0.0.1:99999"])
+def test_a_wrong_address_is_one_line_at_once(address):
+    from mpsrgan.scale.ray import spread
+
+    with pytest.raises(UserError, match=f"--address {address}: no Ray cluster can be used: "):
+        list(spread(partial(deadly, "."), [1], address=address))
 
 
 def test_a_folder_and_a_bucket_as_by_a_single_process(photos, weights, s3, tmp_path, monkeypatch, capsys):
