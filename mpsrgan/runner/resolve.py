@@ -87,6 +87,9 @@ def _check_processes(args):
         raise UserError(
             f"--process {args.process} of {args.processes}: numbers from 0 to {args.processes - 1} are expected"
         )
+    host, _, port = args.coordinator.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise UserError(f"--coordinator {args.coordinator} is not HOST:PORT, such as 10.0.0.1:1234")
     if not args.out:
         raise UserError("several processes need one folder that all of them see; name it with --out")
     if args.precision == "auto":

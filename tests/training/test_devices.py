@@ -98,6 +98,14 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes(tmp_path, photos):
     done(*RUN[:4], "--resume", "--steps", step + 1, "--out", out)
 
 
+@pytest.mark.parametrize("place", ["host", "host:", ":1234", "host:abc", "host:0", "host:65536"])
+def test_a_coordinator_that_is_no_address_is_one_line(place, capsys):
+    from mpsrgan.cli import main
+
+    assert main([*RUN[2:], "--data", "d", "--coordinator", place, "--processes", "2", "--process", "0"]) == 2
+    assert f"error: --coordinator {place} is not HOST:PORT" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shift", [1, pytest.param(4, marks=pytest.mark.backends)])
 def test_accumulated_micro_batches_are_the_large_batch(rng, shift):
     import keras
