@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers import SMALL, ship, strong
 from PIL import Image
+from skimage import data
 
 from mpsrgan.cli import main
 from mpsrgan.errors import UserError
@@ -38,16 +39,16 @@ def files(tmp_path_factory):
 def both(files, monkeypatch):
     """Both pairs ship, and what a picture is taken for can be set."""
     ship(monkeypatch, {name: (path, TWO.get(name)) for name, path in files.items()})
-    found = {"levels": 1.0}
-    monkeypatch.setattr(choice, "degraded_levels", lambda colors, upscaler: found["levels"])
+    found = {"share": 0.1}
+    monkeypatch.setattr(choice, "degraded_share", lambda colors, upscaler: found["share"])
     return found
 
 
-@pytest.mark.parametrize(("levels", "name"), [(1.0, "mpsrgan-plus"), (9.0, "mpsrgan-real")])
-def test_each_picture_gets_the_weights_that_suit_it(both, files, levels, name):
-    both["levels"], image = levels, photo(12, 9)
+@pytest.mark.parametrize(("share", "name"), [(0.1, "mpsrgan-plus"), (0.9, "mpsrgan-real")])
+def test_each_picture_gets_the_weights_that_suit_it(both, files, share, name):
+    both["share"], image = share, photo(12, 9)
     done = Upscaler().restore(image)
-    assert (done.choice.weights, done.choice.levels) == (name, levels)
+    assert (done.choice.weights, done.choice.share) == (name, share)
     expected = Upscaler(files[name], realism=0.5, fidelity=files[TWO[name]])(image)
     assert np.array_equal(done.image, expected)
 
@@ -64,17 +65,17 @@ def with_double(both, files, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("levels", "realism", "scale", "name", "steps"),
+    ("share", "realism", "scale", "name", "steps"),
     [
-        (1.0, None, 2, "mpsrgan-x2", "x2 network"),
-        (1.0, None, 1.5, "mpsrgan-x2", "x2 network, downscaled to 14x18 by Lanczos"),
-        (1.0, 0.5, 2, "mpsrgan-plus", "x4 network, downscaled to 18x24 by Lanczos"),
-        (9.0, None, 2, "mpsrgan-real", "x4 network, downscaled to 18x24 by Lanczos"),
-        (1.0, None, 4, "mpsrgan-plus", "x4 network"),
-        (1.0, 0.5, 8, "mpsrgan-plus", "x4 network, x2 network (mpsrgan-x2)"),
-        (9.0, None, 6, "mpsrgan-real", "x4 network, downscaled to 27x36 by Lanczos, x2 network (mpsrgan-x2)"),
+        (0.1, None, 2, "mpsrgan-x2", "x2 network"),
+        (0.1, None, 1.5, "mpsrgan-x2", "x2 network, downscaled to 14x18 by Lanczos"),
+        (0.1, 0.5, 2, "mpsrgan-plus", "x4 network, downscaled to 18x24 by Lanczos"),
+        (0.9, None, 2, "mpsrgan-real", "x4 network, downscaled to 18x24 by Lanczos"),
+        (0.1, None, 4, "mpsrgan-plus", "x4 network"),
+        (0.1, 0.5, 8, "mpsrgan-plus", "x4 network, x2 network (mpsrgan-x2)"),
+        (0.9, None, 6, "mpsrgan-real", "x4 network, downscaled to 27x36 by Lanczos, x2 network (mpsrgan-x2)"),
         (
-            1.0,
+            0.1,
             None,
             9,
             "mpsrgan-plus",
@@ -82,8 +83,8 @@ def with_double(both, files, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_twice_the_size_and_the_last_step_have_a_network_of_their_own(with_double, levels, realism, scale, name, steps):
-    with_double["levels"], image = levels, photo(12, 9)
+def test_twice_the_size_and_the_last_step_have_a_network_of_their_own(with_double, share, realism, scale, name, steps):
+    with_double["share"], image = share, photo(12, 9)
     done = Upscaler(realism=realism).restore(image, scale=scale)
     assert (done.choice.weights, done.steps) == (name, steps)
     assert done.image.shape[:2] == (12 * scale, round(9 * scale))
@@ -93,7 +94,7 @@ def test_twice_the_size_and_the_last_step_have_a_network_of_their_own(with_doubl
 def test_one_upscaler_chooses_anew_for_each_picture(both):
     upscaler = Upscaler("auto", realism=1)
     weights = []
-    for both["levels"] in (9.0, 1.0, 9.0):
+    for both["share"] in (0.9, 0.1, 0.9):
         found = upscaler.restore(photo(8, 8)).choice
         weights.append((found.weights, found.realism))
     assert weights == [("mpsrgan-real", 1), ("mpsrgan-plus", 1), ("mpsrgan-real", 1)]
@@ -106,19 +107,37 @@ def test_any_kind_of_picture_is_judged(files, monkeypatch, size, channels):
     ship(monkeypatch, {name: (path, TWO.get(name)) for name, path in files.items()})
     for image in (photo(*size, channels), photo(*size, channels).astype(np.uint16) * 257):
         done = Upscaler().restore(image)
-        assert done.choice.levels >= 0 and done.image.shape == (4 * size[0], 4 * size[1], channels)
+        assert done.choice.share >= 0 and done.image.shape == (4 * size[0], 4 * size[1], channels)
         assert done.image.dtype == image.dtype
 
 
-def test_levels_are_what_a_restoration_takes_away():
-    restoring = lambda image: resize(photographed, [4 * side for side in photographed.shape[:2]])
+def test_the_share_is_what_a_restoration_changes_of_the_fine_detail():
     photographed = photo(60, 50)
-    assert choice.degraded_levels(photographed, restoring) < 1
+    restoring = lambda image: resize(photographed, [4 * side for side in photographed.shape[:2]])
     noisy = np.clip(photographed + RNG.normal(0, 10, photographed.shape), 0, 255).astype(np.uint8)
-    assert choice.degraded_levels(noisy, restoring) == pytest.approx(10, abs=1)
-    blocks = io.BytesIO()
-    Image.fromarray(photographed).save(blocks, "JPEG", quality=10)
-    assert choice.degraded_levels(np.asarray(Image.open(blocks)), restoring) > 3
+    clean, degraded = (choice.degraded_share(image, restoring) for image in (photographed, noisy))
+    smooth = resize(resize(noisy.astype(np.float32), (30, 25)), (60, 50))
+    detail = np.sqrt(np.mean((noisy - smooth) ** 2))
+    assert clean < 0.1 and degraded == pytest.approx(10 / (detail + 4), rel=0.1)
+    flat = np.full((9, 9, 3), 100, np.uint8)
+    assert choice.degraded_share(flat + 1, lambda image: np.full((36, 36, 3), 100, np.uint8)) == pytest.approx(1 / 4)
+
+
+def compressed(image, quality):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_the_weights_that_ship_tell_clean_from_degraded_at_every_size(side):
+    """Of a face: NASA's astronaut, in scikit-image."""
+    face = Image.fromarray(data.astronaut()[:256, 90:346]).resize((side, side), Image.Resampling.BICUBIC)
+    blurred = np.asarray(face.resize((side // 2, side // 2)).resize((side, side), Image.Resampling.BICUBIC))
+    face, restoring = np.asarray(face), Upscaler("mpsrgan-real-fidelity", faithful=False)
+    assert choice.degraded_share(face, restoring) < choice.DEGRADED
+    for degraded in (compressed(face, 20), compressed(face, 50), blurred):
+        assert choice.degraded_share(degraded, restoring) > choice.DEGRADED
 
 
 def test_a_large_picture_is_judged_by_parts():
@@ -128,7 +147,7 @@ def test_a_large_picture_is_judged_by_parts():
         seen.append(image.shape)
         return np.repeat(np.repeat(image, 4, 0), 4, 1)
 
-    choice.degraded_levels(photo(400, 90), upscale)
+    choice.degraded_share(photo(400, 90), upscale)
     assert seen == [(64, 90, 3)] * 2
 
 
@@ -142,13 +161,13 @@ def test_the_choice_takes_no_partner(both, files):
         Upscaler(realism=0.5, fidelity=files["soft"])
 
 
-@pytest.mark.parametrize(("levels", "name"), [(1.0, "mpsrgan-plus"), (9.0, "mpsrgan-real")])
-def test_the_command_tells_which_and_why(both, files, tmp_path, capsys, levels, name):
-    both["levels"] = levels
+@pytest.mark.parametrize(("share", "name"), [(0.1, "mpsrgan-plus"), (0.9, "mpsrgan-real")])
+def test_the_command_tells_which_and_why(both, files, tmp_path, capsys, share, name):
+    both["share"] = share
     save_image(photo(7, 9), tmp_path / "in.png")
     assert main(["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png")]) == 0
-    state = "clean" if levels == 1 else "blurred, noisy or compressed"
-    line = f"weights: {name} at realism 0.5: {state}, {levels} levels from a clean picture (to choose yourself: "
+    state = "clean" if share < 0.5 else "blurred, noisy or compressed"
+    line = f"weights: {name} at realism 0.5: looks {state} ({share:.2f}; clean is below 0.26) (to choose yourself: "
     assert line in capsys.readouterr().err
     note = read_provenance(tmp_path / "out.png")
     assert (note.model, note.realism) == (name, 0.5)
@@ -161,7 +180,7 @@ def test_of_a_folder_the_choices_are_counted(both, tmp_path, capsys):
         save_image(photo(5, 6), tmp_path / "in" / name)
     assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out")]) == 0
     assert "weights: mpsrgan-plus for 2 files" in capsys.readouterr().err
-    both["levels"] = 9.0
+    both["share"] = 0.9
     assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
     assert "done 2" in capsys.readouterr().out, "other weights are chosen now"
     assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]) == 0
@@ -178,7 +197,7 @@ def test_a_video_is_judged_by_its_first_frame(both, tmp_path, capsys):
                 file.mux(packet)
         for packet in stream.encode():
             file.mux(packet)
-    both["levels"] = 9.0
+    both["share"] = 0.9
     assert main(["upscale", str(tmp_path / "in.mp4"), "-o", str(tmp_path / "out.mp4")]) == 0
     assert "weights: mpsrgan-real at realism 0.5" in capsys.readouterr().err
 
