@@ -1,7 +1,10 @@
-"""What a PNG says of its colors beside an ICC profile, which Pillow reads but does not apply.
+"""What Pillow does not do with a PNG: apply its gamma and primaries, and check its pixels.
 
-Source: PNG specification, third edition, chunks gAMA, cHRM, sRGB, and tRNS.
+Source: PNG specification, third edition, chunks gAMA, cHRM, sRGB, tRNS, IDAT, and fdAT.
 """
+
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -10,6 +13,7 @@ SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 """x and y of the white, red, green, and blue of sRGB."""
 _SRGB_GAMMA = 0.45455
 _SAME_GAMMA, _SAME_PRIMARIES = 0.05, 0.01  # as in libpng: relative, and in x or y
+_SIGNATURE, _PIXELS, _BLOCK = b"\x89PNG\r\n\x1a\n", (b"IDAT", b"fdAT"), 1 << 20
 _KEY_STEPS = {"L;2": 85, "L;4": 17}
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -22,6 +26,34 @@ def scale_key(image):
     """
     if image.mode == "L" and "transparency" in image.info:
         image.info["transparency"] *= _KEY_STEPS.get(image.tile[0][3], 1)
+
+
+def check_pixels(file):
+    """Check the checksums of the pixels, without which damaged ones would pass for a picture.
+
+    A file that ends too early passes: Pillow says so.
+
+    Args:
+        file: The binary file. Its position stays.
+
+    Raises:
+        ValueError: When a checksum is wrong.
+    """
+    position = file.tell()
+    file.seek(len(_SIGNATURE))
+    while len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        if kind == b"IEND":
+            break
+        if kind not in _PIXELS:
+            file.seek(length + 4, 1)
+            continue
+        checksum = zlib.crc32(kind)
+        while length and (block := file.read(min(length, _BLOCK))):
+            checksum, length = zlib.crc32(block, checksum), length - len(block)
+        if len(stored := file.read(4)) == 4 and stored != struct.pack(">I", checksum):
+            raise ValueError("the checksum of its pixels is wrong")
+    file.seek(position)
 
 
 def to_srgb(colors, info):

@@ -185,6 +185,7 @@ def _read_header(file, name, max_pixels):
         try:
             image = factory(file, name)
             if kind == "PNG":
+                png.check_pixels(file)
                 png.scale_key(image)
             return image
         except (SyntaxError, IndexError, TypeError, struct.error) as error:

@@ -108,3 +108,32 @@ def test_hdr_is_refused():
     for data in files:
         with pytest.raises(ImageError, match=r"HDR \(PQ\), whose colors 8 bits cannot show; convert it to SDR first"):
             read_picture(data)
+
+
+def test_damaged_pixels_are_corrupt_even_where_they_decode(tmp_path, rng):
+    file = io.BytesIO()
+    image = Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8))
+    image.save(file, "PNG", compress_level=0)  # stored, so that every byte is a level
+    whole = file.getvalue()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 16
+    with pytest.raises(ImageError, match="corrupt or not supported: the checksum of its pixels is wrong"):
+        open_image(io.BytesIO(damaged))
+    (tmp_path / "damaged.png").write_bytes(damaged)
+    with pytest.raises(ImageError, match="checksum"):
+        read_picture(tmp_path / "damaged.png")
+    with pytest.raises(ImageError, match="truncated"):
+        open_image(io.BytesIO(whole[: len(whole) // 2]))
+    for good in (whole, whole + b"\0\0\0\4IDATmore after the end"):
+        assert np.array_equal(open_image(io.BytesIO(good)), image)
+
+
+def test_a_damaged_frame_of_an_animation_is_corrupt():
+    frames, file = [Image.new("RGB", (9, 9), (40 * i, 0, 0)) for i in range(3)], io.BytesIO()
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:], compress_level=0)
+    whole = file.getvalue()
+    damaged = bytearray(whole)
+    damaged[whole.rindex(b"fdAT") + 30] ^= 1
+    with pytest.raises(ImageError, match="checksum"):
+        open_image(io.BytesIO(damaged))
+    open_image(io.BytesIO(whole))
