@@ -28,6 +28,8 @@ def _main(experiment, args):
     request = resolve(experiment, args)
     if args.processes and request.choice == ALL:
         raise UserError("several processes train one run, not all choices of a study; name one choice")
+    if args.processes and not args.dry_run:
+        say(f"process {args.process} of 0 to {args.processes - 1} waits up to 5 minutes for all at {args.coordinator}")
     with ExitStack() as stack:
         import_keras(lambda: args.processes and not args.dry_run and _connect(args, stack))
         return _train(experiment, args, _with_precision(request))

@@ -11,6 +11,8 @@ from mpsrgan.errors import UserError, one_line
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
 """What fsspec needs for each kind of address. The extra `stores` has the first."""
+REFUSED = "the store refused"
+"""Words of every error that a store, and not an address, is to blame for."""
 
 
 def is_remote(name):
@@ -134,4 +136,4 @@ def _store(address):
     except FileNotFoundError:
         raise UserError(f"{address}: no such object; check the address") from None
     except Exception as error:
-        raise UserError(f"{address}: the store refused: {one_line(error)[:300]}") from None
+        raise UserError(f"{address}: {REFUSED}: {one_line(error)[:300]}") from None

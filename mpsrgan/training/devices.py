@@ -11,6 +11,7 @@ import atexit
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import contextmanager, redirect_stderr
@@ -55,7 +56,8 @@ def connected(coordinator, process, processes):
 
     try:
         keras.utils.set_random_seed(0)  # else Keras agrees on a seed by a computation; a run sets its own
-        keras.distribution.initialize(coordinator, processes, process)
+        with _signals_end():
+            keras.distribution.initialize(coordinator, processes, process)
         yield
     except BaseException as error:
         lost = isinstance(error, (jax.errors.JaxRuntimeError, ValueError)) and LOST.match(str(error))
@@ -68,6 +70,17 @@ def connected(coordinator, process, processes):
                 f"another process has ended or cannot be reached ({reason}); go on with all of them by --resume"
             ) from None
         raise
+
+
+@contextmanager
+def _signals_end():
+    """Let Ctrl-C and SIGTERM end the process at once: while it waits in C++, Python's own handlers do not run."""
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _leave(code):
@@ -91,7 +104,9 @@ def choose(count):
     if not on_jax():
         if count in (None, 1):
             return ()
-        raise UserError(f"--devices {count} needs the JAX backend; set KERAS_BACKEND=jax (pip install 'mpsrgan[jax]')")
+        raise UserError(
+            "--devices and --coordinator need the JAX backend; set KERAS_BACKEND=jax (pip install 'mpsrgan[jax]')"
+        )
     import jax
 
     present = jax.local_device_count()

@@ -11,7 +11,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.files import hexdigest
 from mpsrgan.scale.account import FAILED, Account, count_words
 from mpsrgan.scale.ray import DIED, spread
-from mpsrgan.scale.stores import is_remote
+from mpsrgan.scale.stores import REFUSED, is_remote
 from mpsrgan.upscale.batch import Work
 from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM
@@ -19,6 +19,8 @@ from mpsrgan.upscale.job import Job
 
 GPU_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """Variables with which this process leaves the memory of a GPU to a worker."""
+REFUSALS = 64
+"""Files in a row that their store refuses, after which the work stops: the store has gone away."""
 
 
 def upscale_many(options, jobs, account, *, workers=None, address=None):
@@ -38,7 +40,7 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
         The exit code, 0 if everything succeeded and 1 if something failed.
 
     Raises:
-        UserError: As in `Work`, in `mpsrgan.scale.ray.spread`, and in `Account`.
+        UserError: As in `Work`, in `mpsrgan.scale.ray.spread`, and in `Account`. Also when a store has gone away.
     """
     from tqdm import tqdm
 
@@ -56,9 +58,13 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
     results = spread(
         partial(worker, options), [_to_json(job) for job in left], workers=workers, address=address, gpu=_wants(backend)
     )
+    refusals = 0
     for index, result in tqdm(results, total=len(left), unit="file", file=sys.stderr):
         state, reason = result or (FAILED, f"{left[index].source}: {DIED}")
         kept.add(str(left[index].source), str(left[index].target), state, reason)
+        refusals = refusals + 1 if f": {REFUSED}: " in (reason or "") else 0
+        if refusals == REFUSALS:
+            raise UserError(f"{reason}; so for {REFUSALS} files in a row; the same call goes on from {kept.partial}")
     kept.close()
     counts = kept.counts()
     print(f"{count_words(counts)}; account: {kept.path}")

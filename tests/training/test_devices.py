@@ -98,6 +98,32 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes(tmp_path, photos):
     done(*RUN[:4], "--resume", "--steps", step + 1, "--out", out)
 
 
+def test_signals_end_a_process_that_waits_for_the_others():
+    from mpsrgan.training.devices import _signals_end
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with _signals_end():
+            assert signal.getsignal(signal.SIGTERM) == signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_process_says_for_whom_it_waits(photos, tmp_path, capsys):
+    import keras
+
+    from mpsrgan.cli import main
+
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("it would wait")
+    several = ("--coordinator", "127.0.0.1:1", "--processes", "2", "--process", "1", "--out", str(tmp_path / "out"))
+    assert main([*RUN[2:], "--data", str(photos), *several]) == 2
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "process 1 of 0 to 1 waits up to 5 minutes for all at 127.0.0.1:1"
+    assert last.startswith("error: --devices and --coordinator need the JAX backend")
+
+
 @pytest.mark.parametrize("place", ["host", "host:", ":1234", "host:abc", "host:0", "host:65536"])
 def test_a_coordinator_that_is_no_address_is_one_line(place, capsys):
     from mpsrgan.cli import main
@@ -134,5 +160,5 @@ def test_tensorflow_says_to_use_jax():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("JAX has them")
     assert devices.choose(None) == devices.choose(1) == ()
-    with pytest.raises(UserError, match="--devices 2 needs the JAX backend"):
+    with pytest.raises(UserError, match="--devices and --coordinator need the JAX backend"):
         devices.choose(2)

@@ -11,7 +11,11 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import save_image
 from mpsrgan.models.srgan import build_generator
+from mpsrgan.scale.account import read_account
+from mpsrgan.upscale import many
+from mpsrgan.upscale.job import Job
 from mpsrgan.upscale.plan_objects import plan_objects
+from mpsrgan.upscale.single import UpscaleOptions
 
 RNG = np.random.default_rng(4)
 
@@ -83,6 +87,22 @@ def test_the_account_lies_beside_the_output(photos, tmp_path, upscale, monkeypat
     upscale(photos, "-o", out, "--engine", "ray")
     upscale(photos, "-o", out, "--engine", "ray", "--shard", "1/2")
     assert found == ["larger.account.jsonl", "larger-1-of-2.account.jsonl"]
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_store_that_went_away_stops_the_work(tmp_path, weights, monkeypatch, every):
+    """If every file is refused. If only every second one is, the others are done."""
+    jobs = [Job(f"memory://b/{i}.png", f"memory://b/{i}-x4.png", False) for i in range(200)]
+    gone = [["failed", f"{job.source}: the store refused: no connection"] for job in jobs]
+    results = ((i, gone[i] if i % every == 0 else ["done", None]) for i in range(200))
+    monkeypatch.setattr(many, "spread", lambda *_, **__: results)
+    call = lambda: many.upscale_many(UpscaleOptions(weights=str(weights)), jobs, tmp_path / "account.jsonl")
+    if every == 2:
+        assert call() == 1 and len(read_account(tmp_path / "account.jsonl")) == 200
+        return
+    with pytest.raises(UserError, match=r"63.png: the store refused: no connection; so for 64 files in a row"):
+        call()
+    assert len(read_account(tmp_path / "account.jsonl.partial")) == 64
 
 
 def test_from_store_to_store_as_from_folder_to_folder(photos, tmp_path, upscale, store, capsys):
