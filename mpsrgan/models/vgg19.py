@@ -23,7 +23,7 @@ WEIGHTS = Asset(
     variable="MPSRGAN_VGG19",
     file="vgg19_notop.h5",
     what="VGG19's ImageNet weights",
-    remedy="set MPSRGAN_VGG19 to a copy (.npz or Keras notop .h5), or train with --vgg-weight 0 --pixel-weight 1",
+    remedy="set MPSRGAN_VGG19 to a copy (.npz or Keras notop .h5)",
     urls=(
         "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
         "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",

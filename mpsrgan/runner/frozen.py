@@ -11,6 +11,7 @@ from mpsrgan.io.files import file_words
 from mpsrgan.metrics.lpips import build_features
 from mpsrgan.models import facenet, vgg19
 from mpsrgan.runner import fields
+from mpsrgan.training.terms import IMAGES
 
 ALEXNET = "AlexNet as in LPIPS, because VGG19's ImageNet weights could not be had"
 """What a run's files call the features that take VGG19's place."""
@@ -75,8 +76,10 @@ def _load_vgg19(request, frozen):
     try:
         words = [vgg19.load_weights(frozen[name]) for name in weights][0]
     except UserError as error:
-        if request.preset == "paper" or request.resume or os.environ.get("MPSRGAN_VGG19"):
+        if request.resume or os.environ.get("MPSRGAN_VGG19"):
             raise
+        if request.preset == "paper":
+            raise UserError(f"{error}, or train with {_without(terms, weights)}") from None
         say(f"{error}\nquick preset: going on with the AlexNet features that ship with LPIPS instead of VGG19's")
         return _with_alexnet(request, frozen, weights)
     if request.content not in (None, words):
@@ -85,6 +88,12 @@ def _load_vgg19(request, frozen):
         )
     say(words)
     return replace(request, content=words), frozen
+
+
+def _without(terms, weights):
+    """Return the options that turn the terms in `weights` off, and the pixel loss on if no other compares images."""
+    flags = [f"--{name}-weight 0" for name in weights]
+    return " ".join(flags if any(term.compares == IMAGES for term in terms) else [*flags, "--pixel-weight 1"])
 
 
 def _with_alexnet(request, frozen, weights):

@@ -94,7 +94,7 @@ def test_a_failed_download_says_what_to_do(monkeypatch, tmp_path):
 
     monkeypatch.setattr("mpsrgan.io.download.fetch", refuse)
     monkeypatch.setenv("MPSRGAN_CACHE", str(tmp_path))
-    with pytest.raises(UserError, match="MPSRGAN_VGG19.*--vgg-weight 0"):
+    with pytest.raises(UserError, match="no connection.*; set MPSRGAN_VGG19 to a copy"):
         vgg19.load_weights(vgg19.build_features("block1_conv1"))
 
 

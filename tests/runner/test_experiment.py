@@ -598,7 +598,14 @@ def no_network(monkeypatch):
 def test_without_vgg_the_paper_preset_stops_before_anything_is_done(photos, capsys, tmp_path, no_network):
     out = tmp_path / "out"
     line = refused(capsys, "--preset", "paper", "--data", photos, "--out", out)
-    assert "MPSRGAN_VGG19" in line and "--vgg-weight 0" in line and not out.exists()
+    assert "MPSRGAN_VGG19" in line and line.endswith("train with --vgg-weight 0 --pixel-weight 1") and not out.exists()
+
+
+@pytest.mark.parametrize("more, advice", (((), ""), (("--mae-weight", 0), " --pixel-weight 1")))
+def test_without_vgg_the_advice_names_the_weights_of_this_run(more, advice, photos, capsys, tmp_path, no_network):
+    given = ["--preset", "paper", "--data", str(photos), "--out", str(tmp_path / "out"), *map(str, more)]
+    assert main(experiment_script("mpsrgan_plus").EXPERIMENT, given) == 2
+    assert capsys.readouterr().err.endswith(f", or train with --perceptual-weight 0{advice}\n")
 
 
 def test_without_vgg_the_quick_preset_takes_alexnet_and_says_so(photos, capsys, tmp_path, no_network, monkeypatch):
