@@ -173,7 +173,7 @@ def _add_files(group):
         help="skip files that an earlier run with the same weights and settings has already upscaled, and continue a "
         "video that was interrupted",
     )
-    text = "replace any existing output; without it, only files with an mpsrgan note are replaced"
+    text = "replace any existing output; without it, only mpsrgan's results of the same input are replaced"
     group.add_argument("--overwrite", action="store_true", help=text)
     group.add_argument(
         "--max-pixels",

@@ -23,12 +23,13 @@ from mpsrgan.scale.parquet import is_row
 from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
-from mpsrgan.upscale.defaults import AUTO, MIN_FACE
+from mpsrgan.upscale.defaults import AUTO
+from mpsrgan.upscale.earlier import check_free, is_done
 from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.projection import NOTHING
-from mpsrgan.upscale.resize import REST, check_pixels, target_size
+from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.single import expected_note, note_of, restore
 from mpsrgan.upscale.staging import deliver, reason_of, staged
 from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_size
@@ -121,9 +122,9 @@ class Work:
         expected = expected_note(picture, self.options, upscaler)
         if job.target != STREAM:
             check_sides(job.target, expected.output_size)
-            if self.options.resume and self._is_done(job, expected):
+            if self.options.resume and is_done(job, expected, self.options):
                 return ALREADY
-        self._check_free(job)
+        check_free(job, picture.digest, self.options)
         if picture.frames > 1 and self._is_animation(job):
             return self._animation(job, picture, upscaler, expected)
         if picture.frames > 1:
@@ -152,35 +153,6 @@ class Work:
             if self.alone:
                 _say(f"weights: {choice.words} (to choose yourself: --weights, --realism)")
         return upscaler
-
-    def _is_done(self, job, expected):
-        """Check by its note whether the output is what this call would write, without its pixels."""
-        if any(path and not path.exists() for path in (job.target, job.explanation, job.comparison)):
-            return False
-        found, faces = note_in(job.target), self.options.faces
-        if found is None or (faces is None) != (found.faces is None) or (faces and not self._are_those(found.faces)):
-            return False
-        if (faces == "lanczos") != (REST in found.steps) or self.options.ensemble != (MIRRORED in found.steps):
-            return False
-        made = {name: getattr(found, name) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
-        return found == replace(expected, **made)
-
-    def _are_those(self, counts):
-        """Check that a note's faces are those that the options ask for, from how many were restored and left out."""
-        restorable = counts.get("restored", 0) + counts.get("other", 0)
-        most, least = self.options.most_faces or restorable, counts.get("px at least", MIN_FACE)
-        return counts.get("restored", 0) == min(most, restorable) and least == self.options.min_face
-
-    def _check_free(self, job):
-        """Check that no output would replace a file without an mpsrgan note, because it may be a photograph.
-
-        Raises:
-            UserError: When there is such a file.
-        """
-        for path in filter(None, (job.target, job.explanation, job.comparison)):
-            if path == STREAM or self.options.overwrite or not path.exists() or note_in(path):
-                continue
-            raise UserError(f"{path}: exists and was not written by mpsrgan; name another output, or pass --overwrite")
 
     def _write_extra(self, job, picture, made, note):
         """Write the pictures of before and after and of the invented detail, if the job has them."""
@@ -231,11 +203,11 @@ class Work:
             if job.named:
                 raise UserError(f"{text}; omit it")
             _say(f"note: {text}")
-        self._check_free(job)
         upscaler = self._chosen(first_frame(job.source)) if options.weights == AUTO else self.upscaler
         note = self._video_note(job, upscaler)
         if options.resume and note_in(job.target) == note:
             return ALREADY
+        check_free(job, note.input_sha256, self.options)
         with _bar("frame", job.source.name) as progress:
             report = upscale_video(
                 job.source,

@@ -33,7 +33,7 @@ class UpscaleOptions:
         explain: Whether to write a picture of the invented detail beside each result.
         compare: Whether to write a picture of before and after beside each result.
         resume: Whether to skip what an earlier run with the same options has written.
-        overwrite: Whether to replace files that mpsrgan did not write.
+        overwrite: Whether to replace files that mpsrgan did not write, and its results of other inputs.
         quality: 1 to 100 for a lossy encoding, or None, see `mpsrgan.io.formats.encoding`.
         keep_gps: Whether the result says where the input was taken.
         every: Of a video, N, where each N-th frame is taken.

@@ -261,6 +261,21 @@ def test_a_photograph_in_the_way_is_left_alone(upscale, tmp_path, capsys):
     assert upscale(tmp_path / "in" / "a.jpg", "-o", tmp_path) == 0, "its own results it replaces"
 
 
+def test_a_result_of_another_picture_is_left_alone(upscale, tmp_path, capsys):
+    for name in ("in/a.png", "other/a.png"):
+        save_image(photo(6, 8), tmp_path / name)
+    one, other, big = (tmp_path / name for name in ("in/a.png", "other/a.png", "out/a.png"))
+    assert upscale(one, "-o", big) == 0
+    before = big.read_bytes()
+    for source, output, more in ((other, big, []), (other, big, ["--resume"]), (other.parent, big.parent, [])):
+        assert upscale(source, "-o", output, *more) == 1
+        why = "exists and is the result of another input; name another output, or pass --overwrite"
+        assert f"error: {big}: {why}\n" in capsys.readouterr().err and big.read_bytes() == before
+    assert upscale(one, "-o", big, "--scale", 2) == 0, "of the same picture with other settings"
+    assert upscale(other.parent, "-o", big.parent, "--overwrite") == 0
+    assert read_provenance(big).input_sha256 == hexdigest(other)
+
+
 @pytest.mark.parametrize(
     "output, message",
     [

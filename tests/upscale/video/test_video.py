@@ -575,6 +575,9 @@ def test_the_command_does_a_phones_video_once(tmp_path, capsys):
         cli.main([*words, "--compare"]) == 1
         and "--compare is not available for videos; omit it" in capsys.readouterr().err
     )
+    other = write(tmp_path / "other.mp4", [corners(), picture(1)])
+    assert cli.main(["upscale", str(other), *words[2:]]) == 1
+    assert f"error: {out}: exists and is the result of another input" in capsys.readouterr().err
     words[1:4] = [str(source.parent), "-o", str(tmp_path / "larger")]
     assert cli.main([*words, "--compare"]) == 0 and "note: " in capsys.readouterr().err
 
