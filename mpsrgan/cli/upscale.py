@@ -259,7 +259,7 @@ def run(args):
             return upscale_many(options, jobs, account, workers=args.workers, address=args.address)
         work = Work(options)
         print(f"backend: {work.upscaler.backend}", file=sys.stderr)
-        return work.run(jobs)
+        return work.run(jobs, part=bool(args.shard))
 
 
 def _planned(args):

@@ -63,16 +63,20 @@ class Work:
 
             yunet()  # fails before any work if its file is not available
 
-    def run(self, jobs):
+    def run(self, jobs, part=False):
         """Do all jobs.
 
         The counts go to stdout, or to stderr when a result goes to stdout. Reasons for failures go to stderr.
 
         Args:
             jobs: List of `mpsrgan.upscale.job.Job`.
+            part: Whether the jobs are a share of all, which may hold no picture.
 
         Returns:
             The exit code, 0 if everything succeeded and 1 if something failed.
+
+        Raises:
+            UserError: When no file of folders is a picture.
         """
         from tqdm import tqdm
 
@@ -83,6 +87,8 @@ class Work:
             counts[state] += 1
             if reason:
                 _say(f"{'skipped' if state == SKIPPED else 'error'}: {reason}")
+        if counts[SKIPPED] == len(jobs) and not part:
+            raise UserError(f"no picture among the files found ({len(jobs)}); name a folder with images")
         if not self.alone:
             for weights, count in self.choices.items():
                 _say(f"weights: {weights} for {count} file{'s' * (count != 1)}")

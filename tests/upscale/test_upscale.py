@@ -222,6 +222,20 @@ def test_a_broken_photo_is_a_failure_and_the_rest_goes_on(upscale, folder, tmp_p
     assert len([line for line in err.splitlines() if line.startswith("error: ")]) == 2
 
 
+def test_a_folder_without_a_picture_is_an_error(upscale, folder, tmp_path, capsys):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "notes.txt").write_text("not an image")
+    assert upscale(tmp_path / "texts", "-o", tmp_path / "out") == 2
+    out, err = capsys.readouterr()
+    assert not out and err.endswith("error: no picture among the files found (1); name a folder with images\n")
+    assert "notes.txt" in err and not (tmp_path / "out").exists()
+    assert upscale(tmp_path / "texts", "-o", tmp_path / "out", "--shard", "1/2") == 0, "other shares may hold some"
+    (tmp_path / "texts" / "a.png").write_bytes((folder / "a.jpg").read_bytes())
+    for done in ("done 1, failed 0, skipped 1\n", "done 0, already done 1, failed 0, skipped 1\n"):
+        capsys.readouterr()
+        assert upscale(tmp_path / "texts", "-o", tmp_path / "out", "--resume") == 0 and capsys.readouterr().out == done
+
+
 def test_a_text_file_given_by_name_is_a_failure(upscale, tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("not an image")
     assert upscale(tmp_path / "notes.txt", "-o", tmp_path / "out") == 1
