@@ -28,6 +28,7 @@ from mpsrgan.faces.encoders import ENCODERS
 from mpsrgan.io.arguments import RAY, add_engine_arguments, check_engine, not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
+from mpsrgan.io.names import next_free
 from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.metrics.judges import JUDGES, open_judge
 from mpsrgan.scale import ray
@@ -56,8 +57,8 @@ def add_arguments(parser):
         metavar="[NAME=]DIR",
         help="images that another program made from the same inputs (see --images); may be repeated",
     )
-    text = "folder of the report, new or empty (default evaluation)"
-    add("-o", "--out", default="evaluation", metavar="OUT", help=text)
+    text = "folder of the report, new or empty (default: evaluation, or the first free one of evaluation-2, ...)"
+    add("-o", "--out", metavar="OUT", help=text)
     parser.add_config()
     _add_data_arguments(parser)
     _add_measure_arguments(parser)
@@ -133,6 +134,7 @@ def run(args):
             checked before any file is written.
     """
     check_engine(args, "address", "workers")
+    args.out = args.out or str(next_free("evaluation"))
     with nullcontext() if args.shard else locked(args.out):
         return _run(args)
 

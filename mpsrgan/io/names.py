@@ -1,5 +1,6 @@
-"""Names of files: which ones a folder can hold, which ones a drive takes for one, and hidden ones beside a file."""
+"""Names of files: which ones a folder can hold, which ones a drive takes for one, hidden ones, and free ones."""
 
+import itertools
 import os
 import re
 import tempfile
@@ -73,6 +74,20 @@ def hidden(path, suffix):
 
         name = sha256(os.fsencode(name)).hexdigest()
     return path.with_name(f".{name}{suffix}")
+
+
+def next_free(path):
+    """Return a path that does not exist: the path itself, or with "-2", "-3", ... at the end of its name.
+
+    Args:
+        path: The path.
+
+    Returns:
+        The path as a Path.
+    """
+    path = Path(path)
+    names = itertools.chain([path], (path.with_name(f"{path.name}-{number}") for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def folded(path):

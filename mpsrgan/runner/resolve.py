@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_prep.named import is_set, location
 from mpsrgan.errors import UserError
+from mpsrgan.io.names import next_free
 from mpsrgan.runner.fields import flag, words
 from mpsrgan.runner.options import ALL
 from mpsrgan.runner.request import PATHS, RATE, STUDY, Request, read_config, read_study, was_begun
@@ -178,9 +179,7 @@ def _new_folder(experiment, args):
             there = "go on with its run by --resume" if was_begun(folder) else "it holds no run"
             raise UserError(f"{folder} is not empty ({there}); choose another --out")
         return folder
-    taken = {path.name for path in Path("runs").glob(f"{experiment.name}*")}
-    names = (experiment.name if n == 1 else f"{experiment.name}-{n}" for n in range(1, len(taken) + 2))
-    return Path("runs") / next(name for name in names if name not in taken)
+    return next_free(Path("runs", experiment.name))
 
 
 def _resumed(experiment, args, given, choice):

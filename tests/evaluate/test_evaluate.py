@@ -524,6 +524,14 @@ def test_an_earlier_report_is_kept(people, done, capsys):
     assert "not empty" in capsys.readouterr().err and (done / "results.json").read_bytes() == before
 
 
+def test_without_out_the_next_free_folder_is_taken(people, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("evaluation", "evaluation-2"):
+        assert main(["evaluate", "--data", str(people), *QUICK, "--limit", "3"]) == 0
+        assert f"report: {name}/report.html" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation", "evaluation-2"]
+
+
 @pytest.mark.parametrize("link", [False, True])
 def test_an_interrupt_leaves_an_empty_folder_empty(people, tmp_path, monkeypatch, link):
     def interrupt(*arguments):

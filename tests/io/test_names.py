@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from helpers import ignoring_case
 
-from mpsrgan.io.names import folded, hidden, is_name, same_on_drive
+from mpsrgan.io.names import folded, hidden, is_name, next_free, same_on_drive
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\0", None, 5, ["a"]])
@@ -25,6 +25,15 @@ def test_names_that_only_windows_cannot_hold(name):
 @pytest.mark.parametrize("name", ["a.png", "console.png", "..a", " a", "ö" * 120, "._x.jpg"])
 def test_names_of_files(name):
     assert is_name(name, windows=False) and is_name(name, windows=True)
+
+
+def test_the_next_free_name(tmp_path):
+    for name in ("a", "a-2", "a-3", "a-4"):
+        assert next_free(tmp_path / "a") == tmp_path / name
+        (tmp_path / name).mkdir()
+    (tmp_path / "a-2").rmdir()
+    (tmp_path / "a-2").symlink_to("nowhere")
+    assert next_free(str(tmp_path / "a")) == tmp_path / "a-5"
 
 
 def test_a_hidden_file_beside_one_with_a_long_name(tmp_path):
