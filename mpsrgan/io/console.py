@@ -16,6 +16,9 @@ from mpsrgan.errors import UserError, one_line
 INTERRUPTED, CLOSED, TERMINATED = 130, 141, 143
 """Exit codes: 128 and the number of the signal that ends other programs in such a case."""
 
+_INSTALLS = {"tensorflow": "tensorflow", "jax": '"mpsrgan[jax]"'}
+"""What pip installs for each backend."""
+
 
 def exit_code(action):
     """Run a command and turn its errors into one line on stderr and an exit code.
@@ -115,10 +118,7 @@ def import_keras(then=None):
             keras.ops.zeros(())  # initializes the devices, which prints the last of these lines
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except ModuleNotFoundError as error:
-            raise UserError(
-                f"Keras needs {error.name}, which is not installed (KERAS_BACKEND is "
-                f"{os.environ.get('KERAS_BACKEND', 'not set')}); install it, or set KERAS_BACKEND to tensorflow or jax"
-            ) from None
+            raise UserError(_missing(error.name)) from None
         except BaseException:
             held.seek(0)
             os.write(real, held.read())
@@ -126,3 +126,15 @@ def import_keras(then=None):
         finally:
             os.dup2(real, 2)
             os.close(real)
+
+
+def _missing(module):
+    """Say that Keras or its backend lacks a module, how to install it, and which backend may be there instead."""
+    name, given = module.partition(".")[0], os.environ.get("KERAS_BACKEND", "not set")
+    remedies = []
+    if name == "keras" or given in (*_INSTALLS, "not set"):
+        remedies.append(f"pip install {_INSTALLS.get(name, name)}")
+    others = [other for other in _INSTALLS if other not in (name, given)]
+    if name != "keras" and others:
+        remedies.append(f"set KERAS_BACKEND to {' or '.join(others)}")
+    return f"Keras needs {name}, which is not installed (KERAS_BACKEND is {given}): {', or '.join(remedies)}"

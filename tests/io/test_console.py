@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from mpsrgan.errors import one_line
-from mpsrgan.io.console import CLOSED, exit_code
+from mpsrgan.errors import UserError, one_line
+from mpsrgan.io.console import CLOSED, exit_code, import_keras
 
 SEVERAL = """
 from mpsrgan.io.console import import_keras
@@ -20,6 +20,30 @@ for side in range(4, 10):
 def test_several_networks_one_after_the_other_are_nothing_to_warn_of():
     done = subprocess.run([sys.executable, "-c", SEVERAL], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "module, given, remedy",
+    [
+        ("jax", "jax", 'pip install "mpsrgan[jax]", or set KERAS_BACKEND to tensorflow'),
+        ("tensorflow.python", None, "pip install tensorflow, or set KERAS_BACKEND to jax"),
+        ("torch", "torch", "set KERAS_BACKEND to tensorflow or jax"),
+        ("keras", "torch", "pip install keras"),
+        ("tensorflow", "jax", "pip install tensorflow"),
+    ],
+)
+def test_a_missing_backend_comes_with_what_to_do(module, given, remedy, monkeypatch):
+    def fail(name):
+        raise ModuleNotFoundError(name=module)
+
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if given:
+        monkeypatch.setenv("KERAS_BACKEND", given)
+    monkeypatch.setattr("mpsrgan.io.console.importlib.import_module", fail)
+    with pytest.raises(UserError) as error:
+        import_keras()
+    needed = f"Keras needs {module.partition('.')[0]}, which is not installed"
+    assert str(error.value) == f"{needed} (KERAS_BACKEND is {given or 'not set'}): {remedy}"
 
 
 @pytest.mark.parametrize("flushed", [True, False])
