@@ -46,6 +46,7 @@ class Request:
         started: Description and hash of the file that `start` names.
         data_hash: Hash of the pairs.
         devices: Names of the devices of all processes, empty for one device. A resumed run may have others.
+        backends: (name, first step) of each Keras backend that the run had, see `mpsrgan.runner.backends`.
     """
 
     preset: str
@@ -65,6 +66,7 @@ class Request:
     started: str | None = None
     data_hash: str | None = None
     devices: tuple[str, ...] = ()
+    backends: tuple[tuple[str, int], ...] = ()
 
     def as_json(self):
         """Return what config.json keeps of the request."""
@@ -100,7 +102,8 @@ def read_config(folder):
     def read(saved):
         kept = ("preset", *PATHS, "choice", *DATA, *FILES)
         settings = from_json(saved["settings"]).check()
-        return Request(out=folder, resume=True, settings=settings, **{name: _kept(saved, name) for name in kept})
+        found = {name: _kept(saved, name) for name in kept}
+        return Request(out=folder, resume=True, settings=settings, backends=_backends(saved), **found)
 
     return _read(folder, "config.json", read)
 
@@ -129,6 +132,12 @@ def read_study(folder):
 def _kept(saved, name):
     """Return one field of a saved request. Version 0.1 did not have `start`, `encoder` and `started`."""
     return saved.get(name) if name in ("start", "encoder", "started") else saved[name]
+
+
+def _backends(saved):
+    """Return the backends of a saved request. An older version kept the newest one alone."""
+    before = [(saved["backend"], 1)] if saved.get("backend") else []
+    return tuple((str(name), int(first)) for name, first in saved.get("backends") or before)
 
 
 def _read(folder, name, read):

@@ -23,6 +23,7 @@ from mpsrgan.io.console import say
 from mpsrgan.io.machine import peak_memory
 from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
+from mpsrgan.runner import backends
 from mpsrgan.runner.build import build_gan, load_start, load_start_discriminator, needs_whole_batch, total_steps
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_loaders, open_pairs
 from mpsrgan.runner.finished import BEFORE_FACES, Finished, read_images, spaced_images
@@ -103,7 +104,7 @@ def _train(experiment, request, built, manifest, loaders, title):
     loader, validation, whole_validation = loaders
     steps = total_steps(settings.schedule, loader.steps_per_epoch)
     before = _before_training(request, gan, manifest)
-    state = _restore(request, gan, checkpoints, steps)
+    request, state = _restore(request, gan, checkpoints, steps)
     at = f", going on at {state['step']}" if state["step"] else ""
     say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{at}")
     plan = settings.schedule
@@ -199,6 +200,7 @@ def _data(experiment, request, gan):
         request, first = open_first_pairs(experiment, request)
         loaders = open_loaders(manifest, first, request.settings, gan.discriminator.input_shape[1] is None)
         _check_first_steps(request.settings, loaders[0].steps_per_epoch)
+        request = replace(request, backends=request.backends or backends.going_on((), 0, 0))
         if not request.resume:
             _write_config(request)
     return replace(request, resume=resume), manifest, loaders
@@ -218,9 +220,12 @@ def _write_config(request):
 
 
 def _restore(request, gan, checkpoints, steps):
-    """Load the newest checkpoint of a resumed run and return its state, of which a new run has the step alone."""
+    """Load the newest checkpoint of a resumed run. Return the request with its backends, and the state.
+
+    Of a new run the state is the step alone.
+    """
     if not request.resume:
-        return {"step": 0}
+        return request, {"step": 0}
     state = checkpoints.restore(gan, warn=say)
     if not state:
         say("no checkpoint was written yet; starting at the first step")
@@ -229,8 +234,9 @@ def _restore(request, gan, checkpoints, steps):
         raise UserError(
             f"{request.out} has already done {state['step']} steps, more than the {steps} asked for; raise --steps"
         )
+    request = replace(request, backends=backends.going_on(request.backends, state["step"], steps))
     _write_config(request)
-    return state
+    return request, state
 
 
 def _before_training(request, gan, manifest):
@@ -281,7 +287,7 @@ def _run_facts(request, steps, rows):
         "images_per_second": steps * settings.schedule.batch / seconds if seconds else 0.0,
         "batches_per_hour": 3600 * steps / seconds if seconds else 0.0,
         "peak_memory_gb": peak_memory() / 1e9,
-        "backend": f"{keras.backend.backend()}, Keras {keras.version()}",
+        "backend": f"{backends.words(request.backends)}, Keras {keras.version()}",
         "precision": settings.model.precision,
         "seed": settings.schedule.seed,
         "loss": f"{loss} ({sources})" if sources else loss,

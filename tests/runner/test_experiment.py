@@ -20,7 +20,7 @@ from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
 from mpsrgan.io.download import DownloadError
 from mpsrgan.models import srgan
-from mpsrgan.runner import estimate, main
+from mpsrgan.runner import backends, estimate, main
 from mpsrgan.runner.results import evaluate, means
 from mpsrgan.training import loop
 from mpsrgan.training.callbacks import COLUMNS
@@ -538,6 +538,33 @@ def test_a_run_of_a_version_with_fewer_settings_and_other_names_goes_on(done, tm
     (out / "config.json").write_text(json.dumps(saved))
     assert run("--resume", "--out", out, "--steps", 7) == 0
     assert len(read_metrics(out / "metrics.csv")) == 7
+
+
+def test_another_backend_is_told_at_the_resume_and_in_the_report(done, tmp_path, capsys):
+    import shutil
+
+    out, now = tmp_path / "out", keras.backend.backend()
+    shutil.copytree(done, out)
+    saved = json.loads((out / "config.json").read_text())
+    assert saved["backends"] == [[now, 1]]
+    del saved["backends"]  # as an older version wrote it
+    (out / "config.json").write_text(json.dumps({**saved, "backend": "other"}))
+    assert run("--resume", "--out", out) == 0 and f"on {now}" not in capsys.readouterr().err, "nothing is left to do"
+    for more in (7, 8):
+        told = f"steps 1 to 6 ran on other; going on with {now}, so the end is not bit for bit that of an undisturbed"
+        assert run("--resume", "--out", out, "--steps", more) == 0
+        assert capsys.readouterr().err.count(told) == (more == 7), "once"
+        assert f" other (steps 1 to 6), {now} (from step 7), Keras " in (out / "results.md").read_text()
+    assert json.loads((out / "config.json").read_text())["backends"] == [["other", 1], [now, 7]]
+
+
+def test_a_backend_whose_steps_are_lost_is_forgotten(capsys):
+    now = keras.backend.backend()
+    assert backends.going_on((("other", 1), (now, 4), ("third", 9)), 8, 20) == (("other", 1), (now, 4))
+    assert not capsys.readouterr().err
+    assert backends.going_on((("other", 1), (now, 4)), 3, 20) == (("other", 1), (now, 4))
+    assert "steps 1 to 3 ran on other" in capsys.readouterr().err
+    assert backends.going_on((("other", 1),), 0, 20) == ((now, 1),), "no checkpoint was written yet"
 
 
 def test_fewer_steps_shorten_the_quick_warm_start_too(photos, capsys, tmp_path):
