@@ -3,7 +3,7 @@
 import re
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import list_images
+from mpsrgan.io.reading import ImageError, list_images, open_header
 from mpsrgan.scale.parquet import holds_rows, is_row, list_below, open_row
 
 
@@ -23,6 +23,33 @@ def list_photographs(source, pattern):
     if holds_rows(source):
         return list_below(source)
     return [(path, path.relative_to(source)) for path in list_images(source, pattern)]
+
+
+def check_photographs(source, pattern="*"):
+    """Check that a folder holds a photograph, as far as its header tells.
+
+    Files are opened until the first photograph is found. Rows of Parquet files are not.
+
+    Args:
+        source: As in `list_photographs`.
+        pattern: As in `list_photographs`.
+
+    Raises:
+        UserError: As in `list_photographs`, and when there is no photograph.
+    """
+    if holds_rows(source):
+        return
+    photos, reasons = list_photographs(source, pattern), []
+    for path, below in photos:
+        try:
+            with open_header(path):
+                return
+        except ImageError as error:
+            reasons.append(f"{below.as_posix()}: {error.reason}")
+    if not photos:
+        raise UserError(f"{source}: has no photographs{'' if pattern == '*' else f' that match {pattern}'}")
+    count = f"{len(photos)} file{'s' * (len(photos) != 1)}"
+    raise UserError(f"no image could be read in {source}: {count}, first: {reasons[0]}")
 
 
 def open_photograph(path):

@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import warnings
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 from mpsrgan.errors import UserError
@@ -66,7 +66,8 @@ def find(text):
     complete = place / f"{home.name}.json"
     if complete.is_file() and folder.is_dir():
         return folder
-    with locked(home), redirect_stdout(sys.stderr):  # stdout is reserved for results
+    # stdout is reserved for results
+    with locked(home), _leaving_no_empty_folder(home, place / kind), redirect_stdout(sys.stderr):
         try:
             read = {"hf": _from_hf, "tfds": _from_tfds}.get(kind)
             count = _write(read(text, name, split, place / kind), folder) if read else _fetch_lfw(home, folder)
@@ -79,6 +80,19 @@ def find(text):
             raise UserError(f"{text} holds no images; choose another set or split")
         write_text(complete, json.dumps({"name": text, "images": count}) + "\n")
     return folder
+
+
+@contextmanager
+def _leaving_no_empty_folder(*folders):
+    """Remove the empty folders below and including these if the block fails."""
+    try:
+        yield
+    except BaseException:
+        for folder in folders:
+            for where, _, _ in os.walk(folder, topdown=False):
+                with suppress(OSError):  # it is not empty
+                    os.rmdir(where)
+        raise
 
 
 def is_set(text):

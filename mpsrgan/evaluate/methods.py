@@ -164,8 +164,8 @@ def check_sources(weights, results, realisms=None, fidelity=None):
             be interpolated appear once for each realism, as name@realism. Others appear once, with None and None.
 
     Raises:
-        UserError: When a folder does not exist, two methods have one name, a name cannot be that of a folder of
-            results, or weights cannot be interpolated.
+        UserError: When a folder or a file of weights does not exist, two methods have one name, a name cannot be that
+            of a folder of results, or weights cannot be interpolated.
     """
     networks = [(*_named(text, "weights"), None, None) for text in weights]
     folders = [_named(text, "results") for text in results]
@@ -179,6 +179,10 @@ def check_sources(weights, results, realisms=None, fidelity=None):
         raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
     if wrong := [name for name in names if not is_name(name) or name.lower() in ("lr", "hr")]:
         raise UserError(f"a method cannot be named {wrong[0]!r}; give it another name: --weights NAME=FILE")
+    from mpsrgan.hub.h5 import weights_file  # here, because h5py is nothing for --help
+
+    for source in {source for _, source, *_ in networks if source != AUTO}:
+        weights_file(source)
     for _, folder in folders:
         list_images(folder)
     return networks, folders

@@ -28,6 +28,10 @@ def _main(experiment, args):
     request = resolve(experiment, args)
     if args.processes and request.choice == ALL:
         raise UserError("several processes train one run, not all choices of a study; name one choice")
+    if not request.resume and not args.process:  # another process may not see what the first one prepares
+        from mpsrgan.runner.data import check_paths
+
+        check_paths(request)
     if args.processes and not args.dry_run:
         say(f"process {args.process} of 0 to {args.processes - 1} waits up to 5 minutes for all at {args.coordinator}")
     with ExitStack() as stack:

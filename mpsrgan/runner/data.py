@@ -12,11 +12,13 @@ from pathlib import Path
 from data_prep import BatchLoader, Manifest, prepare
 from data_prep.datasets import recognize
 from data_prep.degrade import DRAWN_ANEW
+from data_prep.files import check_photographs
 from data_prep.loader import StagedLoader
 from data_prep.manifest import too_small
-from data_prep.named import find
+from data_prep.named import find, is_set
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
+from mpsrgan.hub.h5 import weights_file
 from mpsrgan.io.console import say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
@@ -65,6 +67,22 @@ def leaving_nothing(request):
             for folder in (out,) if fresh else (out / PAIRS, out / FIRST_PAIRS):
                 shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def check_paths(request):
+    """Check the paths of a new run before Keras is imported, which takes seconds.
+
+    Args:
+        request: `Request` of the run.
+
+    Raises:
+        UserError: When a folder holds no photographs, or there is no file of weights to begin from.
+    """
+    for folder in filter(None, (request.data, request.first_data)):
+        if not is_set(folder) and not (Path(folder) / MANIFEST_NAME).is_file():
+            check_photographs(Path(folder))
+    if request.start:
+        weights_file(request.start)
 
 
 def open_pairs(experiment, request):

@@ -152,6 +152,23 @@ def test_an_error_of_a_library_is_its_first_line(cache, monkeypatch, capsys):
             named.find(text)
 
 
+@pytest.mark.parametrize("left", [(), ("lfw/lfw_home/pairs.txt",)])
+def test_a_download_that_fails_leaves_no_empty_folder(cache, tmp_path, monkeypatch, left):
+    class Library:
+        @staticmethod
+        def fetch_lfw_pairs(data_home, **options):
+            (Path(data_home) / "lfw_home" / "lfw_funneled").mkdir(parents=True)
+            for name in left:
+                (cache / name).touch()
+            raise ConnectionError("no connection")
+
+    monkeypatch.setattr(named, "_library", lambda name: Library)
+    with pytest.raises(UserError, match="lfw cannot be loaded: no connection"):
+        named.find("lfw")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [cache / name for name in left]
+    assert cache.exists() == bool(left) and not (cache / "lfw" / "lfw_home" / "lfw_funneled").exists()
+
+
 def test_prepare_takes_a_name(cache, image_folder, tmp_path):
     pytest.importorskip("datasets")
     sizes = ["--hr-size", "32", "--lr-size", "8", "--fit", "crop", "--counts", "4", "1", "1"]

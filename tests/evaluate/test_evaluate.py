@@ -518,6 +518,13 @@ def test_user_errors_leave_nothing(words, error, people, weights, done, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_missing_weights_are_told_before_photographs_are_read(people, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("mpsrgan.cli.evaluate._open_photos", lambda args: pytest.fail("too late"))
+    for source, error in ((tmp_path / "none.h5", "none.h5: no such file"), ("nobody", "no weights are named 'nobody'")):
+        assert main(["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), "--weights", str(source)]) == 2
+        assert error in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_an_earlier_report_is_kept(people, done, capsys):
     before = (done / "results.json").read_bytes()
     assert main(["evaluate", "--data", str(people), "-o", str(done), *QUICK]) == 2

@@ -311,6 +311,18 @@ def test_bad_data_is_one_line_and_leaves_nothing(make, capsys, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("make", [empty, text_files, absent, a_file])
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_wrong_paths_are_told_before_keras_is_imported(make, more, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("mpsrgan.runner.command.import_keras", lambda *args: pytest.fail("too late"))
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    expected = make(data)
+    assert expected in refused(capsys, "--data", data, "--out", out, *more)
+    start = ("--init-weights", tmp_path / "none.h5", *more)
+    assert "none.h5: no such file" in refused(capsys, "--out", out, *start) and not out.exists()
+
+
 def test_bad_files_among_good_ones_are_counted_and_skipped(photos, capsys, tmp_path):
     import shutil
 
