@@ -12,7 +12,7 @@ from pathlib import Path
 from data_prep import BatchLoader, Manifest, prepare
 from data_prep.datasets import recognize
 from data_prep.degrade import DRAWN_ANEW
-from data_prep.files import check_photographs
+from data_prep.files import check_photographs, list_photographs
 from data_prep.loader import StagedLoader
 from data_prep.manifest import too_small
 from data_prep.named import find, is_set
@@ -20,6 +20,7 @@ from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import weights_file
 from mpsrgan.io.console import say
+from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.runner.fields import words
@@ -83,6 +84,21 @@ def check_paths(request):
             check_photographs(Path(folder))
     if request.start:
         weights_file(request.start)
+
+
+def count_photographs(folder):
+    """Count the photographs of a folder by the names of its files, or its pairs.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The number of files that are named like pictures, or else of all, or of pairs. No picture is opened.
+    """
+    if (Path(folder) / MANIFEST_NAME).is_file():
+        return sum(len(Manifest.load(folder).split(split)) for split in SPLITS)
+    paths = [path for path, _ in list_photographs(Path(folder), recognize(folder).pattern)]
+    return sum(map(named_like_image, paths)) or len(paths)  # files of some sets have no suffix of a picture
 
 
 def open_pairs(experiment, request):

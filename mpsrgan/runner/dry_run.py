@@ -2,8 +2,10 @@
 
 import keras
 
+from data_prep.named import is_set
 from mpsrgan.runner import estimate
 from mpsrgan.runner.build import build_gan, load_start, total_steps
+from mpsrgan.runner.data import count_photographs
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.frozen import VGG19, build_frozen
 from mpsrgan.runner.paper import differences
@@ -32,15 +34,22 @@ def print_plan(experiment, request):
     for term in settings.loss.weights.terms:
         if term.is_frozen:  # VGG19's layers contain its features
             models["VGG19 (frozen)" if term.compares in VGG19 else f"{term.compares} (frozen)"] = gan.frozen[term.name]
-    _table(
-        f"{experiment.name}: {experiment.paper.title}",
-        {"preset": request.preset, "data": data, "out": request.out, "start": request.start, **settings.flat},
-    )
+    about = {"preset": request.preset, "data": data, **_photographs(request), "out": request.out}
+    _table(f"{experiment.name}: {experiment.paper.title}", {**about, "start": request.start, **settings.flat})
     _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items()})
     _table("estimate", _estimate(gan, settings))
     print("\ndifferences from the paper's set-up")
     for line in differences(experiment.paper, settings) or ["none"]:
         print(f"  {line}")
+
+
+def _photographs(request):
+    """Return how many photographs a folder holds and how many the split wants, as a row. A set is not downloaded."""
+    if not request.data or is_set(request.data):
+        return {}
+    found, wanted = count_photographs(request.data), sum(request.settings.data.counts or ())
+    enough = ": too few, --counts asks for fewer" * (found < wanted)
+    return {"photographs": f"{found:,}" + f"; the split wants {wanted:,}{enough}" * bool(wanted)}
 
 
 def _estimate(gan, settings):

@@ -582,7 +582,7 @@ def test_a_backend_whose_steps_are_lost_is_forgotten(capsys):
 def test_fewer_steps_shorten_the_quick_warm_start_too(photos, capsys, tmp_path):
     tiny = [*TINY, "--data", photos]
     assert run(*tiny, "--steps", 29, "--dry-run") == 0
-    assert "warm_start          27" in capsys.readouterr().out  # as 1700 of 1820
+    assert f"{'warm_start':24}27\n" in capsys.readouterr().out  # as 1700 of 1820
     assert run(*tiny, "--steps", 1, "--warm-start", 1, "--out", tmp_path / "out") == 0
     assert "the GAN itself is not trained" in capsys.readouterr().err
     assert (tmp_path / "out" / "generator.h5").exists() and not (tmp_path / "out" / "discriminator.h5").exists()
@@ -694,6 +694,21 @@ def test_the_dry_run_prints_the_plan_and_does_nothing(capsys, tmp_path, monkeypa
         assert part in text, part
     assert f"{'learning_rate':24}0.0002" in text and f"{'batch':24}16" in text
     assert not list(tmp_path.iterdir())
+
+
+def test_the_dry_run_counts_the_photographs(photos, done, capsys, tmp_path):
+    (tmp_path / "photos").symlink_to(photos)
+    (tmp_path / "notes.txt").touch()
+    tiny, paper = [word for word in TINY if word != "--from-scratch"], ("--preset", "paper")
+    for data, more, words in (
+        (tmp_path, paper, "16; the split wants 6,100: too few, --counts asks for fewer"),
+        (photos, (*paper, "--counts", 12, 2, 2), "16; the split wants 16"),
+        (done / "data", (), "16"),
+    ):
+        assert run("--dry-run", "--data", data, *tiny, *more) == 0
+        assert f"  {'photographs':24}{words}\n" in capsys.readouterr().out
+    assert run("--dry-run", "--data", "hf:nobody/nothing", *tiny) == 0
+    assert "  photographs " not in capsys.readouterr().out, "nothing is downloaded"
 
 
 def test_the_paper_preset_is_the_paper():
