@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 import shutil
+import sys
 from pathlib import Path
 
 import h5py
@@ -21,6 +22,7 @@ from mpsrgan.hub import registry
 from mpsrgan.hub.description import ATTRIBUTE, FORMAT, read_description
 from mpsrgan.hub.remote import local
 from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.console import import_keras
 from mpsrgan.io.hdf5 import check_hdf5
 from mpsrgan.models.graph import scale_of
 
@@ -152,6 +154,8 @@ def load_discriminator(source, architecture=None, **overrides):
 
 def _load(source, table, architecture, overrides):
     path = weights_file(source)
+    if "keras" not in sys.modules:
+        import_keras()  # without the messages of its backend
     described = read_description(path)
     note = described or {"architecture": next(iter(table)), "arguments": {}}
     architecture = architecture or note["architecture"]

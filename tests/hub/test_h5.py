@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import ROOT, python
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
@@ -278,3 +278,9 @@ def test_a_description_and_an_interpolation_need_no_keras():
     code = "import sys; from mpsrgan.hub.interpolation import WeightInterpolation; from mpsrgan.hub.h5 import describe"
     code += "; describe('mpsrgan-lite'); WeightInterpolation.of('mpsrgan-plus', 0.5); sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_first_network_of_a_process_loads_without_messages_of_the_backend(saved):
+    _, path = saved
+    done = python(f"import mpsrgan; print(mpsrgan.load_generator({str(path)!r}).name)")
+    assert done.returncode == 0 and done.stdout and done.stderr == ""
