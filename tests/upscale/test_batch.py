@@ -375,7 +375,8 @@ def test_streams(weights, tmp_path, monkeypatch, capsys):
     save_image(image, tmp_path / "in.png")
     data = (tmp_path / "in.png").read_bytes()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=out, write=lambda _: pytest.fail("text in the image")))
+    words = {"write": lambda _: pytest.fail("text in the image"), "flush": lambda: None}
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=out, **words))
     assert main(["upscale", "-", "-o", "-", "--weights", str(weights)]) == 0
     assert np.array_equal(Image.open(io.BytesIO(out.getvalue())), Upscaler(weights)(image))
     monkeypatch.undo()
