@@ -111,14 +111,26 @@ def page(folder, name):
         The text of the page.
     """
     kept = _kept(folder, name)
-    words = list(kept.values())[-1]["machine"]
-    machine = Table("The machine", ("", ""), list(words.items()))
+    machine = Table("The machine", ("", ""), _machine(kept))
     growth = Figure(f"{name}.png", "Images a second, and how the cost of one run grows")
     found = [section for part in kept.values() for section in part["sections"]]
     tables = [Table(section["heading"], section["columns"], section["rows"]) for section in found]
     text = markdown("Speed and memory", [Paragraph(ABOUT), machine, growth, *tables])
     write_text(folder / f"{name}.md", text)
     return text
+
+
+def _machine(kept):
+    """Return (what, text) rows about the machine. Where parts were measured at other times or with other versions, the
+    text names them."""
+    rows = []
+    for key in dict.fromkeys(key for part in kept.values() for key in part["machine"]):
+        parts = {}
+        for name, part in kept.items():
+            parts.setdefault(part["machine"].get(key, "unknown"), []).append(name)
+        texts = [text if len(parts) == 1 else f"{text} ({', '.join(names)})" for text, names in parts.items()]
+        rows.append((key, "; ".join(texts)))
+    return rows
 
 
 def plot(folder, name):

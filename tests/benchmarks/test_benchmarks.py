@@ -36,10 +36,11 @@ def test_a_page_has_floors_spreads_and_what_is_missing(results, tmp_path):
     grown = report.sections({"Growth": {1: made, 2: Result("two", [3.0])}}, PEAKS)
     report.store(tmp_path, "box", "cost", grown, {"memory": "much"})
     opening = [{"name": "open 100 pairs, packed", "unit": "ms", "values": [5.0], "floor": None, "note": "few"}]
-    report.store(tmp_path, "box", "loader", report.sections({"Loading": opening}, PEAKS), {"memory": "much"})
+    report.store(tmp_path, "box", "loader", report.sections({"Loading": opening}, PEAKS), {"memory": "more"})
     text = report.page(tmp_path, "box")
     assert "| made | 2.00 s | 1.00 s .. 4.00 s | 4 | 500 ms | 25% | 3.00 GB |" in text
     assert "| lacking | no_such_module not installed |" in text and text.count("### ") == 4
+    assert "| memory | much (step, cost); more (loader) |" in text
     assert (tmp_path / "box.md").read_text() == text
     report.plot(tmp_path, "box")
     assert (tmp_path / "box.png").stat().st_size > 10_000
