@@ -16,6 +16,8 @@ from mpsrgan.io.lock import locked
 from mpsrgan.io.names import hidden
 
 RECORDS = "records.jsonl"
+FILES = "files"
+"""Key of the number of files in a part, in the first line of its records."""
 
 
 def digest(names):
@@ -67,17 +69,26 @@ def do_part(out, shard, items, header, work, join):
 
 
 def _check(folders, header):
-    """Raise an error if a part that is there was made of other items or with another header."""
-    for folder in folders:
-        if folder.exists() and _lines(folder, 1) != [header]:
+    """Raise an error if a part that is there was made of other items, with another header, or has lost files."""
+    for folder in filter(os.path.exists, folders):
+        [found] = _lines(folder, 1)
+        count = found.pop(FILES, None) if isinstance(found, dict) else None
+        if found != header:
             raise UserError(f"{folder}: was made of other photographs or with other options; give those, or remove it")
+        if count != _count(folder):
+            raise UserError(f"{folder}: has not the {count} files it was made with; remove it and make this part again")
 
 
 def _make(folder, items, header, work):
     with whole_folder(folder) as partial:
         partial.mkdir(parents=True)  # fails now, not in an hour, if it cannot be written
-        text = "".join(f"{json.dumps(line)}\n" for line in (header, *work(items, partial)))
+        records = list(work(items, partial))
+        text = "".join(f"{json.dumps(line)}\n" for line in (header | {FILES: _count(partial)}, *records))
         (partial / RECORDS).write_text(text, encoding="utf-8")
+
+
+def _count(folder):
+    return sum(path.is_file() and path.name != RECORDS for path in folder.rglob("*"))
 
 
 def _records(folders):

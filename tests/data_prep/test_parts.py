@@ -39,3 +39,18 @@ def test_parts_of_other_options_are_not_joined(photos, tmp_path, capsys):
     told = f"error: {tmp_path / '.out.part-1-of-2'}: was made of other photographs or with other options"
     assert capsys.readouterr().err.count(told) == 2
     assert not (tmp_path / ".out.part-2-of-2").exists(), "told before the work"
+
+
+@pytest.mark.parametrize("more", [(), ("--pack", "1")])
+def test_a_part_that_lost_a_file_is_named(photos, tmp_path, capsys, more):
+    words = [str(photos), "-o", str(tmp_path / "out"), *OPTIONS, *more, "--shard"]
+    assert main([*words, "1/2"]) == 0
+    part = tmp_path / ".out.part-1-of-2"
+    next(path for path in part.rglob("*.*") if path.name != "records.jsonl").unlink()
+    assert main([*words, "2/2"]) == 2
+    assert f"error: {part}: has not the " in capsys.readouterr().err and not (tmp_path / "out").exists()
+    for path in sorted(part.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    part.rmdir()
+    assert main([*words, "1/2"]) == 0 and main([*words, "2/2"]) == 0
+    assert (tmp_path / "out").is_dir()
