@@ -256,7 +256,8 @@ def run(args):
     with nullcontext() if is_remote(args.out) or all(job.named for job in jobs) else locked(place):
         if args.engine == RAY:
             account = args.account or f"{place}{ACCOUNT}"
-            return upscale_many(options, jobs, account, workers=args.workers, address=args.address)
+            where = {"workers": args.workers, "address": args.address}
+            return upscale_many(options, jobs, account, part=bool(args.shard), **where)
         work = Work(options)
         print(f"backend: {work.upscaler.backend}", file=sys.stderr)
         return work.run(jobs, part=bool(args.shard))

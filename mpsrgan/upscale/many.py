@@ -9,7 +9,7 @@ from pathlib import Path
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.io.files import hexdigest
-from mpsrgan.scale.account import FAILED, Account, count_words
+from mpsrgan.scale.account import FAILED, SKIPPED, Account, count_words
 from mpsrgan.scale.ray import DIED, spread
 from mpsrgan.scale.stores import REFUSED, is_remote
 from mpsrgan.upscale.batch import Work
@@ -23,7 +23,7 @@ REFUSALS = 64
 """Files in a row that their store refuses, after which the work stops: the store has gone away."""
 
 
-def upscale_many(options, jobs, account, *, workers=None, address=None):
+def upscale_many(options, jobs, account, *, part=False, workers=None, address=None):
     """Do jobs on Ray, and write the account.
 
     Results of the same weights and settings are never made again, as with `resume`. After an interruption the same call
@@ -33,6 +33,7 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
         options: The `mpsrgan.upscale.single.UpscaleOptions`.
         jobs: List of `mpsrgan.upscale.job.Job`.
         account: Path of the account, see `mpsrgan.scale.account.Account`.
+        part: As in `mpsrgan.upscale.batch.Work.run`.
         workers: As in `mpsrgan.scale.ray.spread`.
         address: As in `mpsrgan.scale.ray.spread`.
 
@@ -68,6 +69,8 @@ def upscale_many(options, jobs, account, *, workers=None, address=None):
     kept.close()
     counts = kept.counts()
     print(f"{count_words(counts)}; account: {kept.path}")
+    if counts[SKIPPED] == len(jobs) and not part:
+        raise UserError(f"no picture among the files found ({len(jobs)}); name a folder with images")
     return 1 if counts[FAILED] else 0
 
 

@@ -105,6 +105,16 @@ def test_a_store_that_went_away_stops_the_work(tmp_path, weights, monkeypatch, e
     assert len(read_account(tmp_path / "account.jsonl.partial")) == 64
 
 
+def test_a_folder_without_a_picture_is_an_error_with_ray_too(tmp_path, weights, monkeypatch):
+    jobs = [Job(tmp_path / f"{i}.txt", tmp_path / f"{i}.png", False) for i in range(3)]
+    skipped = [(i, ["skipped", "not an image"]) for i in range(3)]
+    monkeypatch.setattr(many, "spread", lambda *_, **__: iter(skipped))
+    call = lambda **more: many.upscale_many(UpscaleOptions(weights=str(weights)), jobs, tmp_path / "a.jsonl", **more)
+    with pytest.raises(UserError, match=r"no picture among the files found \(3\)"):
+        call()
+    assert call(part=True) == 0
+
+
 def test_from_store_to_store_as_from_folder_to_folder(photos, tmp_path, upscale, store, capsys):
     upscale(photos, "-o", tmp_path / "out")
     store.put(f"{photos}/", "/bucket/photos/", recursive=True)
