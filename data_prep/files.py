@@ -46,10 +46,38 @@ def check_photographs(source, pattern="*"):
                 return
         except ImageError as error:
             reasons.append(f"{below.as_posix()}: {error.reason}")
+    check_listed(photos, source, pattern)
+    raise none_usable(source, len(photos), reasons[0])
+
+
+def check_listed(photos, source, pattern):
+    """Check that `list_photographs` found something.
+
+    Args:
+        photos: What it returned.
+        source: As in `list_photographs`.
+        pattern: As in `list_photographs`.
+
+    Raises:
+        UserError: When the list is empty.
+    """
     if not photos:
         raise UserError(f"{source}: has no photographs{'' if pattern == '*' else f' that match {pattern}'}")
-    count = f"{len(photos)} file{'s' * (len(photos) != 1)}"
-    raise UserError(f"no image could be read in {source}: {count}, first: {reasons[0]}")
+
+
+def none_usable(source, count, first, done="read"):
+    """Return the error about files of which none serves.
+
+    Args:
+        source: The folder.
+        count: Number of files.
+        first: Name of the first file, and what is wrong with it.
+        done: What was tried with the files.
+
+    Returns:
+        A UserError.
+    """
+    return UserError(f"no image could be {done} in {source}: {count} file{'s' * (count != 1)}, first: {first}")
 
 
 def open_photograph(path):

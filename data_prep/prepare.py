@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.degrade import Degradation
-from data_prep.files import check_out, list_photographs, open_photograph, unique_names
+from data_prep.files import check_listed, check_out, list_photographs, none_usable, open_photograph, unique_names
 from data_prep.manifest import SMALLER, Entry, Manifest, too_small, totals
 from data_prep.ordered import ordered_map
 from data_prep.pairs import (
@@ -109,8 +109,7 @@ def prepare(
         rows_per_shard(hr, pack)  # fails here, before 70,000 photographs are read in vain
     source, out = Path(source), Path(out)
     photos = list_photographs(source, pattern)[:limit]
-    if not photos:
-        raise UserError(f"{source}: has no photographs{'' if pattern == '*' else f' that match {pattern}'}")
+    check_listed(photos, source, pattern)
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
     limits, save = (min_side, upscale, max_pixels), _save_raw if pack else _save
@@ -232,10 +231,7 @@ def _divide(records, source, counts, seed, group_of):
         done, remedy = (
             ("used", "; use larger photographs, or a smaller --hr-size and --lr-size") if small else ("read", "")
         )
-        raise UserError(
-            f"no image could be {done} in {source}: {len(entries)} file{'s' * (len(entries) != 1)}, "
-            f"first: {entries[0].source}: {entries[0].skipped}{remedy}"
-        )
+        raise none_usable(source, len(entries), f"{entries[0].source}: {entries[0].skipped}{remedy}", done)
     wanted = dict(zip(SPLITS, counts)) if counts else split_counts(len(usable), folder=f"{source}{left_out}")
     if sum(wanted.values()) > len(usable):
         raise UserError(

@@ -12,14 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MIRRORED = (
     *("weights/*.md", "weights/*.png", "experiments/results/*.md", "experiments/results/*.png"),
-    *(
-        "benchmarks/results/*.md",
-        "benchmarks/results/*.png",
-        "benchmarks/results/*.json",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-    ),
+    *("benchmarks/results/*", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 )
 """Files of the repository that the site shows under the path that they have there."""
 INTERNAL = (

@@ -28,17 +28,22 @@ def scale_key(image):
         image.info["transparency"] *= _KEY_STEPS.get(image.tile[0][3], 1)
 
 
-def check_pixels(file):
-    """Check the checksums of the pixels, without which damaged ones would pass for a picture.
+def check_pixels(file, image):
+    """Check the checksums of the pixels of a PNG, without which damaged ones would pass for a picture.
+
+    It reads the whole file, so it is for callers that decode the pixels.
 
     A file that ends too early passes: Pillow says so.
 
     Args:
         file: The binary file. Its position stays.
+        image: The Pillow image as opened, of any format.
 
     Raises:
         ValueError: When a checksum is wrong.
     """
+    if image.format != "PNG":
+        return
     position = file.tell()
     file.seek(len(_SIGNATURE))
     while len(header := file.read(8)) == 8:

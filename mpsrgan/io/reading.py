@@ -93,6 +93,7 @@ def open_downscaled(source, factor, *, max_pixels=MAX_PIXELS):
         if (pixels := tiff.read(file, image)) is not None:
             rgb = _to_rgb(as_pillow(upright(to_8_bit(pixels), orientation(image))))
             return rgb, rgb.size
+        png.check_pixels(file, image)
         image.load()
         rgb = upright(_to_rgb(image), orientation(image))
         return rgb, whole or rgb.size
@@ -185,7 +186,6 @@ def _read_header(file, name, max_pixels):
         try:
             image = factory(file, name)
             if kind == "PNG":
-                png.check_pixels(file)
                 png.scale_key(image)
             return image
         except (SyntaxError, IndexError, TypeError, struct.error) as error:

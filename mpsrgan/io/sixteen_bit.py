@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mpsrgan.io import tiff
+from mpsrgan.io import png, tiff
 from mpsrgan.io.images import as_pillow
 from mpsrgan.io.metadata import Kept, save_options, tiff_tags
 from mpsrgan.io.opencv import SILENT, log_level
@@ -42,6 +42,7 @@ def load(file, image):
         made = as_pillow(pixels)
         made.info = {"icc_profile": image.info.get("icc_profile")}
         return made
+    png.check_pixels(file, image)
     file.seek(0)
     if _is_16_bit_color(image, file.read(_PNG_HEAD)):
         file.seek(0)

@@ -69,14 +69,17 @@ def do_part(out, shard, items, header, work, join):
 
 
 def _check(folders, header):
-    """Raise an error if a part that is there was made of other items, with another header, or has lost files."""
+    """Raise an error if a part that is there was made of other items or with another header."""
     for folder in filter(os.path.exists, folders):
         [found] = _lines(folder, 1)
-        count = found.pop(FILES, None) if isinstance(found, dict) else None
-        if found != header:
+        if not isinstance(found, dict) or found | {FILES: None} != header | {FILES: None}:
             raise UserError(f"{folder}: was made of other photographs or with other options; give those, or remove it")
-        if count != _count(folder):
-            raise UserError(f"{folder}: has not the {count} files it was made with; remove it and make this part again")
+
+
+def _check_files(folder, count):
+    """Raise an error if a part has lost files. It walks through all of them, so it is for the join alone."""
+    if count != _count(folder):
+        raise UserError(f"{folder}: has not the {count} files it was made with; remove it and make this part again")
 
 
 def _make(folder, items, header, work):
@@ -94,6 +97,8 @@ def _count(folder):
 def _records(folders):
     """Return the records of all parts, in the order of the items."""
     parts = [_lines(folder) for folder in folders]
+    for folder, (header, *_) in zip(folders, parts):
+        _check_files(folder, header.get(FILES))
     records = [None] * sum(len(part) - 1 for part in parts)
     for number, (_, *found) in enumerate(parts):
         records[number :: len(parts)] = found

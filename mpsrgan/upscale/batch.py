@@ -87,8 +87,7 @@ class Work:
             counts[state] += 1
             if reason:
                 _say(f"{'skipped' if state == SKIPPED else 'error'}: {reason}")
-        if counts[SKIPPED] == len(jobs) and not part:
-            raise UserError(f"no picture among the files found ({len(jobs)}); name a folder with images")
+        check_any_picture(counts, jobs, part)
         if not self.alone:
             for weights, count in self.choices.items():
                 _say(f"weights: {weights} for {count} file{'s' * (count != 1)}")
@@ -241,6 +240,21 @@ class Work:
         size = video_size(job.source)
         sizes = {"input_size": size, "output_size": [scale * side for side in size]}
         return note_of(upscaler, hexdigest(job.source), upscaler.keeps, scale=scale, steps=steps, **sizes)
+
+
+def check_any_picture(counts, jobs, part):
+    """Check that the files of folders are not all something else than pictures.
+
+    Args:
+        counts: {state: number of files}, see `mpsrgan.scale.account`.
+        jobs: List of all jobs.
+        part: Whether the jobs are a share of all, which may hold no picture.
+
+    Raises:
+        UserError: When all files were skipped.
+    """
+    if counts[SKIPPED] == len(jobs) and not part:
+        raise UserError(f"no picture among the files found ({len(jobs)}); name a folder with images")
 
 
 def _facts(note, made, upscaler):

@@ -9,10 +9,10 @@ from pathlib import Path
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.io.files import hexdigest
-from mpsrgan.scale.account import FAILED, SKIPPED, Account, count_words
+from mpsrgan.scale.account import FAILED, Account, count_words
 from mpsrgan.scale.ray import DIED, spread
 from mpsrgan.scale.stores import REFUSED, is_remote
-from mpsrgan.upscale.batch import Work
+from mpsrgan.upscale.batch import Work, check_any_picture
 from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM
 from mpsrgan.upscale.job import Job
@@ -69,8 +69,7 @@ def upscale_many(options, jobs, account, *, part=False, workers=None, address=No
     kept.close()
     counts = kept.counts()
     print(f"{count_words(counts)}; account: {kept.path}")
-    if counts[SKIPPED] == len(jobs) and not part:
-        raise UserError(f"no picture among the files found ({len(jobs)}); name a folder with images")
+    check_any_picture(counts, jobs, part)
     return 1 if counts[FAILED] else 0
 
 

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from mpsrgan.io.formats import register
 from mpsrgan.io.png import SRGB
 from mpsrgan.io.provenance import Provenance
-from mpsrgan.io.reading import ImageError, open_image
+from mpsrgan.io.reading import ImageError, open_header, open_image
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.files import read_picture, write_picture
 
@@ -137,3 +137,18 @@ def test_a_damaged_frame_of_an_animation_is_corrupt():
     with pytest.raises(ImageError, match="checksum"):
         open_image(io.BytesIO(damaged))
     open_image(io.BytesIO(whole))
+
+
+def test_a_header_is_read_without_the_pixels(rng):
+    class Counting(io.BytesIO):
+        count = 0
+
+        def read(self, size=-1):
+            data = super().read(size)
+            self.count += len(data)
+            return data
+
+    whole = png(Image.fromarray(rng.integers(0, 256, (600, 600, 3), np.uint8)))
+    file = Counting(whole)
+    with open_header(file) as (_, image):
+        assert image.size == (600, 600) and len(whole) > 10**6 and file.count < 10**5
