@@ -74,8 +74,9 @@ def transplant(source, target):
     """Copy the first layer and the residual part of a lite generator into an srgan generator.
 
     The first convolution of the srgan is wider and ends in ReLU. The small kernel is placed in its center. A bias keeps
-    its output above 0, and the biases of all layers that read this output subtract it again. Away from the borders, the
-    residual part then gives its old output plus that bias. The layers after it keep their random weights.
+    its output above 0. The first layer that reads this output subtracts the bias, and so do the two layers that are
+    added to this output. The residual part then gives its old output. Near the borders it differs a little, because
+    padding has zeros in place of the bias. The layers after it keep their weights.
 
     Args:
         source: A generator of `mpsrgan.models.lite`.
@@ -92,12 +93,15 @@ def transplant(source, target):
             f"the residual parts of {source.name} and {target.name} differ in blocks, filters or batch norm"
         )
     kernel, bias = known["head"].get_weights()
-    lifted = np.abs(kernel).sum((0, 1, 2)) / 2 + np.abs(bias)
+    flat, fine = np.abs(kernel.sum((0, 1))).sum(0), np.abs(kernel).sum((0, 1, 2))
+    lifted = flat + fine / 8 + np.abs(bias)  # of flat colors and of the contrasts of photographs
     border = (new["head"].kernel_size[0] - kernel.shape[0]) // 2
     widened = np.pad(kernel, [(border, border), (border, border), (0, 0), (0, 0)])
     new["head"].set_weights([widened, bias + lifted])
     for name in parts[0]:
         kernel, bias = known[name].get_weights()
-        if not name.endswith("conv2"):  # It reads the residual stream, which contains `lifted` throughout.
+        if name == "residual01_conv1":
             bias = bias - np.einsum("abcd,c->d", kernel, lifted)
+        elif name in ("residual01_conv2", "trunk_conv"):
+            bias = bias - lifted
         new[name].set_weights([kernel, bias])

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ LR = np.random.default_rng(1).uniform(-1, 1, (1, 9, 7, 3)).astype("float32")
 
 def trained(build, **arguments):
     """A network of random weights everywhere, as after training."""
+    keras.utils.set_random_seed(1)
     model, rng = build(**arguments), np.random.default_rng(2)
     model.set_weights([w + rng.normal(0, 0.1, w.shape).astype(w.dtype) for w in model.get_weights()])
     return model
@@ -32,8 +34,6 @@ def test_a_grown_network_gives_the_same_images(build, more):
 
 
 def test_all_that_is_new_learns(rng):
-    import keras
-
     small, large = trained(lite.build_generator, filters=6, blocks=1), lite.build_generator(filters=8, blocks=2)
     grow(small, large)
     before = large.get_layer("residual02_conv2").get_weights()[0], large.get_layer("tail").get_weights()[0]
@@ -64,17 +64,16 @@ def test_a_detail_branch_does_not_widen():
 
 
 def test_a_transplanted_trunk_makes_what_it_made():
-    import keras
-
     source = trained(lite.build_generator, filters=6, blocks=2)
     target = srgan.build_generator(filters=6, blocks=2, batch_norm=False)
     transplant(source, target)
-    lr = np.random.default_rng(3).uniform(-0.3, 0.3, (1, 24, 24, 3)).astype("float32")
+    rng = np.random.default_rng(3)
+    lr = (rng.uniform(-1, 1, (4, 1, 1, 3)) + rng.uniform(-0.1, 0.1, (4, 24, 24, 3))).astype("float32")
     before, after = (
         keras.Model(model.input, model.get_layer("trunk_add").output).predict_on_batch(lr) for model in (source, target)
     )
-    moved = (after - before)[:, 9:-9, 9:-9]  # the borders see zeros in place of the bias
-    np.testing.assert_allclose(moved, np.broadcast_to(moved[:, :1, :1], moved.shape), atol=1e-3)
+    np.testing.assert_allclose(after[:, 9:-9, 9:-9], before[:, 9:-9, 9:-9], atol=1e-4)
     assert np.ptp(before[:, 9:-9, 9:-9]) > 0.1
+    assert np.std(after - before) < 0.7 * np.std(before)  # near the borders, one layer sees zeros in place of the bias
     with pytest.raises(UserError, match="differ in blocks, filters or batch norm"):
         transplant(source, srgan.build_generator(filters=6, blocks=2))
