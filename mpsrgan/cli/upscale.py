@@ -211,7 +211,7 @@ def _add_scale(group):
         "--account",
         metavar="FILE",
         help="with --engine ray, where the account of all files is written (default: OUT.account.jsonl, or for an OUT "
-        "in an object store its last name in the current folder)",
+        "in an object store its address with - for / in the current folder)",
     )
 
 
@@ -252,7 +252,7 @@ def run(args):
     if options.realism is None and (one := entries().get(str(options.weights))) and one.fidelity:
         print(f"weights: {options.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
     part = "-{}-of-{}".format(*args.shard) if args.shard else ""
-    place = f"{PurePath(args.out).name if is_remote(args.out) else PurePath(args.out)}{part}"  # for "out/" too
+    place = f"{_place(args.out)}{part}"
     with nullcontext() if is_remote(args.out) or all(job.named for job in jobs) else locked(place):
         if args.engine == RAY:
             account = args.account or f"{place}{ACCOUNT}"
@@ -261,6 +261,11 @@ def run(args):
         work = Work(options)
         print(f"backend: {work.upscaler.backend}", file=sys.stderr)
         return work.run(jobs, part=bool(args.shard))
+
+
+def _place(out):
+    """Return the path beside which the account and the lock of an output lie. Two outputs never share it."""
+    return "-".join(PurePath(out).parts[1:]) if is_remote(out) else str(PurePath(out))  # "out/" is "out"
 
 
 def _planned(args):

@@ -107,12 +107,12 @@ def test_a_folder_and_a_bucket_as_by_a_single_process(photos, weights, s3, tmp_p
     capsys.readouterr()
     for expected in ("done 12, ", "done 0, already done 12, "):
         assert main(["upscale", "s3://faces/photos", "-o", "s3://faces/larger", *ray]) == 1
-        assert capsys.readouterr().out == f"{expected}failed 1, skipped 1; account: larger.account.jsonl\n"
+        assert capsys.readouterr().out == f"{expected}failed 1, skipped 1; account: faces-larger.account.jsonl\n"
     made = [path for path in (tmp_path / "local").rglob("*.*")]
     assert len(made) == 12 == len(s3.find("faces/larger"))
     for path in made:
         assert s3.cat(f"faces/larger/{path.relative_to(tmp_path / 'local').as_posix()}") == path.read_bytes()
-    rows = {row["path"]: row for row in read_account("larger.account.jsonl")}
+    rows = {row["path"]: row for row in read_account("faces-larger.account.jsonl")}
     assert len(rows) == 14
     assert rows["s3://faces/photos/broken.png"]["reason"].startswith("s3://faces/photos/broken.png: not an image")
 

@@ -89,6 +89,16 @@ def test_the_account_lies_beside_the_output(photos, tmp_path, upscale, monkeypat
     assert found == ["larger.account.jsonl", "larger-1-of-2.account.jsonl"]
 
 
+def test_outputs_in_two_stores_have_two_accounts(photos, tmp_path, upscale, monkeypatch):
+    pytest.importorskip("fsspec")
+    found = []
+    monkeypatch.setattr("mpsrgan.upscale.many.upscale_many", lambda *given, **_: found.append(given[2]) or 0)
+    monkeypatch.chdir(tmp_path)
+    for bucket in ("work", "home"):
+        upscale(photos, "-o", f"memory://{bucket}/larger/", "--engine", "ray")
+    assert found == ["work-larger.account.jsonl", "home-larger.account.jsonl"]
+
+
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_store_that_went_away_stops_the_work(tmp_path, weights, monkeypatch, every):
     """If every file is refused. If only every second one is, the others are done."""
