@@ -42,7 +42,7 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     add = parser.add_argument
-    add("--data", required=True, metavar="DIR", help="photographs, or pairs made by 'mpsrgan prepare'")
+    add("--data", required=True, metavar="DIR", help="photographs, Parquet, or pairs of 'mpsrgan prepare'")
     repeated = {"action": "append", "default": []}
     add("--weights", **repeated, metavar="[NAME=]FILE.h5", help="a network to measure; may be repeated")
     text = "interpolate between networks (1) and their partners trained on content alone (0)"

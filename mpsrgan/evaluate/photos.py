@@ -15,12 +15,13 @@ import numpy as np
 
 from data_prep import Manifest
 from data_prep.datasets import folder_of, recognize
-from data_prep.files import unique_names
+from data_prep.files import list_photographs, open_photograph, unique_names
 from data_prep.pairs import make_pair, used_size
 from data_prep.read import read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate.region import Whole
-from mpsrgan.io.reading import ImageError, list_images, open_image
+from mpsrgan.io.reading import ImageError, open_image
+from mpsrgan.scale.parquet import is_row, open_row
 
 LARGEST = 512
 """Longest side in pixels of a photograph "itself", which is the version that the recognizer compares with."""
@@ -56,7 +57,7 @@ class Folder:
     """Photographs in a folder, made into pairs on request.
 
     Args:
-        path: The folder.
+        path: The folder, or Parquet as in `mpsrgan.scale.parquet.holds_rows`.
         fit: As in `data_prep.pairs.make_pair`.
         zoom: As in `data_prep.pairs.make_pair`. None takes what suits the data set.
         degradation: As in `data_prep.pairs.make_pair`.
@@ -69,6 +70,7 @@ class Folder:
         photos: List of `Photo`, ordered by path.
         words: What the folder is, in words.
         skipped: {source: reason}.
+        files: {source: path of the file or row}.
         shape: (height, width) to which the truth images are proportional. To be set where they are not square.
         sizes: None, because pairs can be made at any size.
         face: Share of each side, from the center of what `zoom` keeps, that a face encoder should see.
@@ -84,13 +86,13 @@ class Folder:
         self.shape = (1, 1)
         self.face = found.face
         person_of = folder_of if people else found.group_of
-        paths = list_images(path, found.pattern)
+        listed = list_photographs(self.path, found.pattern)
         self.photos, self.skipped = [], {}
-        names = unique_names(file.relative_to(self.path) for file in paths)
-        for file, name in zip(progress(paths, "reading photographs"), names):
-            source = file.relative_to(self.path).as_posix()
+        self.files = {below.as_posix(): file for file, below in listed}
+        names = unique_names(below for _, below in listed)
+        for (source, file), name in zip(progress(self.files.items(), "reading photographs"), names):
             try:
-                with open(file, "rb") as stream:
+                with open_photograph(file) as stream:
                     digest = hashlib.file_digest(stream, "sha256").hexdigest()
                     size = open_image(stream).size
             except ImageError as error:
@@ -104,7 +106,8 @@ class Folder:
     def elsewhere(self):
         """Return a function without parameters that opens the same folder in another process, without its `photos`."""
         other = copy(self)
-        other.path, other.photos = self.path.absolute(), []
+        other.files = {source: file.absolute() for source, file in self.files.items()}
+        other.photos = []
         return lambda: other
 
     def pair(self, photo, lr, hr):
@@ -120,7 +123,7 @@ class Folder:
         """
         rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
-        target, downscaled = make_pair(open_image(self.path / photo.source), hr, lr, **how)
+        target, downscaled = make_pair(self._open(photo), hr, lr, **how)
         return downscaled, target
 
     def original(self, photo):
@@ -135,7 +138,11 @@ class Folder:
         width, height = used_size(*photo.size, self.shape, self.fit, self.zoom)
         factor = min(1, LARGEST / max(width, height))
         side = [max(1, round(factor * length)) for length in (height, width)]
-        return make_pair(open_image(self.path / photo.source), side, side, fit=self.fit, zoom=self.zoom)[0]
+        return make_pair(self._open(photo), side, side, fit=self.fit, zoom=self.zoom)[0]
+
+    def _open(self, photo):
+        file = self.files[photo.source]
+        return open_image(open_row(file) if is_row(file) else file)
 
 
 class Pairs:

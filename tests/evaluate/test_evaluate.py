@@ -575,7 +575,7 @@ def test_files_that_cannot_be_read_are_skipped_and_told(people, tmp_path, monkey
             raise PermissionError(13, "Permission denied", str(path))
         return open(path, *mode)
 
-    monkeypatch.setattr("mpsrgan.evaluate.photos.open", denied, raising=False)
+    monkeypatch.setattr("data_prep.files.open", denied, raising=False)
     assert main(["evaluate", "--data", str(folder), "-o", str(tmp_path / "out"), *QUICK]) == 0
     told = capsys.readouterr().err
     assert "skipped 2 files" in told and "1_000012.jpg: cannot be opened: Permission denied" in told

@@ -1,6 +1,7 @@
 """Images in the rows of Parquet files become what the same images in files become."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_rows_are_prepared_as_files_are(both, tmp_path):
     made, expected = below(tmp_path / "out"), below(tmp_path / "files")
     sources, known = made.pop("manifest.jsonl").decode(), expected.pop("manifest.jsonl").decode()
     assert made == expected and sources.count("rows.parquet#") == 12 == known.count(".png")
+
+
+def test_rows_are_evaluated_as_files_are(both, weights, tmp_path):
+    for source, out in zip(both, ("files", "out")):
+        options = ["--lr-size", "8", "--rounds", "20", "--encoder", "none", *map(str, weights)]
+        assert main(["evaluate", "--data", str(source), "-o", str(tmp_path / out), *options]) == 0
+    made, expected = (json.loads((tmp_path / out / "results.json").read_text()) for out in ("out", "files"))
+    assert made["methods"] == expected["methods"]
+    scores = [(tmp_path / out / "scores.csv").read_text().count("\n") for out in ("out", "files")]
+    assert scores[0] == scores[1] > 12
 
 
 def test_a_row_without_an_image_fails_by_its_name(weights, tmp_path, capsys):
