@@ -38,6 +38,7 @@ class Photo:
         size: (width, height) in pixels.
         person: Who is on it, or None.
         group: Group of --groups, or None.
+        file: Absolute path of the file or Parquet row, or None for a prepared pair.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Photo:
     size: tuple
     person: str | None = None
     group: str | None = None
+    file: str | None = None
 
     @property
     def who(self):
@@ -70,7 +72,6 @@ class Folder:
         photos: List of `Photo`, ordered by path.
         words: What the folder is, in words.
         skipped: {source: reason}.
-        files: {source: path of the file or row}.
         shape: (height, width) to which the truth images are proportional. To be set where they are not square.
         sizes: None, because pairs can be made at any size.
         face: Share of each side, from the center of what `zoom` keeps, that a face encoder should see.
@@ -88,9 +89,9 @@ class Folder:
         person_of = folder_of if people else found.group_of
         listed = list_photographs(self.path, found.pattern)
         self.photos, self.skipped = [], {}
-        self.files = {below.as_posix(): file for file, below in listed}
         names = unique_names(below for _, below in listed)
-        for (source, file), name in zip(progress(self.files.items(), "reading photographs"), names):
+        for (file, below), name in zip(progress(listed, "reading photographs"), names):
+            source = below.as_posix()
             try:
                 with open_photograph(file) as stream:
                     digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -101,12 +102,11 @@ class Folder:
                 self.skipped[source] = f"cannot be opened: {error.strerror}"
             else:
                 person = (person_of(source) or None) if person_of else None
-                self.photos.append(Photo(name, source, digest, size, person))
+                self.photos.append(Photo(name, source, digest, size, person, file=str(file.absolute())))
 
     def elsewhere(self):
         """Return a function without parameters that opens the same folder in another process, without its `photos`."""
         other = copy(self)
-        other.files = {source: file.absolute() for source, file in self.files.items()}
         other.photos = []
         return lambda: other
 
@@ -123,7 +123,7 @@ class Folder:
         """
         rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
-        target, downscaled = make_pair(self._open(photo), hr, lr, **how)
+        target, downscaled = make_pair(_open(photo), hr, lr, **how)
         return downscaled, target
 
     def original(self, photo):
@@ -138,11 +138,7 @@ class Folder:
         width, height = used_size(*photo.size, self.shape, self.fit, self.zoom)
         factor = min(1, LARGEST / max(width, height))
         side = [max(1, round(factor * length)) for length in (height, width)]
-        return make_pair(self._open(photo), side, side, fit=self.fit, zoom=self.zoom)[0]
-
-    def _open(self, photo):
-        file = self.files[photo.source]
-        return open_image(open_row(file) if is_row(file) else file)
+        return make_pair(_open(photo), side, side, fit=self.fit, zoom=self.zoom)[0]
 
 
 class Pairs:
@@ -256,6 +252,10 @@ def upscaled(photos, hr):
     """
     used = (used_size(*photo.size, hr, photos.fit, photos.zoom) for photo in photos.photos)
     return sum(width < hr[1] or height < hr[0] for width, height in used)
+
+
+def _open(photo):
+    return open_image(open_row(photo.file) if is_row(photo.file) else photo.file)
 
 
 def _hold_out(photos, pairs):
