@@ -74,9 +74,10 @@ def transplant(source, target):
     """Copy the first layer and the residual part of a lite generator into an srgan generator.
 
     The first convolution of the srgan is wider and ends in ReLU. The small kernel is placed in its center. A bias keeps
-    its output above 0. The first layer that reads this output subtracts the bias, and so do the two layers that are
-    added to this output. The residual part then gives its old output. Near the borders it differs a little, because
-    padding has zeros in place of the bias. The layers after it keep their weights.
+    its output above 0 for all flat colors and for most contrasts; ReLU cuts off the rest. The first layer that reads
+    this output subtracts the bias, and so do the two layers that are added to this output. So the residual part gives
+    nearly its old output. The difference is largest near the borders, because padding has zeros in place of the bias.
+    The layers after it keep their weights.
 
     Args:
         source: A generator of `mpsrgan.models.lite`.
