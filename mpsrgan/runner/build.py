@@ -89,7 +89,7 @@ def load_start(source, generator, architecture, arguments):
     known = {**complete(architecture, {}), **note["arguments"]}  # an old file lacks newer arguments
     theirs = {name: known[name] for name in arguments}
     other = {name for name in arguments if theirs[name] != arguments[name]}
-    may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks", "detail"}
+    may_grow = note["architecture"] == architecture in GROWING and other <= {"filters", "blocks", "detail", "context"}
     if other and may_grow and not theirs.get("batch_norm") and all(theirs[n] < arguments[n] for n in other):
         grow(load_generator(path), generator)
         return f"{words}, grown"

@@ -28,6 +28,6 @@ def lite(settings):
     Returns:
         The `Networks`.
     """
-    generator = settings.pick("scale", "channels", "filters", "blocks", "detail")
+    generator = settings.pick("scale", "channels", "filters", "blocks", "detail", "context")
     discriminator = {"channels": settings.data.channels, "filters": settings.model.filters // 2 or 1}
     return Networks(("lite", generator), ("srgan-discriminator", discriminator))

@@ -11,7 +11,7 @@ from mpsrgan.runner.options import ALL
 from mpsrgan.runner.request import PATHS, RATE, STUDY, Request, read_config, read_study, was_begun
 from mpsrgan.runner.settings import FIELDS
 
-NETWORK = ("channels", "blocks", "filters", "batch_norm", "asymmetric", "detail")
+NETWORK = ("channels", "blocks", "filters", "batch_norm", "asymmetric", "detail", "context")
 """Settings that, with the scale, decide the generator. Where they are changed, weights that ship do not fit."""
 FALLS = {"decay_every": None, "decay_epochs": None, "cosine": False}
 """Settings that lower the learning rate over a run, each with the value that turns it off."""

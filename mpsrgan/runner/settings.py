@@ -72,6 +72,9 @@ class Model:
     detail: int = option(
         0, "channels of the second branch, which ends at the size of the target, 0 for none (mpsrgan-plus)", low=0
     )
+    context: int = option(
+        0, "filters of a branch that sees a whole face at once, a multiple of 3, 0 for none (mpsrgan-real)", low=0
+    )
     dropout: float = option(0.0, "dropout of the discriminator (paper 002)", low=0, high=0.99)
     precision: str = option(
         "float32", "precision (auto: a narrower one if it is faster here and its results agree)", choices=PRECISIONS

@@ -1,7 +1,9 @@
-"""Optimizers by name, and an implementation of AdaBelief.
+"""Optimizers by name, an implementation of AdaBelief, and Keras's Muon for convolutions.
 
 Keras 3 has no AdaBelief, and its published package cannot run under Keras 3.
 """
+
+import math
 
 import keras
 from keras import ops
@@ -11,6 +13,8 @@ from mpsrgan.training.terms import OPTIMIZERS
 
 SMA_THRESHOLD = 5.0
 """The length of RAdam's approximated moving average from which `rectify` takes the adaptive step (adabelief_tf)."""
+SMALLEST_MATRIX = 16
+"""Fewest rows and columns of a kernel that `Muon` treats as a matrix. The others, such as those to RGB, take Adam."""
 
 
 def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0, clip_norm=0.0):
@@ -21,12 +25,13 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0, 
     - adabelief-unrectified: the same without rectification, which starts slowly.
     - rmsprop: named in paper 004 without numbers. It uses Keras's rho, 0.9, whatever the betas.
     - sgd: paper 002. It is plain unless `momentum` is given.
+    - muon: from no paper. It has no weight decay here, and the betas are those of its Adam.
 
     Args:
         name: One of OPTIMIZERS.
         learning_rate: A float or a Keras schedule.
-        beta_1: Decay of the first moment, used by Adam and AdaBelief.
-        beta_2: Decay of the second moment, used by Adam and AdaBelief.
+        beta_1: Decay of the first moment, used by Adam, AdaBelief, and Muon.
+        beta_2: Decay of the second moment, used by Adam, AdaBelief, and Muon.
         momentum: Momentum, used by rmsprop and sgd.
         clip_norm: Largest L2 norm of all gradients of a step together, which are scaled down to it, or 0 for no limit
             (Pascanu et al. 2013, algorithm 1).
@@ -46,6 +51,9 @@ def make_optimizer(name, learning_rate, beta_1=0.9, beta_2=0.999, momentum=0.0, 
         return keras.optimizers.RMSprop(momentum=momentum, **options)
     if name == "sgd":
         return keras.optimizers.SGD(momentum=momentum, **options)
+    if name == "muon":
+        decay = {"weight_decay": None, "adam_weight_decay": None}
+        return Muon(adam_beta_1=beta_1, adam_beta_2=beta_2, **decay, **options)
     raise UserError(f"there is no optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}")
 
 
@@ -176,3 +184,50 @@ class AdaBelief(keras.optimizers.Optimizer):
         """
         names = ("beta_1", "beta_2", "epsilon", "rectify", "amsgrad")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable(package="mpsrgan")
+class Muon(keras.optimizers.Muon):
+    """Keras's Muon for convolutions, whose kernels (h, w, in, out) count as matrices (h w in, out).
+
+    Muon makes the momentum of a matrix orthogonal, so that a step moves all its directions alike. Keras does so for
+    matrices only and gives every kernel of a convolution to Adam. Here Adam gets what has fewer than `SMALLEST_MATRIX`
+    rows or columns: biases, and kernels from and to few channels. A step is as long as Adam's typical step (root mean
+    square of 0.2 times the learning rate), so Adam's learning rates fit.
+
+    Args: those of `keras.optimizers.Muon`.
+
+    Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; the length of a step: Liu et al. 2025,
+    arXiv:2502.16982.
+    """
+
+    def _should_use_adamw(self, variable):
+        return min(_matrix(variable.shape)) < SMALLEST_MATRIX
+
+    def zeropower_via_newtonschulz5(self, x, steps):
+        """Make a kernel nearly orthogonal.
+
+        Args:
+            x: Tensor (..., out).
+            steps: Number of Newton-Schulz steps.
+
+        Returns:
+            A tensor of the same shape. As a matrix its singular values are near 1.
+        """
+        return ops.reshape(super().zeropower_via_newtonschulz5(ops.reshape(x, _matrix(x.shape)), steps), x.shape)
+
+    def lr_adjust(self, x):
+        """Scale an orthogonal update to the length of an Adam step.
+
+        Args:
+            x: Tensor (..., out).
+
+        Returns:
+            A tensor of the same shape.
+        """
+        return x if self.rms_rate is None else x * (self.rms_rate * max(_matrix(x.shape)) ** 0.5)
+
+
+def _matrix(shape):
+    """Return the rows and columns of a kernel as a matrix."""
+    return math.prod(shape[:-1]), shape[-1] if shape else 1

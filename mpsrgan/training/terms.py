@@ -8,7 +8,7 @@ from dataclasses import dataclass, make_dataclass
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 """The names of the sub-steps of a training step."""
-OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adabelief", "adabelief-unrectified", "rmsprop", "sgd", "muon")
 """The names that `mpsrgan.training.optimizers.make_optimizer` takes."""
 IMAGES, LOGITS, LAYER = "images", "logits", "layer"
 """What a term can compare without a frozen network: the images, D's logits, and the output of a layer of D."""

@@ -24,7 +24,12 @@ BUILT = {
     "enhance": [(enhance, {**SMALL, "batch_norm": True}), (enhance, {**SMALL, "scale": 3, "channels": 3})],
     "pixelshuffle": [(pixelshuffle, {**SMALL, "filters": 12}), (pixelshuffle, {**SMALL, "scale": 4, "channels": 1})],
     "inception": [(inception, {"filters": 8}), (inception, {"filters": 4, "scale": 2, "asymmetric": True})],
-    "lite": [(lite, SMALL), (lite, {**SMALL, "detail": 2}), (lite, {**SMALL, "scale": 3, "channels": 1})],
+    "lite": [
+        (lite, SMALL),
+        (lite, {**SMALL, "detail": 2}),
+        (lite, {**SMALL, "context": 6}),
+        (lite, {**SMALL, "scale": 3, "channels": 1}),
+    ],
 }
 
 

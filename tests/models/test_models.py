@@ -16,7 +16,7 @@ SMALL = {
     "enhance": {"blocks": 1, "filters": 4},
     "pixelshuffle": {"blocks": 1, "filters": 4},
     "inception": {"filters": 8},
-    "lite": {"blocks": 1, "filters": 4, "detail": 2},
+    "lite": {"blocks": 1, "filters": 4, "detail": 2, "context": 3},
 }
 MODULES = {"srgan": srgan, "enhance": enhance, "pixelshuffle": pixelshuffle, "inception": inception, "lite": lite}
 GENERATORS = {name: partial(module.build_generator, **SMALL[name]) for name, module in MODULES.items()}
@@ -92,6 +92,17 @@ def test_lite_has_the_parameters_of_its_text_and_begins_as_the_nearest_neighbour
     more = lite.build_generator(detail=5)
     assert more.count_params() - model.count_params() == convs(3, [48, 16 * 5]) + convs(3, [5, 5, 3])
     assert np.array_equal(more.predict_on_batch(lr), model.predict_on_batch(lr)), "detail adds nothing at first"
+
+
+def test_the_context_branch_has_the_parameters_of_its_text_and_adds_nothing_at_first(rng):
+    plain, model = lite.build_generator(filters=8, blocks=2), lite.build_generator(filters=8, blocks=2, context=6)
+    down = convs(2, [8, 6, 8, 12]) + sum(convs(3, 5 * [width]) for width in (6, 8, 12))
+    up = conv(1, 12, 4 * 8) + conv(1, 8, 4 * 6) + conv(1, 6, 4 * 8) + convs(3, 3 * [8]) + convs(3, 3 * [6])
+    assert model.count_params() - plain.count_params() == down + up
+    lr = draw(rng, model, (5, 9))
+    assert np.array_equal(model.predict_on_batch(lr), plain.predict_on_batch(lr))
+    with pytest.raises(UserError, match="context is 4.*multiple of 3"):
+        lite.build_generator(context=4)
 
 
 def test_inception_has_the_parameters_of_its_figures():

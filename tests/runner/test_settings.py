@@ -24,6 +24,7 @@ OLD = {
 }
 """The settings in a config.json of version 0.2."""
 SINCE = {
+    "context": 0,
     "on_nan": "stop",
     "accumulate": 1,
     "clip_norm": 0.0,
@@ -75,7 +76,7 @@ def test_a_term_is_one_entry_of_the_table():
         ({"channels": 2}, "--channels is 2; expected 1 or 3"),
         (
             {"optimizer": "adamw"},
-            "--optimizer is adamw; expected adam or adabelief or adabelief-unrectified or rmsprop or sgd",
+            "--optimizer is adamw; expected adam or adabelief or adabelief-unrectified or rmsprop or sgd or muon",
         ),
     ],
 )

@@ -26,7 +26,8 @@ def trained(build, **arguments):
 )
 def test_a_grown_network_gives_the_same_images(build, more):
     small = trained(build, filters=6, blocks=1, **more)
-    large = build(filters=8, blocks=3, **more, **({"detail": 2} if build is lite.build_generator else {}))
+    branches = {"detail": 2, "context": 3} if build is lite.build_generator else {}
+    large = build(filters=8, blocks=3, **more, **branches)
     grow(small, large)
     np.testing.assert_allclose(large.predict_on_batch(LR), small.predict_on_batch(LR), atol=1e-5)
     kernel = np.asarray(large.get_layer("residual01_conv1").kernel)
@@ -34,14 +35,17 @@ def test_a_grown_network_gives_the_same_images(build, more):
 
 
 def test_all_that_is_new_learns(rng):
-    small, large = trained(lite.build_generator, filters=6, blocks=1), lite.build_generator(filters=8, blocks=2)
+    small = trained(lite.build_generator, filters=6, blocks=1)
+    large = lite.build_generator(filters=8, blocks=2, context=3)
     grow(small, large)
-    before = large.get_layer("residual02_conv2").get_weights()[0], large.get_layer("tail").get_weights()[0]
+    kernels = lambda: [large.get_layer(n).get_weights()[0] for n in ("residual02_conv2", "tail", "context1_down")]
+    before = kernels()
     large.compile(keras.optimizers.SGD(0.3), "mse")
     hr = rng.uniform(-1, 1, (1, 36, 28, 3)).astype("float32")
     for _ in range(3):
         large.train_on_batch(LR, hr)
-    after = large.get_layer("residual02_conv2").get_weights()[0], large.get_layer("tail").get_weights()[0]
+    after = kernels()
+    assert np.any(after[2] != before[2], axis=(0, 1, 2)).any()
     assert np.all(np.any(after[0] != before[0], axis=(0, 1, 2)))
     assert np.any(after[1][:, :, 6:] != before[1][:, :, 6:])
 

@@ -14,7 +14,7 @@ from helpers import tiny_gan
 from keras import ops
 
 from mpsrgan.errors import UserError
-from mpsrgan.training.optimizers import OPTIMIZERS, AdaBelief, make_optimizer
+from mpsrgan.training.optimizers import OPTIMIZERS, AdaBelief, Muon, make_optimizer
 
 backends = pytest.mark.backends
 PARITY = {
@@ -256,7 +256,7 @@ def test_bad_numbers_are_refused(options, message):
 @backends
 def test_optimizers_by_name():
     made = {name: make_optimizer(name, 0.01, beta_1=0.5, beta_2=0.9, momentum=0.3) for name in OPTIMIZERS}
-    classes = keras.optimizers.Adam, AdaBelief, AdaBelief, keras.optimizers.RMSprop, keras.optimizers.SGD
+    classes = keras.optimizers.Adam, AdaBelief, AdaBelief, keras.optimizers.RMSprop, keras.optimizers.SGD, Muon
     assert tuple(type(optimizer) for optimizer in made.values()) == classes
     for name, optimizer in made.items():
         config = optimizer.get_config()
@@ -264,6 +264,9 @@ def test_optimizers_by_name():
         if name.startswith("ada"):
             assert (config["beta_1"], config["beta_2"]) == (0.5, 0.9)
             assert config.get("rectify") == {"adabelief": True, "adabelief-unrectified": False}.get(name)
+        elif name == "muon":
+            assert (config["adam_beta_1"], config["adam_beta_2"]) == (0.5, 0.9)
+            assert config["weight_decay"] is config["adam_weight_decay"] is None
         else:
             assert config["momentum"] == 0.3
     with pytest.raises(UserError, match=f"no optimizer 'adamw'; choose one of {', '.join(OPTIMIZERS)}"):
