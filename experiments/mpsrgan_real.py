@@ -5,7 +5,8 @@
     python experiments/mpsrgan_real.py --preset paper --data DIR --init-weights mpsrgan-real    go on, on your faces
 
 The network without the GAN is trained first, by `experiments/mpsrgan_lite.py --degradation real --filters 64
---blocks 16 --detail 16 --init-weights mpsrgan-plus-fidelity`. See its card, weights/mpsrgan-real-fidelity.md.
+--blocks 16 --detail 16 --context 96 --optimizer muon --init-weights mpsrgan-plus-fidelity`. See its card,
+weights/mpsrgan-real-fidelity.md.
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
 """
 
@@ -28,6 +29,7 @@ RECIPE = Paper(
         blocks=16,
         filters=64,
         detail=16,
+        context=96,
         mae_weight=0.3,
         perceptual_weight=1.0,
         adversarial_weight=0.015,
@@ -47,6 +49,7 @@ QUICK = RECIPE.setup.replace(
     blocks=4,
     filters=32,
     detail=0,
+    context=0,
     mae_weight=1.0,
     adversarial_weight=0.01,
     relativistic=False,

@@ -5,6 +5,7 @@ from helpers import SMALL, differ, strong
 from helpers import noise as photo
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.images import to_levels
 from mpsrgan.models import enhance, inception, lite, pixelshuffle
 from mpsrgan.models.graph import alignment, receptive_radius
 from mpsrgan.models.srgan import build_generator
@@ -154,6 +155,16 @@ def test_tiled_equals_untiled_with_a_view_of_the_whole_face(rng):
     whole = Upscaler(model, tile=300)(image)
     assert whole.std() > 20 and differ(upscaler(image), whole) <= 1
     assert differ(Upscaler(model, tile=9, overlap=8)(image), whole) > 3, "this test cannot see a halo too small"
+
+
+def test_a_network_that_sees_a_whole_face_gets_small_pictures_mirrored():
+    wide, image = strong(lite.build_generator(**SMALL, context=3), 1.4), photo(20, 70)
+    small = Upscaler(wide, faithful=False)(image)
+    mirrored = np.pad(image, ((22, 22), (0, 0), (0, 0)), "symmetric")
+    assert np.array_equal(small, Upscaler(wide, faithful=False)(mirrored)[88:168])
+    assert Upscaler(wide, faithful=False)(photo(1, 1)).shape == (4, 4, 3)
+    as_it_is = wide.predict_on_batch(image[None] / np.float32(127.5) - 1)[0]
+    assert differ(small, to_levels(np.clip(as_it_is, -1, 1), np.uint8)) > 3, "this test cannot see the mirrors"
 
 
 def test_windows_out_of_step_with_a_stride_would_show():
