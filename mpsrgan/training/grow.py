@@ -13,10 +13,10 @@ LAST_OF_BLOCK = re.compile(r"residual\d+_conv2")
 """Layers that close a residual block without batch norm. If their weights are zeros, the block returns its input."""
 
 
-SHUFFLED = "detail_wide"
-"""The layer of `mpsrgan.models.lite` that a pixel shuffle follows.
+SHUFFLED = re.compile(r"detail_wide|context\d+_up")
+"""The layers of the branches of `mpsrgan.models.lite` that a pixel shuffle follows.
 
-If the layer had more channels, the pixel shuffle would make each pixel from another channel.
+If such a layer had more channels, the pixel shuffle would make each pixel from another channel.
 """
 
 
@@ -32,8 +32,7 @@ def grow(small, large):
         large: A generator of the same builder with at least as many filters and blocks.
 
     Raises:
-        UserError: When a layer of `small` is missing or smaller in `large`, or when the detail branch has another
-            width.
+        UserError: When a layer of `small` is missing or smaller in `large`, or when a branch has another width.
 
     Source: Chen, Goodfellow, Shlens 2016, Net2Net, with zeros as gates.
     """
@@ -41,8 +40,10 @@ def grow(small, large):
     layers = {layer.name: layer for layer in large.layers}
     if missing := set(known) - set(layers):
         raise UserError(f"a network with the layer {min(missing)!r} cannot grow into one without it")
-    if SHUFFLED in known and known[SHUFFLED].filters != layers[SHUFFLED].filters:
-        raise UserError("a network with a detail branch keeps its width; give the detail that it was trained with")
+    if any(SHUFFLED.fullmatch(name) and old.filters != layers[name].filters for name, old in known.items()):
+        raise UserError(
+            "the detail and context branches keep their widths; give the filters, detail and context of the training"
+        )
     for layer in large.layers:
         if not layer.weights:
             continue

@@ -57,10 +57,20 @@ def test_a_network_does_not_shrink():
         grow(lite.build_generator(filters=6, blocks=1), lite.build_generator(filters=4, blocks=1))
 
 
-def test_a_detail_branch_does_not_widen():
-    small = lite.build_generator(filters=4, blocks=1, detail=2)
-    with pytest.raises(UserError, match="keeps its width"):
-        grow(small, lite.build_generator(filters=6, blocks=1, detail=4))
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ({"filters": 4, "detail": 2}, {"filters": 6, "detail": 4}),
+        ({"filters": 4, "context": 3}, {"filters": 4, "context": 6}),
+        ({"filters": 4, "context": 3}, {"filters": 6, "context": 3}),
+    ],
+)
+def test_a_branch_does_not_widen(old, new):
+    with pytest.raises(UserError, match="branches keep their widths"):
+        grow(lite.build_generator(blocks=1, **old), lite.build_generator(blocks=1, **new))
+
+
+def test_around_a_detail_branch_the_rest_widens():
     large = lite.build_generator(filters=6, blocks=2, detail=2)
     small = trained(lite.build_generator, filters=4, blocks=1, detail=2)
     grow(small, large)
