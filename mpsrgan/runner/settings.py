@@ -69,12 +69,8 @@ class Model:
     filters: int = option(REQUIRED, "filters of the generator (see the script)", low=1)
     batch_norm: bool = option(True, "batch norm in the generator of papers 000 and 004, as they have it")
     asymmetric: bool = option(False, "1x5 and 5x1 convolutions in place of 5x5 (proposed by paper 003)")
-    detail: int = option(
-        0, "channels of the second branch, which ends at the size of the target, 0 for none (mpsrgan-plus)", low=0
-    )
-    context: int = option(
-        0, "filters of a branch that sees a whole face at once, a multiple of 3, 0 for none (mpsrgan-real)", low=0
-    )
+    detail: int = option(0, "channels of a branch that ends at the size of the target, 0 for none", low=0)
+    context: int = option(0, "filters of a branch that sees a whole face, a multiple of 3, 0 for none", low=0)
     dropout: float = option(0.0, "dropout of the discriminator (paper 002)", low=0, high=0.99)
     precision: str = option(
         "float32", "precision (auto: a narrower one if it is faster here and its results agree)", choices=PRECISIONS
