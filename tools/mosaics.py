@@ -3,7 +3,7 @@
 A network that is trained on faces of one size serves smaller ones worse: the faces of a group, or a face that fills
 little of the picture. In a square of 2 x 2 photographs each has half the size, in one of 3 x 3 a third. Every
 photograph is used once per entry of --across, is cropped to its central square, and may be mirrored. Some squares
-are gray, as old portraits are. The squares are saved as PNG.
+are gray, as old portraits are. The squares are saved as PNG. Leave out the photographs that the network is tested on.
 """
 
 import argparse
