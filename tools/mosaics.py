@@ -36,13 +36,13 @@ def main(argv=None):
     rng = np.random.default_rng(args.seed)
     paths = list_images(args.source)
     written = 0
-    for turn, across in enumerate(args.across):
+    for across in args.across:
         images = readable(paths[i] for i in rng.permutation(len(paths)))
         while len(drawn := list(islice(images, across**2))) == across**2:
             gray, mirrored = rng.random() < args.gray, rng.random(across**2) < 0.5
             image = mosaic(drawn, mirrored, args.side)
             image = image.convert("L").convert("RGB") if gray else image
-            save_image(np.asarray(image), args.out / f"{turn}_{across}x{across}_{written:06d}.png")
+            save_image(np.asarray(image), args.out / f"{written:06d}_{across}x{across}.png")
             written += 1
     say(f"{written} squares in {args.out}")
     return 0
