@@ -163,11 +163,12 @@ def summary(manifest, reasons_shown=5):
     splits = ", ".join(f"{sizes[name]} {name}" for name in (*SPLITS, UNUSED) if name != UNUSED or sizes[name])
     members = Counter(entry.group for entry in manifest.entries if entry.skipped is None)
     merged = [count for count in members.values() if count > 1]
+    largest = f", the largest has {max(merged)}" if merged else ""
     lr, hr = size_words(manifest.lr), size_words(manifest.hr)
     lines = [
         f"{manifest.folder}: {splits} (pairs of {lr} and {hr} pixels)",
         f"upscaled, because smaller than {hr} pixels: {totals['enlarged']}",
-        f"kept together as one person or near-duplicates: {sum(merged)} images in {len(merged)} groups",
+        f"kept together as one person or near-duplicates: {sum(merged)} images in {len(merged)} groups{largest}",
         f"skipped: {totals['skipped']} of {totals['files']} files",
     ]
     lines += [f"  {entry.source}: {entry.skipped}" for entry in manifest.skipped[:reasons_shown]]

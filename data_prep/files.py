@@ -3,6 +3,7 @@
 import re
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.files import BoundedReader
 from mpsrgan.io.reading import ImageError, list_images, open_header
 from mpsrgan.scale.parquet import holds_rows, is_row, list_below, open_row
 
@@ -93,7 +94,7 @@ def open_photograph(path):
         ImageError: When a row has no bytes of an image.
         OSError: When a file cannot be opened.
     """
-    return open_row(path) if is_row(path) else open(path, "rb")
+    return open_row(path) if is_row(path) else BoundedReader(open(path, "rb", buffering=0))
 
 
 def unique_names(relative_paths):

@@ -7,7 +7,7 @@ version 3 for packed pairs.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from data_prep.degrade import Degradation
@@ -39,9 +39,10 @@ class Entry:
         sha256: SHA-256 of the source file's bytes.
         width: Width of the upright source in pixels.
         height: Height of the upright source in pixels.
-        group: The person or the cluster of near-duplicates.
+        group: Label of what stays in one split: a person, or people and pictures that near-duplicates connect.
         enlarged: Whether the part used, borders included, was smaller than hr, and was upscaled.
         skipped: The reason why the file was skipped.
+        person: The person, or None if people are unknown.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Entry:
     group: str | None
     enlarged: bool
     skipped: str | None
+    person: str | None = None
 
     def __post_init__(self):
         if not is_name(self.name):
@@ -101,7 +103,7 @@ class Manifest:
             with open(path, encoding="utf-8") as file:
                 header = json.loads(next(file, ""))
                 _check_header(header, path)
-                entries = [Entry(**json.loads(line)) for line in file]
+                entries = [_with_person(Entry(**json.loads(line)), header) for line in file]
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"{folder}: holds no {MANIFEST_NAME}; make the pairs with: python -m data_prep PHOTOS -o {folder}"
@@ -217,6 +219,11 @@ def _check_header(header, path):
         raise UserError(f"{path}: corrupt header ({error}); prepare the pairs again") from error
     if not isinstance(header.get("entries"), int):
         raise UserError(f"{path}: corrupt header (no number of entries); prepare the pairs again")
+
+
+def _with_person(entry, header):
+    """Return the entry with a person where an older manifest has it as the group only."""
+    return replace(entry, person=entry.group) if header.get("people") and not entry.person else entry
 
 
 def too_small(entries):

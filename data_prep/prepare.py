@@ -31,7 +31,7 @@ from data_prep.pairs import (
 )
 from data_prep.records import from_json, read_spread, to_json
 from data_prep.shards import KINDS, rows_per_shard, write_shards
-from data_prep.split import SPLITS, assign_splits, connect, near_duplicate_groups, split_counts
+from data_prep.split import SPLITS, assign_splits, groups_of, split_counts
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
@@ -55,7 +55,6 @@ def prepare(
     upscale=True,
     max_pixels=MAX_PIXELS,
     workers=None,
-    limit=None,
     pattern="*",
     pack=None,
     progress=True,
@@ -88,7 +87,6 @@ def prepare(
             because an upscaled photograph is no truth.
         max_pixels: Files with more pixels are skipped.
         workers: Number of threads. None takes one per core, up to 8.
-        limit: Use only the first files, sorted by path.
         pattern: Use only files whose names match.
         pack: Write raw pixels in files of at most this many million bytes instead of PNGs; see ``data_prep.shards``.
         progress: Show a progress bar.
@@ -108,7 +106,7 @@ def prepare(
     if pack:
         rows_per_shard(hr, pack)  # fails here, before 70,000 photographs are read in vain
     source, out = Path(source), Path(out)
-    photos = list_photographs(source, pattern)[:limit]
+    photos = list_photographs(source, pattern)
     check_listed(photos, source, pattern)
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
@@ -238,19 +236,12 @@ def _divide(records, source, counts, seed, group_of):
             f"{len(usable)} usable image{'s' * (len(usable) != 1)} in {source}{left_out}, {sum(wanted.values())} "
             "wanted: ask for smaller counts, or for none to have 80/10/10 per cent"
         )
-    groups = _groups([entries[index] for index in usable], [records[index][1] for index in usable], group_of)
-    for index, group, split in zip(usable, groups, assign_splits(groups, wanted, seed)):
-        entries[index] = replace(entries[index], group=group, split=split)
+    people = [group_of(entries[index].source) if group_of else None for index in usable]
+    labels = [person or entries[index].name for index, person in zip(usable, people)]
+    groups = groups_of(labels, np.unpackbits(np.array([records[index][1] for index in usable]), axis=1))
+    for index, person, group, split in zip(usable, people, groups, assign_splits(groups, wanted, seed)):
+        entries[index] = replace(entries[index], person=person, group=group, split=split)
     return entries, wanted
-
-
-def _groups(entries, packed, group_of):
-    """Return a label for each entry: its person, or else the name of the first image in its near-duplicate cluster."""
-    people = [group_of(entry.source) if group_of else entry.name for entry in entries]
-    first = {}
-    same = np.array([first.setdefault(person, index) for index, person in enumerate(people)])
-    labels = near_duplicate_groups(np.unpackbits(np.array(packed), axis=1))
-    return [people[root] for root in connect(labels, np.arange(len(people)), same)]
 
 
 def _finish(manifest, pack):

@@ -164,11 +164,8 @@ class Pairs:
         entries = self.manifest.split(split)
         if not entries:
             raise UserError(f"{path}: its {split} split holds no pairs; name another with --split")
-        people = self.manifest.header.get("people")
         self.entries = {entry.name: entry for entry in entries}
-        self.photos = [
-            Photo(e.name, e.source, e.sha256, (e.width, e.height), e.group if people else None) for e in entries
-        ]
+        self.photos = [Photo(e.name, e.source, e.sha256, (e.width, e.height), e.person) for e in entries]
         self.words = f"pairs {Path(path).resolve().name}, {split} split: {len(entries)} images"
         self.skipped = {entry.source: entry.skipped for entry in self.manifest.skipped}
         self.degradation, self.zoom = self.manifest.degradation, self.manifest.header["zoom"]
@@ -255,7 +252,7 @@ def upscaled(photos, hr):
 
 
 def _open(photo):
-    return open_image(open_row(photo.file) if is_row(photo.file) else photo.file)
+    return open_image(open_row(photo.file) if is_row(photo.file) else photo.file)  # an error names the file
 
 
 def _hold_out(photos, pairs):
@@ -263,7 +260,7 @@ def _hold_out(photos, pairs):
     manifest = Manifest.load(pairs)
     seen = [entry for split in ("train", "validation") for entry in manifest.split(split)]
     digests = {entry.sha256 for entry in seen}
-    people = {entry.group for entry in seen} if manifest.header.get("people") else set()
+    people = {entry.person for entry in seen} - {None}
     before = len(photos.photos)
     photos.photos = [p for p in photos.photos if p.sha256 not in digests and p.person not in people]
     photos.words += f"; {before - len(photos.photos)} left out, which {Path(pairs).name} trains or validates on"

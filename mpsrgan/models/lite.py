@@ -44,7 +44,7 @@ def build_generator(scale=4, channels=3, filters=48, blocks=8, detail=0, context
     x = head = layers.Conv2D(filters, 3, padding="same", name="head")(lr)
     for i in range(blocks):
         x = residual_block(x, filters, norm=False, name=f"residual{i + 1:02d}")
-        if context and i == (blocks - 1) // 2:
+        if context and i + 1 == blocks_before_context(blocks):
             x = context_branch(x, (context, context * 4 // 3, context * 2))
     x = layers.Conv2D(filters, 3, padding="same", name="trunk_conv")(x)
     x = layers.Add(name="trunk_add")([head, x])
@@ -59,6 +59,11 @@ def build_generator(scale=4, channels=3, filters=48, blocks=8, detail=0, context
         y = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros", name="detail_rgb")(y)
         sr = layers.Add(dtype="float32", name="sr_detailed")([sr, y])
     return keras.Model(lr, sr, name="lite_generator")
+
+
+def blocks_before_context(blocks):
+    """Return the number of residual blocks before the context branch, of all residual blocks."""
+    return (blocks + 1) // 2
 
 
 def context_branch(x, widths):

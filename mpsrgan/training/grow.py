@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from mpsrgan.errors import UserError
+from mpsrgan.models.lite import blocks_before_context
 
 LAST_OF_BLOCK = re.compile(r"residual\d+_conv2")
 """Layers that close a residual block without batch norm. If their weights are zeros, the block returns its input."""
@@ -24,7 +25,7 @@ def grow(small, large):
     """Fill `large` so that it computes the same function as `small`.
 
     Old channels take the old weights and get nothing from the new channels. New channels keep their random weights. New
-    residual blocks end in zeros. The zeros learn at once, and the layers before them learn as soon as the zeros have
+    residual blocks lie behind the old ones, those before a context branch and those after it. They end in zeros. The zeros learn at once, and the layers before them learn as soon as the zeros have
     changed.
 
     Args:
@@ -36,7 +37,7 @@ def grow(small, large):
 
     Source: Chen, Goodfellow, Shlens 2016, Net2Net, with zeros as gates.
     """
-    known = {layer.name: layer for layer in small.layers if layer.weights}
+    known = _known(small, large)
     layers = {layer.name: layer for layer in large.layers}
     if missing := set(known) - set(layers):
         raise UserError(f"a network with the layer {min(missing)!r} cannot grow into one without it")
@@ -52,6 +53,21 @@ def grow(small, large):
             layer.set_weights(arrays)
         elif LAST_OF_BLOCK.fullmatch(layer.name):
             layer.set_weights([np.zeros_like(array) for array in layer.get_weights()])
+
+
+def _known(small, large):
+    """Return the layers of `small` by their names in `large`, where the context branch can follow other blocks."""
+    known = {layer.name: layer for layer in small.layers if layer.weights}
+    if not any(name.startswith("context") for name in known):
+        return known
+    blocks = [sum(bool(LAST_OF_BLOCK.fullmatch(layer.name)) for layer in model.layers) for model in (small, large)]
+    before, after = map(blocks_before_context, blocks)
+
+    def moved(match):
+        number = int(match[1])
+        return f"residual{number + (after - before) * (number > before):02d}"
+
+    return {re.sub(r"^residual(\d+)", moved, name): layer for name, layer in known.items()}
 
 
 def _widened(old, new):
@@ -85,9 +101,11 @@ def transplant(source, target):
         target: A generator of `mpsrgan.models.srgan` without batch norm.
 
     Raises:
-        UserError: When the residual parts differ.
+        UserError: When the residual parts differ, or `source` has a context branch, which `target` cannot have.
     """
     known, new = ({layer.name: layer for layer in model.layers if layer.weights} for model in (source, target))
+    if any(name.startswith("context") for name in known):
+        raise UserError(f"{source.name} has a context branch, and {target.name} has none; take other weights")
     parts = [{name for name in layers if TRUNK.fullmatch(name)} for layers in (known, new)]
     shapes = [[tuple(layers[n].kernel.shape) for n in sorted(names)] for layers, names in zip((known, new), parts)]
     if parts[0] != parts[1] or shapes[0] != shapes[1] or "trunk_norm" in new:

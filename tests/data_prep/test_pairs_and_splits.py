@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from data_prep.pairs import difference_hash, make_pair
-from data_prep.split import assign_splits, connect, near_duplicate_groups, split_counts
+from data_prep.split import assign_splits, connect, groups_of, near_duplicate_groups, split_counts, threshold_for
 from mpsrgan.errors import UserError
 
 
@@ -20,6 +20,20 @@ def photo(height, width, seed=0, cells=6):
 
 def hashed(image):
     return difference_hash(make_pair(image)[0])
+
+
+def test_false_near_duplicates_do_not_chain_people_together():
+    assert threshold_for(2000, 2000) == threshold_for(4500, 900) == 16  # 1 and 5 false pairs
+    assert threshold_for(202_599, 202_599) == 16  # people unknown: a false pair joins two images
+    assert threshold_for(202_599, 10_177) == 12  # CelebA
+    assert threshold_for(10**7, 10) == 0
+    rng = np.random.default_rng(0)
+    hashes = rng.random((3, 256)) < 0.5
+    hashes[1] = hashes[0] ^ (np.arange(256) < 12)
+    assert groups_of(["a", "b", "a"], hashes) == ["a", "a", "a"]
+    many = np.concatenate([hashes, rng.random((9000, 256)) < 0.5])
+    assert threshold_for(9003, 11) < 12  # 20 false pairs at 16 bits would join all of the 11 people
+    assert groups_of(["a", "b", "c", *(f"p{i % 8}" for i in range(9000))], many)[:3] == ["a", "b", "c"]
 
 
 def test_near_duplicates_are_found_and_others_are_not():

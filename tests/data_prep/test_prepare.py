@@ -16,7 +16,7 @@ from data_prep.degrade import Degradation
 from data_prep.pairs import make_pair
 from data_prep.samples import yearbook_person, yearbook_portraits
 from mpsrgan.errors import UserError
-from mpsrgan.io.reading import open_image
+from mpsrgan.io.reading import MANIFEST_NAME, open_image
 
 BLUR_7_5 = Degradation("bilinear", 7, 5.0)
 
@@ -170,6 +170,20 @@ def test_a_near_duplicate_joins_two_people_with_all_their_photos(photos, tmp_pat
     manifest = prepare(photos, tmp_path / "out", group_of=lambda name: f"person {int(name[:2]) // 3}", **SMALL)
     groups = {entry.source: entry.group for entry in manifest.entries}
     assert {groups[f"{n:02}.png"] for n in range(3, 9)} == {"person 1"} and len(set(groups.values())) == 3
+    people = {entry.source: entry.person for entry in Manifest.load(tmp_path / "out").entries}
+    assert people["03.png"] == "person 1" and people["06.png"] == "person 2"
+
+
+def test_a_manifest_of_before_has_its_people_as_groups(photos, tmp_path):
+    prepare(photos, tmp_path / "out", group_of=lambda name: f"person {int(name[:2]) // 3}", **SMALL)
+    path = tmp_path / "out" / MANIFEST_NAME
+    header, *entries = map(json.loads, path.read_text().splitlines())
+    for entry in entries:
+        del entry["person"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *entries)))
+    assert all(entry.person == entry.group for entry in Manifest.load(tmp_path / "out").entries)
+    path.write_text("".join(json.dumps(line) + "\n" for line in (header | {"people": False}, *entries)))
+    assert all(entry.person is None for entry in Manifest.load(tmp_path / "out").entries)
 
 
 def test_names_are_unique(tmp_path):
@@ -251,10 +265,8 @@ def test_large_jpegs_are_decoded_smaller_and_recorded_whole(tmp_path, monkeypatc
             assert np.abs(np.asarray(open_image(got)).astype(int) - want).max() <= 3
 
 
-def test_min_side_limit_and_pattern(photos, tmp_path):
+def test_min_side_and_pattern(photos, tmp_path):
     write_photo(photos / "big.bmp", 50, 60, 30)
-    manifest = prepare(photos, tmp_path / "limit", limit=5, **SMALL)
-    assert [entry.source for entry in manifest.entries] == [f"{n:02}.png" for n in range(5)]
     with pytest.raises(UserError, match="1 usable image in .*photos, at least 3 are needed"):
         prepare(photos, tmp_path / "min", min_side=60, **SMALL)
     with pytest.raises(UserError, match="has no photographs that match"):

@@ -570,10 +570,10 @@ def test_files_that_cannot_be_read_are_skipped_and_told(people, tmp_path, monkey
         shutil.copy(path, folder)
     (folder / "1_000011.jpg").write_bytes(b"no image")
 
-    def denied(path, *mode):
+    def denied(path, *mode, **how):
         if str(path).endswith("1_000012.jpg"):
             raise PermissionError(13, "Permission denied", str(path))
-        return open(path, *mode)
+        return open(path, *mode, **how)
 
     monkeypatch.setattr("data_prep.files.open", denied, raising=False)
     assert main(["evaluate", "--data", str(folder), "-o", str(tmp_path / "out"), *QUICK]) == 0

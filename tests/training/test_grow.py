@@ -34,6 +34,20 @@ def test_a_grown_network_gives_the_same_images(build, more):
     assert np.any(kernel[..., 6:]) and not np.any(kernel[:, :, 6:, :6])  # new channels are there, and not yet heard
 
 
+@pytest.mark.parametrize("blocks, more", [(2, 6), (3, 4), (2, 3), (4, 4)])
+def test_blocks_grow_around_the_context_branch(blocks, more):
+    small = trained(lite.build_generator, filters=4, blocks=blocks, context=3)
+    large = lite.build_generator(filters=4, blocks=more, context=3, detail=2)
+    grow(small, large)
+    np.testing.assert_allclose(large.predict_on_batch(LR), small.predict_on_batch(LR), atol=1e-5)
+
+
+def test_a_context_branch_is_not_lost():
+    source = lite.build_generator(filters=4, blocks=2, context=3)
+    with pytest.raises(UserError, match="context branch"):
+        transplant(source, srgan.build_generator(filters=4, blocks=2, batch_norm=False))
+
+
 def test_all_that_is_new_learns(rng):
     small = trained(lite.build_generator, filters=6, blocks=1)
     large = lite.build_generator(filters=8, blocks=2, context=3)
