@@ -131,7 +131,7 @@ def block(path, given=None, max_pixels=MAX_WRITTEN):
         ("made by", note.software, True),
         ("model", *_weights(note)),
         ("upscaled", f"{_sizes(note)}x{note.scale:g}: {note.steps}", True),
-        ("realism", _realism(note.realism), True),
+        ("realism", _realism(note), True),
         ("faithful", _faithful(note), True),
         ("faces", _faces(note.faces or {}), True),
         ("input", *_input(note, given)),
@@ -168,10 +168,12 @@ def _weights(note):
     return f"{note.model}, shipped weights{'' if name == note.model else f' {name}'} (sha256 {digest[:8]})", True
 
 
-def _realism(realism):
-    if realism is None:
+def _realism(note):
+    if note.realism is None:
         return "weights as they are"
-    return f"{realism:g} (0: faithful and soft, 1: sharp and partly invented)"
+    digest = note.fidelity_sha256
+    name = digest and next((name for name, one in entries().items() if one.sha256 == digest), f"sha256 {digest[:8]}")
+    return f"{note.realism:g}{f' from {name}' if name else ''} (0: faithful and soft, 1: sharp and partly invented)"
 
 
 def _faces(counts):

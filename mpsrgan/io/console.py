@@ -47,7 +47,7 @@ def exit_code(action):
     except OSError as error:
         return _say(f"{error.filename}: {error.strerror}" if error.filename else error, 2)
     except MemoryError:
-        return _say("out of memory; a smaller --batch or --crop needs less", 2)
+        return _say("out of memory; close other programs, or give a smaller --batch, --crop or --tile", 2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

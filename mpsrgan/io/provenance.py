@@ -57,7 +57,7 @@ def _counts(value):
 _DIGEST = (_digest, "a SHA-256 of 64 hexadecimal digits")
 _CHECKS = {
     **dict.fromkeys(("software", "model", "steps", "warning", "keeps"), (_text, "text")),
-    **dict.fromkeys(("weights_sha256", "input_sha256", "pixels_sha256"), _DIGEST),
+    **dict.fromkeys(("weights_sha256", "fidelity_sha256", "input_sha256", "pixels_sha256"), _DIGEST),
     **dict.fromkeys(("input_size", "output_size"), (_size, "a width and a height in pixels")),
     "scale": (lambda value: _number(value, 1e-6, 1e6), "a number above 0"),
     "realism": (lambda value: _number(value, 0, 1), "a number from 0 to 1"),
@@ -77,6 +77,8 @@ class Provenance:
         software: "mpsrgan X.Y.Z".
         model: Name of the weights, or their architecture.
         weights_sha256: SHA-256 of the weights file.
+        fidelity_sha256: SHA-256 of the content-only weights that `realism` starts from. None for weights as they are, and
+            in files from older versions.
         input_sha256: SHA-256 of the input file's bytes. None if the input was an array.
         input_size: [width, height] of the upright input in pixels.
         scale: Scale of the file, such as 4 or 2.
@@ -99,6 +101,7 @@ class Provenance:
     software: str = f"mpsrgan {__version__}"
     model: str
     weights_sha256: str | None = None
+    fidelity_sha256: str | None = None
     input_sha256: str | None = None
     input_size: list | None = None
     scale: float

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.machine import peak_memory
@@ -116,6 +116,12 @@ class Work:
         except (UserError, OSError) as error:  # such as a name that is too long
             image = job.named or named_like_image(job.source) or is_row(job.source) or not isinstance(error, ImageError)
             return FAILED if image else SKIPPED, reason_of(error, local, job)
+        except MemoryError:
+            return FAILED, f"{job.source}: out of memory; close other programs, or give a smaller --tile"
+        except Exception as error:  # one file must not end the work on all others
+            if self.alone:
+                raise
+            return FAILED, f"{job.source}: internal error: {type(error).__name__}: {one_line(error)}"
 
     def _do(self, job):
         if is_video(job.source):

@@ -113,7 +113,9 @@ def write_picture(image, target, provenance, profile=None, *, kept=Kept(), quali
         extra = {"icc_profile": image.info.get("icc_profile"), **save_options(kind, provenance, kept)}
         write = lambda file: image.save(file, format=kind, **options, **extra)
     if stream:
-        write(target)
+        buffer = io.BytesIO()  # TIFF needs to seek, which a pipe cannot
+        write(buffer)
+        target.write(buffer.getbuffer())
     else:
         with whole_file(target) as temporary, open(temporary, "wb") as file:
             write(file)

@@ -89,15 +89,7 @@ def worker(options):
         A function from a job as JSON to its state and reason, as in `Work.outcome`.
     """
     work = Work(options)
-
-    def do(item):
-        job = _from_json(item)
-        try:
-            return work.outcome(job)
-        except Exception as error:  # one file must not end the work on a million others
-            return FAILED, f"{job.source}: internal error: {type(error).__name__}: {error}"
-
-    return do
+    return lambda item: work.outcome(_from_json(item))
 
 
 def _wants(backend):

@@ -129,15 +129,28 @@ def matching(name):
 def _jobs_of(path, output, format):
     if not path.is_dir():
         return [Job(path, output / f"{path.stem}{_suffix(path, format)}", True)]
-    files = list_images(path)
-    if _place(output) == _place(path):
+    files = photographs_of(path, output)
+    return [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
+
+
+def photographs_of(folder, output):
+    """List the images of a folder, without the results of an earlier run. A line on stderr says how many those are.
+
+    Args:
+        folder: The folder, a Path.
+        output: Path of the output folder, which may lie in the folder or be the same.
+
+    Returns:
+        A list of paths.
+    """
+    files = list_images(folder)
+    if _place(output) == _place(folder):
         earlier = {file for file in files if note_in(file)}
     else:
         earlier = {file for file in files if _place(file).is_relative_to(_place(output))}
     if earlier:
-        print(f"note: skipped {len(earlier)} results of an earlier run in {path}", file=sys.stderr)
-        files = [file for file in files if file not in earlier]
-    return [Job(file, output / name, False) for file, name in zip(files, names(files, path, format))]
+        print(f"note: skipped {len(earlier)} results of an earlier run in {folder}", file=sys.stderr)
+    return [file for file in files if file not in earlier]
 
 
 def names(files, folder, format):

@@ -15,6 +15,7 @@ from mpsrgan.upscale.plan import (
     matching,
     named_like_picture,
     names,
+    photographs_of,
     with_pictures,
     without_conflicts,
 )
@@ -99,7 +100,8 @@ def _list(name, output, alone):
         place = PurePosixPath() if alone or path.is_dir() else PurePosixPath(path.stem)
         return [(row, place / below) for row, below in list_below(path)], False
     if path.is_dir():
-        return [(file, PurePosixPath(file.relative_to(path).as_posix())) for file in list_images(path)], False
+        files = list_images(path) if is_remote(output) else photographs_of(path, output)
+        return [(file, PurePosixPath(file.relative_to(path).as_posix())) for file in files], False
     return [(path, PurePosixPath(path.name))], True
 
 

@@ -140,6 +140,7 @@ def note_of(upscaler, input_digest, keeps, **more):
     Returns:
         A `mpsrgan.io.provenance.Provenance`.
     """
-    digests = {"weights_sha256": upscaler.weights_digest, "input_sha256": input_digest}
+    digests = {"weights_sha256": upscaler.weights_digest, "fidelity_sha256": upscaler.fidelity_digest}
+    digests["input_sha256"] = input_digest
     bound = {"faithful": keeps == PIXELS, "keeps": keeps}
     return Provenance(model=Path(upscaler.weights).name, realism=upscaler.realism, **digests, **bound, **more)

@@ -118,10 +118,10 @@ class Upscaler:
         else:
             self.keeps = PIXELS if faithful else NOTHING
         self.faithful = self.keeps == PIXELS
-        self.scale, self.channels = self._generator.scale, self._generator.channels
-        self.align, self.parameters = self._generator.align, self._generator.parameters
-        self.backend = self._generator.backend
-        used = Ensemble(self._generator) if ensemble else self._generator
+        made = self._generator
+        self.scale, self.channels, self.align = made.scale, made.channels, made.align
+        self.parameters, self.backend = made.parameters, made.backend
+        used = Ensemble(made) if ensemble else made
         self._windows = Windows(used, self.keeps, tile, overlap)
         self.overlap = self._windows.overlap
 
@@ -170,6 +170,11 @@ class Upscaler:
     def weights_digest(self):
         """SHA-256 of the file of the weights, as hex digits. It needs a name or a path as source."""
         return hexdigest(file_of(self.weights))
+
+    @functools.cached_property
+    def fidelity_digest(self):
+        """SHA-256 of the file of the content-only partner, as hex digits, or None without weight interpolation."""
+        return hexdigest(self._pair.fidelity) if self._pair else None
 
     @property
     def tile(self):

@@ -111,16 +111,19 @@ class Windows:
             A tuple of arrays (sH, sW, 1) or (sH, sW, 3) of the same type, and a tuple of their `Faithfulness`.
 
         Raises:
-            UserError: When memory runs out even with the smallest tiles.
+            UserError: When memory runs out even with one picture and the smallest tiles.
         """
-        done = []
+        done, most = [], len(images)
         while len(done) < len(images):
-            part = images[len(done) : len(done) + self._together(images[0].shape)]
+            part = images[len(done) : len(done) + min(most, self._together(images[0].shape))]
             try:
                 done += zip(*self._upscaled(part, progress))
             except Exception as error:  # each backend raises its own type, and they have no common base
                 if not out_of_memory(error):
                     raise
+                most = max(1, len(part) // 2)
+                if len(part) > 1:
+                    continue
                 if self.tile <= SMALLEST_TILE:
                     raise UserError(
                         f"out of memory, even with tiles of {self.tile} pixels; close other programs, or downscale the "
@@ -133,7 +136,13 @@ class Windows:
         """Return how many pictures of a shape (H, W, C) one call of the network takes."""
         if "jax" in self.generator.backend:
             return 1
-        return max(1, (self.tile + 2 * self.overlap) ** 2 // (shape[0] * shape[1]))
+        height, width = (max(FACE, side) if self._mirrors else side for side in shape[:2])
+        return max(1, (self.tile + 2 * self.overlap) ** 2 // (height * width))
+
+    @property
+    def _mirrors(self):
+        """Whether the network sees small pictures with mirrored borders, see `_mirrored`."""
+        return self.generator.align >= WIDE
 
     def _upscaled(self, images, progress):
         s, dtype, (height, width, channels) = self.generator.scale, images[0].dtype, images[0].shape
@@ -171,7 +180,7 @@ class Windows:
 
     def _by_network(self, lrs):
         """Upscale float32 (N, h, w, C) to (N, sh, sw, C), also if C is not the network's own number of channels."""
-        run = self._mirrored if self.generator.align >= WIDE else self._run
+        run = self._mirrored if self._mirrors else self._run
         if lrs.shape[3] == self.generator.channels:
             return run(lrs)
         if lrs.shape[3] == 1:

@@ -47,6 +47,7 @@ def note(**changes):
 FULL = note(
     model='Größe "x" & <b>',
     weights_sha256="ab" * 32,
+    fidelity_sha256="ba" * 32,
     input_sha256="cd" * 32,
     realism=0.5,
     lr_consistency=54.25,
@@ -401,6 +402,9 @@ def test_all_that_is_known_is_printed(tmp_path, capsys):
         ({"model": "mpsrgan-plus"}, 1, "mpsrgan-plus, but its weights are mpsrgan-lite's, not the ones shipped"),
         ({"output_size": [8, 7]}, 1, "changed: 8x6, but written as 8x7"),
         ({"lr_consistency": 1e9, "faithful": False}, 0, "no, LR consistency 100 dB or more"),
+        ({"realism": 0.5}, 0, "0.5 (0: faithful"),
+        ({"realism": 0.5, "fidelity_sha256": "ab" * 32}, 0, "0.5 from sha256 abababab (0: faithful"),
+        ({"realism": 1, "fidelity_sha256": entries()["mpsrgan-lite"].sha256}, 0, "1 from mpsrgan-lite (0: faithful"),
     ],
 )
 def test_contradictions_end_with_1(tmp_path, capsys, changes, code, words):

@@ -305,6 +305,7 @@ def test_a_black_result_of_half_precision_is_computed_again_unless_the_input_is_
     black = np.full((1, 8, 8, 3), -1, "float32")
     for lr, sr, good in [(black, black, True), (-black, black, False), (-black, -black, True), (black, -black, True)]:
         assert generators._plausible(sr, lr) == good
+    assert not generators._plausible(np.concatenate([-black, black]), np.concatenate([-black, -black])), "one of two"
 
 
 def external(path, location):

@@ -1,6 +1,7 @@
 """The upscaler on what people have: transparency, 16 bits, other sizes, too little memory; and the command's ways."""
 
 import io
+import os
 import sys
 from types import SimpleNamespace
 
@@ -18,9 +19,10 @@ from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.metadata import read_provenance
 from mpsrgan.io.provenance import Provenance
 from mpsrgan.models.srgan import build_generator
-from mpsrgan.upscale import Upscaler, windows
+from mpsrgan.upscale import Upscaler, batch, windows
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.face_mode import restore_with_faces
+from mpsrgan.upscale.files import read_picture, write_picture
 
 RNG = np.random.default_rng(6)
 
@@ -149,17 +151,19 @@ def test_explained_at_another_size(upscaler):
 
 
 class Greedy:
-    """A generator that has memory for windows up to `limit` pixels."""
+    """A generator that has memory for windows up to `limit` pixels, and up to `most` of them."""
 
     def __init__(self, model, limit, error):
         self.inner, self.limit, self.error, self.sizes = model._generator, limit, error, []
+        self.most, self.counts = 10**6, []
         for name in ("scale", "channels", "align", "radius", "parameters"):
             setattr(self, name, getattr(self.inner, name))
         self.backend = "greedy"
 
     def __call__(self, lr):
         self.sizes.append(lr.shape[1:3])
-        if lr.shape[1] * lr.shape[2] > self.limit:
+        self.counts.append(len(lr))
+        if lr.shape[1] * lr.shape[2] > self.limit or len(lr) > self.most:
             raise self.error
         return self.inner(lr)
 
@@ -181,6 +185,24 @@ def test_too_little_memory_leads_to_smaller_tiles_and_the_same_result(model, err
     first = len(tight.generator.sizes)
     tight([image, image])
     assert max(h * w for h, w in tight.generator.sizes[first:]) <= 66 * 66, "it remembers"
+
+
+def test_too_little_memory_for_several_pictures_leads_to_fewer_at_once(model):
+    whole = Upscaler(model)
+    tight = windows.Windows(Greedy(whole, 10**6, MemoryError()), "pixels", 64, None)
+    tight.generator.most = 3
+    images = [photo(9, 8) for _ in range(8)]
+    results, _ = tight(images)
+    assert all(differ(result, whole(image)) <= 1 for result, image in zip(results, images, strict=True))
+    assert tight.tile == 64 and max(tight.generator.counts) == 8 and tight.generator.counts[-3:] == [2, 2, 2]
+
+
+def test_small_pictures_that_are_mirrored_count_as_large_ones(model):
+    greedy = Greedy(Upscaler(model), 10**6, MemoryError())
+    greedy.align, greedy.radius = windows.WIDE, 32
+    tiles = windows.Windows(greedy, "pixels", 64, 32)
+    tiles([photo(16, 16)] * 9)
+    assert greedy.counts == [4, 4, 1]  # (64 + 2 x 32)^2 / 64^2
 
 
 def test_no_memory_at_all_and_other_errors(model):
@@ -370,6 +392,18 @@ def test_side_by_side_has_a_caption_where_there_is_room():
     assert pair.shape == (22 + 160, 322, 3) and (pair[:22] < 128).any() and (pair[22:, 160:162] == 255).all()
 
 
+@pytest.mark.parametrize("image", [photo(5, 7), photo(5, 7).astype(np.uint16) * 257], ids=["8", "16"])
+def test_a_pipe_takes_each_format(image):
+    note = Provenance(model="lite", scale=1, steps="none", faithful=True)
+    for suffix in (".png", ".tif"):
+        read, written = os.pipe()
+        with open(written, "wb") as pipe:
+            write_picture(image if image.dtype == np.uint16 else Image.fromarray(image), pipe, note, suffix=suffix)
+        with open(read, "rb") as pipe:
+            found = read_picture(pipe.read())
+        assert np.array_equal(found.pixels.colors, image)
+
+
 def test_streams(weights, tmp_path, monkeypatch, capsys):
     image, out = photo(5, 7), io.BytesIO()
     save_image(image, tmp_path / "in.png")
@@ -430,6 +464,19 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
     assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n", "another input; an output is gone"
     for more in (["--scale", "2"], ["--no-faithful"], ["--compare"]):
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
+
+
+def test_resume_knows_the_partner_of_the_weights(weights, tmp_path, capsys):
+    save_image(photo(5, 7), tmp_path / "in.png")
+    words = ["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--weights", str(weights), "--resume"]
+    for strength, told in ((0.1, 1), (0.1, 0), (0.3, 1)):
+        partner = tmp_path / f"{strength}.h5"
+        save_generator(strong(build_generator(**SMALL), strength), partner, arguments=SMALL)
+        before = (tmp_path / "out.png").read_bytes() if told == 0 else b""
+        assert main([*words, "--realism", "0.5", "--fidelity", str(partner)]) == 0
+        assert ("already done 1" in capsys.readouterr().out) == (told == 0)
+        assert before in (b"", (tmp_path / "out.png").read_bytes())
+        assert read_provenance(tmp_path / "out.png").fidelity_sha256 == hexdigest(partner)
 
 
 # --- faces
@@ -549,6 +596,28 @@ def test_the_note_names_the_weights_as_they_were_when_the_picture_was_made(upsca
     finally:
         weights.write_bytes(kept)
     assert digests[0] != digests[1]
+
+
+def test_one_file_does_not_end_the_work_on_the_others(upscale, tmp_path, monkeypatch, capsys):
+    for name in ("a.png", "b.png", "c.png"):
+        save_image(photo(5, 7), tmp_path / "in" / name)
+    write = batch.write_picture
+
+    def failing(*args, **how):
+        target = str(args[1])
+        if "a.png" in target:
+            raise ZeroDivisionError("never\nseen")
+        if "b.png" in target:
+            raise MemoryError
+        return write(*args, **how)
+
+    monkeypatch.setattr(batch, "write_picture", failing)
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out") == 1
+    told = capsys.readouterr()
+    assert told.out == "done 1, failed 2\n" and "a.png: internal error: ZeroDivisionError: never seen\n" in told.err
+    assert "b.png: out of memory; close other programs" in told.err
+    with pytest.raises(ZeroDivisionError):
+        upscale(tmp_path / "in" / "a.png", "-o", tmp_path / "out" / "a.png")
 
 
 # --- names and folders

@@ -148,6 +148,15 @@ def test_between_store_and_folder(photos, tmp_path, upscale, store):
     assert Image.open(tmp_path / "out.png").size == (20, 24)
 
 
+def test_results_inside_of_a_folder_are_no_inputs_beside_an_object(photos, tmp_path, upscale, store, capsys):
+    store.put_file(str(photos / "a.png"), "/bucket/p/z.png")
+    words = ["memory://bucket/p", photos, "-o", photos / "out"]
+    upscale(*words)
+    before = capsys.readouterr().out
+    upscale(*words, "--resume")
+    assert before.startswith("done") and capsys.readouterr().out == before.replace("done", "done 0, already done")
+
+
 def test_messages_name_the_address_and_not_the_local_copy(photos, tmp_path, upscale, store, capsys):
     store.put(str(photos / "a.png"), "/bucket/a.png")
     store.pipe("/bucket/up-compared.png", (photos / "e.png").read_bytes())

@@ -44,7 +44,8 @@ class Fake:
     scale, step, made = 4, "x4 network", []
 
     def __init__(self, weights, *, realism=None, faithful=True, **options):
-        self.weights, self.realism, self.weights_digest = weights, realism, entries()[weights].sha256
+        self.weights, self.realism, self.fidelity_digest = weights, realism, None
+        self.weights_digest = entries()[weights].sha256
         self.keeps = "nothing" if faithful is False else "pixels"
         self.made.append((weights, realism, faithful))
 
