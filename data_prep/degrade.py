@@ -64,6 +64,8 @@ class Degradation:
             raise UserError(
                 f"degradation {self.preset} draws its own blur and noise: leave out the other blur and noise"
             )
+        if self.preset in CONDITIONS and self.filter != "bicubic":
+            raise UserError(f"degradation {self.preset} draws its own filter: leave out the filter {self.filter}")
 
     @property
     def random(self):

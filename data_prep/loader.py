@@ -37,7 +37,8 @@ class _Stream:
         Yields:
             ``batch(start)``, ``batch(start + 1)``, ...
         """
-        with closing(ordered_map(self.batch, itertools.count(start), self.workers, self.prefetch)) as batches:
+        ahead = max(self.prefetch, self.workers)
+        with closing(ordered_map(self.batch, itertools.count(start), self.workers, ahead)) as batches:
             yield from batches
 
 
@@ -64,7 +65,7 @@ class BatchLoader(_Stream):
         redraw: Degrade every hr image anew.
         shuffle: Draw a new order in each epoch. False keeps the manifest's order.
         drop_last: Leave out an epoch's last, smaller batch. False keeps it.
-        prefetch: Batches that ``stream`` reads ahead.
+        prefetch: Batches that ``stream`` reads ahead. It reads at least as many ahead as there are threads.
         workers: Threads that read ahead.
 
     Raises:

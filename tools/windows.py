@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.files import unique_names
 from mpsrgan.io.console import exit_code, say
 from mpsrgan.io.images import save_image
 from mpsrgan.io.reading import ImageError, list_images, open_image
@@ -35,14 +36,14 @@ def main(argv=None):
         parser.error(f"--center is {args.center:g}; expected a share over 0 and up to 1")
     rng = np.random.default_rng(args.seed)
     written = 0
-    for path in list_images(args.source):
+    paths = list_images(args.source)
+    for path, name in zip(paths, unique_names(path.relative_to(args.source) for path in paths)):
         try:
             image = open_image(path)
         except ImageError as error:
             say(f"skipped {path}: {error.reason}")
             continue
         for number in range(args.count if min(image.size) >= MARGIN * args.side else 0):
-            name = path.relative_to(args.source).with_suffix("").as_posix().replace("/", "_")
             box = near_center(*image.size, args.center, rng) if args.center else window(*image.size, args.side, rng)
             save_image(np.asarray(image.crop(box)), args.out / f"{name}_{number}.png")
             written += 1

@@ -5,7 +5,6 @@
 The texts are blocks of `mpsrgan.report.document`, which become Markdown and a web page.
 """
 
-import json
 import os
 import platform
 import time
@@ -18,7 +17,7 @@ from mpsrgan.evaluate import figures, summary, verification
 from mpsrgan.evaluate.measure import TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.photos import data_hash, upscaled
-from mpsrgan.io.atomic import write_text
+from mpsrgan.io.atomic import write_json, write_text
 from mpsrgan.io.console import say
 from mpsrgan.report.document import Figure, Heading, Paragraph, Table, markdown, web_page
 
@@ -159,8 +158,7 @@ class Report:
         title = self.facts["title"]
         write_text(self.folder / "results.md", markdown(title, blocks))
         write_text(self.folder / "report.html", web_page(title, blocks, self.folder))
-        text = json.dumps({**self.facts, "sizes": self.sizes}, indent=2, ensure_ascii=False)
-        write_text(self.folder / "results.json", text + "\n")
+        write_json(self.folder / "results.json", {**self.facts, "sizes": self.sizes})
 
     def _opening(self):
         facts = self.facts

@@ -3,6 +3,8 @@
 Every file that replaces another one is written through this module.
 """
 
+import json
+import math
 import os
 import shutil
 import uuid
@@ -96,6 +98,28 @@ def write_text(path, text):
     """
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path, value):
+    """Write a value as JSON. A number that JSON does not have, NaN or infinite, becomes null.
+
+    Args:
+        path: The file to write.
+        value: Dicts, lists, tuples, texts, numbers, and None.
+
+    Raises:
+        UserError: When ``path`` cannot be written, as in `whole_file`.
+    """
+    text = json.dumps(_with_nulls(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _with_nulls(value):
+    if isinstance(value, dict):
+        return {name: _with_nulls(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_nulls(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

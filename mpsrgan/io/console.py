@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from contextlib import contextmanager
 
 from mpsrgan.errors import UserError, one_line
@@ -36,6 +37,7 @@ def exit_code(action):
         for stream in (sys.stdout, sys.stderr):  # a file name that the terminal cannot show must not end the command
             if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="backslashreplace")
+        warnings.filterwarnings("ignore", module="PIL")  # of corrupt files, whose reasons this package tells
         with _sigterm_unwinds():
             code = action() or 0
             sys.stdout.flush()

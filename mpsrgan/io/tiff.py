@@ -3,6 +3,9 @@
 tifffile is imported only for such files, and for the reason why one cannot be read.
 """
 
+import logging
+import os
+
 import numpy as np
 
 BITS, COMPRESSION, PHOTOMETRIC, PLANES, TILES, EXTRA, FORMAT = 258, 259, 262, 284, 322, 338, 339
@@ -54,11 +57,8 @@ def read(file, image):
         raise ValueError("a TIFF in YCbCr without compression; save it as RGB")
     if tags.get(PLANES) != 2 or not (_has_16_bits(image) or EXTRA in tags):
         return None
-    import tifffile
-
-    file.seek(0)
     try:
-        page = tifffile.TiffFile(file).pages[0]
+        page = _first_page(file)
         known = page.dtype in (np.uint8, np.uint16) and tags.get(PHOTOMETRIC) in (BLACK_IS_ZERO, RGB)
         planes = page.asarray() if known else None
     except Exception as error:  # of many kinds, where the file is corrupt
@@ -101,13 +101,21 @@ def reason_of(file):
     Returns:
         The kind of its pixels, in words, or None if the header is broken.
     """
-    import tifffile
-
-    file.seek(0)
     try:
-        return _words(tifffile.TiffFile(file).pages[0])
+        page = _first_page(file)
+        size = file.seek(0, os.SEEK_END)
+        ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts)]
+        return _words(page) if ends and max(ends) <= size else "truncated"
     except Exception:  # tifffile raises errors of many kinds on broken headers
         return None
+
+
+def _first_page(file):
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)  # it tells of each broken tag
+    file.seek(0)
+    return tifffile.TiffFile(file).pages[0]
 
 
 def _words(page):

@@ -1,9 +1,8 @@
 """Results of a run as results.md and results.json, with the paper's numbers beside ours."""
 
-import json
 from pathlib import Path
 
-from mpsrgan.io.atomic import write_text
+from mpsrgan.io.atomic import write_json, write_text
 from mpsrgan.metrics import METRICS
 from mpsrgan.report.document import table_row
 
@@ -48,7 +47,7 @@ def _save(folder, results, lines, title):
     lines += ["", "A restored face is a guess, never evidence.", ""]
     write_text(Path(folder) / "results.md", "\n".join(lines).replace("<", "&lt;"))
     plain = {**results, "tables": [vars(table) for table in results["tables"]]}
-    write_text(Path(folder) / "results.json", json.dumps(plain, indent=2) + "\n")  # last: marks the run as complete
+    write_json(Path(folder) / "results.json", plain)  # last: marks the run as complete
 
 
 def _data(data):

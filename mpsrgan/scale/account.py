@@ -36,6 +36,7 @@ class Account:
     Args:
         path: Where the account is written at the end.
         call: What the work depends on, as a dict for JSON. Rows of another call are not taken over.
+        files: The files of this call, as texts. Rows of other files are not taken over. None for any files.
 
     Attributes:
         path: The path.
@@ -46,12 +47,12 @@ class Account:
         UserError: When the account cannot be written, or another file, such as a photograph, has its name.
     """
 
-    def __init__(self, path, call):
+    def __init__(self, path, call, files=None):
         self.path = Path(path)
         _check_free(self.path)
         self.partial = self.path.with_name(f"{self.path.name}.partial")
         self.header = json.dumps({"format": FORMAT, "version": 1, "call": call}, sort_keys=True)
-        self.rows = self._rows()
+        self.rows = {name: row for name, row in self._rows().items() if files is None or name in files}
         self.taken_over = len(self.rows)
         with whole_file(self.partial) as temporary:  # without the failed rows and without a truncated last line
             temporary.write_text("".join(f"{line}\n" for line in (self.header, *map(json.dumps, self.rows.values()))))

@@ -74,11 +74,9 @@ def holds_rows(name, out=None, is_picture=named_like_image):
     path = Path(name)
     if not path.is_dir():
         return is_parquet(path)
-    if not any(map(is_parquet, os.listdir(path))):
-        return False
-    left_out = Path(out).resolve() if out else None
-    return not any(
-        is_picture(file) and not (left_out and file.resolve().is_relative_to(left_out)) for file in list_images(path)
+    left_out, files = Path(out).resolve() if out else None, list_images(path)
+    return any(map(is_parquet, files)) and not any(
+        is_picture(file) and not (left_out and file.resolve().is_relative_to(left_out)) for file in files
     )
 
 

@@ -43,13 +43,15 @@ def list_objects(address):
     with _store(address) as (store, root):
         root = root.rstrip("/")
         found = [root] if store.isfile(root) else store.find(root)
-    protocol = address.split("://")[0]
-    start = len(root) + 1 if found != [root] else len(root) - len(root.split("/")[-1])
-    below = sorted((key[start:], f"{protocol}://{key.lstrip('/')}") for key in found)
-    below = [(path, whole) for path, whole in below if path and not re.search(r"(^|/)[.]", path)]
+    protocol, place = address.split("://", 1)
+    if found == [root]:
+        return [(f"{protocol}://{place.rstrip('/')}", root.split("/")[-1])]
+    folder = f"{protocol}://{place.rstrip('/')}/" if place.strip("/") else f"{protocol}://{place}"
+    below = sorted(key[len(root) :].removeprefix("/") for key in found)
+    below = [path for path in below if path and not re.search(r"(^|/)[.]", path)]
     if not below:
         raise UserError(f"{address}: no objects; check the address")
-    return [(whole, path) for path, whole in below]
+    return [(folder + path, path) for path in below]
 
 
 def exists(address):

@@ -5,7 +5,6 @@ They are plain NumPy .npz files, written through `mpsrgan.io.atomic`, and a mani
 
 import itertools
 import json
-import math
 import os
 import re
 from pathlib import Path
@@ -21,11 +20,11 @@ from mpsrgan.training.finite import check_arrays
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-"""File beside the checkpoints: {"format", "checkpoints": {file name: {"sha256", "score"}}}."""
+"""File beside the checkpoints: {"format", "checkpoints": {file name: {"sha256"}}}."""
 
 
 class Checkpoints:
-    """Numbered checkpoints in one folder, of which the newest `keep` and the one with the best score are kept.
+    """Numbered checkpoints in one folder, of which the newest `keep` are kept.
 
     Each is one .npz file without pickles. It holds both networks (with batch norm statistics and dropout seeds), both
     optimizers (with their learning rate and loss scale), and a state as plain JSON. The order of the data is a function
@@ -66,7 +65,7 @@ class Checkpoints:
         found = [path for path in self.folder.glob("*.npz") if re.fullmatch(r"step-\d+", path.stem)]
         return sorted(found, key=_step_of)
 
-    def save(self, gan, step, score=None, **state):
+    def save(self, gan, step, **state):
         """Write `step-<step>.npz` and its entry in the manifest, then delete those that are not kept.
 
         Of several processes only the first writes.
@@ -74,7 +73,6 @@ class Checkpoints:
         Args:
             gan: The `GAN` to save.
             step: Number of steps done.
-            score: Validation score of the step, where higher is better, or None.
             **state: JSON values to store in the state.
 
         Raises:
@@ -95,11 +93,10 @@ class Checkpoints:
                 np.savez(file, state=np.array(json.dumps(state)), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
-            known = {"sha256": hexdigest(temporary), "score": score if score and math.isfinite(score) else None}
+            known = {"sha256": hexdigest(temporary)}
         sync_folder(self.folder)
         entries, paths = {**self._entries(), path.name: known}, self.paths()
-        best = max(paths, key=lambda one: (entries.get(one.name, {}).get("score") or -math.inf, one == paths[-1]))
-        kept = {*paths[-self.keep :], best}
+        kept = set(paths[-self.keep :])
         self._write_manifest({name: entry for name, entry in entries.items() if self.folder / name in kept})
         for old in set(paths) - kept:  # no longer listed, so that none of them is missed
             old.unlink(missing_ok=True)

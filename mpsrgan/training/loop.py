@@ -112,7 +112,7 @@ def train(gan, loader, schedule, *, validation=None, callbacks=(), checkpoints=N
                 stopped = signal.Signals(number).name if number else "callback" if gan.stop_training else None
                 if checkpoints and (stopped or step % schedule.checkpoint_every == 0 or step == schedule.steps):
                     place = {"epoch": step // loader.steps_per_epoch, "seed": loader.seed}
-                    checkpoints.save(gan, step, score=logs.get("val_psnr"), **place)
+                    checkpoints.save(gan, step, **place)
                 if stopped:
                     break
     finally:

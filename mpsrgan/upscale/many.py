@@ -52,7 +52,7 @@ def upscale_many(options, jobs, account, *, part=False, workers=None, address=No
     upscaler = Work(options).upscaler  # fails before any worker starts, and fills the cache of converted weights
     backend = upscaler.backend
     print(f"backend: {backend}", file=sys.stderr)
-    kept = Account(account, _call(options, upscaler))
+    kept = Account(account, _call(options, upscaler), {str(job.source) for job in jobs})
     left = [job for job in jobs if kept.rows.get(str(job.source), {}).get("target") != str(job.target)]
     if kept.taken_over:
         print(f"continued: {kept.taken_over} files are in {kept.partial}", file=sys.stderr)

@@ -105,6 +105,7 @@ def test_mirrored_views_are_taken():
         ("noise '3'", {"noise": "3"}),
         ("unknown degradation 'vhs': use one of none, cctv", {"preset": "vhs"}),
         ("cctv draws its own blur and noise", {"preset": "cctv", "noise": 2}),
+        ("real-mild draws its own filter: leave out the filter nearest", {"preset": "real-mild", "filter": "nearest"}),
         ("cctv draws its own blur and noise", {"preset": "cctv", "kernel": 3, "sigma": 1.0}),
         ("real draws its own blur and noise", {"preset": "real", "noise": 2}),
         ("real-strong draws its own blur and noise", {"preset": "real-strong", "kernel": 3, "sigma": 1.0}),

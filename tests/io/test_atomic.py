@@ -1,11 +1,12 @@
 """Folders and files that appear whole or not at all, where links and long names lie in the way."""
 
+import json
 import os
 
 import pytest
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.atomic import whole_folder, write_text
+from mpsrgan.io.atomic import whole_folder, write_json, write_text
 
 
 def fill(out):
@@ -43,3 +44,10 @@ def test_a_file_takes_the_place_of_a_link_and_not_of_what_it_names(tmp_path, nam
     write_text(tmp_path / name, "ours")
     assert (tmp_path / name).read_text() == "ours" and not (tmp_path / name).is_symlink()
     assert (tmp_path / "photograph").read_text() == "somebody's own" and not os.path.lexists(tmp_path / "later")
+
+
+def test_numbers_that_json_does_not_have_become_null(tmp_path):
+    write_json(tmp_path / "a.json", {"psnr": [float("inf"), float("nan"), (1.5, "é")], "n": 2})
+    refuse = lambda name: pytest.fail(f"{name} is not JSON")
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text, parse_constant=refuse) == {"psnr": [None, None, [1.5, "é"]], "n": 2}

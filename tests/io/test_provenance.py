@@ -211,13 +211,16 @@ def test_corrupt_exif(tmp_path, recwarn, exif, name):
 
 def test_truncated_files(tmp_path):
     for kind in KINDS:
-        data = save(tmp_path / "whole", kind).read_bytes()
+        data, refused = save(tmp_path / "whole", kind).read_bytes(), 0
+        assert read_provenance(tmp_path / "whole") == FULL
         for size in range(0, len(data), 97):
             (tmp_path / "cut").write_bytes(data[:size])
             try:
                 assert read_provenance(tmp_path / "cut") in (None, FULL)
             except UserError as error:
                 assert str(error).startswith(str(tmp_path / "cut"))
+                refused += 1
+        assert refused
 
 
 def test_no_image(tmp_path):

@@ -182,7 +182,12 @@ def test_planes_that_end_early_are_corrupt(compression):
         for read in (open_image, all_bits):
             file = io.BytesIO(data[:length])
             file.name = "a.tif"
-            try:
+            with pytest.raises(ImageError):
                 read(file)
-            except ImageError:
-                pass
+
+
+def test_a_truncated_file_is_called_truncated(caplog, tmp_path):
+    (tmp_path / "a.tif").write_bytes(written(planes(COLOR), **PLANES).getvalue()[:240])
+    with pytest.raises(ImageError, match="not an image that can be read: truncated"):
+        open_image(tmp_path / "a.tif")
+    assert not caplog.records

@@ -31,6 +31,15 @@ def test_rows_of_another_call_are_not_taken_over(tmp_path):
     assert not Account(tmp_path / "a", {"weights": "b"}).rows
 
 
+def test_rows_of_other_files_are_not_taken_over(tmp_path):
+    first = Account(tmp_path / "a", {})
+    for name in ("b.png", "c.png"):
+        first.add(name, name.upper(), "done")
+    second = Account(tmp_path / "a", {}, {"c.png", "d.png"})
+    assert list(second.rows) == ["c.png"] and second.taken_over == 1
+    assert list(Account(tmp_path / "a", {}).rows) == ["c.png"]
+
+
 @pytest.mark.parametrize("line", ["5", '{"path": "a.png"}', '{"path": ["a.png"], "state": "done"}', "\0\0"])
 def test_a_partial_account_with_other_lines_is_begun_anew(tmp_path, line):
     first = Account(tmp_path / "a", {})

@@ -136,6 +136,7 @@ def test_a_folder_of_parquet_files_is_read_by_rows_and_one_of_pictures_is_not(tm
     save_image(RNG.integers(0, 256, (6, 5, 3), np.uint8), tmp_path / "data" / "out" / "earlier.png")
     inputs, out = [str(tmp_path / "data")], str(tmp_path / "data" / "out")
     assert has_objects(inputs, out) and not has_objects(inputs, str(tmp_path / "out"))
+    assert has_objects([str(tmp_path)], out), "Parquet files lie deeper in a checkout of Hugging Face"
     files = [str(tmp_path / "data" / f"{name}.parquet") for name in ("a", "b")]
     for given in (inputs, files):
         targets = [job.target.relative_to(out).as_posix() for job in plan_objects(given, out)]

@@ -38,6 +38,13 @@ def test_parts_are_squares_of_the_photograph_and_small_ones_give_none(windows, t
     assert len({len(part) for part in found}) > 1
 
 
+def test_no_part_replaces_another(windows, tmp_path):
+    for name in ("x.png", "x.bmp", "a/b.png", "a_b.png"):
+        photograph(tmp_path / "in" / name, 240, 200)
+    assert windows.main([str(tmp_path / "in"), str(tmp_path / "out"), "--count", "1", "--side", "100"]) == 0
+    assert len(parts(tmp_path / "out")) == 4
+
+
 def test_faces_are_cut_about_the_middle_a_little_off_and_of_about_that_share(windows, tmp_path):
     photograph(tmp_path / "in" / "face.png", 180, 220)
     arguments = [str(tmp_path / "in"), str(tmp_path / "out"), "--count", "40", "--side", "80", "--center", "0.6"]

@@ -181,15 +181,13 @@ def test_only_the_newest_are_kept_in_order_of_steps(trained, tmp_path):
     ]
 
 
-def test_the_best_is_kept_and_the_manifest_knows_the_hashes(trained, tmp_path):
-    checkpoints = Checkpoints(tmp_path, keep=1)
-    for step, score in enumerate((20.0, 25.0, float("inf"), 24.0, None), start=1):
-        checkpoints.save(trained, step, score=score)
-    assert [path.name for path in checkpoints.paths()] == ["step-00000002.npz", "step-00000005.npz"]
+def test_the_manifest_knows_the_hashes(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(trained, step)
     listed = json.loads((tmp_path / "manifest.json").read_text())["checkpoints"]
-    assert listed == {
-        path.name: {"sha256": hexdigest(path), "score": score} for path, score in zip(checkpoints.paths(), (25.0, None))
-    }
+    assert [path.name for path in checkpoints.paths()] == ["step-00000002.npz", "step-00000003.npz"]
+    assert listed == {path.name: {"sha256": hexdigest(path)} for path in checkpoints.paths()}
 
 
 def test_a_checkpoint_of_another_network_is_an_error(trained, tmp_path):

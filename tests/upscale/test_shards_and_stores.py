@@ -12,6 +12,7 @@ from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import save_image
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.scale.account import read_account
+from mpsrgan.scale.stores import exists, list_objects
 from mpsrgan.upscale import many
 from mpsrgan.upscale.job import Job
 from mpsrgan.upscale.plan_objects import plan_objects
@@ -214,6 +215,14 @@ def test_no_link_leads_the_result_of_an_object_elsewhere(store, tmp_path):
     (tmp_path / "sub").symlink_to("..")
     with pytest.raises(UserError, match="sub: is a link that leads out of"):
         plan_objects(["memory://bucket/in"], str(tmp_path))
+
+
+@pytest.mark.parametrize("folder", ["file://{}/in", "file://{}/in/", "local://{}/in"])
+def test_each_listed_address_is_that_of_an_object(tmp_path, folder):
+    save_image(np.zeros((4, 5, 3), np.uint8), tmp_path / "in" / "b" / "a.png")
+    listed = list_objects(folder.format(tmp_path))
+    assert [path for _, path in listed] == ["b/a.png"] and exists(listed[0][0])
+    assert list_objects(listed[0][0]) == [(listed[0][0], "a.png")]
 
 
 def test_objects_that_differ_in_their_suffix_alone_keep_it(store):
