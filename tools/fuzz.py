@@ -26,9 +26,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from data_prep.files import open_photograph
 from mpsrgan.errors import UserError
 from mpsrgan.io import formats
-from mpsrgan.io.reading import open_image
+from mpsrgan.io.reading import open_downscaled
 from mpsrgan.upscale.files import read_picture
 from mpsrgan.upscale.video import first_frame
 
@@ -164,8 +165,9 @@ class Reader:
 
 
 def _open(path):
-    """Read a picture as `prepare` does."""
-    assert open_image(path).mode == "RGB"
+    """Read a picture as `prepare` does, which decodes large JPEGs at a fraction of their size."""
+    with open_photograph(path) as file:
+        assert open_downscaled(file, lambda width, height: 2 - (width % 2 or height % 2))[0].mode == "RGB"
 
 
 def run(kind, inputs, folder, step=1, limit=False):
