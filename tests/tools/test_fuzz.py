@@ -22,10 +22,10 @@ def test_damaged_files_are_read_or_refused(fuzz, tmp_path):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("no size"), MemoryError()])
 def test_another_error_than_ours_is_a_failure(fuzz, error, monkeypatch, tmp_path):
-    def broken(path):
+    def broken(path, factor):
         raise error
 
-    monkeypatch.setattr(fuzz, "open_image", broken)
+    monkeypatch.setattr(fuzz, "open_downscaled", broken)
     assert [type(error).__name__ in words for words in fuzz.run("PNG", 2, tmp_path, step=50)["failures"]] == [True]
 
 
