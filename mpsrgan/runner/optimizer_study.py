@@ -93,6 +93,7 @@ def compare_optimizers(study, choices, base="adam", ours="adabelief"):
     _draw(study.folder / "figures", finals, rates, bicubic)
     target = SHARE * float(np.mean([one.gain for one in finals[base]]))
     answers = [_answer(finals, target, ours, base, *claim) for claim in CLAIMS]
+    answers += filter(None, (_failures(name, runs) for name, runs in finals.items()))
     tables = [_quality(finals), _speed(finals, target, base)]
     tables += [_rates(rates)] if rates else []
     study.write(tables, [f"Does {ours} do what the paper claims? {' '.join(answers)}"])
@@ -128,6 +129,12 @@ def _answer(finals, target, ours, base, claim, key, words, digits):
         verdict = "yes" if mean < 0 else "no"
     spread = "one seed" if np.isnan(half) else f"95 % interval ±{half:.{digits}f} over {len(values[ours])} seeds"
     return f"It {claim}: {verdict}; {words}: {mean:+.{digits}f} against {base} ({spread})."
+
+
+def _failures(name, runs):
+    """Say how many runs of an optimizer ended below bicubic, which hides in a mean; None if none did."""
+    failed = sum(not run.gain > 0 for run in runs)
+    return f"{failed} of {len(runs)} runs of {name} ended below bicubic." if failed else None
 
 
 def _cell(values, digits):

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mpsrgan.runner.optimizer_study import Trained, _answer, _cell, interval
+from mpsrgan.runner.optimizer_study import Trained, _answer, _cell, _failures, interval
 from mpsrgan.runner.options import make_parser
 from mpsrgan.runner.resolve import resolve
 from mpsrgan.runner.train import experiment
@@ -48,6 +48,12 @@ def test_a_claim_is_answered_by_the_differences_seed_by_seed(shift, verdict):
         finals["adabelief"][:2] = [trained(26.0), trained(26.0)]
     text = _answer(finals, 0.5, "adabelief", "adam", "converges faster", "steps", "steps", 0)
     assert text.startswith(f"It converges faster: {verdict}")
+
+
+def test_runs_that_ended_below_bicubic_are_told():
+    good, bad, lost = trained(26.5, 27.0), trained(26.5, 24.0), trained(26.5, float("nan"))
+    assert _failures("adam", [good, good]) is None
+    assert _failures("adam", [good, bad, lost]) == "2 of 3 runs of adam ended below bicubic."
 
 
 def test_every_optimizer_tries_as_many_rates_over_half_the_steps():
