@@ -35,15 +35,23 @@ def draw_rates(path, rates, levels=None):
     Args:
         path: Path of the PNG file.
         rates: By label, a dictionary from the learning rate to the PSNR in dB on validation.
-        levels: Values by label, drawn as horizontal lines.
+        levels: Values by label, drawn as horizontal lines. The axis ends 2 dB below the lowest. What lies lower, after a
+            training that diverged, is written there as a number.
     """
     axes = new_axes()
-    for label, tried in rates.items():
-        axes.plot(*zip(*sorted(tried.items())), marker="o", label=label)
+    floor = min((levels or {}).values(), default=-np.inf) - 2
+    for color, (label, tried) in enumerate(rates.items()):
+        axes.plot(*zip(*sorted(tried.items())), marker="o", color=f"C{color}", label=label)
+        for rate, psnr in tried.items():
+            if psnr < floor:
+                place = {"xytext": (-6, 4 + 12 * color), "textcoords": "offset points", "ha": "right"}
+                axes.annotate(f"{psnr:.1f}", (rate, floor), color=f"C{color}", **place)
     axes.set_xscale("log")
     ticks = sorted({rate for tried in rates.values() for rate in tried})
     axes.set_xticks(ticks, [f"{rate:g}" for rate in ticks])
     axes.minorticks_off()
+    if min(psnr for tried in rates.values() for psnr in tried.values()) < floor:
+        axes.set_ylim(bottom=floor)
     _finish(axes, "Sensitivity to the learning rate", "PSNR on validation, dB", "learning rate", levels)
     save_figure(axes.figure, path)
 
