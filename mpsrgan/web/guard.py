@@ -1,4 +1,4 @@
-"""ASGI middleware around Gradio, so that neither the browsers of visitors nor the server contact another host."""
+"""What keeps the browsers of visitors and the server from contacting another host: middleware, and a closed download."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -6,12 +6,30 @@ POLICY = (
 )
 """Content security policy: browsers load nothing from another host, whatever Gradio's own page asks for."""
 HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
-FETCHING = ("=http", "proxy=")
-"""Parts of the paths through which Gradio fetches from another host for a visitor."""
+REFUSED = ("http:", "https:", "proxy=", "/file/", "/process_recording")
+"""Parts of the paths through which Gradio fetches from another host for a visitor, or takes files that the page does not
+need. Results have paths with "/file=", which stay.
+"""
+DOWNLOADS = ("async_ssrf_protected_download", "async_ssrf_protected_get")
+"""Functions of `gradio.processing_utils` that download the address that a visitor sends in place of a file."""
+
+
+def close_downloads(gradio):
+    """Make Gradio refuse addresses that visitors send in place of files, which it would download.
+
+    Args:
+        gradio: The module.
+    """
+
+    async def refused(url, *args, **options):
+        raise ValueError("an address was sent; the page takes files only")
+
+    for name in DOWNLOADS:
+        setattr(gradio.processing_utils, name, refused)
 
 
 class Guard:
-    """ASGI middleware that adds the policy to every answer, and answers 404 where Gradio would fetch from another host.
+    """ASGI middleware that adds the policy to every answer, and answers 404 to the paths in `REFUSED`.
 
     Args:
         app: The ASGI application.
@@ -28,7 +46,7 @@ class Guard:
 
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif any(word in scope["path"].lower() for word in FETCHING):
+        elif any(word in scope["path"].lower() for word in REFUSED):
             await send({"type": "http.response.start", "status": 404, "headers": []})
             await send({"type": "http.response.body", "body": b""})
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.web.desk import Desk
-from mpsrgan.web.guard import Guard
+from mpsrgan.web.guard import Guard, close_downloads
 from mpsrgan.web.uploads import MEGABYTE
 
 PORT, PORTS = 7860, 100
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def import_gradio():
-    """Import Gradio.
+    """Import Gradio, and close its downloads.
 
     Returns:
         The module.
@@ -43,6 +43,7 @@ def import_gradio():
         import gradio
     except ModuleNotFoundError as error:
         raise UserError(f'the page needs {error.name}, which is not installed; pip install "mpsrgan[web]"') from None
+    close_downloads(gradio)
     return gradio
 
 

@@ -408,8 +408,39 @@ def test_the_server_gives_nothing_else_away(site):
     here = Path(__file__).resolve()
     for path in (here, ROOT / "setup.cfg", "/etc/passwd"):
         assert status(f"{site}gradio_api/file={path}") in (403, 404)
-    for path in ("file=http://127.0.0.1:1/x", "proxy=http://127.0.0.1:1/x", "file=HTTPS://127.0.0.1:1/x"):
-        assert status(f"{site}gradio_api/{path}") in (403, 404)
+
+
+def test_the_server_fetches_nothing_for_a_visitor(site, monkeypatch):
+    """Gradio fetches from public hosts, and its own refusals of this machine are not the point."""
+    import gradio.routes
+
+    asked = []
+    monkeypatch.setattr(gradio.routes, "secure_url_stream_response", lambda *args, **how: asked.append(args))
+    for where in ("file=http://192.0.2.1/x", "file=HTTPS://192.0.2.1/x", "file=%68ttp://192.0.2.1/x"):
+        assert status(f"{site}gradio_api/{where}") == 404
+    for where in ("proxy=http://192.0.2.1/x", "file/http://192.0.2.1/x", "file/https://192.0.2.1/x"):
+        assert status(f"{site}gradio_api/{where}") == 404
+    recording = urllib.request.Request(f"{site}gradio_api/process_recording", data=b"", method="POST")
+    assert status(recording) == 404 and not asked
+
+
+def test_an_address_in_place_of_a_file_is_not_downloaded(site, monkeypatch):
+    import safehttpx
+    from gradio_client import Client
+
+    asked = []
+
+    async def download(url, **how):
+        asked.append(url)
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(safehttpx, "get", download)
+    client = Client(site, verbose=False, analytics_enabled=False)
+    address = {"path": "http://192.0.2.1/t.png", "orig_name": "t.png", "meta": {"_type": "gradio.FileData"}}
+    for sent_files, weights in (([address], "mpsrgan-plus"), ([], address)):
+        with pytest.raises(Exception):
+            client.predict(sent_files, weights, 0.5, True, 4, "whole", api_name="/upscale")
+    assert not asked
 
 
 def test_from_upload_to_download(site, tmp_path):
