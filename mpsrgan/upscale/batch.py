@@ -232,6 +232,7 @@ class Work:
                 max_pixels=options.max_pixels,
                 progress=progress,
                 note=note.to_json(),
+                keep_gps=options.keep_gps,
                 resume=options.resume,
             )
         _say(f"{job.shown}: {report.words}")

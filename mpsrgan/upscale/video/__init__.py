@@ -92,6 +92,7 @@ def upscale_video(
     max_pixels=MAX_PIXELS,
     progress=None,
     note=None,
+    keep_gps=False,
     resume=False,
 ):
     """Upscale every frame of a video.
@@ -124,6 +125,7 @@ def upscale_video(
         progress: Function that is called after each frame with the frames done and the frames expected (None if
             unknown), or None.
         note: Text for the metadata, as comment and description, or None.
+        keep_gps: Whether the result says where the input was taken.
         resume: Whether to continue what an interrupted call left. It must have had the same arguments and the same
             note, which names the input and the network by their hashes. If not, a line on stderr says that all
             frames are upscaled anew.
@@ -150,7 +152,7 @@ def upscale_video(
 
     settings = {"note": note, "scale": scale, "every": every, "start": str(start), "end": str(end), "smooth": smooth}
     settings |= writers.SETTINGS
-    with closing(readers.Reader(source, start, end)) as reader, kept_parts(target, settings, resume) as parts:
+    with closing(readers.Reader(source, start, end, keep_gps)) as reader, kept_parts(target, settings, resume) as parts:
         smoother.state = parts.state
         writer = writers.Writer(parts, target, reader, every)
         with closing(writer):

@@ -36,32 +36,40 @@ def join(parts, target, reader, origin, until, note):
     Raises:
         UserError: When the file cannot be written.
     """
-    zero = origin if reader.start else 0  # the tick that becomes 0
     try:
-        with av.open(
-            str(parts.whole.absolute()),
-            "w",
-            format=FORMATS[target.suffix.lower()],
-            container_options={"movie_timescale": str(_timescale(reader.tick))},
-            **LENIENT,
-        ) as output:
-            output.metadata.update(reader.metadata)
-            output.metadata.update({"comment": note, "description": note} if note else {})
-            with av.open(str(parts.paths[0].absolute())) as first:
-                stream = output.add_stream_from_template(first.streams.video[0])
-            stream.time_base = reader.tick
-            with closing(Tracks(reader.path, output, zero * reader.tick, reader.end)) as tracks:
-                output.start_encoding()
-                for packet, begin, end in _packets(parts.paths, reader.tick, origin, until):
-                    packet.stream, packet.time_base = stream, reader.tick
-                    packet.pts = packet.dts = begin - zero
-                    packet.duration = max(1, end - begin)
-                    output.mux(packet)
-                    tracks.copy(end * reader.tick)
-                tracks.copy()
-                return *(tracks.words[kind] for kind in COPIED), tracks.others
+        try:
+            return _joined(parts, target, reader, origin, until, note)
+        except (FFmpegError, ValueError) as error:  # a damaged packet of the audio ends the writing of the frames too
+            return _joined(parts, target, reader, origin, until, note, refused=reason(error))
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{target}: cannot be written: {reason(error)}") from None
+
+
+def _joined(parts, target, reader, origin, until, note, refused=None):
+    """Write the file. `refused` is why no other tracks are copied, or None."""
+    zero = origin if reader.start else 0  # the tick that becomes 0
+    with av.open(
+        str(parts.whole.absolute()),
+        "w",
+        format=FORMATS[target.suffix.lower()],
+        container_options={"movie_timescale": str(_timescale(reader.tick))},
+        **LENIENT,
+    ) as output:
+        output.metadata.update(reader.metadata)
+        output.metadata.update({"comment": note, "description": note} if note else {})
+        with av.open(str(parts.paths[0].absolute())) as first:
+            stream = output.add_stream_from_template(first.streams.video[0])
+        stream.time_base = reader.tick
+        with closing(Tracks(reader.path, output, zero * reader.tick, reader.end, refused)) as tracks:
+            output.start_encoding()
+            for packet, begin, end in _packets(parts.paths, reader.tick, origin, until):
+                packet.stream, packet.time_base = stream, reader.tick
+                packet.pts = packet.dts = begin - zero
+                packet.duration = max(1, end - begin)
+                output.mux(packet)
+                tracks.copy(end * reader.tick)
+            tracks.copy()
+            return *(tracks.words[kind] for kind in COPIED), tracks.others
 
 
 def _packets(paths, tick, origin, until):
@@ -87,6 +95,7 @@ class Tracks:
         output: `OutputContainer` of PyAV.
         first: Time in seconds that becomes 0. Packets before it are left out unless it is 0.
         end: Time in seconds from which packets are left out, or None.
+        refused: Why no track is copied, or None.
 
     Attributes:
         words: {kind: text} for each of `COPIED`. The text is "copied", "none", or what was left out and why, such as
@@ -94,7 +103,7 @@ class Tracks:
         others: Texts for the tracks of other kinds, which are left out.
     """
 
-    def __init__(self, path, output, first, end):
+    def __init__(self, path, output, first, end, refused=None):
         self._container = open_input(path)
         self._output, self._first, self._end = output, first, end
         self._zero = beginning(self._container)
@@ -103,7 +112,7 @@ class Tracks:
         self._copies, self._latest, self.words = {}, {}, {}
         for kind in COPIED:
             streams = [stream for stream in self._container.streams if stream.type == kind]
-            problems = [problem for stream in streams if (problem := self._add(stream))]
+            problems = [problem for stream in streams if (problem := refused or self._add(stream))]
             self.words[kind] = "copied" if streams else "none"
             if problems:
                 share = f"{len(problems)} of {len(streams)} tracks " if len(problems) < len(streams) else ""

@@ -17,6 +17,8 @@ LENIENT = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 
 COVER = 0x400
 """FFmpeg's AV_DISPOSITION_ATTACHED_PIC."""
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder")
+_PLACE = ("location", "xyz", "gps")
+"""Parts of the names under which phones and cameras store where a video was taken."""
 _NO_MATRICES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 11: "SMPTE 2085", 14: "ICtCp", 15: "IPT-C2"}
 """Those of ITU-T H.273 that libswscale would read as BT.601."""
 _EARLIER = 1  # seconds, because seeking uses the decoding time, which is before the presentation time
@@ -29,6 +31,7 @@ class Reader:
         path: A Path.
         start: Fraction. Frames that appear earlier are left out.
         end: Fraction, or None. Frames that appear at this time or later are left out.
+        keep_gps: Whether the metadata say where the video was taken.
 
     Attributes:
         path: The same.
@@ -43,7 +46,7 @@ class Reader:
         UserError: When the file is not a video, or its colors cannot be read.
     """
 
-    def __init__(self, path, start=Fraction(0), end=None):
+    def __init__(self, path, start=Fraction(0), end=None, keep_gps=False):
         self._container = open_input(path)
         try:
             self._stream = video_stream(self._container, path)
@@ -59,7 +62,7 @@ class Reader:
         self._usual = round(1 / (self.rate * self.tick)) if self.rate else 1
         self._zero = round(beginning(self._container) / self.tick)
         self._untimed = self._container.format.name == "avi"  # what FFmpeg guesses as pts can be out of order
-        self.path, self.start, self.end = path, start, end
+        self.path, self.start, self.end, self._keep_gps = path, start, end, keep_gps
         self.skipped, self.stopped = 0, None
 
     @property
@@ -70,7 +73,9 @@ class Reader:
     @property
     def metadata(self):
         """Title, date, and similar entries, without those that belong to the file format."""
-        return {name: text for name, text in self._container.metadata.items() if name not in _OF_THE_FILE}
+        left_out = () if self._keep_gps else _PLACE
+        known = {name: text for name, text in self._container.metadata.items() if name not in _OF_THE_FILE}
+        return {name: text for name, text in known.items() if not any(part in name.lower() for part in left_out)}
 
     @property
     def seconds(self):

@@ -245,6 +245,30 @@ def test_the_shape_of_pixels_and_the_metadata_are_kept(tmp_path):
         assert {name.lower(): text for name, text in file.metadata.items()}["comment"] == "old"
 
 
+@pytest.mark.parametrize("name, suffix", [("location", ".mov"), ("LOCATION", ".mkv"), ("location", ".mp4")])
+def test_the_place_is_dropped_unless_it_is_asked_for(tmp_path, name, suffix):
+    place = lambda stream: stream.container.metadata.update({name: "+52.5200+013.4050/", "title": "Gate 3"})
+    source = write(tmp_path / f"in{suffix}", [picture(3)] * 2, set=place)
+    for keep_gps in (False, True):
+        upscale_video(source, tmp_path / f"out{suffix}", twice, scale=2, keep_gps=keep_gps)
+        with av.open(str(tmp_path / f"out{suffix}")) as file:
+            found = {name.lower(): text for name, text in file.metadata.items()}
+        assert found["title"] == "Gate 3" and ("+52.5200" in str(found)) == keep_gps
+
+
+def test_audio_that_ends_the_writing_is_left_out(clip, tmp_path, monkeypatch):
+    def broken(tracks):
+        if tracks._copies:
+            raise av.error.InvalidDataError(1, "Invalid data")
+        return iter(())
+
+    monkeypatch.setattr("mpsrgan.upscale.video.join.Tracks._wanted", broken)
+    report = upscale_video(clip, tmp_path / "out.mp4", twice, scale=2)
+    assert report.frames == 20 and "left out: Invalid data" in report.audio and report.subtitles == "none"
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        assert len(file.streams) == 1
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".avi", ".ts", ".webm", ".mov", ".vob", ".mxf"])
 def test_other_formats_are_read(tmp_path, suffix):
     codec = {".webm": "libvpx", ".avi": "mpeg4", ".vob": "mpeg2video", ".mxf": "mpeg2video"}.get(suffix, "libx264")
