@@ -109,9 +109,7 @@ def draw(done):
     done.draw_discriminator("figure4_discriminator_loss", "Discriminator loss (figure 4)")
     adversarial = "figure5_generator_adversarial_loss"
     done.draw_losses(adversarial, "Generator loss from the discriminator (figure 5)", "g_adversarial")
-    term = next(name for name in ("vgg", "perceptual", "pixel", "mae") if getattr(done.settings.loss, f"{name}_weight"))
-    title = f"Generator loss from the {term} comparison (figure 6)"
-    done.draw_losses(f"figure6_generator_{term}_loss", title, f"g_{term}", log=True)
+    done.draw_content_loss("figure6_generator_{term}_loss", "Generator loss from the {term} comparison (figure 6)")
     done.draw_validation_psnr()
     return []
 

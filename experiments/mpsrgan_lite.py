@@ -47,9 +47,7 @@ def draw(done):
     Returns:
         No tables.
     """
-    done.draw_test_grid("test")
-    done.draw_losses("generator_loss", "Mean absolute error", "g_mae", log=True)
-    done.draw_validation_psnr()
+    done.draw_all()
     return []
 
 

@@ -71,11 +71,7 @@ def draw(done):
     Returns:
         No tables.
     """
-    done.draw_test_grid("test")
-    done.draw_discriminator("discriminator_loss", "Discriminator loss")
-    term = "perceptual" if done.settings.loss.perceptual_weight else "mae"
-    done.draw_losses("generator_loss", f"Generator loss: {term}", f"g_{term}", log=True)
-    done.draw_validation_psnr()
+    done.draw_all()
     return []
 
 

@@ -137,10 +137,13 @@ def photograph(folder, path="", from_upload=False):
     from skimage.data import astronaut
 
     if from_upload:
-        return upload(folder)[0], None
+        if not (uploaded := upload(folder)):
+            raise UserError("no photograph was uploaded; run the cell again, and choose one")
+        return uploaded[0], None
     folder.mkdir(parents=True, exist_ok=True)
     if path:
-        return Path(shutil.copy(path, folder)), None
+        inside = folder / Path(path).name
+        return (inside if inside.exists() and inside.samefile(path) else Path(shutil.copy(path, folder))), None
     truth = Image.fromarray(astronaut()[:256, 96:352])
     truth.resize((64, 64), Image.Resampling.BICUBIC).save(folder / "astronaut.png")
     return folder / "astronaut.png", truth

@@ -86,6 +86,17 @@ def test_a_photograph_of_yours_or_one_whose_truth_is_known(tmp_path):
     assert Image.open(path).size == (64, 64) and truth.size == (256, 256)
 
 
+def test_a_photograph_that_lies_there_already_stays(tmp_path):
+    first, _ = colab.photograph(tmp_path)
+    assert colab.photograph(tmp_path, str(first)) == (first, None)
+
+
+def test_an_upload_without_a_photograph_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(colab, "upload", lambda folder: [])
+    with pytest.raises(UserError, match="no photograph was uploaded"):
+        colab.photograph(tmp_path, from_upload=True)
+
+
 def test_a_command_that_fails_stops_the_notebook(capsys):
     colab.run("weights", "mpsrgan-lite")
     assert capsys.readouterr().out.startswith("$ mpsrgan weights mpsrgan-lite\n")

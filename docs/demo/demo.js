@@ -83,7 +83,7 @@ async function finish({ after, before, consistency, backend }) {
   $('consistency').textContent = `downscaled again it is the input, to ${Math.min(consistency, 99).toFixed(0)} dB`;
   const png = await new Promise((resolve) => $('after').toBlob(resolve, 'image/png'));
   if (!png) throw new Error('the result is too large for this browser; crop the photo');
-  const text = await note(about, { file, given: [width, height], size, consistency });
+  const text = await note(about, { file, given: [width, height], size, pixels: after, consistency });
   if ($('download').href) URL.revokeObjectURL($('download').href);
   $('download').href = URL.createObjectURL(withNote(await png.arrayBuffer(), about, text));
   $('download').download = `${file.name.replace(/\.[^.]*$/, '')}-x${about.scale}.png`;

@@ -5,8 +5,22 @@ const digest = async (buffer) => {
   return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 };
 
-// about: what about.json holds
-export async function note(about, { file, given, size, consistency }) {
+// The digest of opaque pixels, as mpsrgan.io.images.pixels_digest computes it: gray ones have one channel.
+async function pixelsDigest(rgba, [width, height]) {
+  const count = width * height, gray = new Uint8Array(count), rgb = new Uint8Array(3 * count);
+  let colored = false;
+  for (let i = 0; i < count; i++) {
+    const [r, g, b] = [rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]];
+    gray[i] = r;
+    rgb.set([r, g, b], 3 * i);
+    colored ||= r !== g || r !== b;
+  }
+  const header = new TextEncoder().encode(`(${height}, ${width}, ${colored ? 3 : 1}) uint8 `);
+  return digest(await new Blob([header, colored ? rgb : gray]).arrayBuffer());
+}
+
+// about: what about.json holds; pixels: RGBA of the result
+export async function note(about, { file, given, size, pixels, consistency }) {
   return {
     ...about.note,
     input_sha256: await digest(await file.arrayBuffer()),
@@ -17,6 +31,7 @@ export async function note(about, { file, given, size, consistency }) {
     lr_consistency: Math.min(consistency, 100),
     keeps: 'pixels',
     output_size: size,
+    pixels_sha256: await pixelsDigest(pixels, size),
     warning: about.warning,
   };
 }

@@ -20,6 +20,8 @@ from mpsrgan.io.reading import ImageError, list_images, open_header
 from mpsrgan.io.sixteen_bit import load
 from mpsrgan.upscale.video import is_video, video_provenance, video_size
 
+LOSSLESS = ("PNG", "TIFF")
+"""Formats in which the pixels are as they were written."""
 NO_NOTE = "no mpsrgan note found; this proves nothing, because metadata is easily lost"
 
 
@@ -212,7 +214,8 @@ def _pixels(note, path, max_pixels):
             if note.output_size not in (None, [width, height]):
                 return f"changed: {width}x{height}, but written as {_pixels_of(note.output_size)}", False
             if note.pixels_sha256 is None:
-                why = "it is an animation" if getattr(image, "is_animated", False) else f"{image.format} is lossy"
+                why = "the note has no hash of them" if image.format in LOSSLESS else f"{image.format} is lossy"
+                why = "it is an animation" if getattr(image, "is_animated", False) else why
                 return f"cannot be compared, because {why}", True
             if width * height > max_pixels:
                 return f"not compared: {width * height:,} is over the limit of --max-pixels", True

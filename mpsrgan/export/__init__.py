@@ -168,7 +168,7 @@ def _check_place(out, kind):
         UserError: When something else lies there.
     """
     beside = out.with_suffix(".bin")
-    if kind.suffix == ".xml" and beside.exists() and not out.exists():
+    if kind.suffix == ".xml" and beside.exists() and not (out.exists() and _begins(out, kind.begins)):
         raise UserError(f"{beside}: exists and would be overwritten; name another output")
     if not out.exists():
         return
@@ -182,5 +182,5 @@ def _check_place(out, kind):
 
 def _begins(path, bytes):
     with open(path, "rb") as file:
-        head = file.read(8)
-    return head.startswith(bytes) or head[4:] == bytes  # LiteRT has its mark behind an offset
+        head = file.read(200)
+    return bytes in head if bytes.startswith(b"<") else head.startswith(bytes) or head[4:].startswith(bytes)

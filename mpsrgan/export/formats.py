@@ -164,7 +164,7 @@ FORMATS = {
         precisions=("float16", "dynamic"),
     ),
     "saved_model": Format("", "", (), _write_saved_model, _load_saved_model, "saved_model.pb", tensorflow=True),
-    "openvino": Format(".xml", "openvino", ("onnx", "openvino"), _write_openvino, _load_openvino, b"<?xml"),
+    "openvino": Format(".xml", "openvino", ("onnx", "openvino"), _write_openvino, _load_openvino, b"<net "),
 }
 PRECISIONS = tuple(dict.fromkeys(name for kind in FORMATS.values() for name in kind.precisions))
 """All precisions beside float32. dynamic has 8-bit weights, and ranges of the activations from each picture."""

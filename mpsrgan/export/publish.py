@@ -16,8 +16,8 @@ USE = """## Use
 ```python
 import mpsrgan
 
-big = mpsrgan.Upscaler("{address}")(image)  # an array or a Pillow image
-model = mpsrgan.load_generator("{address}")  # the Keras model: float32 (B, H, W, C) in [-1, 1]
+big = mpsrgan.Upscaler("{address}/{stem}.h5")(image)  # an array or a Pillow image
+model = mpsrgan.load_generator("{address}/{stem}.h5")  # the Keras model: float32 (B, H, W, C) in [-1, 1]
 ```
 
 With `import mpsrgan`, `keras.saving.load_model("{stem}.keras")` opens the whole model too. Results are guesses, never

@@ -1,6 +1,7 @@
 """The description in a .h5 file of a network, which says how to build it."""
 
 import json
+import os
 
 import h5py
 
@@ -29,7 +30,7 @@ def read_description(path):
         with h5py.File(path, "r") as file:
             text = file.attrs.get(ATTRIBUTE)
         note = None if text is None else json.loads(text)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: corrupt: its description cannot be read ({error}); get the file again") from error
     if note is None:
         return None
@@ -41,4 +42,7 @@ def read_description(path):
     numbers = {name: value for name, value in note["arguments"].items() if isinstance(value, int | float)}
     if huge := [name for name, value in numbers.items() if not abs(value) <= LARGEST]:
         raise UserError(f"{path}: corrupt: its description has {huge[0]} above {LARGEST}; save the file again")
+    least = numbers.get("filters", 0) ** 2 * max(1, numbers.get("blocks", 0))  # numbers in the kernels of such a network
+    if 2 * least > os.path.getsize(path):  # of float16, the smallest type
+        raise UserError(f"{path}: corrupt: its description asks for a larger network than it holds; save the file again")
     return {**note, "arguments": renamed(note["arguments"])}

@@ -130,7 +130,8 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
     path = weights_file(found)
     note = describe(path)
     theirs = {name: note["arguments"].get(name) for name in arguments}
-    if (note["architecture"], theirs) != (architecture, {**arguments}):
+    wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}  # as in JSON
+    if (note["architecture"], theirs) != (architecture, wanted):
         return None
     discriminator.set_weights(load_discriminator(path).get_weights())
     return file_words(path)

@@ -105,6 +105,28 @@ class Finished:
         path, warm = self.figures / f"{name}.png", self.settings.schedule.warm_start
         draw_curves(path, self.rows, title, "loss", lines, warm_start=warm, log=log)
 
+    def draw_content_loss(self, name, title):
+        """Draw one term of the generator's loss that does not come from the discriminator, if there is one.
+
+        It is that of VGG19, or else the one with the largest weight.
+
+        Args:
+            name: Name of the file without suffix, in which {term} becomes the name of the term.
+            title: Title of the figure, likewise.
+        """
+        weights = {term.name: weight for term, weight in self.settings.loss.weights.terms.items() if term.is_content}
+        if weights:
+            term = max(weights, key=lambda name: (name in ("vgg", "perceptual"), weights[name]))
+            self.draw_losses(name.format(term=term), title.format(term=term), f"g_{term}", log=term != "psnr")
+
+    def draw_all(self):
+        """Draw the test faces, the losses of the networks that were trained, and the validation PSNR."""
+        self.draw_test_grid("test")
+        if self.settings.loss.weights.need_discriminator:
+            self.draw_discriminator("discriminator_loss", "Discriminator loss")
+        self.draw_content_loss("generator_loss", "Generator loss: {term}")
+        self.draw_validation_psnr()
+
     def draw_discriminator(self, name, title):
         """Draw the discriminator's losses on real and generated images.
 

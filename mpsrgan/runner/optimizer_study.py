@@ -22,7 +22,7 @@ CLAIMS = (
     ("converges faster", "steps", f"steps to {SHARE:.0%} of {{other}}'s gain", 0),
     ("generalizes better", "gap", "gap between training and held-out images, in dB", 3),
 )
-"""The paper's two claims for AdaBelief: words, what is compared (less is better), its words, and its digits."""
+"""What the paper expects of AdaBelief, from the literature: words, what is compared (less is better), its words, and its digits."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Trained:
 
 
 def compare_optimizers(study, choices, base="adam", ours="adabelief"):
-    """Draw the curves, and write the tables and the answer to the paper's claims.
+    """Draw the curves, and write the tables and whether the paper's expectations hold.
 
     Args:
         study: The `mpsrgan.runner.sweep.Comparison`.
@@ -96,7 +96,7 @@ def compare_optimizers(study, choices, base="adam", ours="adabelief"):
     answers += filter(None, (_failures(name, runs) for name, runs in finals.items()))
     tables = [_quality(finals), _speed(finals, target, base)]
     tables += [_rates(rates)] if rates else []
-    study.write(tables, [f"Does {ours} do what the paper claims? {' '.join(answers)}"])
+    study.write(tables, [f"The paper expects two things of {ours}. {' '.join(answers)}"])
 
 
 def interval(values):
@@ -121,13 +121,16 @@ def _answer(finals, target, ours, base, claim, key, words, digits):
         name: [one.steps_to(target) if key == "steps" else one.gap for one in finals[name]] for name in (ours, base)
     }
     words = words.format(other=base)
-    if missed := sum(not np.isfinite(value) for value in values[ours]):
-        return f"It {claim}: no; {missed} of {len(values[ours])} runs never come to {words.removeprefix('steps to ')}."
+    missed, base_missed = (sum(not np.isfinite(value) for value in values[name]) for name in (ours, base))
+    if missed or base_missed:
+        runs, other = f"{missed} of {len(values[ours])} runs", f"{base_missed} of {len(values[base])} of {base}"
+        verdict = "no" if missed > base_missed else "yes" if missed < base_missed else "not distinguishable"
+        return f"It {claim}: {verdict}; {runs} never come to {words.removeprefix('steps to ')}, and {other}."
     mean, half = interval(np.subtract(values[ours], values[base]))
     verdict = "not distinguishable at this length"
     if abs(mean) > half:
         verdict = "yes" if mean < 0 else "no"
-    spread = "one seed" if np.isnan(half) else f"95 % interval ±{half:.{digits}f} over {len(values[ours])} seeds"
+    spread = "one seed" if len(values[ours]) == 1 else f"95 % interval ±{half:.{digits}f} over {len(values[ours])} seeds"
     return f"It {claim}: {verdict}; {words}: {mean:+.{digits}f} against {base} ({spread})."
 
 

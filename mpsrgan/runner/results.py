@@ -59,7 +59,8 @@ def spaced(total, count):
     Returns:
         `count` numbers from 0, or all below `total` if there are fewer.
     """
-    return list(range(0, total, max(1, total // count)))[:count]
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
 
 
 def score_image(hr, image):

@@ -150,7 +150,8 @@ def announce(experiment, request):
         request: `Request` of the run.
     """
     if request.preset == "quick" and not request.data:
-        unseen = ", which never saw the test people" * (request.start == experiment.start is not None)
+        held_out = request.start == experiment.start is not None and request.settings.data.counts is None
+        unseen = ", which never saw the test people" * held_out  # other counts make another split
         say(
             f"quick preset on {experiment.samples.words}, from {request.start or 'random weights'}{unseen}; the "
             "paper's: --preset paper --data DIR"

@@ -187,7 +187,7 @@ def _run(experiment, request):
         settings = settings.replace(counts=None)  # whole groups may not match the counts exactly
         variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
         if (folder / "config.json").exists():
-            variant = replace(read_config(folder), **pairs)
+            variant = replace(read_config(folder), devices=shared.devices, **pairs)
         try:
             stopped = one.run(experiment, variant, title=f"run {number}/{len(variants)}")
         except Diverged as error:

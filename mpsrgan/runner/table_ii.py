@@ -1,5 +1,7 @@
 """Paper 003's Table II: how close a restored face is to another photograph of the same person."""
 
+import itertools
+
 import numpy as np
 
 from data_prep.datasets import folder_of, recognize
@@ -8,7 +10,7 @@ from data_prep.read import as_channels, read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.faces.encoders import ENCODERS, load_encoder
 from mpsrgan.io.console import say
-from mpsrgan.io.reading import list_images, open_image
+from mpsrgan.io.reading import ImageError, list_images, open_image
 from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.report.document import Table
 from mpsrgan.report.figures import BASELINES
@@ -84,10 +86,23 @@ def _people(study):
         read = lambda path: _pair(settings, path, zoom, rng)  # noqa: E731
     elif study.manifest.header.get("people"):
         for entry in study.manifest.split("test"):
-            known.setdefault(entry.group, []).append(entry)
+            known.setdefault(entry.person, []).append(entry)
         read = lambda entry: read_pair(study.manifest, entry, settings.data.channels)  # noqa: E731
-    known = {person: photos[:PHOTOS] for person, photos in known.items() if len(photos) >= PHOTOS}
-    return {person: [read(photo) for photo in known[person]] for person in list(known)[:MOST]}
+    pairs = ((person, _read(photos, read)) for person, photos in known.items())
+    return dict(itertools.islice(((person, made) for person, made in pairs if len(made) == PHOTOS), MOST))
+
+
+def _read(photos, read):
+    """Return the pairs of the first `PHOTOS` photographs that can be read, and say which cannot."""
+    made = []
+    for photo in photos if len(photos) >= PHOTOS else ():
+        try:
+            made.append(read(photo))
+        except ImageError as error:
+            say(f"skipped {error}")
+        if len(made) == PHOTOS:
+            break
+    return made
 
 
 def _pair(settings, path, zoom, rng):

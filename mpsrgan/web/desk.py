@@ -85,8 +85,14 @@ class Desk:
         Yields:
             A `Result` for each file, or a text for each file that failed or was not started.
         """
-        began, folder, ended = time.monotonic(), self.folder / uuid.uuid4().hex, False
-        self._expiry.add(folder)
+        folder = self.folder / uuid.uuid4().hex
+        try:
+            yield from self._upscale_into(folder, files, options, progress, stopped)
+        finally:
+            self._expiry.add(folder)  # at the end, because nothing would delete what is written later
+
+    def _upscale_into(self, folder, files, options, progress, stopped):
+        began, ended = time.monotonic(), False
         options = replace(options, backend=self.backend, max_pixels=self.limits.pixels)
         for i, (path, name) in enumerate(files):
 

@@ -141,7 +141,7 @@ def free_port(host, port=None):
                     tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 tried.bind(address)
                 return tried.getsockname()[1]
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):  # the latter for an empty or too long part of the name
             raise UserError(f"host {host}: unknown; give an address of this machine, such as 127.0.0.1") from None
         except PermissionError:
             raise UserError(f"port {one} needs special permissions; choose one from 1024 up with --port") from None

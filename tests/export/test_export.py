@@ -196,6 +196,9 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "diary").write_text("")
     (tmp_path / "x.bin").write_text("weights of something else")
+    for name in ("y.xml", "z.xml"):
+        (tmp_path / name).write_text("<?xml version='1.0'?><settings/>")
+    (tmp_path / "y.bin").write_text("data of something else")
     before = sorted(tmp_path.rglob("*"))
     for words, message in [
         ((weights, "-o", tmp_path / "a.txt"), "its suffix tells no format; use .onnx, .tflite"),
@@ -211,6 +214,8 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
         ((weights, "-o", tmp_path / "folder"), "not what an earlier export left"),
         ((weights, "-o", tmp_path / "folder", "--format", "onnx"), "ends in .onnx"),
         ((weights, "-o", tmp_path / "x.xml"), "x.bin: exists"),
+        ((weights, "-o", tmp_path / "y.xml"), "y.bin: exists"),
+        ((weights, "-o", tmp_path / "z.xml"), "z.xml: exists and is not what an earlier export left"),
         (("none.h5", "-o", tmp_path / "a.onnx"), "no such file"),
         (("nobody", "-o", tmp_path / "a.onnx"), "no weights are named 'nobody'; these ship"),
         ((weights, "-o", tmp_path / "a.onnx", "--photos", tmp_path / "none"), "no such folder"),

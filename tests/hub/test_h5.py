@@ -12,6 +12,7 @@ from helpers import ROOT, python
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
+from mpsrgan.hub.description import read_description
 from mpsrgan.hub.h5 import (
     DISCRIMINATORS,
     build,
@@ -197,6 +198,8 @@ def test_weights_that_do_not_fit(saved):
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": "x"}}), "cannot be built"),
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": 3}}), "scale is 3"),
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"filters": 10**9}}), "filters above 4096"),
+        (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"filters": 4096}}), "larger network than it holds"),
+        ("[" * 60_000, "description cannot be read"),
     ],
 )
 def test_corrupt_descriptions(saved, text, message):
@@ -206,6 +209,11 @@ def test_corrupt_descriptions(saved, text, message):
     with pytest.raises(UserError, match=message) as caught:
         load_generator(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_description_that_ships_asks_for_more_than_its_file_holds():
+    for path in (ROOT / "weights").glob("*.h5"):
+        assert read_description(path)
 
 
 def test_what_is_no_h5_file(tmp_path):

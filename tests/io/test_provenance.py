@@ -406,6 +406,7 @@ def test_all_that_is_known_is_printed(tmp_path, capsys):
         ({"output_size": [8, 7]}, 1, "changed: 8x6, but written as 8x7"),
         ({"lr_consistency": 1e9, "faithful": False}, 0, "no, LR consistency 100 dB or more"),
         ({"realism": 0.5}, 0, "0.5 (0: faithful"),
+        ({"pixels_sha256": None}, 0, "cannot be compared, because the note has no hash of them"),
         ({"realism": 0.5, "fidelity_sha256": "ab" * 32}, 0, "0.5 from sha256 abababab (0: faithful"),
         ({"realism": 1, "fidelity_sha256": entries()["mpsrgan-lite"].sha256}, 0, "1 from mpsrgan-lite (0: faithful"),
     ],

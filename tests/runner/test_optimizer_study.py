@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mpsrgan.errors import UserError
 from mpsrgan.runner.optimizer_study import Trained, _answer, _cell, _failures, interval
 from mpsrgan.runner.options import make_parser
 from mpsrgan.runner.resolve import resolve
@@ -50,6 +51,12 @@ def test_a_claim_is_answered_by_the_differences_seed_by_seed(shift, verdict):
     assert text.startswith(f"It converges faster: {verdict}")
 
 
+def test_a_base_run_that_misses_the_gain_is_told():
+    finals = {"adam": [trained(26.0, 27.0), trained(26.0)], "adabelief": [trained(26.0, 27.0)] * 2}
+    text = _answer(finals, 0.5, "adabelief", "adam", "converges faster", "steps", "steps to 0.5 dB", 0)
+    assert text == "It converges faster: yes; 0 of 2 runs never come to 0.5 dB, and 1 of 2 of adam."
+
+
 def test_runs_that_ended_below_bicubic_are_told():
     good, bad, lost = trained(26.5, 27.0), trained(26.5, 24.0), trained(26.5, float("nan"))
     assert _failures("adam", [good, good]) is None
@@ -69,7 +76,10 @@ def test_every_optimizer_tries_as_many_rates_over_half_the_steps():
     assert len(one) == 8 and {s.optimizer.learning_rate for s in one.values()} == {0.003}
     fixed = resolve(ada, make_parser(ada).parse_args([*words, "--learning-rate", "0.004"])).settings
     assert len(fixed) == 8 and {s.optimizer.learning_rate for s in fixed.values()} == {0.004}
-    from mpsrgan.errors import UserError
-
+    for option in ("--seeds", "--learning-rates"):
+        with pytest.raises(UserError, match=f"{option} is for --optimizer all"):
+            resolve(ada, make_parser(ada).parse_args(["--optimizer", "adam", option, "2"]))
+    with pytest.raises(UserError, match="--first-data is for a first stage"):
+        resolve(ada, make_parser(ada).parse_args(["--first-data", "."]))
     with pytest.raises(UserError, match="exclude each other"):
         resolve(ada, make_parser(ada).parse_args([*words, "--learning-rate", "1", "--learning-rates", "1"]))

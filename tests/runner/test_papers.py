@@ -14,13 +14,17 @@ from PIL import Image
 
 from data_prep import Manifest
 from mpsrgan import load_generator
-from mpsrgan.hub.h5 import build, describe, save_generator
+from mpsrgan.hub.h5 import build, describe, save_discriminator, save_generator
 from mpsrgan.report.table_ii import CHANGE
 from mpsrgan.runner import ONE_BATCH, estimate, main
 from mpsrgan.runner import run as one
+from mpsrgan.runner.build import load_start_discriminator
+from mpsrgan.runner.finished import Finished
 from mpsrgan.runner.request import read_study
+from mpsrgan.runner.results import spaced
 from mpsrgan.runner.settings import as_json
 from mpsrgan.training.csv_log import read_metrics
+from mpsrgan.training.terms import LossWeights
 
 TINY = {
     "enhance_yale": "--blocks 1 --filters 4 --hr-size 24x32 --lr-size 12x16 --crop 10",
@@ -187,6 +191,19 @@ def test_a_folder_a_person_is_enough_to_verify(people, tmp_path):
     known, zoom = find_people(tmp_path)
     assert {person: len(paths) for person, paths in known.items()} == {"alice": 3, "friends/bob": 4} and zoom == 1
     assert len(find_people(people)[0]) == 10, "as the set's own names say"
+
+
+def test_photographs_that_cannot_be_read_give_way_to_the_next(capsys):
+    from mpsrgan.io.reading import ImageError
+    from mpsrgan.runner.table_ii import _read
+
+    def read(number):
+        if number in (0, 2):
+            raise ImageError(f"{number}.jpg", "corrupt")
+        return number
+
+    assert _read(range(6), read) == [1, 3, 4] and "skipped 0.jpg: corrupt" in capsys.readouterr().err
+    assert _read(range(4), read) == [1, 3] and _read([1, 3], read) == []
 
 
 def test_the_change_of_distances_is_told_over_everyone():
@@ -430,3 +447,50 @@ def test_a_study_starts_every_run_from_one_file_that_fits_them_all(people, tmp_p
     assert run("inception_celeba", people, out, "--resume", tiny=False) == 2  # --data is another option
     assert main(experiment_script("inception_celeba").EXPERIMENT, ["--resume", "--out", str(out)]) == 130
     assert [request.start for request in begun] == [str(first)] * 2
+
+
+def test_a_group_of_several_people_is_not_one_person():
+    from mpsrgan.runner.table_ii import _people
+
+    entry = lambda person: SimpleNamespace(group="anna", person=person)
+    entries = [entry("anna"), entry("anna"), entry("bert"), entry("anna")]
+    manifest = SimpleNamespace(header={"people": True}, split=lambda name: entries)
+    settings = SimpleNamespace(data=SimpleNamespace(channels=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mpsrgan.runner.table_ii.read_pair", lambda manifest, entry, channels: entry.person)
+        found = _people(SimpleNamespace(people=None, manifest=manifest, settings=settings))
+    assert found == {"anna": ["anna"] * 3}
+
+
+@pytest.mark.parametrize(
+    "weights, term",
+    [
+        ({"vgg": 1, "pixel": 0}, "vgg"),
+        ({"vgg": 0, "distance": 1}, "distance"),
+        ({"vgg": 0, "perceptual": 0.2, "mae": 1}, "perceptual"),
+        ({"vgg": 0}, None),
+    ],
+)
+def test_the_content_loss_is_that_of_a_term_that_was_trained(weights, term):
+    drawn = []
+    loss = SimpleNamespace(weights=LossWeights(**weights))
+    done = SimpleNamespace(settings=SimpleNamespace(loss=loss), draw_losses=lambda *args, log: drawn.append(args))
+    Finished.draw_content_loss(done, "figure6_{term}", "Loss from {term}")
+    assert drawn == ([(f"figure6_{term}", f"Loss from {term}", f"g_{term}")] if term else [])
+
+
+def test_the_discriminator_of_one_size_comes_along(tmp_path):
+    arguments = {"size": (16, 16), "channels": 3}
+    discriminator = build("pixelshuffle-discriminator", arguments)
+    save_discriminator(discriminator, tmp_path / "discriminator.h5", "pixelshuffle-discriminator", arguments)
+    (tmp_path / "generator.h5").touch()
+    other = build("pixelshuffle-discriminator", arguments)
+    for given, found in ((arguments, True), ({**arguments, "size": (16, 20)}, False)):
+        words = load_start_discriminator(str(tmp_path / "generator.h5"), other, "pixelshuffle-discriminator", given)
+        assert bool(words) == found
+
+
+@pytest.mark.parametrize("total, count", [(11, 6), (199, 100), (3, 5), (3400, 60), (7, 1)])
+def test_spaced_numbers_cover_the_whole(total, count):
+    found = spaced(total, count)
+    assert len(found) == min(count, total) and found[0] == 0 and np.ptp(np.diff([*found, total])) <= 1

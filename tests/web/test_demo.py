@@ -11,6 +11,7 @@ from helpers import ROOT, differ
 from PIL import Image
 
 from mpsrgan import Upscaler
+from mpsrgan.cli import main
 from mpsrgan.export.check import face
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.metadata import read_provenance
@@ -20,11 +21,17 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 @pytest.fixture
-def site():
+def site(tmp_path):
+    """The page as it was built, with the sources of now."""
     if not (BUILT / "about.json").is_file():
         pytest.skip("docs/demo/dist is not built: make demo (needs npm)")
+    (tmp_path / "page").mkdir()
+    for path in (*BUILT.iterdir(), *(path for path in BUILT.parent.iterdir() if path.is_file())):
+        link = tmp_path / "page" / path.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
     quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *args: None})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=BUILT))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=tmp_path / "page"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
@@ -45,7 +52,7 @@ def tab():
 
 
 @pytest.mark.parametrize("gray", [False, True])
-def test_a_result_of_the_page_is_ours_and_nothing_leaves_the_machine(gray, site, tab, tmp_path):
+def test_a_result_of_the_page_is_ours_and_nothing_leaves_the_machine(gray, site, tab, tmp_path, capsys):
     photo = np.concatenate([face((40, 130), 3), face((24, 130), 3)[:, ::-1]])
     photo = np.concatenate([photo, photo], axis=1)[:, :250]  # wider than a window, so there are two tiles
     if gray:
@@ -73,6 +80,8 @@ def test_a_result_of_the_page_is_ours_and_nothing_leaves_the_machine(gray, site,
     assert (note.model, note.faithful, note.input_size, note.scale) == ("mpsrgan-lite", True, [250, 64], 4)
     assert note.weights_sha256 == upscaler.weights_digest and note.input_sha256 == hexdigest(tmp_path / "photo.png")
     assert note.lr_consistency > 50
+    assert main(["verify", str(tmp_path / "big.png"), "--input", str(tmp_path / "photo.png")]) == 0
+    assert "  pixels    unchanged" in capsys.readouterr().out.splitlines()
     tab.locator("#position").fill("200")
     assert tab.evaluate("document.querySelector('#slider').style.getPropertyValue('--at')") == "20%"
 
