@@ -42,7 +42,7 @@ def read_description(path):
     numbers = {name: value for name, value in note["arguments"].items() if isinstance(value, int | float)}
     if huge := [name for name, value in numbers.items() if not abs(value) <= LARGEST]:
         raise UserError(f"{path}: corrupt: its description has {huge[0]} above {LARGEST}; save the file again")
-    least = numbers.get("filters", 0) ** 2 * max(1, numbers.get("blocks", 0))  # numbers in the kernels of such a network
-    if 2 * least > os.path.getsize(path):  # of float16, the smallest type
-        raise UserError(f"{path}: corrupt: its description asks for a larger network than it holds; save the file again")
+    least = numbers.get("filters", 0) ** 2 * max(1, numbers.get("blocks", 0))
+    if 2 * least > os.path.getsize(path):  # kernels have as many numbers or more, of 2 bytes or more
+        raise UserError(f"{path}: corrupt: its description asks for more than the file holds; save the file again")
     return {**note, "arguments": renamed(note["arguments"])}

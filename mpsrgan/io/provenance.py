@@ -77,8 +77,8 @@ class Provenance:
         software: "mpsrgan X.Y.Z".
         model: Name of the weights, or their architecture.
         weights_sha256: SHA-256 of the weights file.
-        fidelity_sha256: SHA-256 of the content-only weights that `realism` starts from. None for weights as they are, and
-            in files from older versions.
+        fidelity_sha256: SHA-256 of the content-only weights that `realism` starts from. None for weights as they are,
+            and in files from older versions.
         input_sha256: SHA-256 of the input file's bytes. None if the input was an array.
         input_size: [width, height] of the upright input in pixels.
         scale: Scale of the file, such as 4 or 2.

@@ -40,9 +40,9 @@ def build_generator(scale=4, channels=3, filters=256, asymmetric=False):
     Raises:
         UserError: When scale is not a power of two from 2 up, or when filters cannot be halved often enough.
 
-    Differs from the paper in: the 1x1 convolution that ends an inception-residual block has neither batch norm nor ReLU,
-    which section III.A names for each convolution. It is linear as in InceptionResNetV2, on which the paper builds.
-    The text leaves some points open, which we decided as follows.
+    Differs from the paper in: the 1x1 convolution that ends an inception-residual block has neither batch norm nor
+    ReLU, which section III.A names for each convolution. It is linear as in InceptionResNetV2, on which the paper
+    builds. The text leaves some points open, which we decided as follows.
     The stem has filters / 2 kernels per branch, so that the first inception-residual block keeps its width. The
     (nearest) upsampling comes first in its block. A 1x1 convolution brings the two branches back to the width of the
     block. The last three convolutions are 3x3 and as wide as the last upscaling block. They have no batch norm, which

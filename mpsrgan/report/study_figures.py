@@ -35,8 +35,8 @@ def draw_rates(path, rates, levels=None):
     Args:
         path: Path of the PNG file.
         rates: By label, a dictionary from the learning rate to the PSNR in dB on validation.
-        levels: Values by label, drawn as horizontal lines. The axis ends 2 dB below the lowest. What lies lower, after a
-            training that diverged, is written there as a number.
+        levels: Values by label, drawn as horizontal lines. The axis ends 2 dB below the lowest. What lies lower, after
+            a training that diverged, is written there as a number.
     """
     axes = new_axes()
     floor = min((levels or {}).values(), default=-np.inf) - 2

@@ -130,7 +130,7 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
     path = weights_file(found)
     note = describe(path)
     theirs = {name: note["arguments"].get(name) for name in arguments}
-    wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}  # as in JSON
+    wanted = {name: list(one) if isinstance(one, tuple) else one for name, one in arguments.items()}  # as in JSON
     if (note["architecture"], theirs) != (architecture, wanted):
         return None
     discriminator.set_weights(load_discriminator(path).get_weights())

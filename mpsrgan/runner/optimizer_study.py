@@ -22,7 +22,9 @@ CLAIMS = (
     ("converges faster", "steps", f"steps to {SHARE:.0%} of {{other}}'s gain", 0),
     ("generalizes better", "gap", "gap between training and held-out images, in dB", 3),
 )
-"""What the paper expects of AdaBelief, from the literature: words, what is compared (less is better), its words, and its digits."""
+"""What the paper expects of AdaBelief, from the literature: words, what is compared (less is better), its words, and
+its digits.
+"""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ def _answer(finals, target, ours, base, claim, key, words, digits):
     verdict = "not distinguishable at this length"
     if abs(mean) > half:
         verdict = "yes" if mean < 0 else "no"
-    spread = "one seed" if len(values[ours]) == 1 else f"95 % interval ±{half:.{digits}f} over {len(values[ours])} seeds"
+    spread = (
+        "one seed" if len(values[ours]) == 1 else f"95 % interval ±{half:.{digits}f} over {len(values[ours])} seeds"
+    )
     return f"It {claim}: {verdict}; {words}: {mean:+.{digits}f} against {base} ({spread})."
 
 

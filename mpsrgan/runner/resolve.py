@@ -112,16 +112,18 @@ def _check_first_stage(experiment, preset, settings, args):
     embedded = experiment.first_samples and preset == "quick"
     steps = settings.schedule.first_steps
     if args.first_data and not steps:
-        raise UserError("--first-data is for a first stage, and this run has none: add --first-steps N, or leave it out")
+        raise UserError(
+            "--first-data is for a first stage, and this run has none: add --first-steps N, or leave it out"
+        )
     if steps and not (args.first_data or embedded or args.dry_run):
         raise UserError(f"--first-steps {steps} needs photographs to begin with: --first-data DIR")
 
 
 def _check_single(study, args):
     """Refuse the options of a study where only one of its runs, or a script without a study, is asked for."""
-    for name, words in {"seeds": "--seeds", "learning_rates": "--learning-rates", "people": "--people-data"}.items():
+    for name, option in {"seeds": "--seeds", "learning_rates": "--learning-rates", "people": "--people-data"}.items():
         if getattr(args, name, None) is not None:
-            raise UserError(f"{words} is for --{study.option} {ALL}; add that, or leave {words} out")
+            raise UserError(f"{option} is for --{study.option} {ALL}; add that, or leave {option} out")
 
 
 def _variants(experiment, base, given, args):

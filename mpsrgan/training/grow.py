@@ -25,8 +25,8 @@ def grow(small, large):
     """Fill `large` so that it computes the same function as `small`.
 
     Old channels take the old weights and get nothing from the new channels. New channels keep their random weights. New
-    residual blocks lie behind the old ones, those before a context branch and those after it. They end in zeros. The zeros learn at once, and the layers before them learn as soon as the zeros have
-    changed.
+    residual blocks lie behind the old ones, those before a context branch and those after it. They end in zeros. The
+    zeros learn at once, and the layers before them learn as soon as the zeros have changed.
 
     Args:
         small: A trained generator without batch norm.

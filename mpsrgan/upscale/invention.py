@@ -30,12 +30,13 @@ def invention_map(lr, upscale, sr=None):
 
     Args:
         lr: What the network was given, uint8 or uint16 (H, W, 3) or (H, W), or a Pillow image of mode RGB or L.
-        upscale: Function that maps (H, W[, 3]) to (sH, sW[, 3]) of the same type for any H and W, such as an `Upscaler`.
+        upscale: Function that maps (H, W[, 3]) to (sH, sW[, 3]) of the same type for any H and W, such as an
+            `Upscaler`.
         sr: The picture that is shown, upscale(lr), or None to compute it.
 
     Returns:
-        float32 array (sH, sW) in levels of the type, 0..255 or 0..65535: the root mean square over the 7 answers and the
-            channels. It is 0 where all agree.
+        float32 array (sH, sW) in levels of the type, 0..255 or 0..65535: the root mean square over the 7 answers and
+            the channels. It is 0 where all agree.
 
     Raises:
         UserError: When the answers differ in size.

@@ -1,4 +1,4 @@
-"""What keeps the browsers of visitors and the server from contacting another host: middleware, and a closed download."""
+"""Middleware and a closed download, which keep the browsers of visitors and the server from contacting another host."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -7,8 +7,8 @@ POLICY = (
 """Content security policy: browsers load nothing from another host, whatever Gradio's own page asks for."""
 HEADERS = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
 REFUSED = ("http:", "https:", "proxy=", "/file/", "/process_recording")
-"""Parts of the paths through which Gradio fetches from another host for a visitor, or takes files that the page does not
-need. Results have paths with "/file=", which stay.
+"""Parts of the paths through which Gradio fetches from another host for a visitor, or takes files that the page does
+not need. Results have paths with "/file=", which stay.
 """
 DOWNLOADS = ("async_ssrf_protected_download", "async_ssrf_protected_get")
 """Functions of `gradio.processing_utils` that download the address that a visitor sends in place of a file."""

@@ -198,7 +198,10 @@ def test_weights_that_do_not_fit(saved):
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": "x"}}), "cannot be built"),
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"scale": 3}}), "scale is 3"),
         (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"filters": 10**9}}), "filters above 4096"),
-        (json.dumps({"format": 1, "architecture": "srgan", "arguments": {"filters": 4096}}), "larger network than it holds"),
+        (
+            json.dumps({"format": 1, "architecture": "srgan", "arguments": {"filters": 4096}}),
+            "more than the file holds",
+        ),
         ("[" * 60_000, "description cannot be read"),
     ],
 )

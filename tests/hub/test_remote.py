@@ -174,4 +174,6 @@ def test_the_card_of_weights_that_ship_has_their_metadata():
     head, body = text.removeprefix("---\n").split("\n---\n", 1)
     for line in ("license: other", "license_name: research, non-commercial", "- CelebA-HQ", "- psnr", "- lpips"):
         assert line in head
-    assert '"hf://a/b/mpsrgan-plus.h5"' in body and "](mpsrgan-plus-fidelity.md)" not in body and "# mpsrgan-plus" in body
+    assert (
+        '"hf://a/b/mpsrgan-plus.h5"' in body and "](mpsrgan-plus-fidelity.md)" not in body and "# mpsrgan-plus" in body
+    )

@@ -468,7 +468,15 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
 
 def test_resume_knows_the_partner_of_the_weights(weights, tmp_path, capsys):
     save_image(photo(5, 7), tmp_path / "in.png")
-    words = ["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--weights", str(weights), "--resume"]
+    words = [
+        "upscale",
+        str(tmp_path / "in.png"),
+        "-o",
+        str(tmp_path / "out.png"),
+        "--weights",
+        str(weights),
+        "--resume",
+    ]
     for strength, told in ((0.1, 1), (0.1, 0), (0.3, 1)):
         partner = tmp_path / f"{strength}.h5"
         save_generator(strong(build_generator(**SMALL), strength), partner, arguments=SMALL)

@@ -424,9 +424,11 @@ def test_the_server_fetches_nothing_for_a_visitor(site, monkeypatch):
     assert status(recording) == 404 and not asked
 
 
-def test_an_address_in_place_of_a_file_is_not_downloaded(site, monkeypatch):
+def test_an_address_in_place_of_a_file_is_not_downloaded(site, tmp_path, monkeypatch):
+    import httpx
     import safehttpx
-    from gradio_client import Client
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
 
     asked = []
 
@@ -437,8 +439,9 @@ def test_an_address_in_place_of_a_file_is_not_downloaded(site, monkeypatch):
     monkeypatch.setattr(safehttpx, "get", download)
     client = Client(site, verbose=False, analytics_enabled=False)
     address = {"path": "http://192.0.2.1/t.png", "orig_name": "t.png", "meta": {"_type": "gradio.FileData"}}
-    for sent_files, weights in (([address], "mpsrgan-plus"), ([], address)):
-        with pytest.raises(Exception):
+    path, _ = saved(tmp_path, "a.png", photo(6, 5))
+    for sent_files, weights in (([address], "mpsrgan-plus"), ([handle_file(str(path))], address)):
+        with pytest.raises((AppError, httpx.HTTPStatusError)):
             client.predict(sent_files, weights, 0.5, True, 4, "whole", api_name="/upscale")
     assert not asked
 
