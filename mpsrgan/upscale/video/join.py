@@ -137,15 +137,14 @@ class Tracks:
             until: Time in seconds. Packets that begin before it are written. None writes all that are left.
         """
         while self._next and (until is None or self._time(self._next) < until):
-            packet, stream, shift = self._next, self._next.stream, (self._first + self._zero) / self._next.time_base
+            packet, stream, time = self._next, self._next.stream, self._time(self._next)
+            shift = round((self._first + self._zero) / packet.time_base)
             packet.stream = self._copies[stream]
-            packet.dts, packet.pts = (
-                time if time is None else time - round(shift) for time in (packet.dts, packet.pts)
-            )
+            packet.dts, packet.pts = (ticks if ticks is None else ticks - shift for ticks in (packet.dts, packet.pts))
             try:
                 self._output.mux(packet)
             except (FFmpegError, ValueError) as error:
-                self.words[stream.type] = f"left out from {float(self._time(packet)):.1f} s on: {reason(error)}"
+                self.words[stream.type] = f"left out from {float(time):.1f} s on: {reason(error)}"
                 del self._copies[stream]
             self._next = next(self._packets, None)
 

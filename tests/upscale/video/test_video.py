@@ -18,6 +18,7 @@ from mpsrgan import cli
 from mpsrgan.cli.verify import NO_NOTE
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_generator
+from mpsrgan.io.images import resize
 from mpsrgan.io.names import hidden
 from mpsrgan.io.provenance import Provenance
 from mpsrgan.models import srgan
@@ -31,6 +32,7 @@ from mpsrgan.upscale.video import (
     video_size,
 )
 from mpsrgan.upscale.video.flicker import Smoother
+from mpsrgan.upscale.video.join import Tracks
 
 
 def twice(image):
@@ -267,6 +269,35 @@ def test_audio_that_ends_the_writing_is_left_out(clip, tmp_path, monkeypatch):
     assert report.frames == 20 and "left out: Invalid data" in report.audio and report.subtitles == "none"
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert len(file.streams) == 1
+
+
+class Refusing:
+    """An output of PyAV that refuses the fifth packet of the audio; `given` counts those that it was given."""
+
+    def __init__(self, output):
+        self._output, self.given = output, 0
+
+    def __getattr__(self, name):
+        return getattr(self._output, name)
+
+    def mux(self, packet):
+        self.given += 1
+        if self.given == 5:
+            raise av.error.InvalidDataError(1, "Invalid data")
+        self._output.mux(packet)
+
+
+@pytest.mark.parametrize("suffix, start, told", [(".mp4", 0, 0.1), (".ts", 0, 0.1), (".ts", 0.3, 0.4)])
+def test_audio_that_is_refused_is_left_out_from_there_on(tmp_path, monkeypatch, suffix, start, told):
+    """The time is that of the input, whose first frame is at 0 even where its time stamps are not."""
+    source = write(tmp_path / f"in{suffix}", [picture(i) for i in range(20)], rate=Fraction(25), audio="aac")
+    outputs = []
+    wrapped = lambda path, output, *rest: Tracks(path, outputs.append(Refusing(output)) or outputs[-1], *rest)
+    monkeypatch.setattr("mpsrgan.upscale.video.join.Tracks", wrapped)
+    report = upscale_video(source, tmp_path / "out.mp4", twice, scale=2, start=start)
+    assert report.audio.startswith(f"left out from {told} s on: Invalid data") and report.subtitles == "none"
+    assert [output.given for output in outputs] == [5] and len(packets(tmp_path / "out.mp4")) == 4
+    assert [number_of(image) for _, image in read(tmp_path / "out.mp4")] == list(range(20))[-report.frames :]
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".avi", ".ts", ".webm", ".mov", ".vob", ".mxf"])
@@ -608,8 +639,12 @@ def test_the_command_does_a_phones_video_once(tmp_path, capsys):
 
 def test_a_comment_of_others_is_no_note_but_the_description_may_be(tmp_path):
     note = Provenance(model="mine", scale=2, steps="", faithful=True).to_json()
-    for name, comment, found in (("a.mp4", "seen at gate 3", True), ("b.mp4", '{"by": "others"}', True)):
-        tag = lambda stream: stream.container.metadata.update(comment=comment, description=note)
+    for name, comment, description, found in (
+        ("a.mp4", "seen at gate 3", note, True),
+        ("b.mp4", '{"by": "others"}', note, True),
+        ("none.mp4", "seen at gate 3", "a walk", False),
+    ):
+        tag = lambda stream: stream.container.metadata.update(comment=comment, description=description)
         assert (video_provenance(write(tmp_path / name, [picture(1)] * 2, set=tag)) is not None) == found
     tag = lambda stream: stream.container.metadata.update(comment=note[:-3])
     with pytest.raises(UserError, match="c.mp4: its mpsrgan note is corrupt"):
@@ -703,3 +738,12 @@ def test_smoothing_leaves_nothing_behind_what_moves():
         lr[8:24, 2 * step : 2 * step + 12] = 190
         sr = sharpened(lr)
         assert np.abs(smoother(lr, sr).astype(int) - sr).max() <= 1
+
+
+def test_smoothing_notices_a_slow_change():
+    smoother, texture = Smoother(1.0), np.random.default_rng(0).normal(0, 1, (48, 48, 3))
+    for step in range(40):
+        lr = np.full((12, 12, 3), 60 + 2 * step, np.uint8)
+        sr = np.clip(resize(lr, (48, 48)) + step * texture, 0, 255).round().astype(np.uint8)
+        found = smoother(lr, sr)
+    assert np.abs(found.astype(int) - sr).mean() < 4
