@@ -8,16 +8,19 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what run
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# What is set on a machine for work is not for the tests, but for those of the real networks.
+for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE", "RAY_ADDRESS", "OMP_NUM_THREADS"):
+    os.environ.pop(name, None)
+for name in ("YUNET", "SFACE", "FACENET"):
+    if given := os.environ.pop(f"MPSRGAN_{name}", None):
+        os.environ[f"{name}_FOR_TESTS"] = given
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers with a thread each finish sooner than workers that share their cores
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE"):
-    os.environ.pop(name, None)
 # What JAX compiles for one test serves all others, those of the other workers too. Compiling costs more than running.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "mpsrgan-jax-" + os.environ.get("USER", ""))
-)
+_user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")  # Windows has no numbers
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"mpsrgan-jax-{_user}"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(500 * 2**20))

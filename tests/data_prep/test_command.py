@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import serially
 from PIL import Image
 
 from data_prep import Degradation, Manifest
@@ -95,6 +96,22 @@ def test_a_known_data_set_is_divided_by_person(tmp_path, capsys):
     manifest = Manifest.load(tmp_path / "out")
     assert {entry.group for entry in manifest.entries} == {"s1", "s2", "s3", "s4"} and manifest.skipped == []
     assert "ORL" in capsys.readouterr().err
+
+
+def test_the_engine_of_ray_makes_the_pairs_of_a_plain_run(photos, tmp_path, monkeypatch):
+    def files(name):
+        folder = tmp_path / name
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    asked = []
+    spread = lambda make, items, **how: asked.append((len(items), how)) or serially(make, items)
+    monkeypatch.setattr("mpsrgan.scale.ray.spread", spread)
+    (photos / "notes.txt").write_text("text")
+    words = [str(photos), *SMALL, "--lr-noise", "3", "--quiet", "-o"]
+    assert main([*words, str(tmp_path / "plain")]) == 0 and not asked
+    assert main([*words, str(tmp_path / "ray"), "--engine", "ray", "--address", "auto"]) == 0
+    assert asked and all(how["address"] == "auto" for _, how in asked)
+    assert files("ray") == files("plain") and len(files("plain")) > 24
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,15 @@ def test_groups_are_compared_among_themselves(rng):
     alone = measured_of({label: vectors[20:44] for label, vectors in codes.items()})
     seen = verification.comparisons(alone, photos[20:44], Draws(20, 10_000, 0))["e"].conditions
     assert [cell.split()[0] for cell in table.rows[0][1:]] == [f"{one.auc.value:.4f}" for one in seen.values()]
+
+
+@pytest.mark.parametrize(
+    "gain, words", [(0.2, "nearer to"), (-0.2, "farther from"), (0, "neither nearer to nor farther from")]
+)
+def test_the_identity_sentence_goes_by_the_interval(gain, words):
+    bicubic = np.linspace(0.3, 0.6, 20)
+    scores = {"bicubic": {"identity": bicubic}, "net": {"identity": bicubic + gain}}
+    measured = measure.Measured((16, 16), (64, 64), scores, {}, {"e": {}})
+    photos = [Photo(str(i), str(i), "", (1, 1), person=f"p{i}") for i in range(20)]
+    text = verification._identity_sentence(measured, "net", photos, Draws(100, 100, 0))
+    assert text.startswith(f"net brings faces {words} the person than bicubic: cosine {gain:+.4f}")

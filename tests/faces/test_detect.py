@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-GIVEN = os.environ.get("MPSRGAN_YUNET")
+GIVEN = os.environ.get("YUNET_FOR_TESTS")
 
 from mpsrgan.errors import UserError
 from mpsrgan.faces import detect

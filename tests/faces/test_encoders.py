@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-GIVEN = {name: os.environ.get(name) for name in ("MPSRGAN_SFACE", "MPSRGAN_FACENET")}
+GIVEN = {f"MPSRGAN_{name}": os.environ.get(f"{name}_FOR_TESTS") for name in ("SFACE", "FACENET")}
 
 from mpsrgan.errors import UserError
 from mpsrgan.faces import encoders, vectors

@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from helpers import small_gan, tool
+from helpers import ROOT, small_gan, tool
 
 from mpsrgan import cli
 from mpsrgan.errors import UserError
@@ -67,6 +67,11 @@ def run(tmp_path_factory):
 
 
 # --- what ships
+
+
+def test_there_are_weights():
+    """Without them the tests of what ships would have no cases."""
+    assert len(registry.entries()) == len(list((ROOT / "weights").glob("*.h5"))) > 0
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import tifffile
 from PIL import ExifTags, Image, ImageCms, features
 from PIL.TiffImagePlugin import IFDRational
 
-from mpsrgan.io.metadata import read_provenance
+from mpsrgan.io.metadata import kept_of, read_provenance
 from mpsrgan.io.provenance import Provenance
 from mpsrgan.upscale.files import read_picture, write_picture
 
@@ -85,6 +85,13 @@ def test_resolution_without_exif_is_kept_and_none_is_made_up(tmp_path, suffix):
         write_picture(Image.new("RGB", (8, 8)), tmp_path / "out.tif", NOTE, kept=kept)
         with tifffile.TiffFile(tmp_path / "out.tif") as file:
             assert ("XResolution" in file.pages[0].tags) == (expected is not None)
+
+
+@pytest.mark.parametrize("unit, dpi", [(1, None), (2, (100.0, 100.0)), (3, (254.0, 254.0))])
+def test_resolution_may_be_in_dots_per_centimeter(unit, dpi):
+    image = Image.new("RGB", (4, 4))
+    image.getexif().update({BASE.ResolutionUnit: unit, BASE.XResolution: 100.0, BASE.YResolution: 100.0})
+    assert kept_of(image).dpi == dpi
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")

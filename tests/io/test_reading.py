@@ -255,10 +255,10 @@ def huge_png(side=20000):
 @pytest.mark.parametrize("side", [10_001, 13_000, 20_000])
 def test_too_large_is_told_from_the_header(side):
     data = io.BytesIO(huge_png(side))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ImageError, match=rf"{side}x{side} is .* over the limit of 100,000,000"):
         open_image(data)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.filterwarnings("error")

@@ -9,9 +9,11 @@ import pytest
 from helpers import ROOT, tool
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.images import to_float
 from mpsrgan.metrics import METRICS
 from mpsrgan.metrics import lpips as module
-from mpsrgan.metrics.lpips import WEIGHTS, build_lpips, lpips
+from mpsrgan.metrics.lpips import WEIGHTS, build_features, build_lpips, lpips
+from mpsrgan.training import losses
 
 HERE = Path(__file__).parent
 
@@ -75,6 +77,14 @@ def test_it_is_zero_for_the_same_image_symmetric_and_grows_with_the_noise(rng):
     assert lpips(hr, hr) == pytest.approx(0, abs=1e-9)
     assert lpips(weak, hr) == pytest.approx(lpips(hr, weak), abs=1e-6)
     assert 0 < lpips(hr, weak) < lpips(hr, strong)
+
+
+def test_the_perceptual_loss_of_its_layers_is_lpips(rng, eagerly):
+    hr = rng.integers(0, 256, (64, 48, 3), np.uint8)
+    sr = np.clip(hr + rng.normal(0, 30, hr.shape), 0, 255).astype(np.uint8)
+    model = build_features()
+    found = losses.perceptual(*(model(to_float(image)[None]) for image in (hr, sr)))
+    assert float(found) == pytest.approx(lpips(hr, sr), rel=1e-3)
 
 
 def test_gray_is_repeated_to_rgb():

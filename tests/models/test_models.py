@@ -74,6 +74,11 @@ def test_enhance_has_the_parameters_of_its_text():
     assert enhance.build_discriminator().count_params() == by_hand == 461_821
 
 
+def test_every_second_convolution_of_enhances_discriminator_halves_the_image():
+    found = [layer for layer in enhance.build_discriminator().layers if isinstance(layer, layers.Conv2D)]
+    assert [layer.strides for layer in found] == [(1, 1), (2, 2)] * 4 + [(1, 1)]
+
+
 def test_pixelshuffle_has_the_parameters_of_its_text():
     generator = conv(2, 3, 64) + convs(3, [64, 128, 64, 128, 64, 128]) + conv(3, 32, 12) + 1
     assert pixelshuffle.build_generator().count_params() == generator == 373_453

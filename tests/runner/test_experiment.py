@@ -20,6 +20,7 @@ from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
 from mpsrgan.io.download import DownloadError
 from mpsrgan.models import srgan
+from mpsrgan.report.figures import BASELINES
 from mpsrgan.runner import backends, estimate, main
 from mpsrgan.runner.results import evaluate, means
 from mpsrgan.training import loop
@@ -138,14 +139,20 @@ def test_the_scores_are_those_of_the_saved_generator(done):
 
     manifest = Manifest.load(done / "data")
     generator = load_generator(done / "generator.h5")
-    scores, on_photo = [], []
+    scores, on_photo, wins = [], [], 0
     for entry in manifest.split("test"):
         lr, hr = (np.asarray(open_image(path)) for path in manifest.paths(entry))
         sr = to_uint8(keras.ops.convert_to_numpy(generator(to_float(lr[None]), training=False)))[0]
         scores.append(psnr(hr, sr))
+        wins += psnr(hr, sr) > psnr(hr, BASELINES["bicubic"](lr, hr.shape[:2]))
         area = photo_area(entry.width, entry.height, 28)
         on_photo.append(psnr(hr[area], sr[area]))
-    ours = json.loads((done / "results.json").read_text())["metrics"]["ours"]
+    results = json.loads((done / "results.json").read_text())
+    ours, told = results["metrics"]["ours"], results["run"]
+    assert results["metrics"]["wins"] == wins
+    seconds = read_metrics(done / "metrics.csv")[-1]["seconds"]
+    assert told["minutes"] == pytest.approx(seconds / 60, rel=0.01)
+    assert told["images_per_second"] == pytest.approx(6 * 2 / seconds, rel=0.01)
     assert ours["psnr"] == pytest.approx(np.mean(scores), abs=0.01)
     assert ours["psnr_photo"] == pytest.approx(np.mean(on_photo), abs=0.01)
     assert describe(done / "generator.h5")["arguments"]["blocks"] == 1
@@ -742,3 +749,4 @@ def test_without_data_it_runs_on_the_sample_portraits_and_says_so(capsys, tmp_pa
     people = [{entry.source[:5] for entry in manifest.split(split)} for split in ("train", "validation", "test")]
     assert len(manifest.entries) == 173 and not manifest.skipped
     assert sum(map(len, people)) == len(set.union(*people)) == 30
+    assert people[2] == {"00005", "00022", "00029"}, "the weights `enhance` were trained with this split"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mpsrgan.errors import UserError
+from mpsrgan.runner import optimizer_study
 from mpsrgan.runner.optimizer_study import Trained, _answer, _cell, _failures, interval
 from mpsrgan.runner.options import make_parser
 from mpsrgan.runner.resolve import resolve
@@ -22,6 +23,15 @@ def test_the_steps_to_a_gain_are_read_off_between_two_scores():
     assert one.gain == pytest.approx(1.4)
     assert one.steps_to(0.0) == 150 and one.steps_to(-2.0) == 100 and one.steps_to(1.2) == pytest.approx(250)
     assert one.steps_to(1.5) == float("inf")
+
+
+def test_the_gap_is_the_gain_in_training_less_that_in_the_test(monkeypatch):
+    scores = {"ours": [{"psnr": 31.0}, {"psnr": 33.0}], "bicubic": [{"psnr": 29.0}, {"psnr": 29.0}]}
+    monkeypatch.setattr(optimizer_study, "evaluate", lambda *_: scores)
+    results = {"metrics": {"ours": {"psnr": 30.0}, "bicubic": {"psnr": 29.0}}}
+    run = SimpleNamespace(results=results, generator=lambda: None, settings=None)
+    one = Trained(run, SimpleNamespace(split=lambda name: [0, 1]), 26.0)
+    assert one.gap == pytest.approx(3.0 - 1.0)
 
 
 def test_intervals_are_students():

@@ -53,7 +53,7 @@ def test_a_named_start_replaces_the_default_and_from_scratch_has_none():
 
 def test_a_set_is_kept_by_name_and_downloaded_only_for_its_pairs(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    sets = ["--data", "hf:a/b:train", "--first-data", "lfw"]
+    sets = ["--data", "hf:a/b:train", "--first-data", "lfw", "--first-steps", "2"]
     request = request_of(*sets, name="adabelief_ffhq")
     assert (request.data, request.first_data) == ("hf:a/b:train", "lfw")
     with pytest.raises(UserError, match="--first-data tfds: no such folder"):

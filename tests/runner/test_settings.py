@@ -59,6 +59,8 @@ def test_a_term_is_one_entry_of_the_table():
     assert [name for name in FIELDS if name.endswith("_weight")] == [f"{name}_weight" for name in names]
     assert all(f"g_{name}" in COLUMNS and f"val_g_{name}" in COLUMNS for name in names)
     assert all(callable(getattr(losses, term.loss)) and term.help in str(FIELDS) for term in TERMS)
+    assert [term.name for term in TERMS if not term.shifted] == ["identity"]
+    assert [term.name for term in TERMS if not term.cached] == ["perceptual"]
     weights = {name: index / 16 for index, name in enumerate(names)}
     assert changed(**{f"{name}_weight": weight for name, weight in weights.items()} | {"crop": None}).loss.weights == (
         LossWeights(**weights)

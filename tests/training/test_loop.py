@@ -2,11 +2,12 @@ import csv
 import io
 import os
 import signal
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-from helpers import tiny_gan
+from helpers import small_gan, tiny_gan
 from keras.ops import convert_to_numpy as numpy
 
 from data_prep import BatchLoader
@@ -60,6 +61,25 @@ def test_callbacks_see_steps_epochs_and_validation(loader, validation):
     assert {"val_d_loss_real", "val_d_loss_fake", "val_g_adversarial", "val_g_pixel"} < set(recorder.steps[2])
     first_epoch = [recorder.steps[step]["g_loss"] for step in range(1, 6)]
     assert recorder.seen[1][2]["g_loss"] == pytest.approx(np.mean(first_epoch))
+
+
+def test_each_validation_takes_the_next_batch(loader, validation):
+    gan, seen = tiny_gan(), []
+    spy = SimpleNamespace(batch=lambda index: seen.append(index) or validation.batch(index))
+    train(gan, loader, schedule(gan, 6), validation=spy)
+    assert seen == [0, 1, 2]
+
+
+def test_a_run_with_cached_features_is_the_run_without(pairs):
+    loader, runs = BatchLoader(pairs, "train", 2), []
+    for cached in (False, True):
+        gan, recorder = small_gan(features=True, batch_norm=False, adversarial=0), Recorder()
+        if cached:
+            gan.cache_features(10**8)
+        train(gan, loader, schedule(gan, 2 * loader.steps_per_epoch), callbacks=[recorder])
+        runs.append([logs["g_vgg"] for logs in recorder.steps.values()])
+    assert len(gan.feature_caches["vgg"].outputs) == 10
+    assert runs[1] == pytest.approx(runs[0], rel=1e-3)
 
 
 def test_kerass_own_callbacks_work(loader, validation, tmp_path):

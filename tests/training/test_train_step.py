@@ -18,6 +18,8 @@ from mpsrgan.errors import UserError
         (lambda lr, hr: (lr[..., :1], hr), r"lr has the shape \(2, 6, 6, 1\); \(B, H, W, 3\) was expected"),
         (lambda lr, hr: (lr, hr[:, :12]), r"hr \(2, 12, 24, 3\); for hr \(2, 24, 24, 3\) was expected"),
         (lambda lr, hr: (lr[:1], hr), r"hr \(2, 24, 24, 3\); for hr \(1, 24, 24, 3\) was expected"),
+        (lambda lr, hr: (lr.astype("uint8"), hr), "lr is uint8; floats from -1 to 1 were expected"),
+        (lambda lr, hr: ([[1.0]], hr), "lr is a list; an array was expected"),
         (lambda lr, hr: (lr, 127.5 * (hr + 1)), "hr has values up to 2..?.*; values from -1 to 1 were expected"),
     ],
 )

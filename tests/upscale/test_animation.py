@@ -55,6 +55,21 @@ def test_all_frames_with_their_timing_where_the_format_stays(upscale, tmp_path, 
     assert "already done 1" in capsys.readouterr().out
 
 
+def test_the_note_has_the_consistency_of_the_worst_frame(upscale, tmp_path):
+    noisy = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8))
+    frames = [noisy, FRAMES[1], FRAMES[0]]
+    for number, frame in enumerate(frames):
+        frame.save(tmp_path / f"{number}.png")
+    source = animation(tmp_path / "a.png", frames)
+    assert upscale(source, "-o", tmp_path / "b.png", "--no-faithful") == 0
+    alone = [tmp_path / f"{number}.png" for number in range(3)]
+    assert upscale(*alone, "-o", tmp_path / "out", "--no-faithful") == 0
+    note, *single = map(read_provenance, (tmp_path / "b.png", *(tmp_path / "out" / path.name for path in alone)))
+    single = [one.lr_consistency for one in single]
+    assert note.lr_consistency == pytest.approx(min(single), abs=0.01)
+    assert min(single[0], single[2]) > single[1] + 1, "the worst is neither the first nor the last"
+
+
 def test_transparent_frames_stay_transparent(upscale, tmp_path):
     clear = [Image.new("RGBA", (8, 6), color) for color in ((200, 30, 40, 255), (30, 40, 200, 255))]
     clear[0].paste((0, 0, 0, 0), (0, 0, 2, 6))  # of an opaque first frame Pillow writes an opaque GIF

@@ -285,6 +285,15 @@ def test_onnxruntime_reports_nothing_and_takes_the_cores_that_are_free(monkeypat
     assert generators._session_options(onnxruntime).intra_op_num_threads == 0, "its own choice"
 
 
+@pytest.mark.parametrize("given, threads", [("2", 2), ("9", 3), ("0", 3), ("4,2", 3)])
+def test_onnxruntime_takes_no_more_threads_than_omp_allows(monkeypatch, given, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    onnxruntime = generators.import_onnxruntime()
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(generators, "cores", lambda: 3)
+    assert generators._session_options(onnxruntime).intra_op_num_threads == threads
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
 def test_half_precision_that_overflows_is_computed_again_in_float32(policy, capsys):
     keras.config.set_dtype_policy(policy)

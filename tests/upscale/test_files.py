@@ -13,7 +13,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.images import pixels_digest
 from mpsrgan.io.metadata import read_provenance
 from mpsrgan.io.provenance import Provenance
-from mpsrgan.upscale.files import read_picture, write_picture
+from mpsrgan.upscale.files import check_sides, read_picture, write_picture
 
 RNG = np.random.default_rng(4)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -171,3 +171,15 @@ def test_a_phones_jpeg_with_a_preview_is_one_picture(tmp_path):
     image = Image.fromarray((deep(3) >> 8).astype(np.uint8))
     image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[image.resize((2, 2))])
     assert Image.open(tmp_path / "a.jpg").n_frames == 2 and read_picture(tmp_path / "a.jpg").frames == 1
+
+
+@pytest.mark.parametrize(
+    "name, longest",
+    [("a.jpg", 65_500), ("a.webp", 16_383), ("a.avif", 32_768), ("a.gif", 65_535), ("a.heic", 16_384)],
+)
+def test_the_longest_side_of_a_format(name, longest):
+    for size in ((longest, 1), (1, longest)):
+        check_sides(name, size)
+    for size in ((longest + 1, 1), (1, longest + 1)):
+        with pytest.raises(UserError, match=f"allows sides of {longest} pixels, not {longest + 1}"):
+            check_sides(name, size)

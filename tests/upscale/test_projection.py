@@ -62,6 +62,13 @@ def test_the_range_wins_over_an_input_that_none_in_it_reduces_to():
     assert found.min() == -1 and found.max() == 1
 
 
+def test_the_second_step_brings_back_what_the_range_took():
+    rng = np.random.default_rng(3)
+    lr = resize(rng.uniform(-1, 1, (48, 48, 1)).astype(np.float32), (12, 12))
+    sr = rng.uniform(-1, 1, (48, 48, 1)).astype(np.float32)
+    assert np.abs(resize(projected(sr, lr), (12, 12)) - lr).max() < 0.04
+
+
 def test_how_far_it_reaches():
     """A window's edge in place of the picture's does not matter from REACH pixels on."""
     matrix = pseudo_inverse(64, 4)

@@ -9,7 +9,7 @@ from mpsrgan.cli import main
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import load_generator, save_generator
 from mpsrgan.hub.interpolation import interpolate_models
-from mpsrgan.io.images import save_image, to_float, to_uint8
+from mpsrgan.io.images import resize, save_image, to_float, to_uint8
 from mpsrgan.models import enhance
 from mpsrgan.models.srgan import build_generator
 from mpsrgan.upscale import Upscaler
@@ -110,6 +110,16 @@ def test_a_gray_generator_upscales_the_luma_of_colors(gray_model):
     for after, plane in [(cb, before[1]), (cr, before[2])]:
         assert np.abs(np.int_(after) - plane.resize((18, 16), Image.Resampling.BICUBIC)).mean() < 6
     assert np.array_equal(upscaler(image), result)
+
+
+def test_a_gray_generator_adds_the_colors_to_the_upscaled_luma():
+    model = strong(enhance.build_generator(**SMALL), 0.2)
+    image = np.random.default_rng(0).integers(90, 160, (8, 9, 3), np.uint8)
+    lr = to_float(image)
+    luma = (lr @ np.float32([0.299, 0.587, 0.114]))[..., None]
+    sr = model.predict_on_batch(luma[None])[0] + resize(lr - luma, (16, 18))
+    found = Upscaler(model, faithful=False)(image)
+    assert np.abs(found - 127.5 * (np.clip(sr, -1, 1) + 1)).max() < 0.6
 
 
 def test_models_and_tiles_that_do_not_do(model):

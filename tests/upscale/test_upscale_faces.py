@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import SURE, UNSURE, Detector, photograph
 
-GIVEN = os.environ.get("MPSRGAN_YUNET")
+GIVEN = os.environ.get("YUNET_FOR_TESTS")
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize
