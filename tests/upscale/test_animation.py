@@ -23,7 +23,8 @@ def weights(tmp_path_factory):
 
 def animation(path, frames=FRAMES, **options):
     more = {} if path.suffix == ".tif" else {"duration": TIMES, "loop": 3, **options}
-    frames[0].save(path, save_all=True, append_images=frames[1:], **more)
+    first, *others = (frame.copy() for frame in frames)  # Pillow leaves the settings of an encoder in what it wrote
+    first.save(path, save_all=True, append_images=others, **more)
     return path
 
 
