@@ -143,11 +143,8 @@ def photographs_of(folder, output):
     Returns:
         A list of paths.
     """
-    files = list_images(folder)
-    if _place(output) == _place(folder):
-        earlier = {file for file in files if note_in(file)}
-    else:
-        earlier = {file for file in files if _place(file).is_relative_to(_place(output))}
+    files, same = list_images(folder), _place(output) == _place(folder)
+    earlier = {file for file in files if (note_in(file) if same else _place(file).is_relative_to(_place(output)))}
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {folder}", file=sys.stderr)
     return [file for file in files if file not in earlier]

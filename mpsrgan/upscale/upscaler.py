@@ -105,18 +105,16 @@ class Upscaler:
         self._automatic, self._double, self.weights = None, None, source
         self.realism, self.ensemble = realism, ensemble
         if isinstance(source, str) and source == AUTO:
-            options = {"ensemble": ensemble, "backend": backend, "providers": providers}
-            options |= {"tile": tile, "overlap": overlap}
+            options = dict(ensemble=ensemble, backend=backend, providers=providers, tile=tile, overlap=overlap)
             self._become_automatic(realism, fidelity, faithful=faithful, **options)
             return
         self._pair = None if realism is None else WeightInterpolation.of(source, realism, fidelity)
         if self._pair:
             self.realism, source = self._pair.realism, self._pair.end or self._pair
         self._source, self._generator = source, open_generator(source, backend, providers)
-        if faithful is None:
-            self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
-        else:
-            self.keeps = PIXELS if faithful else NOTHING
+        unbound = COLORS if faithful is None else NOTHING
+        faithful = undoes_bicubic(self.weights, self._generator) if faithful is None else faithful
+        self.keeps = PIXELS if faithful else unbound
         self.faithful = self.keeps == PIXELS
         made = self._generator
         self.scale, self.channels, self.align = made.scale, made.channels, made.align
