@@ -114,7 +114,8 @@ class Finished:
             name: Name of the file without suffix, in which {term} becomes the name of the term.
             title: Title of the figure, likewise.
         """
-        weights = {term.name: weight for term, weight in self.settings.loss.weights.terms.items() if term.is_content}
+        terms = self.settings.loss.weights.terms
+        weights = {term.name: weight for term, weight in terms.items() if not term.needs_discriminator}
         if weights:
             term = max(weights, key=lambda name: (name in ("vgg", "perceptual"), weights[name]))
             self.draw_losses(name.format(term=term), title.format(term=term), f"g_{term}", log=term != "psnr")

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from mpsrgan.errors import UserError
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.names import is_name
-from mpsrgan.io.reading import ImageError, list_images
+from mpsrgan.io.reading import ImageError, list_images, walk
 from mpsrgan.scale.stores import is_remote, open_object
 
 SUFFIX = ".parquet"
@@ -74,10 +74,12 @@ def holds_rows(name, out=None, is_picture=named_like_image):
     path = Path(name)
     if not path.is_dir():
         return is_parquet(path)
-    left_out, files = Path(out).resolve() if out else None, list_images(path)
-    return any(map(is_parquet, files)) and not any(
-        is_picture(file) and not (left_out and file.resolve().is_relative_to(left_out)) for file in files
-    )
+    left_out, found = Path(out).resolve() if out else None, False
+    for file in (Path(where, name) for where, names in walk(path) for name in names):
+        if is_picture(file) and file.is_file() and not (left_out and file.resolve().is_relative_to(left_out)):
+            return False  # at the first picture, because a folder can hold millions
+        found = found or (is_parquet(file) and file.is_file())
+    return found
 
 
 def list_below(name):

@@ -42,11 +42,6 @@ class Term:
         return self.compares in (LOGITS, LAYER)
 
     @property
-    def is_content(self):
-        """True if the term compares the images, or what a frozen network sees in them."""
-        return not self.needs_discriminator
-
-    @property
     def is_frozen(self):
         """True if the term compares the outputs of a frozen network."""
         return self.compares not in (IMAGES, LOGITS, LAYER)

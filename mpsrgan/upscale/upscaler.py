@@ -112,9 +112,10 @@ class Upscaler:
         if self._pair:
             self.realism, source = self._pair.realism, self._pair.end or self._pair
         self._source, self._generator = source, open_generator(source, backend, providers)
-        unbound = COLORS if faithful is None else NOTHING
-        faithful = undoes_bicubic(self.weights, self._generator) if faithful is None else faithful
-        self.keeps = PIXELS if faithful else unbound
+        if faithful is None:
+            self.keeps = PIXELS if undoes_bicubic(self.weights, self._generator) else COLORS
+        else:
+            self.keeps = PIXELS if faithful else NOTHING
         self.faithful = self.keeps == PIXELS
         made = self._generator
         self.scale, self.channels, self.align = made.scale, made.channels, made.align
