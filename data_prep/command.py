@@ -76,7 +76,7 @@ def _run(args):
     from data_prep.datasets import recognize
     from data_prep.prepare import prepare
 
-    if args.pack and (Path(args.source) / MANIFEST_NAME).is_file():
+    if (Path(args.source) / MANIFEST_NAME).is_file():
         return _pack(args)
     spread = None
     if args.engine == RAY:
@@ -115,6 +115,8 @@ def _run(args):
 def _pack(args):
     from data_prep.pack import pack_pairs
 
+    if not args.pack:
+        raise UserError(f"{args.source} holds pairs, which are made already; --pack MB packs them")
     parser = Parser()
     add_arguments(parser)
     unasked = vars(parser.parse_args(["SRC", "-o", "OUT"])).items()

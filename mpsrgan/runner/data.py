@@ -115,8 +115,12 @@ def open_pairs(experiment, request):
         UserError: When there are no pairs to be had, or they are not those that a resumed run began with.
     """
     stage = _Stage(request.data, experiment.samples, PAIRS, request.source, request.data_hash)
-    manifest, source = _pairs(request, stage)
-    return replace(request, source=source, data_hash=manifest.data_hash), manifest
+    manifest, source = _pairs(request, request.settings.data, stage)
+    fit = manifest.header["fit"]  # the user's own pairs may have another than the preset
+    if request.resume and request.experiment and fit != request.settings.data.fit:
+        raise _other_pairs(manifest, request)
+    settings = request.settings.replace(fit=fit)
+    return replace(request, settings=settings, source=source, data_hash=manifest.data_hash), manifest
 
 
 def open_first_pairs(experiment, request):
@@ -135,7 +139,7 @@ def open_first_pairs(experiment, request):
     if not request.settings.schedule.first_steps:
         return request, None
     stage = _Stage(request.first_data, experiment.first_samples, FIRST_PAIRS, request.first_source, request.first_hash)
-    manifest, source = _pairs(replace(request, settings=request.settings.replace(counts=None)), stage)
+    manifest, source = _pairs(request, request.settings.data.first, stage)
     say(f"first stage: {source}")
     return replace(request, first_source=source, first_hash=manifest.data_hash), manifest
 
@@ -151,10 +155,9 @@ class _Stage:
     hash: str | None
 
 
-def _pairs(request, stage):
+def _pairs(request, data, stage):
     """Return (manifest, description) of the user's own pairs, of the resumed run's pairs, or of pairs prepared now."""
-    data, folder = request.settings.data, request.out / stage.folder
-    source = stage.source
+    folder, source = request.out / stage.folder, stage.source
     if stage.data and (Path(stage.data) / MANIFEST_NAME).is_file():
         manifest = Manifest.load(stage.data)
         _check_fits(manifest, data, stage.data)
@@ -163,15 +166,19 @@ def _pairs(request, stage):
     elif request.resume and (folder / MANIFEST_NAME).is_file():
         manifest = Manifest.load(folder)
     else:
-        manifest, source = _prepare(request.out, folder, stage, request.settings)
+        manifest, source = _prepare(request.out, folder, stage, data, request.settings.schedule.seed)
     if stage.hash and stage.hash != manifest.data_hash:
-        raise UserError(
-            f"the pairs in {manifest.folder} are not those that {request.out} was started with; start a new run"
-        )
+        raise _other_pairs(manifest, request)
     return manifest, source
 
 
-def _prepare(out, folder, stage, settings):
+def _other_pairs(manifest, request):
+    return UserError(
+        f"the pairs in {manifest.folder} are not those that {request.out} was started with; start a new run"
+    )
+
+
+def _prepare(out, folder, stage, data, seed):
     if stage.data:
         place = find(stage.data)
         found = recognize(place)
@@ -180,9 +187,8 @@ def _prepare(out, folder, stage, settings):
     else:
         source, options = stage.samples.words, stage.samples.options()
     make_folder(out)
-    data = settings.data
     options |= {"hr": data.hr, "lr": data.lr, "fit": data.fit, "degradation": data.made_by, "counts": data.counts}
-    options["seed"] = settings.schedule.seed if stage.data else SAMPLES_SEED
+    options["seed"] = seed if stage.data else SAMPLES_SEED
     manifest = prepare(**options, out=folder, upscale=False)
     if stage.data:
         say(source)

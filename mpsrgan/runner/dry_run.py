@@ -8,6 +8,7 @@ from mpsrgan.runner.build import build_gan, load_start, total_steps
 from mpsrgan.runner.data import count_photographs
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.frozen import VGG19, build_frozen
+from mpsrgan.runner.options import ALL
 from mpsrgan.runner.paper import differences
 from mpsrgan.training.terms import WARM_START
 
@@ -25,7 +26,8 @@ def print_plan(experiment, request):
     Raises:
         UserError: When the weights that --init-weights names cannot be loaded.
     """
-    settings = request.settings
+    every = request.settings if request.choice == ALL else {"": request.settings}
+    settings = max(every.values(), key=lambda one: one.schedule.steps or 0)  # no trial of a learning rate
     gan, networks = build_gan(experiment, settings, build_frozen(settings))
     if request.start:
         load_start(request.start, gan.generator, *networks.generator)
@@ -34,20 +36,22 @@ def print_plan(experiment, request):
     for term in settings.loss.weights.terms:
         if term.is_frozen:  # VGG19's layers contain its features
             models["VGG19 (frozen)" if term.compares in VGG19 else f"{term.compares} (frozen)"] = gan.frozen[term.name]
-    about = {"preset": request.preset, "data": data, **_photographs(request), "out": request.out}
+    about = {"preset": request.preset, "data": data, **_photographs(request.data, settings), "out": request.out}
     _table(f"{experiment.name}: {experiment.paper.title}", {**about, "start": request.start, **settings.flat})
     _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items()})
     _table("estimate", _estimate(gan, settings))
+    if len(every) > 1:
+        _table(f"all {len(every)} runs", _study(every, settings))
     print("\ndifferences from the paper's set-up")
     for line in differences(experiment.paper, settings) or ["none"]:
         print(f"  {line}")
 
 
-def _photographs(request):
+def _photographs(data, settings):
     """Return how many photographs a folder holds and how many the split wants, as a row. A set is not downloaded."""
-    if not request.data or is_set(request.data):
+    if not data or is_set(data):
         return {}
-    found, wanted = count_photographs(request.data), sum(request.settings.data.counts or ())
+    found, wanted = count_photographs(data), sum(settings.data.counts or ())
     enough = ": too few, --counts asks for fewer" * (found < wanted)
     return {"photographs": f"{found:,}" + f"; the split wants {wanted:,}{enough}" * bool(wanted)}
 
@@ -73,6 +77,15 @@ def _estimate(gan, settings):
         "time": time,
         "memory": f"about {memory / 1e9:.1f} GB with batch {settings.schedule.batch}",
     }
+
+
+def _study(every, shown):
+    """Return the runs of a study and how long they take beside the one that is shown above, as rows."""
+    rows = {"above": next(name for name, settings in every.items() if settings == shown)}
+    steps = [settings.schedule.steps for settings in every.values()]
+    if all(steps):
+        rows["steps"] = f"{sum(steps):,}; time: {sum(steps) / shown.schedule.steps:.1f} times that of the run above"
+    return rows
 
 
 def _table(title, rows):

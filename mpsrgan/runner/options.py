@@ -4,9 +4,11 @@ import argparse
 from dataclasses import fields
 
 from data_prep.named import SOURCES
+from mpsrgan.errors import UserError
 from mpsrgan.io.arguments import Parser, all_or_number, not_negative, positive, size
 from mpsrgan.runner.fields import Counts, Size, flag, words
-from mpsrgan.runner.settings import FIELDS, Settings, as_json, from_json
+from mpsrgan.runner.settings import FIELDS, Settings
+from mpsrgan.runner.stored import as_json, from_json
 
 ALL = "all"
 """Value of a study's option that runs all its choices."""
@@ -59,6 +61,21 @@ def make_parser(experiment, prog=None):
     return parser
 
 
+def check_experiment(experiment, written, what):
+    """Check that a configuration was written by a run of an experiment.
+
+    Args:
+        experiment: The `Experiment`.
+        written: Name of the experiment that wrote it. None, in older configurations, is taken for any.
+        what: What holds the configuration, for the error.
+
+    Raises:
+        UserError: When another experiment wrote it.
+    """
+    if written not in (None, experiment.name):
+        raise UserError(f"{what} is of a run of {written}, not of {experiment.name}; use mpsrgan train {written}")
+
+
 def _add_machine(parser):
     """Add the options that say what a run trains on. They are no settings: a resumed run may have others."""
     add = parser.add_argument_group("devices").add_argument
@@ -72,16 +89,25 @@ def _add_machine(parser):
 
 def _of_run(experiment, saved):
     """Return the options, by key, that a run's config.json stands for."""
+    check_experiment(experiment, saved.get("experiment"), "--config")
     study, settings = experiment.study, as_json(from_json(saved["settings"]))
     found = {name: saved.get(name) for name in ("preset", "data", "first_data")}
-    found |= {"init_weights": saved.get("start"), study.option if study else "": saved.get("choice")}
+    found["init_weights"] = saved.get("start")
+    decided = {}
+    if study:
+        choice = saved.get("choice") or settings.get(study.option, study.default)
+        found[study.option] = choice
+        decided = as_json(experiment.preset(saved["preset"]).replace(**study.choices[choice]))
+        decided = {name: decided[name] for name in {study.option}.union(*study.choices.values()) if name in decided}
     if experiment.start and saved["preset"] == "quick" and not saved.get("start"):
         found["from_scratch"] = True
     for name, point in FIELDS.items():
-        decided = study and (name == study.option or name in set().union(*study.choices.values()))
-        if point.metadata["option"].offered and name not in experiment.unused and not decided:
-            value = settings[name]
-            found[flag(point)[2:].replace("-", "_")] = words(tuple(value)) if point.type is Size else value
+        value, by_choice = settings[name], name in decided and decided[name] == settings[name]
+        if point.metadata["option"].offered and name not in experiment.unused and not by_choice:
+            size = point.type in (Size, Size | None) and value
+            found[flag(point)[2:].replace("-", "_")] = words(tuple(value)) if size else value
+    if found.get("steps"):  # which win
+        found["epochs"] = None
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -91,6 +117,7 @@ READING = {
     int | None: {"type": int, "metavar": "N"},
     float: {"type": float, "metavar": "X"},
     Size: {"type": size, "metavar": "WxH"},
+    Size | None: {"type": size, "metavar": "WxH"},
     Counts | None: {"type": int, "nargs": 3, "metavar": ("TRAIN", "VAL", "TEST")},
 }
 """How argparse reads an option, by the type of its setting. Texts have choices."""

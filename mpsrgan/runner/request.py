@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.runner.options import ALL
-from mpsrgan.runner.settings import Settings, as_json, from_json
+from mpsrgan.runner.settings import Settings
+from mpsrgan.runner.stored import as_json, from_json
 
 STUDY = "study.json"
 """File in the folder of several runs that holds their request."""
@@ -14,6 +15,8 @@ PATHS = ("data", "first_data", "people", "start")
 """Fields of a `Request` that are paths, or names that stand for them."""
 DATA = ("source", "data_hash", "first_source", "first_hash")
 """Fields of a `Request` that describe the photographs, once they are known."""
+SHARED = ("experiment", "preset", *PATHS, *DATA)
+"""Fields of a `Request` that all runs of a study share."""
 FILES = ("content", "encoder", "started")
 """Fields of a `Request` that describe other files, once they are known."""
 RATE = "-rate-"
@@ -46,6 +49,7 @@ class Request:
         started: Description and hash of the file that `start` names.
         data_hash: Hash of the pairs.
         devices: Names of the devices of all processes, empty for one device. A resumed run may have others.
+        experiment: Name of the experiment, or None in a folder of an older version, which did not keep it.
         backends: (name, first step) of each Keras backend that the run had, see `mpsrgan.runner.backends`.
     """
 
@@ -65,6 +69,7 @@ class Request:
     encoder: str | None = None
     started: str | None = None
     data_hash: str | None = None
+    experiment: str | None = None
     devices: tuple[str, ...] = ()
     backends: tuple[tuple[str, int], ...] = ()
 
@@ -100,7 +105,7 @@ def read_config(folder):
     """
 
     def read(saved):
-        kept = ("preset", *PATHS, "choice", *DATA, *FILES)
+        kept = ("experiment", "preset", *PATHS, "choice", *DATA, *FILES)
         settings = from_json(saved["settings"]).check()
         found = {name: _kept(saved, name) for name in kept}
         return Request(out=folder, resume=True, settings=settings, backends=_backends(saved), **found)
@@ -123,15 +128,15 @@ def read_study(folder):
 
     def read(saved):
         variants = {name: from_json(settings).check() for name, settings in saved["runs"].items()}
-        kept = {name: _kept(saved, name) for name in ("preset", *PATHS, *DATA)}
+        kept = {name: _kept(saved, name) for name in SHARED}
         return Request(out=folder, resume=True, settings=variants, choice=ALL, **kept)
 
     return _read(folder, STUDY, read)
 
 
 def _kept(saved, name):
-    """Return one field of a saved request. Version 0.1 did not have `start`, `encoder` and `started`."""
-    return saved.get(name) if name in ("start", "encoder", "started") else saved[name]
+    """Return one field of a saved request. Older versions did not have all."""
+    return saved.get(name) if name in ("start", "encoder", "started", "experiment") else saved[name]
 
 
 def _backends(saved):

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep.named import is_set, location
+from data_prep.named import location
 from mpsrgan.errors import UserError
 from mpsrgan.io.names import next_free
 from mpsrgan.runner.fields import flag, words
-from mpsrgan.runner.options import ALL
+from mpsrgan.runner.options import ALL, check_experiment
 from mpsrgan.runner.request import PATHS, RATE, STUDY, Request, read_config, read_study, was_begun
 from mpsrgan.runner.settings import FIELDS
 
@@ -37,7 +37,9 @@ def resolve(experiment, args):
     if study:
         given.pop(study.option, None)
     if "epochs" in given:
-        given.setdefault("steps", None)
+        if "steps" in given:
+            raise UserError("--steps and --epochs exclude each other; leave one out")
+        given["steps"] = None
     if not args.resume and any(given.get(name) for name in FALLS):  # a named schedule replaces the preset's
         given = {**FALLS, **given}
     if useless := [name for name in experiment.unused if name in given]:
@@ -64,18 +66,18 @@ def resolve(experiment, args):
         choice = choice or study.default
         settings = settings.replace(**study.choices[study.default if choice == ALL else choice])
     settings = settings.replace(**given).check()
+    if given.get("lr_noise") and settings.data.degradation != "none":
+        raise UserError(f"--degradation {settings.data.degradation} draws its own noise; leave out --lr-noise")
     _check_first_stage(experiment, preset, settings, args)
     if choice != ALL:
         _check_single(study, args)
     paths = _paths(args)
     if preset == "quick" and not from_scratch:
         paths["start"] = paths["start"] or experiment.start
-    request = Request(
-        preset, out=_new_folder(experiment, args), resume=False, settings=settings, choice=choice, **paths
-    )
-    if choice == ALL and not args.dry_run:
-        return replace(request, settings=_variants(experiment, base, given, args))
-    return request
+    kept = {"experiment": experiment.name, "choice": choice, "settings": settings, **paths}
+    if choice == ALL:
+        kept["settings"] = _variants(experiment, base, given, args)
+    return Request(preset, out=_new_folder(experiment, args), resume=False, **kept)
 
 
 def _check_processes(args):
@@ -107,14 +109,11 @@ def _has_own_network(quick, given):
 
 def _check_first_stage(experiment, preset, settings, args):
     """Check the first stage before 70,000 photographs are prepared for nothing."""
-    if args.first_data and not is_set(args.first_data) and not Path(args.first_data).is_dir():
-        raise UserError(f"--first-data {args.first_data}: no such folder; check the path")
     embedded = experiment.first_samples and preset == "quick"
     steps = settings.schedule.first_steps
-    if args.first_data and not steps:
-        raise UserError(
-            "--first-data is for a first stage, and this run has none: add --first-steps N, or leave it out"
-        )
+    for name, asked in (("--first-data", args.first_data), ("--first-hr-size", args.first_hr)):
+        if asked and not steps:
+            raise UserError(f"{name} is for a first stage, and this run has none: add --first-steps N, or leave it out")
     if steps and not (args.first_data or embedded or args.dry_run):
         raise UserError(f"--first-steps {steps} needs photographs to begin with: --first-data DIR")
 
@@ -198,13 +197,16 @@ def _new_folder(experiment, args):
 def _resumed(experiment, args, given, choice):
     folder = Path(args.out) if args.out else _newest(experiment)
     if (folder / STUDY).exists():
+        saved = read_study(folder)
+        check_experiment(experiment, saved.experiment, folder)
         asked = [given, args.preset, args.data, args.first_data, args.start]
         asked += [getattr(args, name, None) for name in ("seeds", "learning_rates", "from_scratch")]
         if any(asked) or choice not in (None, ALL):
             raise UserError(f"{folder} holds several runs; resume them as they were begun, without other options")
-        saved = read_study(folder)
         return replace(saved, people=_absolute(getattr(args, "people", None)) or saved.people)
     saved = read_config(folder)
+    check_experiment(experiment, saved.experiment, folder)
+    _check_single(experiment.study, args)
     settings = saved.settings
     named = {"preset": args.preset, "choice": choice}
     named |= _paths(args)

@@ -15,7 +15,7 @@ from mpsrgan.metrics.lpips import LEAST
 from mpsrgan.report.figures import BASELINES
 from mpsrgan.report.verdict import verdict
 from mpsrgan.runner.paper import differences
-from mpsrgan.runner.settings import as_json
+from mpsrgan.runner.stored import as_json
 from mpsrgan.training.inference import upscale_images
 
 

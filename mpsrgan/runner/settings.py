@@ -1,14 +1,15 @@
-"""Settings of a run as data: what decides its result, which values are valid, and how they are stored.
+"""Settings of a run as data: what decides its result, and which values are valid.
 
 They are grouped, and the names of all settings differ, so that a flat dictionary of names and values describes a run:
-on the command line, in the presets of the experiments, and in config.json.
+on the command line, in the presets of the experiments, and in config.json (see `mpsrgan.runner.stored`).
 """
 
-from dataclasses import asdict, dataclass, fields, make_dataclass
+from dataclasses import asdict, dataclass, fields, make_dataclass, replace
 
 from data_prep.augment import Augment
 from data_prep.degrade import PRESETS, Degradation
 from data_prep.pairs import scale_of
+from data_prep.photographic import CONDITIONS
 from mpsrgan.errors import UserError
 from mpsrgan.metrics.images import SSIM_WINDOW
 from mpsrgan.runner.fields import REQUIRED, Counts, Size, check, flag, option, words
@@ -16,8 +17,6 @@ from mpsrgan.training.terms import OPTIMIZERS, TERMS, LossWeights
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 ON_NAN = ("stop", "retry")
-OLD_NAMES = {"turns": "rot90", "normalise": "batch_norm", "noise": "augment_noise"}
-"""Names of settings in the config.json of older versions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +41,9 @@ class Data:
         choices=PRESETS,
     )
     crop: int | None = option(None, "train on random crops of this many input pixels", low=1)
+    first_hr: Size | None = option(
+        None, "size of the targets of the first stage (default: --hr-size)", low=1, flag="--first-hr-size"
+    )
 
     @property
     def scale(self):
@@ -55,10 +57,18 @@ class Data:
 
     @property
     def made_by(self):
-        """The `Degradation` that makes lr from hr. A preset replaces the paper's blur and noise."""
+        """The `Degradation` that makes lr from hr. A preset replaces its blur and noise, most also its filter."""
+        if self.degradation in CONDITIONS:
+            return Degradation(preset=self.degradation)
         if self.degradation != "none":
             return Degradation(self.lr_filter, preset=self.degradation)
         return Degradation(self.lr_filter, self.blur_kernel, self.blur_sigma, self.lr_noise)
+
+    @property
+    def first(self):
+        """The `Data` of the first stage: its own targets, of the same scale, and any number of images."""
+        hr = self.first_hr or self.hr
+        return replace(self, hr=hr, lr=tuple(side // self.scale for side in hr), counts=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +241,8 @@ class Settings:
         for name, value in self.flat.items():
             check(FIELDS[name], value)
         _check_sizes(self.data)
+        if self.data.first_hr and self.schedule.first_steps:
+            _check_first(self.data)
         optimizer, loss = self.optimizer, self.loss
         if optimizer.cosine and (optimizer.decay_every or optimizer.decay_epochs):
             raise UserError("--cosine and a decay in steps were both asked for; leave out --cosine or --decay-...")
@@ -260,40 +272,16 @@ def _check_sizes(data):
         raise UserError(f"--crop is {data.crop}; the inputs have {words(data.lr)} px, so expected at most that")
 
 
+def _check_first(data):
+    scale_of(data.first_hr, data.first.lr)
+    if not data.crop or data.crop > min(data.first.lr):
+        raise UserError(
+            f"--first-hr-size {words(data.first_hr)} needs crops that both stages can give: --crop of at most "
+            f"{min(*data.first.lr, *data.lr)}"
+        )
+
+
 FIELDS = {point.name: point for group in fields(Settings) for point in fields(group.type)}
 """The field of each setting, by its name."""
 GROUPS = {point.name: group.name for group in fields(Settings) for point in fields(group.type)}
 """The group of each setting, by its name."""
-
-
-def as_json(settings):
-    """Return the settings as a flat dictionary that JSON can store.
-
-    Args:
-        settings: The `Settings`.
-
-    Returns:
-        A dictionary with lists in place of tuples.
-    """
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.flat.items()}
-
-
-def from_json(values):
-    """Rebuild settings from JSON, also from that of an older version.
-
-    Settings that an older version did not have get their defaults.
-
-    Args:
-        values: Result of `as_json`.
-
-    Returns:
-        The `Settings`.
-
-    Raises:
-        UserError: When the values belong to an incompatible version.
-    """
-    try:
-        values = {OLD_NAMES.get(n, n): tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-        return Settings.of(**values)
-    except (TypeError, AttributeError) as error:
-        raise UserError(f"config.json was written by another version of mpsrgan ({error}); start a new run") from None

@@ -18,8 +18,8 @@ from mpsrgan.runner.build import load_start
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_pairs
 from mpsrgan.runner.finished import spaced_images
 from mpsrgan.runner.paper import Experiment
-from mpsrgan.runner.request import DATA, PATHS, RATE, STUDY, read_config
-from mpsrgan.runner.settings import as_json
+from mpsrgan.runner.request import RATE, SHARED, STUDY, read_config
+from mpsrgan.runner.stored import as_json
 from mpsrgan.runner.table_ii import find_people
 from mpsrgan.training.csv_log import read_metrics
 from mpsrgan.training.finite import Diverged
@@ -172,7 +172,7 @@ def _run(experiment, request):
         shared, manifest = open_pairs(experiment, shared)
         shared, first = open_first_pairs(experiment, shared)
         if not request.resume:
-            saved = {name: getattr(shared, name) for name in ("preset", *PATHS, *DATA)}
+            saved = {name: getattr(shared, name) for name in SHARED}
             saved["runs"] = {name: as_json(settings) for name, settings in variants.items()}
             write_text(out / STUDY, json.dumps(saved, indent=2) + "\n")
     pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}
@@ -185,14 +185,15 @@ def _run(experiment, request):
         keras.utils.clear_session()
         settings = settings.replace(learning_rate=_rate(out, variants, name, settings))
         settings = settings.replace(counts=None)  # whole groups may not match the counts exactly
-        variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=None)
+        choice = _choice(experiment.study, name)
+        variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=choice)
         if (folder / "config.json").exists():
             variant = replace(read_config(folder), devices=shared.devices, **pairs)
         try:
             stopped = one.run(experiment, variant, title=f"run {number}/{len(variants)}")
         except Diverged as error:
             if RATE not in name:
-                raise
+                raise Diverged(f"{error} (that run alone: --out {folder}; then all: --resume --out {out})") from None
             say(f"{error}; this rate is out")
             continue
         if stopped:
@@ -203,6 +204,14 @@ def _run(experiment, request):
     experiment.study.compare(Comparison(experiment, out, Manifest.load(pairs["data"]), runs, request.people))
     say(f"\ncomparison: {out / 'results.md'}")
     return None
+
+
+def _choice(study, name):
+    """Return the choice that a run of a study has made, by the run's name: <option>-<choice>[-rate-X|-seedN]."""
+    made = name.removeprefix(f"{study.option}-")
+    return next(
+        choice for choice in study.choices if made == choice or made.startswith((choice + RATE, f"{choice}-seed"))
+    )
 
 
 def finished_runs(folder, names):

@@ -182,9 +182,8 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         from tensorboardX import SummaryWriter
 
-        purge = self.start + 1 if self.start else None
         self.writers = {
-            kind: SummaryWriter(f"{self.folder}/{kind}", purge_step=purge) for kind in ("train", "validation")
+            kind: SummaryWriter(f"{self.folder}/{kind}", purge_step=self.start + 1) for kind in ("train", "validation")
         }
 
     def on_train_batch_end(self, batch, logs=None):

@@ -196,13 +196,14 @@ def test_what_cctv_is_expected_to_be_is_near_its_mean():
 
 
 def test_an_experiment_trains_with_it_in_place_of_its_own_blur_and_noise():
-    from mpsrgan.runner.settings import from_json
+    from mpsrgan.runner.stored import from_json
 
     one = {"blocks": 1, "filters": 4, "batch": 1, "learning_rate": 1e-4, "epochs": 1, "steps": None, "counts": None}
     own = {"hr": [8, 8], "lr": [4, 4], "lr_filter": "bilinear", "blur_kernel": 7, "blur_sigma": 5.0, "lr_noise": 2.0}
     assert from_json({**one, **own}).data.made_by == Degradation("bilinear", 7, 5.0, 2.0)
     watched = {**one, **own, "degradation": "cctv"}
     assert from_json(watched).data.made_by == Degradation("bilinear", preset="cctv")
+    assert from_json({**watched, "degradation": "real"}).data.made_by == Degradation(preset="real")
 
 
 def test_presets():

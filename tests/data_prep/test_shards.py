@@ -252,6 +252,7 @@ def test_options_that_pairs_no_longer_take(pairs, tmp_path, capsys):
     assert main([*args, *"--min-side 9 --blur 5 1 --seed 3".split()]) == 2
     told = capsys.readouterr().err
     assert "holds pairs, which are made already: leave out --blur, --seed, --min-side" in told
+    assert main(args[:-2]) == 2 and "--pack MB packs them" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([*args[:-1], "0"])
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ import pytest
 from helpers import ROOT, TESTS, experiment_script, photo
 from PIL import Image
 
-from data_prep import Manifest
+from data_prep import Manifest, prepare
 from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
 from mpsrgan.io.download import DownloadError
@@ -211,10 +211,10 @@ def test_a_run_keeps_the_precision_that_auto_meant(photos, capsys, tmp_path, mon
     assert "another machine" not in capsys.readouterr().err
 
 
-def refused(capsys, *arguments):
+def refused(capsys, *arguments, **options):
     """The one line on stderr of a command that must fail as a user's mistake."""
     capsys.readouterr()
-    assert run(*arguments) == 2
+    assert run(*arguments, **options) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("error: "), lines
     return lines[0]
@@ -228,6 +228,27 @@ def test_resuming_with_another_configuration_is_refused(done, capsys, tmp_path):
     assert "preset quick -> paper" in refused(capsys, "--resume", "--out", done, "--preset", "paper")
     assert (done / "config.json").read_bytes() == before
     assert "no run to resume" in refused(capsys, "--resume", "--out", tmp_path)
+
+
+def test_a_run_of_another_experiment_is_neither_resumed_nor_taken_as_configuration(done, capsys, tmp_path):
+    other = experiment_script("mpsrgan_lite").EXPERIMENT
+    assert "of a run of mpsrgan_idoc" in refused(capsys, "--resume", "--out", done, experiment=other)
+    with pytest.raises(SystemExit):
+        run("--config", done / "config.json", "--out", tmp_path / "new", experiment=other)
+    assert "of a run of mpsrgan_idoc, not of mpsrgan_lite" in capsys.readouterr().err
+
+
+def test_the_report_knows_how_pairs_of_ones_own_were_made_and_other_ones_are_refused(done, photos, capsys, tmp_path):
+    for fit in ("pad", "stretch"):
+        prepare(photos, tmp_path / fit, hr=28, lr=7, fit=fit)
+    out, data = tmp_path / "run", tmp_path / "data"
+    (tmp_path / "pad").rename(data)
+    assert run("--data", data, *TINY, *ALONE, "--steps", 1, "--out", out) == 0
+    assert json.loads((out / "config.json").read_text())["settings"]["fit"] == "pad"
+    assert "\n- fit:" not in (out / "results.md").read_text(), "the paper pads too"
+    data.rename(tmp_path / "pad")
+    (tmp_path / "stretch").rename(data)
+    assert "are not those that" in refused(capsys, "--resume", "--out", out, "--steps", 2)
 
 
 def test_a_folder_that_holds_something_is_not_written_to(done, photos, capsys):

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -20,10 +21,13 @@ from mpsrgan.runner import ONE_BATCH, estimate, main
 from mpsrgan.runner import run as one
 from mpsrgan.runner.build import load_start_discriminator
 from mpsrgan.runner.finished import Finished
+from mpsrgan.runner.options import make_parser
 from mpsrgan.runner.request import read_study
+from mpsrgan.runner.resolve import resolve
 from mpsrgan.runner.results import spaced
-from mpsrgan.runner.settings import as_json
+from mpsrgan.runner.stored import as_json
 from mpsrgan.training.csv_log import read_metrics
+from mpsrgan.training.finite import Diverged
 from mpsrgan.training.terms import LossWeights
 
 TINY = {
@@ -171,6 +175,14 @@ def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
     assert plain[1] > asymmetric[1] and plain[2] > asymmetric[2] > 0 and asymmetric[3] > 0
     for name in ("figure4_scenarios", "figure6_texture", "figure7_batches"):
         assert min(Image.open(out / "figures" / f"{name}.png").size) > 100
+    script = experiment_script("inception_celeba").EXPERIMENT
+    for choice in "14":  # the minimax weight of the second one is the choice's own, and is overruled
+        file = out / f"scenario-{choice}" / "config.json"
+        saved = json.loads(file.read_text())
+        file.write_text(json.dumps({**saved, "settings": {**saved["settings"], "minimax_weight": 0.02}}))
+        again = resolve(script, make_parser(script).parse_args(["--config", str(file), "--out", "again"]))
+        loss = script.preset("quick").replace(**script.study.choices[choice]).loss
+        assert again.choice == choice and again.settings.loss == replace(loss, minimax_weight=0.02)
     terms = [{term.name for term in variant.loss.weights.terms} for variant in read_study(out).settings.values()]
     added = [{"distance"}, {"minimax"}, {"feature"}, {"psnr"}]
     assert terms == [set.union(*added[:number]) for number in range(1, 5)]
@@ -251,6 +263,9 @@ def test_a_study_goes_on_where_it_stopped(people, tmp_path, capsys, monkeypatch)
         assert [rate for rate, text in tried.items() if text.endswith("(taken)")] == [best[row[0]]]
         config = json.loads((out / name / "config.json").read_text())["settings"]
         assert row[1] == best[row[0]] == config["learning_rate"] and config["steps"] == 4
+        words = ["--config", str(out / name / "config.json"), "--out", "again", "--dry-run"]
+        again = resolve(script.EXPERIMENT, make_parser(script.EXPERIMENT).parse_args(words))
+        assert again.choice == row[0] and as_json(again.settings) == config
         assert json.loads((out / f"{name[:-6]}-rate-0.0001" / "config.json").read_text())["settings"]["steps"] == 2
     for name in ("psnr_by_step", "psnr_by_seconds", "g_loss_by_step", "g_loss_by_seconds", "learning_rates"):
         assert (out / "figures" / f"{name}.png").exists()
@@ -290,9 +305,10 @@ def test_the_first_stage_trains_on_other_photographs_and_is_in_the_report(people
 
     monkeypatch.setattr(data, "StagedLoader", Spy)
     words = ["--data", people, "--first-data", photos, *TINY["adabelief_ffhq"].split(), "--first-steps", 2]
-    words += ["--from-scratch", *ALONE, "--batch", 2, "--steps", 3, "--out", out]
+    words += ["--first-hr-size", 24, "--from-scratch", *ALONE, "--batch", 2, "--steps", 3, "--out", out]
     assert main(script, [str(word) for word in words]) == 0
     assert [seen[step] for step in range(3)] == [photos.name] * 2 + [people.name]
+    assert [Manifest.load(out / name).hr for name in ("first_data", "data")] == [(24, 24), (28, 28)]
     reported = json.loads((out / "results.json").read_text())["data"]
     assert "16 files" in reported["first_stage"] and len(reported["first_stage_hash"]) == 64
     assert f"First stage: {reported['first_stage']}" in (out / "results.md").read_text()
@@ -382,6 +398,11 @@ def test_the_papers_distances_give_its_change():
         ("enhance_yale", ("--channels", 2), "--channels is 2"),
         ("pixelshuffle_ffhq", ("--adversarial-weight", 0, "--pixel-weight", 0), "all loss weights are 0"),
         ("enhance_yale", ("--first-steps", 2), "--first-data DIR"),
+        ("enhance_yale", ("--first-hr-size", 20), "--first-hr-size is for a first stage"),
+        ("adabelief_ffhq", ("--first-hr-size", 24, "--crop", 7), "--crop of at most 6"),
+        ("adabelief_ffhq", ("--first-hr-size", 25), "hr must be a multiple of lr"),
+        ("enhance_yale", ("--epochs", 2, "--steps", 2), "--steps and --epochs exclude each other"),
+        ("inception_celeba", ("--lr-noise", 2, "--degradation", "real"), "draws its own noise"),
     ],
 )
 def test_what_cannot_be_is_one_line(name, arguments, expected, people, tmp_path, capsys):
@@ -494,3 +515,26 @@ def test_the_discriminator_of_one_size_comes_along(tmp_path):
 def test_spaced_numbers_cover_the_whole(total, count):
     found = spaced(total, count)
     assert len(found) == min(count, total) and found[0] == 0 and np.ptp(np.diff([*found, total])) <= 1
+
+
+def test_the_dry_run_of_a_study_counts_all_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--dry-run", "--optimizer", "all", "--from-scratch", *TINY["adabelief_ffhq"].split(), "--steps", "10"]
+    assert main(experiment_script("adabelief_ffhq").EXPERIMENT, words) == 0
+    text = capsys.readouterr().out
+    assert "all 28 runs" in text and f"{'steps':24}200; time: 20.0 times that of the run above" in text
+    assert (
+        main(experiment_script("adabelief_ffhq").EXPERIMENT, [*words, "--learning-rate", "1", "--learning-rates", "1"])
+        == 2
+    )
+
+
+def test_a_final_run_that_diverges_names_its_folder(people, tmp_path, capsys, monkeypatch):
+    def diverge(experiment, request, title):
+        raise Diverged("g_loss became nan; go on by --resume --on-nan retry")
+
+    monkeypatch.setattr(one, "run", diverge)
+    out = tmp_path / "study"
+    assert run("inception_celeba", people, out, "--steps", 1, "--scenario", "all") == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"--out {out / 'scenario-1'}" in line and line.endswith(f"then all: --resume --out {out})")

@@ -4,7 +4,8 @@ import pytest
 
 from mpsrgan.errors import UserError
 from mpsrgan.runner.fields import flag
-from mpsrgan.runner.settings import FIELDS, OLD_NAMES, Settings, as_json, from_json
+from mpsrgan.runner.settings import FIELDS, Settings
+from mpsrgan.runner.stored import OLD_NAMES, as_json, from_json
 from mpsrgan.training import losses
 from mpsrgan.training.callbacks import COLUMNS
 from mpsrgan.training.terms import TERMS, LossWeights
@@ -25,6 +26,7 @@ OLD = {
 """The settings in a config.json of version 0.2."""
 SINCE = {
     "context": 0,
+    "first_hr": None,
     "on_nan": "stop",
     "accumulate": 1,
     "clip_norm": 0.0,

@@ -184,6 +184,8 @@ def events(folder):
             size = int.from_bytes(data[:8], "little")
             event = Event.FromString(data[12 : 12 + size])
             found |= {(path.parent.name, value.tag, event.step) for value in event.summary.value}
+            if event.session_log.status == event.session_log.START:
+                found.add((path.parent.name, "start", event.step))
             data = data[16 + size :]
     return found
 
@@ -196,6 +198,7 @@ def test_tensorboard_gets_scalars_and_pictures(loader, validation, pairs, tmp_pa
     train(gan, loader, schedule(gan, 3), validation=validation, callbacks=[board, grid])
     assert {("train", "g_loss", 1), ("train", "d_real", 3), ("validation", "psnr", 2)} < events(tmp_path / "tb")
     assert ("validation", "samples", 2) in events(tmp_path / "tb")
+    assert ("train", "start", 1) in events(tmp_path / "tb"), "a run that begins again replaces what it lost"
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["step-00000002.png", "step-00000003.png"]  # every second, and the last
 
