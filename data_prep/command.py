@@ -11,7 +11,7 @@ from data_prep.named import SOURCES, find
 from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.errors import UserError
-from mpsrgan.io.arguments import RAY, Parser, add_engine_arguments, check_engine, not_negative, positive, size
+from mpsrgan.io.arguments import RAY, Parser, add_engine_arguments, asked_of, check_engine, not_negative, positive, size
 from mpsrgan.io.console import exit_code
 from mpsrgan.io.images import FILTERS
 from mpsrgan.io.lock import locked
@@ -117,13 +117,9 @@ def _pack(args):
 
     if not args.pack:
         raise UserError(f"{args.source} holds pairs, which are made already; --pack MB packs them")
-    parser = Parser()
-    add_arguments(parser)
-    unasked = vars(parser.parse_args(["SRC", "-o", "OUT"])).items()
     free = ("source", "out", "pack", "workers", "quiet")
-    if asked := [name for name, value in unasked if name not in free and getattr(args, name) != value]:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in asked)
-        raise UserError(f"{args.source} holds pairs, which are made already: leave out {options}")
+    if asked := asked_of(args, add_arguments, ["SRC", "-o", "OUT"], set(vars(args)).difference(free)):
+        raise UserError(f"{args.source} holds pairs, which are made already: leave out {', '.join(asked)}")
     manifest = pack_pairs(args.source, args.out, args.pack, workers=args.workers, progress=not args.quiet)
     if not args.quiet:
         print(summary(manifest))

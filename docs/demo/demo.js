@@ -3,9 +3,8 @@ import { note, withNote } from './note.js';
 
 const MAX_PIXELS = 2_000_000; // of the input; the result has 16 times as many
 const $ = (id) => document.getElementById(id);
-const worker = new Worker('worker.js', { type: 'module' });
 const loaded = fetch('about.json').then((answer) => answer.json());
-let current;
+let current, worker;
 
 const show = (...names) => names.forEach((name) => { $(name).hidden = false; });
 const hide = (...names) => names.forEach((name) => { $(name).hidden = true; });
@@ -31,9 +30,21 @@ async function decode(file) {
   return { width, height, pixels: context.getImageData(0, 0, width, height).data };
 }
 
+// A worker that failed to load stays silent, so the next photo gets a new one.
+function start() {
+  worker = new Worker('worker.js', { type: 'module' });
+  worker.onmessage = receive;
+  worker.onerror = (event) => {
+    worker.terminate();
+    worker = null;
+    fail(`It could not be started: ${event.message ?? 'the worker failed'}. Choose the photo again to retry`);
+  };
+}
+
 async function take(file) {
   if (!file || current) return;
   hide('problem', 'facts', 'download');
+  if (!worker) start();
   current = { file, began: performance.now() };
   let image;
   try {
@@ -42,6 +53,7 @@ async function take(file) {
     fail(error instanceof DOMException ? `${file.name} is not a picture that this browser can read` : error.message);
     return;
   }
+  if (!current) return; // the worker failed meanwhile
   Object.assign(current, { width: image.width, height: image.height });
   $('progress').removeAttribute('value');
   $('state').textContent = 'Loading the network…';
@@ -53,7 +65,7 @@ async function take(file) {
   }
 }
 
-worker.onmessage = ({ data }) => {
+function receive({ data }) {
   if (data.error) return fail(`It could not be computed: ${data.error}`);
   if (data.progress) {
     $('progress').value = data.progress;
@@ -61,8 +73,8 @@ worker.onmessage = ({ data }) => {
     return;
   }
   finish(data.result).catch((error) => fail(`It could not be shown: ${error.message}`));
-};
-worker.onerror = (event) => fail(`It could not be started: ${event.message ?? 'the worker failed'}`);
+}
+start();
 
 async function finish({ after, before, consistency, backend }) {
   const about = await loaded;
@@ -102,4 +114,3 @@ for (const kind of ['dragenter', 'dragover'])
   addEventListener(kind, (event) => { event.preventDefault(); $('drop').classList.add('over'); });
 for (const kind of ['dragleave', 'drop']) addEventListener(kind, () => $('drop').classList.remove('over'));
 addEventListener('drop', (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); });
-$('drop').addEventListener('keydown', (event) => { if (event.key === 'Enter') $('file').click(); });

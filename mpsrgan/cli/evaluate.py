@@ -25,7 +25,7 @@ from mpsrgan.evaluate.region import FACE, REGIONS, WHOLE, FaceBox
 from mpsrgan.evaluate.report import Report, facts
 from mpsrgan.evaluate.scores import ScoreFile
 from mpsrgan.faces.encoders import ENCODERS
-from mpsrgan.io.arguments import RAY, add_engine_arguments, check_engine, not_negative, positive, size
+from mpsrgan.io.arguments import RAY, add_engine_arguments, asked_of, check_engine, not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
 from mpsrgan.io.names import next_free
@@ -239,7 +239,12 @@ def _clear(out, scores, fresh, keep):
 
 def _open_photos(args):
     degradation = degradation_of(args)
-    if (Path(args.data) / MANIFEST_NAME).is_file():
+    pairs = (Path(args.data) / MANIFEST_NAME).is_file()
+    useless = ("lr_size", "fit", "zoom", "blur", "filter", "lr_noise", "degradation", "people") if pairs else ("split",)
+    if asked := asked_of(args, add_arguments, ["--data", "DIR"], useless):
+        what = "pairs, which are made already" if pairs else "photographs, no pairs of 'mpsrgan prepare'"
+        raise UserError(f"{args.data} holds {what}: leave out {', '.join(asked)}")
+    if pairs:
         photos = Pairs(args.data, args.split)
     else:
         photos = Folder(args.data, args.fit, args.zoom, degradation, args.seed, args.people, _progress)

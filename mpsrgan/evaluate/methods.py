@@ -1,5 +1,6 @@
 """The methods that an evaluation compares: bicubic, networks, and folders of results that another program made."""
 
+from collections import Counter, defaultdict
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -122,13 +123,20 @@ class Results(Method):
 
     def __init__(self, name, folder, photos):
         self.name, self.words, self.folder = name, f"folder {Path(folder).resolve().name}", Path(folder)
-        files, anywhere = {}, {}
+        files, anywhere = {}, defaultdict(list)
         for file in list_images(folder):
             relative = file.relative_to(folder).with_suffix("")
             files.setdefault(relative.as_posix(), file)
-            anywhere.setdefault(relative.name, file)
-        find = lambda p: files.get(p.name) or files.get(Path(p.source).with_suffix("").as_posix())  # noqa: E731
-        self.files = {photo.name: find(photo) or anywhere.get(photo.name) for photo in photos}
+            anywhere[relative.name].append(file)
+        stem = {photo.name: Path(photo.source).with_suffix("").as_posix() for photo in photos}
+        alike = Counter(stem.values())  # a.jpg and a.png cannot both have the result a.png
+        self.files = {name: files.get(name) or (alike[own] == 1 and files.get(own)) for name, own in stem.items()}
+        for name in [name for name, file in self.files.items() if not file]:
+            if len(anywhere[name]) > 1:
+                raise UserError(
+                    f"--results {folder}: {anywhere[name][0]} and {anywhere[name][1]} have one name; name one"
+                )
+            self.files[name] = next(iter(anywhere[name]), None)
         if missing := [photo for photo in photos if not self.files[photo.name]]:
             raise UserError(
                 f"--results {folder}: holds no image for {len(missing)} of {len(photos)} photographs, first "
@@ -210,6 +218,8 @@ def _with_realisms(networks, realisms, fidelity):
     """Repeat each network of `check_sources` that has a partner once for each realism."""
     if not networks:
         raise UserError("--realism interpolates weights, and there are none; give --weights too")
+    if any(source == AUTO for _, source, *_ in networks):
+        raise UserError(f"--realism is for named weights; with --weights {AUTO} each picture gets its own")
     partners = [fidelity or partner_of(source) for _, source, *_ in networks]
     found = []
     for (name, source, *_), partner in zip(networks, partners):

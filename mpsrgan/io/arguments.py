@@ -81,6 +81,25 @@ class _PrintSchema(argparse.Action):
         parser.exit()
 
 
+def asked_of(args, add_arguments, words, names):
+    """Tell which options of a command were given another value than their default.
+
+    Args:
+        args: The parsed arguments.
+        add_arguments: Function that adds the options to a parser.
+        words: The shortest valid command line.
+        names: Names of the options, as attributes of `args`. Others than the command's are ignored.
+
+    Returns:
+        A list of the options, such as "--lr-size".
+    """
+    parser = Parser()
+    add_arguments(parser)
+    defaults = vars(parser.parse_args(words))
+    asked = [name for name in defaults if name in names and getattr(args, name) != defaults[name]]
+    return [f"--{name.replace('_', '-')}" for name in asked]
+
+
 def size(text):
     """Read a size.
 

@@ -38,7 +38,7 @@ def exit_code(action):
             if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="backslashreplace")
         warnings.filterwarnings("ignore", module="PIL")  # of corrupt files, whose reasons this package tells
-        with _sigterm_unwinds():
+        with _signals_unwind():
             code = action() or 0
             sys.stdout.flush()
             return code
@@ -83,16 +83,20 @@ def _nobody_reads():
 
 
 @contextmanager
-def _sigterm_unwinds():
-    """Turn SIGTERM into an exit that runs `finally` blocks; by default it ends Python at once, without cleanup."""
+def _signals_unwind():
+    """Turn SIGTERM and the end of the terminal into exits that run `finally` blocks; by default Python ends at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    kinds = [kind for name in ("SIGTERM", "SIGHUP") if (kind := getattr(signal, name, None))]  # Windows has one
+    kinds = [kind for kind in kinds if signal.getsignal(kind) == signal.SIG_DFL]  # nohup ignores the other
+    for kind in kinds:
+        signal.signal(kind, lambda number, _: sys.exit(128 + number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for kind in kinds:
+            signal.signal(kind, signal.SIG_DFL)
 
 
 def import_keras(then=None):

@@ -249,10 +249,13 @@ def walk(folder):
 
     Yields:
         The path of each folder and the names of its files.
+
+    Raises:
+        ImageError: When a folder cannot be read. A UserError that names it.
     """
     top, pending, seen = Path(folder).resolve(), [os.fspath(folder)], set()
     while pending:
-        for where, folders, files in os.walk(pending.pop(0)):
+        for where, folders, files in os.walk(pending.pop(0), onerror=_unreadable):
             real = Path(where).resolve()
             if real in seen or (real != top and top.is_relative_to(real)):
                 folders.clear()
@@ -262,6 +265,11 @@ def walk(folder):
             below = [os.path.join(where, name) for name in folders]
             pending += [path for path in below if os.path.islink(path)]
             yield where, [name for name in files if not is_system_file(name)]
+
+
+def _unreadable(error):
+    if not isinstance(error, FileNotFoundError):  # one that was just removed holds nothing
+        raise ImageError(error.filename, f"cannot be read: {error.strerror}") from None
 
 
 def list_images(folder, pattern="*"):
@@ -279,7 +287,7 @@ def list_images(folder, pattern="*"):
         A list of paths, sorted by their path below the folder.
 
     Raises:
-        UserError: When ``folder`` is missing or is not a folder.
+        UserError: When ``folder`` is missing or is not a folder, or a folder cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -65,7 +65,7 @@ def holds_rows(name, out=None, is_picture=named_like_image):
 
     Args:
         name: The path of the file or folder, which need not exist.
-        out: Folder that is left out, or None.
+        out: Folder that is left out if it lies in `name`, or None.
         is_picture: Function of a path that tells by its name whether it is a picture.
 
     Returns:
@@ -75,6 +75,8 @@ def holds_rows(name, out=None, is_picture=named_like_image):
     if not path.is_dir():
         return is_parquet(path)
     left_out, found = Path(out).resolve() if out else None, False
+    if left_out and not left_out.is_relative_to(path.resolve()):
+        left_out = None
     for file in (Path(where, name) for where, names in walk(path) for name in names):
         if is_picture(file) and file.is_file() and not (left_out and file.resolve().is_relative_to(left_out)):
             return False  # at the first picture, because a folder can hold millions

@@ -53,7 +53,7 @@ def is_animation(source, target):
     return frames > 1 and SUFFIXES.get(kind) == suffix
 
 
-def upscale_animation(source, target, upscale, provenance, kept=Kept()):
+def upscale_animation(source, target, upscale, provenance, kept=Kept(), quality=None):
     """Upscale all frames of an animation, and write them with their timing, the number of loops and the note.
 
     Args:
@@ -62,6 +62,7 @@ def upscale_animation(source, target, upscale, provenance, kept=Kept()):
         upscale: Function of an RGB or RGBA Pillow image that returns the `mpsrgan.upscale.Restored`.
         provenance: The `mpsrgan.io.provenance.Provenance` without what only the work can tell.
         kept: The `mpsrgan.io.metadata.Kept` metadata of the input.
+        quality: 1 to 100 for a lossy encoding, as in `mpsrgan.io.formats.encoding`.
 
     Returns:
         The `Provenance` that was written. Its LR consistency is that of the worst frame.
@@ -72,6 +73,7 @@ def upscale_animation(source, target, upscale, provenance, kept=Kept()):
     frames, times, lowest = [], [], np.inf
     with open_header(source) as (_, image):
         loop, profile = image.info.get("loop"), image.info.get("icc_profile")
+        still = image.info.get("default_image", False)  # of an APNG, shown where animations are not
         for frame in ImageSequence.Iterator(image):
             frame.load()
             times.append(frame.info.get("duration", 0))
@@ -84,11 +86,13 @@ def upscale_animation(source, target, upscale, provenance, kept=Kept()):
     provenance = replace(provenance, steps=steps, lr_consistency=lowest)
     options = {"icc_profile": profile, "save_all": True, "append_images": frames[1:], "duration": times}
     options |= {} if loop is None else {"loop": loop}
+    if still:  # it has no time
+        options |= {"default_image": True, "duration": times[1:]}
     kind = {suffix: kind for kind, suffix in SUFFIXES.items()}[Path(target).suffix.lower()]
     if kind == "GIF":
         options |= {"comment": provenance.to_json().encode(), "disposal": 2 if frames[0].mode == "RGBA" else 0}
     else:
-        options |= encoding(SUFFIXES[kind])[1] | save_options(kind, provenance, kept)
+        options |= encoding(SUFFIXES[kind], quality)[1] | save_options(kind, provenance, kept)
     with whole_file(target) as temporary, open(temporary, "wb") as file:
         frames[0].save(file, kind, **options)
     return provenance

@@ -26,7 +26,7 @@ from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.earlier import check_free, is_done
 from mpsrgan.upscale.ensemble import WORDS as MIRRORED
-from mpsrgan.upscale.files import STREAM, check_sides, read_picture, write_picture
+from mpsrgan.upscale.files import STREAM, check_kind, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.projection import NOTHING
 from mpsrgan.upscale.resize import check_pixels, target_size
@@ -131,6 +131,8 @@ class Work:
         picture = read_picture(source, gps=self.options.keep_gps)
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
+        suffix = job.suffix if job.target == STREAM else job.target.suffix.lower()
+        check_kind(job.target, suffix, deep=picture.pixels.deep, opaque=picture.pixels.opaque)
         if job.target != STREAM:
             check_sides(job.target, expected.output_size)
             if self.options.resume and is_done(job, expected, self.options):
@@ -200,7 +202,8 @@ class Work:
                 progress(next(done), picture.frames)
                 return made
 
-            note = upscale_animation(job.source, job.target, upscale, expected, picture.kept)
+            kept, quality = picture.kept, self.options.quality
+            note = upscale_animation(job.source, job.target, upscale, expected, kept, quality)
         if job.named:
             _say(f"{job.shown}: {note.steps}; LR consistency {note.lr_consistency:.1f} dB")
         return DONE

@@ -43,6 +43,16 @@ class Pixels:
         """(width, height) in pixels."""
         return self.colors.shape[1], self.colors.shape[0]
 
+    @property
+    def deep(self):
+        """Whether the colors have 16 bits."""
+        return self.colors.dtype == np.uint16
+
+    @property
+    def opaque(self):
+        """Whether no pixel is transparent."""
+        return self.alpha is None or bool((self.alpha == np.iinfo(self.alpha.dtype).max).all())
+
     @functools.cached_property
     def seen(self):
         """The colors that a network gets: RGB with three equal channels is gray, so that nothing is tinted."""

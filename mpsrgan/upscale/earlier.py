@@ -29,7 +29,16 @@ def is_done(job, expected, options):
     if (faces == "lanczos") != (REST in found.steps) or options.ensemble != (MIRRORED in found.steps):
         return False
     made = {name: getattr(found, name) for name in ("steps", "lr_consistency", "pixels_sha256", "faces")}
-    return found == replace(expected, **made)
+    return found == replace(expected, **made) and all(
+        _is_beside(path, found) for path in (job.explanation, job.comparison) if path
+    )
+
+
+def _is_beside(path, note):
+    """Check by its note whether a picture beside a result was written with it."""
+    found = note_in(path)
+    own = {name: getattr(found, name) for name in ("steps", "output_size", "pixels_sha256")} if found else {}
+    return found == replace(note, **own)
 
 
 def _are_those(counts, options):

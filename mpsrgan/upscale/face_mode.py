@@ -52,7 +52,11 @@ def restore_with_faces(upscaler, image, *, scale=None, size=None, progress=None,
     made, steps = sr.shape[1::-1], upscaler.step
     if faces.get("background") == "lanczos":
         steps += f" on the faces ({report.restored}), {REST}"
-    if made != tuple(target):
+    if faces.get("background") != "lanczos" and any(has < asked for has, asked in zip(made, target)):
+        larger = upscaler.restore(sr[..., 0] if gray else sr, size=tuple(target), progress=progress)
+        sr = np.repeat(larger.image[..., None], 3, axis=2) if gray else larger.image
+        steps += f", then {larger.steps}"
+    elif made != tuple(target):
         sr = resized(sr, target, "lanczos")
         steps += f", {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"
     found = Faithfulness(pixels=rgb.shape[0] * rgb.shape[1])

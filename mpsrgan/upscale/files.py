@@ -14,7 +14,7 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.io import png, sixteen_bit
 from mpsrgan.io.atomic import whole_file
-from mpsrgan.io.formats import WRITE_FORMATS, encoding
+from mpsrgan.io.formats import WRITE_FORMATS, encoding, kind_of
 from mpsrgan.io.images import pixels_digest
 from mpsrgan.io.metadata import SUFFIXES, Kept, kept_of, save_options
 from mpsrgan.io.orientation import orientation, upright
@@ -61,6 +61,9 @@ def read_picture(source, *, gps=False):
         data, name = source, "standard input"
     else:
         with open_file(source) as file:
+            if kind_of(source) != "JXL":  # whose header needs all of the file
+                with open_header(file, max_pixels=MAX_PIXELS):
+                    file.seek(0)  # an image, and not a large archive beside images
             data, name = file.read(), os.fspath(source)
     file = io.BytesIO(data)
     file.name = name
@@ -101,10 +104,13 @@ def write_picture(image, target, provenance, profile=None, *, kept=Kept(), quali
             written.
     """
     stream = not isinstance(target, str | Path)
-    suffix, name = (suffix, "standard output") if stream else (Path(target).suffix.lower(), target)
+    suffix, name = (suffix, STREAM) if stream else (Path(target).suffix.lower(), target)
     check_suffix(suffix)
     kind, options, lossless = encoding(suffix, quality)
-    image = _fitting(image, kind, name)
+    deep = isinstance(image, np.ndarray) or image.mode.startswith("I")
+    opaque = deep or image.mode not in ("LA", "RGBA") or image.getchannel("A").getextrema()[0] == 255
+    check_kind(name, suffix, deep=deep, opaque=opaque)
+    image = _fitting(image, kind)
     if lossless:
         provenance = replace(provenance, pixels_sha256=pixels_digest(np.asarray(image)))
     if isinstance(image, np.ndarray):
@@ -135,6 +141,25 @@ def check_sides(target, size):
     kind = WRITE_FORMATS.get(Path(target).suffix.lower(), ("GIF",))[0]  # only animations become GIF
     if max(size) > LONGEST.get(kind, max(size)):
         raise UserError(f"{target}: {kind} allows sides of {LONGEST[kind]} pixels, not {max(size)}; use .png or .tif")
+
+
+def check_kind(name, suffix, *, deep, opaque):
+    """Check that a format can hold the result of a picture, in all its bits and with its transparency.
+
+    Args:
+        name: Name of the file, or `STREAM`.
+        suffix: Suffix of the format in lower case.
+        deep: Whether the picture has 16 bits.
+        opaque: Whether no pixel is transparent.
+
+    Raises:
+        UserError: When something would be lost.
+    """
+    kind, name = WRITE_FORMATS.get(suffix, ("GIF",))[0], "standard output" if name == STREAM else name
+    if deep and kind not in sixteen_bit.KINDS:
+        raise UserError(f"{name}: {kind} is written with 8 bits and the picture has 16; use .png or .tif")
+    if kind == "JPEG" and not opaque:
+        raise UserError(f"{name}: JPEG cannot store the transparency of the picture; use .png, .webp or .tif")
 
 
 def check_output(output, one_name, one_file):
@@ -169,17 +194,9 @@ def check_suffix(suffix):
     encoding(suffix)
 
 
-def _fitting(image, kind, name):
-    """Return the picture as this format can hold it.
-
-    Raises:
-        UserError: When something would be lost.
-    """
-    if (isinstance(image, np.ndarray) or image.mode.startswith("I")) and kind not in sixteen_bit.KINDS:
-        raise UserError(f"{name}: {kind} is written with 8 bits and the picture has 16; use .png or .tif")
+def _fitting(image, kind):
+    """Return the picture as this format can hold it, see `check_kind`."""
     if kind == "JPEG" and image.mode in ("LA", "RGBA"):
-        if image.getchannel("A").getextrema()[0] < 255:
-            raise UserError(f"{name}: JPEG cannot store the transparency of the picture; use .png, .webp or .tif")
         profile = image.info.get("icc_profile")
         image = image.convert(image.mode[:-1])
         image.info["icc_profile"] = profile

@@ -26,7 +26,8 @@ NUMBERS = ("scale", "channels", "align", "radius", "parameters")
 HALF = ("float16", "bfloat16")
 BLACK, VISIBLE = -1 + 1 / 255, -0.9
 """Up to BLACK a pixel becomes level 0. An input with a pixel above VISIBLE is not black."""
-EXTERNAL = re.compile(rb"\x0a\x08location\x12(.)", re.DOTALL)
+KEY = b"\x08location"
+EXTERNAL = re.compile(rb"\x0a" + KEY + rb"\x12(.)", re.DOTALL)
 """Where an ONNX graph, a protocol buffer, names a file of weights: the key, then the length of the path (up to 127)."""
 
 _PREDICTING = threading.Lock()
@@ -207,7 +208,10 @@ def _check_external(path):
         UserError: When it does.
     """
     data, folder = path.read_bytes(), path.parent.resolve()
-    for match in EXTERNAL.finditer(data):
+    found = list(EXTERNAL.finditer(data))
+    if data.count(KEY) > len(found):
+        raise UserError(f"{path}: names files of weights in an unusual order; export it again as one file")
+    for match in found:
         other = os.fsdecode(data[match.end() : match.end() + match[1][0]])
         if match[1][0] > 127 or "\0" in other or not (folder / other).resolve().is_relative_to(folder):
             raise UserError(f"{path}: has its weights in {other!r}, outside its folder; export it again as one file")

@@ -143,8 +143,9 @@ def photographs_of(folder, output):
     Returns:
         A list of paths.
     """
-    files, same = list_images(folder), _place(output) == _place(folder)
-    earlier = {file for file in files if (note_in(file) if same else _place(file).is_relative_to(_place(output)))}
+    files, place, top, earlier = list_images(folder), _place(output), _place(folder), set()
+    if place.is_relative_to(top):
+        earlier = {file for file in files if (note_in(file) if place == top else _place(file).is_relative_to(place))}
     if earlier:
         print(f"note: skipped {len(earlier)} results of an earlier run in {folder}", file=sys.stderr)
     return [file for file in files if file not in earlier]

@@ -22,7 +22,7 @@ from mpsrgan.upscale.backends import file_of
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.files import read_picture, write_picture
-from mpsrgan.upscale.projection import NOTHING, undoes_bicubic
+from mpsrgan.upscale.projection import NOTHING
 from mpsrgan.upscale.single import UpscaleOptions, expected_note, restore
 from mpsrgan.web.uploads import Limits, check, reason_of, stem_of
 
@@ -183,15 +183,15 @@ def about(weights):
         weights: A name or a path.
 
     Returns:
-        A description, whether realism can be chosen, and whether the weights undo bicubic downscaling alone.
+        A description, and whether realism can be chosen.
     """
     if weights == AUTO:
-        return f"{CLEAN} for clean photographs, {REAL} for blurred, noisy or compressed ones", True, True
+        return f"{CLEAN} for clean photographs, {REAL} for blurred, noisy or compressed ones", True
     one = entries().get(weights) if is_name(weights) else None
     if one is None:
-        return "your own weights", False, undoes_bicubic(weights)
+        return "your own weights", False
     words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.license.partition(':')[0]} use"
-    return words, one.fidelity is not None, one.bicubic
+    return words, one.fidelity is not None
 
 
 class _Expiry:

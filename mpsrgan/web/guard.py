@@ -1,4 +1,6 @@
-"""Middleware and a closed download, which keep the browsers of visitors and the server from contacting another host."""
+"""What keeps visitors and the server from contacting another host, and pages of other hosts from using the server."""
+
+from urllib.parse import urlsplit
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -28,15 +30,24 @@ def close_downloads(gradio):
         setattr(gradio.processing_utils, name, refused)
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine, for itself."""
+
+
 class Guard:
-    """ASGI middleware that adds the policy to every answer, and answers 404 to the paths in `REFUSED`.
+    """ASGI middleware that adds the policy to every answer, and refuses what other hosts' pages send.
+
+    It answers 404 to the paths in `REFUSED`. It answers 403 where a browser says that a page of another host asks, and
+    where a page that is served to this machine alone is asked for under another name: that name may be a stranger's
+    who made it lead here.
 
     Args:
         app: The ASGI application.
+        host: Address that the page is served at.
     """
 
-    def __init__(self, app):
-        self.app = app
+    def __init__(self, app, host):
+        self.app, self.local = app, host in LOOPBACK
 
     async def __call__(self, scope, receive, send):
         async def send_with_policy(message):
@@ -46,8 +57,20 @@ class Guard:
 
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+        elif self._is_foreign({name.lower(): value.decode("latin-1") for name, value in scope["headers"]}):
+            await _refuse(send, 403, b"this page takes requests from itself only; behind a proxy, serve with --host")
         elif any(word in scope["path"].lower() for word in REFUSED):
-            await send({"type": "http.response.start", "status": 404, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            await _refuse(send, 404)
         else:
             await self.app(scope, receive, send_with_policy)
+
+    def _is_foreign(self, headers):
+        host, origin = headers.get(b"host", ""), headers.get(b"origin")
+        if self.local and urlsplit(f"//{host}").hostname not in LOOPBACK:
+            return True
+        return origin is not None and urlsplit(origin).netloc not in (host, headers.get(b"x-forwarded-host"))
+
+
+async def _refuse(send, status, body=b""):
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": body})

@@ -105,7 +105,7 @@ class Page:
 
     def _choices(self):
         """Build what the user chooses and return the components in the order of `upscale`'s arguments."""
-        words, has_realism, bicubic = about(self.weights[0])
+        words, has_realism = about(self.weights[0])
         photographs = gr.File(
             label="Photographs",
             file_count="multiple",
@@ -120,7 +120,7 @@ class Page:
                 realism = gr.Slider(0, 1, REALISM, step=0.05, label="Realism", elem_id="realism")
                 gr.HTML(ENDS, elem_classes="ends", padding=False)
             faithful = gr.Checkbox(
-                bicubic,
+                True,
                 label="Faithful",
                 info="Downscaling the result gives back your photograph; of a degraded one, colors and coarse shapes",
                 elem_id="faithful",
@@ -135,12 +135,10 @@ class Page:
             )
 
         def changed(chosen):
-            words, has_realism, bicubic = about(chosen)
-            return gr.update(visible=has_realism), gr.update(value=bicubic), gr.update(info=words)
+            words, has_realism = about(chosen)
+            return gr.update(visible=has_realism), gr.update(info=words)
 
-        weights.change(
-            changed, weights, [box, faithful, weights], queue=False, show_progress="hidden", api_visibility="private"
-        )
+        weights.change(changed, weights, [box, weights], queue=False, show_progress="hidden", api_visibility="private")
         return [photographs, weights, realism, faithful, scale, faces]
 
     def _shown(self):
@@ -198,7 +196,7 @@ class Page:
             photographs: List of (path, name).
             weights: A name or a path.
             realism: 0 to 1.
-            faithful: As in `mpsrgan.Upscaler`.
+            faithful: Whether the result stays faithful to the photograph, in what suits the weights.
             scale: Scale factor.
             faces: A value of `FACES`.
             request: Gradio's request.
@@ -211,10 +209,11 @@ class Page:
             yield self._view([], ["Choose a photograph first."])
             return
         stopped = self._stops[request.session_hash] = threading.Event()
+        untouched = weights == AUTO and realism == REALISM  # a named realism keeps AUTO from the network for x2
         options = UpscaleOptions(
             weights=weights,
-            realism=realism if about(weights)[1] else None,
-            faithful=None if faithful and weights == AUTO else faithful,
+            realism=None if untouched or not about(weights)[1] else realism,
+            faithful=None if faithful else False,
             scale=scale,
             faces=None if faces == "whole" else faces,
         )

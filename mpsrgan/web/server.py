@@ -105,7 +105,7 @@ def served(weights, limits, *, host="127.0.0.1", port=None, backend="auto"):
                 mcp_server=False,
                 enable_monitoring=False,
                 footer_links=[],
-                app_kwargs={"middleware": [Middleware(Guard)]},
+                app_kwargs={"middleware": [Middleware(Guard, host=host)]},
                 **look(),
             )
             yield url

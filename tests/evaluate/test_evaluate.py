@@ -318,6 +318,28 @@ def test_results_go_by_their_whole_name_first(tmp_path, rng):
     ]
 
 
+def test_results_that_could_be_of_several_photographs_are_refused(tmp_path, rng):
+    from mpsrgan.evaluate.methods import Results
+
+    for name in ("x.png", "one/y.png", "two/y.png"):
+        save_image(rng.integers(0, 256, (4, 4, 3), "uint8"), tmp_path / name)
+    twins = [Photo(name, name, "", (4, 4)) for name in ("x.jpg", "x.png")]
+    with pytest.raises(UserError, match="holds no image for 2 of 2 photographs"):
+        Results("others", tmp_path, twins)
+    with pytest.raises(UserError, match="y.png and .*y.png have one name"):
+        Results("others", tmp_path, [Photo("y", "y.jpg", "", (4, 4))])
+
+
+def test_options_that_the_data_cannot_take_are_refused(people, pairs, tmp_path, capsys):
+    def told(data, *words):
+        assert main(["evaluate", "--data", str(data), "-o", str(tmp_path / "out"), *words]) == 2
+        return capsys.readouterr().err
+
+    words = ("--degradation", "real-strong", "--lr-size", "32", "--people")
+    assert "made already: leave out --lr-size, --degradation, --people" in told(pairs.folder, *words)
+    assert "no pairs of 'mpsrgan prepare': leave out --split" in told(people, "--split", "train")
+
+
 def test_another_program_is_scored_on_the_degraded_inputs_of_an_earlier_run(people, tmp_path):
     how = ["evaluate", "--data", str(people), *QUICK, "--degradation", "real-mild", "--encoder", "none", "--limit", "5"]
     assert main([*how, "--images", "-o", str(tmp_path / "inputs")]) == 0
@@ -493,6 +515,7 @@ def test_people_unknown_means_no_verification(photos, tmp_path):
         (["--weights", "{weights}", "--realism", "2", "--fidelity", "{weights}"], "realism is 2.0; expected a number"),
         (["--weights", "{weights}", "--fidelity", "{weights}"], "give --realism too"),
         (["--realism", "0.5"], "give --weights too"),
+        (["--weights", "auto", "--realism", "0.5"], "--realism is for named weights"),
         (["--lr-size", "8", "16", "--results", "{results}"], "give one --lr-size"),
         (
             ["--results", "{results}", "--scale", "2"],

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -65,3 +66,23 @@ def test_another_broken_pipe_is_an_error(capsys):
 
 def test_the_text_of_an_error_is_one_line_and_never_empty():
     assert one_line(ValueError("a\n  b")) == "a b" and one_line(KeyError()) == "KeyError"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+@pytest.mark.parametrize(
+    "name, ignored, expected", [("SIGTERM", False, 143), ("SIGHUP", False, 129), ("SIGHUP", True, 0)]
+)
+def test_a_signal_cleans_up_first(name, ignored, expected, tmp_path):
+    """A closed terminal, too; but a process that nohup started goes on."""
+    code = f"""
+import os, signal, tempfile
+from mpsrgan.io.console import exit_code
+if {ignored}:
+    signal.signal(signal.{name}, signal.SIG_IGN)
+def work():
+    with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):
+        os.kill(os.getpid(), signal.{name})
+raise SystemExit(exit_code(work))
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == expected
+    assert not list(tmp_path.iterdir())

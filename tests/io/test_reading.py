@@ -6,6 +6,7 @@ import time
 import tracemalloc
 import zlib
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -279,6 +280,20 @@ def test_a_box_of_jpeg_2000_cannot_claim_more_than_the_file_has(tmp_path, place,
     (tmp_path / "a.jp2").write_bytes(data)
     with pytest.raises(ImageError, match=r"a.jp2: corrupt or not supported: a box of [\d,]+ bytes at byte \d+ of"):
         open_image(tmp_path / "a.jp2")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    really = os.scandir
+    (tmp_path / "locked").mkdir()
+
+    def scan(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(ImageError, match="locked: cannot be read: Permission denied"):
+        list_images(tmp_path)
 
 
 def test_list_images(tmp_path):

@@ -91,6 +91,25 @@ def test_one_line_says_that_only_the_first_frame_is_upscaled(upscale, tmp_path, 
     assert printed.out == "done 1, failed 0\n" and getattr(Image.open(tmp_path / output), "n_frames", 1) == 1
 
 
+def test_the_picture_for_programs_without_animations_is_no_frame(upscale, tmp_path):
+    source = animation(tmp_path / "a.png", [*FRAMES, FRAMES[0]], default_image=True)
+    assert upscale(source, "-o", tmp_path / "b.png") == 0
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.info["default_image"] and image.n_frames == 4
+        image.seek(1)
+        image.load()
+        assert round(image.info["duration"]) == TIMES[0]
+
+
+def test_quality_makes_an_animation_smaller(upscale, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8)
+    source = animation(tmp_path / "a.webp", [Image.fromarray(frame) for frame in noise], lossless=True)
+    assert (
+        upscale(source, "-o", tmp_path / "b.webp") == upscale(source, "-o", tmp_path / "c.webp", "--quality", 20) == 0
+    )
+    assert (tmp_path / "c.webp").stat().st_size < 0.7 * (tmp_path / "b.webp").stat().st_size
+
+
 def test_a_folder_in_the_same_formats(upscale, tmp_path):
     (tmp_path / "in").mkdir()
     animation(tmp_path / "in" / "a.gif")

@@ -335,3 +335,13 @@ def test_an_onnx_graph_with_weights_outside_its_folder_is_refused(location, tmp_
     external(tmp_path / "folder" / "g.onnx", location)
     with pytest.raises(UserError, match="g.onnx: has its weights in .*, outside its folder; export it again"):
         generators.OnnxGenerator(tmp_path / "folder" / "g.onnx")
+
+
+def test_an_onnx_graph_that_names_a_file_in_another_order_is_refused(tmp_path):
+    external(tmp_path / "g.onnx", "../w.bin")
+    data = (tmp_path / "g.onnx").read_bytes()
+    key, value = b"\x0a\x08location", b"\x12\x08../w.bin"
+    assert key + value in data
+    (tmp_path / "g.onnx").write_bytes(data.replace(key + value, value + key))
+    with pytest.raises(UserError, match="g.onnx: names files of weights in an unusual order; export it again"):
+        generators.OnnxGenerator(tmp_path / "g.onnx")

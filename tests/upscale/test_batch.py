@@ -464,6 +464,35 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
     assert upscale(*words) == 0 and capsys.readouterr().out == "done 2, failed 0\n", "another input; an output is gone"
     for more in (["--scale", "2"], ["--no-faithful"], ["--compare"]):
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
+    assert upscale(*words, "--compare") == 0 and "already done 2" in capsys.readouterr().out
+    assert upscale(*words, "--no-faithful") == 0, "the pictures beside the results are now those of others"
+    assert upscale(*words, "--no-faithful", "--compare") == 0 and capsys.readouterr().out.endswith("done 2, failed 0\n")
+
+
+def test_what_the_format_cannot_hold_is_told_before_the_work(upscale, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mpsrgan.upscale.upscaler.Upscaler.restore", lambda *_, **__: pytest.fail("worked"))
+    Image.fromarray(photo(6, 8).astype(np.uint16)[..., 0] * 257).save(tmp_path / "deep.png")
+    clear = np.dstack([photo(6, 8), np.arange(48, dtype=np.uint8).reshape(6, 8)])
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    for name, message in (("deep", "JPEG is written with 8 bits and the picture has 16"), ("clear", "transparency")):
+        assert upscale(tmp_path / f"{name}.png", "-o", tmp_path / "out.jpg") == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_large_file_that_is_no_picture_is_not_read(upscale, tmp_path, capsys, monkeypatch):
+    from mpsrgan.io import reading
+
+    class Small(reading.BoundedReader):
+        def read(self, size=-1):
+            assert 0 <= size < 2**20, "all of it"
+            return super().read(size)
+
+    monkeypatch.setattr(reading, "BoundedReader", Small)
+    with open(tmp_path / "backup.zip", "wb") as file:
+        file.write(b"PK\3\4")
+        file.truncate(2**31)
+    assert upscale(tmp_path / "backup.zip", "-o", tmp_path / "out.png") == 1
+    assert "backup.zip: not an image that can be read" in capsys.readouterr().err
 
 
 def test_resume_knows_the_partner_of_the_weights(weights, tmp_path, capsys):
@@ -509,6 +538,12 @@ def test_faces_of_the_command(upscale, tmp_path, detector, capsys):
     assert note.steps.startswith("x4 network on the faces (1), the rest by Lanczos, 400x480 resized to 200x240")
     far = resize(image, (480, 400), "lanczos")[-40:]
     assert differ(np.asarray(Image.open(tmp_path / "out.png"))[-20:], resize(far, (20, 200), "lanczos")) <= 40
+    assert upscale(*words[:-1], 8) == 0
+    large = read_provenance(tmp_path / "out.png")
+    assert (
+        large.output_size == [800, 960]
+        and large.steps == "x4 network, then x4 network, downscaled to 800x960 by Lanczos"
+    )
 
 
 def test_resume_knows_whether_faces_were_done_apart(upscale, tmp_path, detector, capsys):

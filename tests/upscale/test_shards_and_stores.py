@@ -140,6 +140,10 @@ def test_from_store_to_store_as_from_folder_to_folder(photos, tmp_path, upscale,
         assert store.cat(f"/bucket/photos/larger/{name}") == (tmp_path / "out" / name).read_bytes()
     assert upscale("memory://bucket/photos", "-o", "memory://bucket/photos/larger", "--resume") == 1
     assert capsys.readouterr().out == "done 0, already done 4, failed 1, skipped 1\n", "not its own results"
+    store.rm("/bucket/photos/larger", recursive=True)
+    below_b = sum(name.startswith("b/") for name in below(tmp_path / "out"))
+    assert upscale("memory://bucket/photos/b", "-o", "memory://bucket/photos") == 1
+    assert capsys.readouterr().out == f"done {below_b}, failed 1\n", "the output holds the input, not the reverse"
 
 
 def test_between_store_and_folder(photos, tmp_path, upscale, store):

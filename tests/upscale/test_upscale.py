@@ -302,6 +302,8 @@ def test_outputs_below_the_input_are_not_taken_again(upscale, folder, capsys):
     assert upscale(folder, "-o", folder / "out") == upscale(folder, "-o", folder / "out") == 0
     assert pngs(folder / "out") == ["a.png", "deep/b.png"]
     assert "2 results of an earlier run" in capsys.readouterr().err
+    assert upscale(folder / "deep", "-o", folder) == 0, "results above the input are no results of an earlier run"
+    assert capsys.readouterr().out == "done 1, failed 0\n" and (folder / "b.png").exists()
 
 
 def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):

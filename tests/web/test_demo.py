@@ -51,6 +51,18 @@ def tab():
         browser.close()
 
 
+def test_after_a_failed_start_the_next_photo_starts_again(site, tab, tmp_path):
+    Image.fromarray(face((24, 24), 3)).save(tmp_path / "photo.png")
+    tab.route("**/image.js", lambda route: route.fulfill(status=503))
+    tab.goto(site)
+    tab.wait_for_selector("#problem:not([hidden])")
+    assert "could not be started" in tab.inner_text("#problem")
+    tab.unroute("**/image.js")
+    tab.set_input_files("#file", tmp_path / "photo.png")
+    tab.wait_for_selector("#download:not([hidden])")
+    assert tab.is_hidden("#problem")
+
+
 @pytest.mark.parametrize("gray", [False, True])
 def test_a_result_of_the_page_is_ours_and_nothing_leaves_the_machine(gray, site, tab, tmp_path, capsys):
     photo = np.concatenate([face((40, 130), 3), face((24, 130), 3)[:, ::-1]])

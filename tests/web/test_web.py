@@ -30,6 +30,7 @@ from mpsrgan.upscale.single import UpscaleOptions
 from mpsrgan.web import desk as desks
 from mpsrgan.web import server
 from mpsrgan.web.desk import Desk, Result, about, weights_to_choose
+from mpsrgan.web.guard import Guard
 from mpsrgan.web.uploads import Limits, stem_of
 
 GRADIO = importlib.util.find_spec("gradio")
@@ -236,11 +237,9 @@ def test_weights_to_choose(tmp_path):
     assert weights_to_choose("mpsrgan-lite").count("mpsrgan-lite") == 1
     with pytest.raises(UserError, match="no such file"):
         weights_to_choose(str(tmp_path / "none.h5"))
-    assert about("auto")[1:] == about("mpsrgan-plus")[1:] == (True, True)
-    assert about("inception-1")[1:] == (False, False)
-    assert about(str(own)) == ("your own weights", False, True) and about("mpsrgan-lite")[0].startswith(
-        "x4, 0.4 million"
-    )
+    assert about("auto")[1:] == about("mpsrgan-plus")[1:] == (True,)
+    assert about("inception-1")[1:] == (False,)
+    assert about(str(own)) == ("your own weights", False) and about("mpsrgan-lite")[0].startswith("x4, 0.4 million")
 
 
 # --- faces
@@ -345,7 +344,7 @@ def test_the_button(page, tmp_path, fake):
     assert "4x5" not in facts["value"] and "5x4 to 10x8 pixels" in facts["value"]
     assert page.choose(results, SimpleNamespace(index=0))[0] == (results[0].before, results[0].after)
     press(page, files[:1], "inception-1")
-    assert fake.made == [("mpsrgan-plus", 0.7, True), ("inception-1", None, True)]
+    assert fake.made == [("mpsrgan-plus", 0.7, None), ("inception-1", None, None)]
 
 
 def test_nothing_chosen_and_stopping(page, tmp_path):
@@ -402,6 +401,37 @@ def test_the_page_comes_from_this_machine_alone(site):
     config = json.loads(re.search(r"window\.gradio_config = (\{.*?\});</script>", text)[1])
     assert config["analytics_enabled"] is False and config.get("run_history", False) is False
     assert not re.findall(r"fonts\.g\w+\.com", text)
+
+
+def test_pages_of_other_hosts_cannot_use_the_server(site):
+    port = site.rstrip("/").rpartition(":")[2]
+    for headers, expected in (
+        ({}, 200),
+        ({"Origin": site.rstrip("/")}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": f"evil.example:{port}"}, 403),
+        ({"Host": f"localhost:{port}"}, 200),
+        ({"Origin": "https://mine.example", "X-Forwarded-Host": "mine.example"}, 200),
+    ):
+        assert status(urllib.request.Request(site, headers=headers)) == expected, headers
+    upload = urllib.request.Request(f"{site}gradio_api/upload", b"", {"Origin": "http://evil.example"}, method="POST")
+    assert status(upload) == 403
+
+
+def test_a_page_for_others_is_found_under_every_name():
+    for served, expected in (("0.0.0.0", False), ("127.0.0.1", True)):
+        assert Guard(None, served)._is_foreign({b"host": "faces.example"}) == expected
+
+
+def test_the_choices_of_the_page_are_those_of_the_command(site):
+    from mpsrgan.web.page import Page
+
+    asked, request = [], SimpleNamespace(session_hash="x")
+    page = Page(SimpleNamespace(upscale_all=lambda files, options, *_: asked.append(options) or []), ["auto"])
+    for words in (("auto", 0.5, True), ("auto", 0.7, True), ("mpsrgan-real", 0.5, True), ("mpsrgan-real", 0.5, False)):
+        list(page.upscale(["a.png"], *words, 2, "whole", request, None))
+    assert [(one.realism, one.faithful) for one in asked] == [(None, None), (0.7, None), (0.5, None), (0.5, False)]
 
 
 def test_the_server_gives_nothing_else_away(site):
