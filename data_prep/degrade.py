@@ -34,7 +34,7 @@ class Degradation:
         UserError: When a value is out of range, a kernel comes without a sigma or a sigma without a kernel, or a preset
             is combined with blur or noise.
 
-    No paper but 002 says how to downscale; we use antialiased bicubic because it is the usual choice. Paper 003 does
+    No paper says which filter downscales; we use antialiased bicubic because it is the usual choice. Paper 003 does
     not say which noise it adds, nor how strong it is; we use Gaussian noise because it is the usual model of a sensor,
     and leave the strength to the caller.
     """

@@ -1,6 +1,6 @@
 """Assigns pairs to splits in whole groups, so that no person is in both training and test.
 
-The paper (000, section 6) gives the counts 5500, 550, and 50 and does not say how the pictures were divided. We keep
+The paper (000, section 4) gives the counts 5500, 550, and 50 and does not say how the pictures were divided. We keep
 every person and every cluster of near-duplicates inside one split, because a test on a known face measures
 memorization.
 """

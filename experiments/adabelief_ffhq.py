@@ -26,7 +26,7 @@ PAPER = Paper(
     data="COCO (about 118k images), then FFHQ (about 70,000)",
     setup=Settings.of(
         lr=(250, 250),
-        hr=(1000, 1000),
+        hr=(1000, 1000),  # open: 4 times the input
         crop=24,  # open: SRGAN's 96x96 targets
         first_hr=(400, 400),  # open: most of COCO's photographs have 640x480 or 640x427
         counts=None,
@@ -43,13 +43,16 @@ PAPER = Paper(
         score_epochs=1,
     ),
     sources={
-        "lr": "face super-resolution trained model",
-        "hr": "figure 1",
+        "lr": "face super-resolution trained model; there and before also 50, 100 and 150",
         "pixel_weight": "how it all works: the loss",
         "adversarial_weight": "how it all works: the loss",
         "optimizer": "face super-resolution trained model",
     },
-    deviations=(ONE_BATCH,),
+    named={"first_steps": "the dataset"},
+    deviations=(
+        ONE_BATCH,
+        "the first stage takes the optimizer of the second; the paper took Adam there, as the code that it is based on",
+    ),
 )
 
 QUICK = PAPER.setup.replace(  # the face stage, from weights that AdaBelief trained

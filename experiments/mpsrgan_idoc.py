@@ -43,11 +43,18 @@ PAPER = Paper(
         "hr": "section 3",
         "counts": "section 4",
         "filters": "section 3.3",
+        "batch_norm": "section 3.3",
         "fit": "section 5",
         "batch": "section 6",
         "learning_rate": "section 6",
         "beta_1": "section 6",
         "validate_every": "section 7",
+    },
+    named={
+        "blocks": "section 3.3",
+        "adversarial_weight": "section 6.2",
+        "vgg_weight": "section 6.2",
+        "epochs": "section 6",
     },
     deviations=(
         "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "

@@ -19,7 +19,7 @@ from mpsrgan.evaluate import summary, verification
 from mpsrgan.evaluate.encoders import ALIGNED, face_argument, open_encoders, open_finder
 from mpsrgan.evaluate.many import from_json, measure_many, to_json
 from mpsrgan.evaluate.measure import Measurer, collect, jobs_of
-from mpsrgan.evaluate.methods import Baseline, Network, Results, check_baseline, check_sources
+from mpsrgan.evaluate.methods import BASELINE, Baseline, Network, Results, check_baseline, check_sources
 from mpsrgan.evaluate.photos import Folder, Pairs, data_hash, select
 from mpsrgan.evaluate.region import FACE, REGIONS, WHOLE, FaceBox
 from mpsrgan.evaluate.report import Report, facts
@@ -101,7 +101,7 @@ def _add_measure_arguments(parser):
         metavar="N",
         help="number of pairs of two people (default %(default)s)",
     )
-    text = "also report how each other method differs from NAME, photograph by photograph, with intervals"
+    text = "report how each method differs from NAME, by photograph, with intervals; verification too is against it"
     add("--baseline", metavar="NAME", help=text)
     text = "what is scored: the whole image (default), or the box of the face; photographs without a face are left out"
     add("--region", choices=REGIONS, default=WHOLE, help=text)
@@ -264,7 +264,9 @@ def _write(args, measurer, jobs, sizes, note, records, scores):
         measured = collect(mine, _progress(islice(records, count), words, count), scores.add)
         if not number and (missing := verification.faceless(measured)):
             say(f"no face was found in {missing} of {count} photographs; their identity is not measured")
-        comparisons, why = verification.comparisons_or_why(measured, photos.photos, draws, note)
+        comparisons, why = verification.comparisons_or_why(
+            measured, photos.photos, draws, note, args.baseline or BASELINE
+        )
         means, told, groups = report.add(measured, comparisons, why)
         tables = [summary.score_table(measured, means)]
         tables += [verification.table(*item) for item in comparisons.items()]

@@ -19,13 +19,14 @@ GROUP_PEOPLE = 10
 """Number of people with two photographs that a group needs to be measured on its own."""
 
 
-def comparisons(measured, photos, draws):
+def comparisons(measured, photos, draws, baseline=BASELINE):
     """Compare all conditions by face verification.
 
     Args:
         measured: The `mpsrgan.evaluate.measure.Measured` of one size.
         photos: List of `Photo`.
         draws: The `Draws`.
+        baseline: Name of the method that the others are compared with.
 
     Returns:
         {encoder: `Comparison`}.
@@ -34,10 +35,11 @@ def comparisons(measured, photos, draws):
         UserError: When nobody has two photographs.
     """
     who = np.array([photo.who for photo in photos])
-    return {encoder: _compare(codes, who, _with_face(codes), draws) for encoder, codes in measured.codes.items()}
+    every = measured.codes.items()
+    return {encoder: _compare(codes, who, _with_face(codes), draws, baseline) for encoder, codes in every}
 
 
-def comparisons_or_why(measured, photos, draws, note):
+def comparisons_or_why(measured, photos, draws, note, baseline=BASELINE):
     """Compare all conditions, or say why that cannot be done.
 
     Args:
@@ -45,6 +47,7 @@ def comparisons_or_why(measured, photos, draws, note):
         photos: As in `comparisons`.
         draws: As in `comparisons`.
         note: The reason if identity was not measured.
+        baseline: As in `comparisons`.
 
     Returns:
         What `comparisons` returns, or nothing, and a sentence if it is nothing.
@@ -52,7 +55,7 @@ def comparisons_or_why(measured, photos, draws, note):
     if not measured.codes:
         return {}, f"Identity was not measured: {note}."
     try:
-        return comparisons(measured, photos, draws), ""
+        return comparisons(measured, photos, draws, baseline), ""
     except UserError as error:
         return {}, f"Verification was not measured: {error}."
 
@@ -74,11 +77,11 @@ def _with_face(codes):
     return codes[ITSELF].any(axis=1)
 
 
-def _compare(codes, who, chosen, draws):
-    """Compare all conditions with bicubic on the chosen photographs."""
+def _compare(codes, who, chosen, draws, baseline=BASELINE):
+    """Compare all conditions with the baseline on the chosen photographs."""
     conditions, people = {label: vectors[chosen] for label, vectors in codes.items()}, who[chosen]
     pairs = make_pairs(people, draws.impostors, draws.seed)
-    return compare(conditions, conditions[ITSELF], pairs, people, BASELINE, rounds=draws.rounds, seed=draws.seed)
+    return compare(conditions, conditions[ITSELF], pairs, people, baseline, rounds=draws.rounds, seed=draws.seed)
 
 
 def table(encoder, comparison):
@@ -98,7 +101,13 @@ def table(encoder, comparison):
         rows.append(
             (label, _estimate(seen.auc), _estimate(seen.eer), *(_estimate(seen.tar[far]) for far in FARS), change)
         )
-    header = ("the probe is", "AUC ↑", "EER ↓", *(f"TAR at FAR {far:g} ↑" for far in FARS), f"AUC less {BASELINE}'s")
+    header = (
+        "the probe is",
+        "AUC ↑",
+        "EER ↓",
+        *(f"TAR at FAR {far:g} ↑" for far in FARS),
+        f"AUC less {comparison.baseline}'s",
+    )
     note = (
         f"{encoder}: {first.genuine:,} pairs of one person and {first.impostors:,} of two; the probe is held against "
         f"the other photograph itself. ± is half of the {comparison.level:.0%} interval over draws of the "
@@ -128,14 +137,15 @@ def answers(measured, comparisons, photos, draws):
         A sentence for each method and encoder. Without comparisons, a sentence for each method on its identity alone.
             The list is empty where identity was not measured.
     """
-    methods = [name for name in measured.scores if name != BASELINE]
     if comparisons:
         return [
             f"{encoder}: {answer(comparison, method)}"
             for encoder, comparison in comparisons.items()
-            for method in methods
+            for method in measured.scores
+            if method != comparison.baseline
         ]
-    return [_identity_sentence(measured, method, photos, draws) for method in methods] if measured.codes else []
+    methods = [name for name in measured.scores if name != BASELINE] if measured.codes else []
+    return [_identity_sentence(measured, method, photos, draws) for method in methods]
 
 
 def _identity_sentence(measured, method, photos, draws):

@@ -10,6 +10,7 @@ from mpsrgan.runner.fields import words
 from mpsrgan.runner.frozen import VGG19, build_frozen
 from mpsrgan.runner.options import ALL
 from mpsrgan.runner.paper import differences
+from mpsrgan.runner.request import choice_of
 from mpsrgan.training.terms import WARM_START
 
 RUNTIME_BYTES = 0.8e9
@@ -27,7 +28,8 @@ def print_plan(experiment, request):
         UserError: When the weights that --init-weights names cannot be loaded.
     """
     every = request.settings if request.choice == ALL else {"": request.settings}
-    settings = max(every.values(), key=lambda one: one.schedule.steps or 0)  # no trial of a learning rate
+    shown = max(every, key=lambda name: every[name].schedule.steps or 0)  # no trial of a learning rate
+    settings = every[shown]
     gan, networks = build_gan(experiment, settings, build_frozen(settings))
     if request.start:
         load_start(request.start, gan.generator, *networks.generator)
@@ -41,9 +43,11 @@ def print_plan(experiment, request):
     _table("parameters", {name: f"{model.count_params():,}" for name, model in models.items()})
     _table("estimate", _estimate(gan, settings))
     if len(every) > 1:
-        _table(f"all {len(every)} runs", _study(every, settings))
+        _table(f"all {len(every)} runs", _study(every, shown))
     print("\ndifferences from the paper's set-up")
-    for line in differences(experiment.paper, settings) or ["none"]:
+    choice = choice_of(experiment.study, shown) if request.choice == ALL else request.choice
+    setup, _ = experiment.published(choice)
+    for line in differences(experiment.paper, setup, settings) or ["none"]:
         print(f"  {line}")
 
 
@@ -81,10 +85,12 @@ def _estimate(gan, settings):
 
 def _study(every, shown):
     """Return the runs of a study and how long they take beside the one that is shown above, as rows."""
-    rows = {"above": next(name for name, settings in every.items() if settings == shown)}
+    rows = {"above": shown}
     steps = [settings.schedule.steps for settings in every.values()]
     if all(steps):
-        rows["steps"] = f"{sum(steps):,}; time: {sum(steps) / shown.schedule.steps:.1f} times that of the run above"
+        rows["steps"] = (
+            f"{sum(steps):,}; time: {sum(steps) / every[shown].schedule.steps:.1f} times that of the run above"
+        )
     return rows
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import fisher_exact
 from scipy.stats import t as student_t
 
 from mpsrgan.report.document import Table
@@ -126,7 +127,10 @@ def _answer(finals, target, ours, base, claim, key, words, digits):
     missed, base_missed = (sum(not np.isfinite(value) for value in values[name]) for name in (ours, base))
     if missed or base_missed:
         runs, other = f"{missed} of {len(values[ours])} runs", f"{base_missed} of {len(values[base])} of {base}"
-        verdict = "no" if missed > base_missed else "yes" if missed < base_missed else "not distinguishable"
+        table = [[missed, len(values[ours]) - missed], [base_missed, len(values[base]) - base_missed]]
+        verdict = "not distinguishable"
+        if fisher_exact(table).pvalue < 0.05:
+            verdict = "no" if missed > base_missed else "yes"
         return f"It {claim}: {verdict}; {runs} never come to {words.removeprefix('steps to ')}, and {other}."
     mean, half = interval(np.subtract(values[ours], values[base]))
     verdict = "not distinguishable at this length"

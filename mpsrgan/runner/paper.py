@@ -26,6 +26,7 @@ class Paper:
         sources: Section of the paper by setting. The text leaves a setting without a source open, and `setup` holds our
             decision.
         deviations: Differences of our rebuild from the paper under all settings.
+        named: Section of the paper by setting, where the paper names what the setting is for but gives no number.
         psnr: PSNR in dB that the paper reports, None if it gives none.
         ssim: SSIM that the paper reports, None if it gives none.
     """
@@ -36,6 +37,7 @@ class Paper:
     setup: Settings
     sources: Mapping[str, str]
     deviations: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     psnr: float | None = None
     ssim: float | None = None
 
@@ -56,6 +58,7 @@ class Study:
         rates: Learning rates that each choice tries first unless --learning-rates says otherwise. With None
             --learning-rates is not offered.
         people: Whether to offer --people-data.
+        reported: (PSNR in dB, SSIM) that the paper reports, by name of the choice.
     """
 
     option: str
@@ -66,6 +69,7 @@ class Study:
     seeds: int | None = None
     rates: tuple[float, ...] | None = None
     people: bool = False
+    reported: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,28 @@ class Experiment:
             return self.scratch
         return self.quick.replace(**self.on_samples) if samples else self.quick
 
+    def published(self, choice):
+        """Return the settings of the paper preset and the scores that the paper reports.
 
-def differences(paper, settings):
+        Args:
+            choice: Choice of the study, or None.
+
+        Returns:
+            The `Settings`, and {metric: score or None}.
+        """
+        paper, study = self.paper, self.study
+        if not (study and choice in study.choices):
+            return paper.setup, {"psnr": paper.psnr, "ssim": paper.ssim}
+        psnr, ssim = study.reported.get(choice, (paper.psnr, paper.ssim))
+        return paper.setup.replace(**study.choices[choice]), {"psnr": psnr, "ssim": ssim}
+
+
+def differences(paper, setup, settings):
     """Describe how a run differs from the paper.
 
     Args:
         paper: The `Paper`.
+        setup: `Settings` of the paper preset, for the choice of the run.
         settings: `Settings` of the run.
 
     Returns:
@@ -149,12 +169,14 @@ def differences(paper, settings):
     """
     lines = list(paper.deviations)
     for name, ours in settings.flat.items():
-        theirs = paper.setup.flat[name]
+        theirs = setup.flat[name]
         if ours == theirs or name in ("seed", "counts", "samples_every", "checkpoint_every", "score_epochs", "on_nan"):
             continue
-        source = paper.sources.get(name)
-        said = (
-            f"the paper: {words(theirs)}, {source}" if source else f"not in the paper; its preset has {words(theirs)}"
-        )
+        if source := paper.sources.get(name):
+            said = f"the paper: {words(theirs)}, {source}"
+        elif source := paper.named.get(name):
+            said = f"the paper gives no number, {source}; its preset has {words(theirs)}"
+        else:
+            said = f"not in the paper; its preset has {words(theirs)}"
         lines.append(f"{name}: {words(ours)} ({said})")
     return lines

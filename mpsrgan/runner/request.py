@@ -79,6 +79,20 @@ class Request:
         return {**kept, "settings": as_json(self.settings)}
 
 
+def choice_of(study, name):
+    """Return the choice that a run of a study has made.
+
+    Args:
+        study: The `Study`.
+        name: Name of the run: the option, the choice, and perhaps a rate or a seed.
+
+    Returns:
+        Name of the choice.
+    """
+    made = name.removeprefix(f"{study.option}-")
+    return next(one for one in study.choices if made == one or made.startswith((one + RATE, f"{one}-seed")))
+
+
 def was_begun(folder):
     """Return whether a folder holds a run or a study.
 

@@ -120,6 +120,7 @@ def summarize(experiment, request, manifest, scores, before, run, tables):
         A dictionary for `mpsrgan.report.results.write_results`.
     """
     paper, settings = experiment.paper, request.settings
+    setup, reported = experiment.published(request.choice)
     first = experiment.baselines[0]
     wins = sum(a["psnr"] > b["psnr"] for a, b in zip(scores["ours"], scores[first]))
     counts = {split: len(manifest.split(split)) for split in SPLITS}
@@ -128,7 +129,7 @@ def summarize(experiment, request, manifest, scores, before, run, tables):
     return {
         "experiment": experiment.name,
         "title": paper.title,
-        "paper": {"citation": paper.citation, "reported": {"psnr": paper.psnr, "ssim": paper.ssim}},
+        "paper": {"citation": paper.citation, "reported": reported},
         "metrics": {**metrics, "start": before, "wins": wins},
         "start": request.started,
         "verdict": verdict(metrics, before, experiment.baselines, counts["test"], start),
@@ -150,8 +151,8 @@ def summarize(experiment, request, manifest, scores, before, run, tables):
         "differences": [
             f"data: {request.source} (the paper: {paper.data})",
             f"images in train, validation, test: {tuple(counts.values())}"
-            + (f" (the paper: {paper.setup.data.counts})" if paper.setup.data.counts else ""),
-            *differences(paper, settings),
+            + (f" (the paper: {setup.data.counts})" if "counts" in paper.sources else ""),
+            *differences(paper, setup, settings),
             *([f"generator started from {request.started}, not from random weights"] if request.started else []),
         ],
         "version": __version__,

@@ -18,7 +18,7 @@ from mpsrgan.runner.build import load_start
 from mpsrgan.runner.data import holding, leaving_nothing, open_first_pairs, open_pairs
 from mpsrgan.runner.finished import spaced_images
 from mpsrgan.runner.paper import Experiment
-from mpsrgan.runner.request import RATE, SHARED, STUDY, read_config
+from mpsrgan.runner.request import RATE, SHARED, STUDY, choice_of, read_config
 from mpsrgan.runner.stored import as_json
 from mpsrgan.runner.table_ii import find_people
 from mpsrgan.training.csv_log import read_metrics
@@ -185,7 +185,7 @@ def _run(experiment, request):
         keras.utils.clear_session()
         settings = settings.replace(learning_rate=_rate(out, variants, name, settings))
         settings = settings.replace(counts=None)  # whole groups may not match the counts exactly
-        choice = _choice(experiment.study, name)
+        choice = choice_of(experiment.study, name)
         variant = replace(shared, **pairs, out=folder, resume=False, settings=settings, choice=choice)
         if (folder / "config.json").exists():
             variant = replace(read_config(folder), devices=shared.devices, **pairs)
@@ -204,14 +204,6 @@ def _run(experiment, request):
     experiment.study.compare(Comparison(experiment, out, Manifest.load(pairs["data"]), runs, request.people))
     say(f"\ncomparison: {out / 'results.md'}")
     return None
-
-
-def _choice(study, name):
-    """Return the choice that a run of a study has made, by the run's name: <option>-<choice>[-rate-X|-seedN]."""
-    made = name.removeprefix(f"{study.option}-")
-    return next(
-        choice for choice in study.choices if made == choice or made.startswith((choice + RATE, f"{choice}-seed"))
-    )
 
 
 def finished_runs(folder, names):

@@ -215,7 +215,8 @@ def focal_frequency(hr, sr):
     """
     difference = ops.transpose((_float(hr) - _float(sr)) / 2, (0, 3, 1, 2))
     real, imaginary = ops.fft2((difference, ops.zeros_like(difference)))
-    squared = (ops.square(real) + ops.square(imaginary)) / math.prod(hr.shape[1:3])
+    height, width = ops.shape(hr)[1:3]  # not hr.shape, which TensorFlow forgets at the second size
+    squared = (ops.square(real) + ops.square(imaginary)) / ops.cast(height * width, "float32")
     distance = ops.sqrt(squared + SMALLEST)
     weight = distance / ops.max(distance, axis=(2, 3), keepdims=True)
     return ops.mean(ops.stop_gradient(weight) * squared)

@@ -192,8 +192,8 @@ class Muon(keras.optimizers.Muon):
 
     Muon makes the momentum of a matrix orthogonal, so that a step moves all its directions alike. Keras does so for
     matrices only and gives every kernel of a convolution to Adam. Here Adam gets what has fewer than `SMALLEST_MATRIX`
-    rows or columns: biases, and kernels from and to few channels. A step is as long as Adam's typical step (root mean
-    square of 0.2 times the learning rate), so Adam's learning rates fit.
+    rows or columns: biases, kernels to few channels, and kernels with fewer than 16 inputs in all. A step is as long
+    as Adam's typical step (root mean square of 0.2 times the learning rate), so Adam's learning rates fit.
 
     Args: those of `keras.optimizers.Muon`.
 

@@ -609,3 +609,15 @@ def test_an_empty_folder_of_photographs(tmp_path, capsys):
     (tmp_path / "none").mkdir()
     assert main(["evaluate", "--data", str(tmp_path / "none"), "-o", str(tmp_path / "out")]) == 2
     assert "no photograph to measure on" in capsys.readouterr().err
+
+
+def test_the_baseline_is_that_of_verification_too(people, weights, tmp_path, monkeypatch):
+    monkeypatch.setitem(encoders.ENCODERS, "sface", Tiny)
+    monkeypatch.setattr(detect, "YuNet", no_detector)
+    words = ["evaluate", "--data", people, "--weights", f"net={weights}", "--baseline", "net", "-o", tmp_path / "out"]
+    assert main([*map(str, words), *QUICK, "--raw"]) == 0
+    size = read(tmp_path / "out")["sizes"][0]
+    compared = size["verification"]["sface"]["conditions"]
+    assert compared["net"]["auc_change"]["value"] == 0 and compared["bicubic"]["auc_change"]["low"] is not None
+    assert ["against net" in answer for answer in size["answers"]] == [True]
+    assert "AUC less net's" in (tmp_path / "out" / "results.md").read_text()

@@ -167,6 +167,14 @@ def test_all_scenarios_give_the_papers_tables(people, tmp_path, monkeypatch):
     assert run("inception_celeba", people, out, "--steps", 1, "--scenario", "all") == 0
     page = (out / "results.md").read_text()
     assert "## Table I: scores by scenario" in page and "| 1 | 26.615 | 0.8461 |" in page and "| 4 | 26.109 |" in page
+    alone = (out / "scenario-4" / "results.md").read_text()
+    assert (
+        "| the paper | 26.109 | 0.8313 |" in alone
+        and "| the paper | 26.615 |" in (out / "scenario-1" / "results.md").read_text()
+    )
+    assert "_weight:" not in alone and "(201500" not in alone, (
+        "its losses are the paper's, and the validation split is ours"
+    )
     assert "## Figure 7" in page and "41,410" in page and "## Table II with stand-in" in page and "-22%" in page
     assert re.search(r"; over \d+ people [+-]\d+\.\d%, 95 % interval [+-]\d", page)
     tables = json.loads((out / "results.json").read_text())["tables"]

@@ -56,8 +56,8 @@ def test_a_set_is_kept_by_name_and_downloaded_only_for_its_pairs(photos, tmp_pat
     sets = ["--data", "hf:a/b:train", "--first-data", "lfw", "--first-steps", "2"]
     request = request_of(*sets, name="adabelief_ffhq")
     assert (request.data, request.first_data) == ("hf:a/b:train", "lfw")
-    with pytest.raises(UserError, match="--first-data tfds: no such folder"):
-        request_of("--first-data", "tfds", name="adabelief_ffhq")
+    with pytest.raises(UserError, match="missing: no such folder"):
+        data.check_paths(request_of("--first-data", "missing", "--first-steps", "2", name="adabelief_ffhq"))
     monkeypatch.setattr(data, "find", {"lfw": photos}.get)
     request = replace(request_of("--data", "lfw", *TINY), out=tmp_path / "run")
     opened, manifest = data.open_pairs(experiment_script("mpsrgan_idoc").EXPERIMENT, request)

@@ -1,9 +1,11 @@
+import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as numpy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from mpsrgan.training import losses
+from mpsrgan.training.terms import IMAGES, TERMS
 
 pytestmark = pytest.mark.backends
 
@@ -109,3 +111,15 @@ def test_focal_frequency_weighs_the_spectrum_by_its_distance(rng, channels):
     weight = distance / distance.max(axis=(1, 2), keepdims=True)
     assert float(losses.focal_frequency(hr, sr)) == pytest.approx((weight * distance**2).mean(), rel=1e-4)
     assert float(losses.focal_frequency(hr, hr)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX traces each size anew")
+@pytest.mark.parametrize("name", [term.loss for term in TERMS if term.compares == IMAGES])
+def test_every_loss_of_images_takes_several_sizes_in_one_graph(name, rng):
+    import tensorflow as tf
+
+    loss = getattr(losses, name)
+    traced = tf.function(loss, reduce_retracing=True)
+    for size in ((12, 14), (16, 20), (24, 16)):
+        hr, sr = (rng.uniform(-1, 1, (2, *size, 3)).astype("float32") for _ in range(2))
+        assert float(traced(hr, sr)) == pytest.approx(float(loss(hr, sr)), rel=1e-4)
