@@ -1,6 +1,6 @@
 """Paper 004, "Single-Image Facial Super-Resolution Using GANs" (Sada, Courbot, Popovic): SRGAN, Adam against AdaBelief.
 
-    python experiments/adabelief_ffhq.py                              quick, AdaBelief, embedded photographs: 3 min
+    python experiments/adabelief_ffhq.py                              quick, AdaBelief, embedded photographs: 1 min
     python experiments/adabelief_ffhq.py --optimizer all              four optimizers, four rates each, three seeds
     python experiments/adabelief_ffhq.py --data FFHQ --first-data COCO --preset paper   the paper's two stages
     python experiments/adabelief_ffhq.py --dssim-weight 0.1           MSE + DSSIM, which the paper proposes next

@@ -22,7 +22,7 @@ INTERPOLATION = "scikit-image, order 1"
 """Baseline that the paper calls "SKImage interpolated". Order 1 is that library's default."""
 
 PAPER = Paper(
-    title="Enhance!: 56x46 -> 112x92 gray portraits with a swish GAN",
+    title="Enhance!: 46x56 -> 92x112 gray portraits with a swish GAN",
     citation="Jameel S., Arif M. M.: Enhance! A Generative Adversarial Network for Image Upscaling. 2018.",
     data="2447 gray portraits of the Yale database of faces",
     setup=Settings.of(

@@ -1,6 +1,6 @@
 """Paper 000, "Enhancing Low Resolution Faces for Identification Using MPSRGAN" (Palos, Hevizi): SRGAN on mugshots.
 
-    python experiments/mpsrgan_idoc.py                             quick, on embedded portraits: 4 min, 2 cores, 2 GB
+    python experiments/mpsrgan_idoc.py                             quick, on embedded portraits: 2 to 4 min, 2 cores
     python experiments/mpsrgan_idoc.py --data DIR                  quick, on your photographs
     python experiments/mpsrgan_idoc.py --from-scratch              from random weights, with borders: 7 min
     python experiments/mpsrgan_idoc.py --data DIR --preset paper   the paper's set-up (6100 mugshots): needs a GPU

@@ -1,6 +1,6 @@
 """Paper 002, "Image super resolution of human face images using GAN" (Jiang, Xu, Sun): pixel shuffle, learned scale.
 
-    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits: 1 min, 2 cores
+    python experiments/pixelshuffle_ffhq.py                             quick, on embedded portraits: 2 min, 2 cores
     python experiments/pixelshuffle_ffhq.py --data DIR                  quick, on your photographs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper   the paper's: 500 FFHQ, 512 -> 1024, 80 epochs
     python experiments/pixelshuffle_ffhq.py --data DIR --preset paper --crop 128     on crops, for less memory

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_prep.command import add_picture_arguments, degradation_of
 from data_prep.files import check_out
+from data_prep.named import SOURCES, find
 from data_prep.pairs import as_size, scale_of, size_words
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
@@ -42,7 +43,7 @@ def add_arguments(parser):
         parser: The argparse parser.
     """
     add = parser.add_argument
-    add("--data", required=True, metavar="DIR", help="photographs, Parquet, or pairs of 'mpsrgan prepare'")
+    add("--data", required=True, metavar="DIR|NAME", help=f"photographs: {SOURCES}; or pairs of 'mpsrgan prepare'")
     repeated = {"action": "append", "default": []}
     add("--weights", **repeated, metavar="[NAME=]FILE.h5", help="a network to measure; may be repeated")
     text = "interpolate between networks (1) and their partners trained on content alone (0)"
@@ -141,7 +142,7 @@ def run(args):
 
 def _run(args):
     weights, results = check_sources(args.weights, args.results, args.realism, args.fidelity)
-    out = Path(args.out)
+    args.data, out = str(find(args.data)), Path(args.out)
     check_out(Path(args.data), out)
     face = face_argument(args.face)
     judges = {name: open_judge(name) for name in args.metric}

@@ -611,6 +611,13 @@ def test_an_empty_folder_of_photographs(tmp_path, capsys):
     assert "no photograph to measure on" in capsys.readouterr().err
 
 
+def test_a_public_set_is_measured_by_its_name(people, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mpsrgan.cli.evaluate.find", {"lfw": people}.get)
+    assert main(["evaluate", "--data", "lfw", "-o", "out", *QUICK, "--encoder", "none", "--limit", "4"]) == 0
+    assert read(tmp_path / "out")["photographs"] >= 4
+
+
 def test_the_baseline_is_that_of_verification_too(people, weights, tmp_path, monkeypatch):
     monkeypatch.setitem(encoders.ENCODERS, "sface", Tiny)
     monkeypatch.setattr(detect, "YuNet", no_detector)
