@@ -188,6 +188,7 @@ def main(argv=None):
     parser.add_argument("--minutes", type=float, default=5, help="how long they ask (default 5)")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # where Gradio's client leaves an empty folder for each download
         command = [sys.executable, "-m", "mpsrgan", "serve", "--port", "0", "--weights", "mpsrgan-lite"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as server:
             found = re.search(r"http://\S+", server.stdout.readline())

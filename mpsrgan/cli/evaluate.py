@@ -13,13 +13,13 @@ from pathlib import Path
 from data_prep.command import add_picture_arguments, degradation_of
 from data_prep.files import check_out
 from data_prep.named import SOURCES, find
-from data_prep.pairs import as_size, scale_of, size_words
+from data_prep.pairs import size_words
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate import summary, verification
 from mpsrgan.evaluate.encoders import ALIGNED, face_argument, open_encoders, open_finder
 from mpsrgan.evaluate.many import from_json, measure_many, to_json
-from mpsrgan.evaluate.measure import Measurer, collect, jobs_of
+from mpsrgan.evaluate.measure import Measurer, collect, jobs_of, sizes_of
 from mpsrgan.evaluate.methods import BASELINE, Baseline, Network, Results, check_baseline, check_sources
 from mpsrgan.evaluate.photos import Folder, Pairs, data_hash, select
 from mpsrgan.evaluate.region import FACE, REGIONS, WHOLE, FaceBox
@@ -158,7 +158,7 @@ def _run(args):
     networks = [Network(*options, raw=args.raw, ensemble=args.ensemble) for options in weights]
     for network in networks:
         say(f"{network.name}: {network.words}")
-    sizes = _sizes(args, photos, networks)
+    sizes = sizes_of(photos, networks, args.lr_size, args.scale)
     if results and len(sizes) > 1:
         raise UserError("--results have one size; give one --lr-size")
     methods = [Baseline(), *networks, *(Results(name, folder, photos.photos) for name, folder in results)]
@@ -276,22 +276,6 @@ def _write(args, measurer, jobs, sizes, note, records, scores):
         print("", *told, sep="\n")
     report.write()
     say(f"report: {report.folder / 'report.html'}")
-
-
-def _sizes(args, photos, networks):
-    """Return [(lr, hr)] as (height, width), from the pairs or from the options."""
-    scales = {network.scale for network in networks} | ({args.scale} if args.scale else set())
-    if len(scales) > 1:
-        found = ", ".join(f"{network.name} x{network.scale}" for network in networks)
-        raise UserError(f"{found}{f', --scale {args.scale}' if args.scale else ''}: evaluate one scale at a time")
-    scale = scales.pop() if scales else None
-    if photos.sizes:
-        ((lr, hr),) = photos.sizes
-        if scale and scale_of(hr, lr) != scale:
-            raise UserError(f"the pairs are x{scale_of(hr, lr)}, the networks x{scale}; prepare pairs of that scale")
-        return photos.sizes
-    lrs = [as_size(lr) for lr in args.lr_size]
-    return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]
 
 
 def _say_skipped(photos, shown=3):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.pairs import size_words
+from data_prep.pairs import as_size, scale_of, size_words
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate.photos import Photo
 from mpsrgan.evaluate.scores import in_order
@@ -57,6 +57,35 @@ class Job(NamedTuple):
     hr: tuple
     explained: bool
     folder: str
+
+
+def sizes_of(photos, networks, lr_sizes, scale=None):
+    """List the sizes to measure at.
+
+    Args:
+        photos: `mpsrgan.evaluate.photos.Pairs`, whose sizes are taken, or `Folder`.
+        networks: List of `mpsrgan.evaluate.methods.Network`.
+        lr_sizes: Sizes of the inputs of a folder, each a side or (height, width) in pixels.
+        scale: Scale factor. None takes that of the networks, or 4.
+
+    Returns:
+        A list of (lr, hr), each (height, width) in pixels.
+
+    Raises:
+        UserError: When scales differ.
+    """
+    scales = {network.scale for network in networks} | ({scale} if scale else set())
+    if len(scales) > 1:
+        found = ", ".join(f"{network.name} x{network.scale}" for network in networks)
+        raise UserError(f"{found}{f', --scale {scale}' if scale else ''}: evaluate one scale at a time")
+    scale = scales.pop() if scales else None
+    if photos.sizes:
+        ((lr, hr),) = photos.sizes
+        if scale and scale_of(hr, lr) != scale:
+            raise UserError(f"the pairs are x{scale_of(hr, lr)}, the networks x{scale}; prepare pairs of that scale")
+        return photos.sizes
+    lrs = [as_size(lr) for lr in lr_sizes]
+    return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]
 
 
 def jobs_of(photos, sizes, explained):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -68,6 +69,12 @@ def fake(monkeypatch):
     monkeypatch.setattr("mpsrgan.upscale.single.Upscaler", Fake)
     monkeypatch.setattr(Fake, "made", [])
     return Fake
+
+
+@pytest.fixture(autouse=True)
+def own_temporary(tmp_path, monkeypatch):
+    """Gradio's client leaves an empty folder for each download among the temporary files of all."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def photo(height, width, channels=3, kind=np.uint8):
