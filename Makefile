@@ -46,9 +46,11 @@ test-lowest:  ## the same with the lowest versions that setup.cfg allows, in .ve
 	$(call versions,lowest,3.11 3.12,-c tests/versions/lowest.txt)
 
 test-newest:  ## the same with the newest versions of the package index, in .venv-newest
+	rm -f $(NEWEST)/installed-*
 	$(call versions,newest,3.12 3.13 3.11,--upgrade --upgrade-strategy eager)
 
 audit:  ## the known vulnerabilities of the newest and of the lowest versions, by pip-audit; needs the internet
+	rm -f $(NEWEST)/installed-*
 	$(MAKE) $(NEWEST)/installed-test VENV=$(NEWEST) PINS="--upgrade --upgrade-strategy eager"
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(NEWEST)/bin/pip-audit --skip-editable
@@ -74,7 +76,7 @@ docs: $(VENV)/installed-docs  ## the documentation, into site/; works offline, f
 demo: $(VENV)/installed-onnx  ## the page that upscales in the browser, into docs/demo/dist; needs npm
 	$(BIN)/python tools/demo.py
 
-$(VENV)/installed-%: setup.cfg setup.py pyproject.toml
+$(VENV)/installed-%: setup.cfg setup.py pyproject.toml $(wildcard tests/versions/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit("mpsrgan needs Python 3.11 or newer; this is " + sys.version.split()[0] + \
 	  " (name another one: make PYTHON=python3.12 ...)" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

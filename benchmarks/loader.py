@@ -4,7 +4,6 @@ Everything is measured on photographs that NumPy draws into a temporary folder, 
 measured in alternation, round by round, in one process and on the same number of threads.
 """
 
-import os
 import shutil
 import sys
 import tempfile
@@ -22,8 +21,9 @@ from PIL import Image
 from benchmarks.drawn import SHARD_MB, draw_manifest, draw_pairs, draw_photographs
 from data_prep import Augment, BatchLoader, Degradation, Manifest, prepare
 from data_prep.pack import pack_pairs
+from mpsrgan.io.machine import cores
 
-THREADS = os.cpu_count() or 1
+THREADS = cores()
 BATCH, CROP = 16, 24
 STEP_SECONDS = 0.1  # what the small, fast network takes for 16 crops of 24 -> 96 on two cores
 REAL_CROP, PAIR_SECONDS = 48, 0.25  # crop side of mpsrgan-real, and its step time per crop on two cores

@@ -6,6 +6,7 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 
 from mpsrgan.io.console import import_keras
+from mpsrgan.io.machine import cores
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "onnxruntime", "opencv-python", "torch")
 
@@ -27,7 +28,7 @@ def describe():
         peaks[dtype] = max(estimate.peak_flops(0.5) for _ in range(3))
     keras.config.set_dtype_policy("float32")
     words = {
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{_processor()}, {cores()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "accelerator": ", ".join(d for d in keras.distribution.list_devices() if not d.startswith("cpu")) or "none",
         "peak": ", ".join(f"{peak / 1e9:,.0f} GFLOP/s in {dtype}" for dtype, peak in peaks.items()),
@@ -39,7 +40,7 @@ def describe():
 
 def slug():
     """Return the machine's name as part of a file name, such as amd-epyc-2-cores."""
-    return re.sub(r"[^a-z0-9]+", "-", f"{_processor()} {os.cpu_count()} cores".lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", f"{_processor()} {cores()} cores".lower()).strip("-")
 
 
 def _processor():

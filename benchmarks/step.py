@@ -122,13 +122,12 @@ def textbook(precision, batch):
     return step, _facts(batch, precision)
 
 
-def crops(precision, batch, recompute=False):
+def crops(precision, batch):
     """Build a step on the absolute error alone, on crops of 24 -> 96 px, as the weights that ship are trained.
 
     Args:
         precision: Keras dtype policy.
         batch: Images in a step.
-        recompute: As in `mpsrgan.training.gan.GAN`.
 
     Returns:
         (action, facts), as in `benchmarks.measure.Contender`.
@@ -142,7 +141,7 @@ def crops(precision, batch, recompute=False):
 
     keras.config.set_dtype_policy(precision)
     weights = LossWeights(adversarial=0, vgg=0, mae=1)
-    gan = GAN(lite.build_generator(), srgan.build_discriminator(filters=4), weights=weights, recompute=recompute)
+    gan = GAN(lite.build_generator(), srgan.build_discriminator(filters=4), weights=weights)
     gan.compile(*optimizers())
     rng = np.random.default_rng(0)
     lr, hr = (rng.uniform(-1, 1, (batch, side, side, 3)).astype("float32") for side in (24, 96))

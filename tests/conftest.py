@@ -1,7 +1,7 @@
 import gc
 import os
 import signal
-import tempfile
+from pathlib import Path
 
 gc.disable()  # until all is imported; see pytest_collection_finish
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs in the background like this
@@ -9,9 +9,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what run
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 # What is set on a machine for work is not for the tests, but for those of the real networks.
-for name in ("MPSRGAN_VGG19", "MPSRGAN_CACHE", "RAY_ADDRESS", "OMP_NUM_THREADS"):
+for name in ("MPSRGAN_CACHE", "RAY_ADDRESS", "OMP_NUM_THREADS"):
     os.environ.pop(name, None)
-for name in ("YUNET", "SFACE", "FACENET"):
+for name in ("no_proxy", "NO_PROXY"):  # the tests talk to servers of their own
+    os.environ[name] = "127.0.0.1,localhost"
+for name in ("VGG19", "YUNET", "SFACE", "FACENET"):
     if given := os.environ.pop(f"MPSRGAN_{name}", None):
         os.environ[f"{name}_FOR_TESTS"] = given
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers with a thread each finish sooner than workers that share their cores
@@ -19,8 +21,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers with a thread each finish soo
         os.environ.setdefault(name, "1")
 # What JAX compiles for one test serves all others, those of the other workers too. Compiling costs more than running.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-_user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")  # Windows has no numbers
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"mpsrgan-jax-{_user}"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(500 * 2**20))

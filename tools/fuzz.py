@@ -34,6 +34,9 @@ from mpsrgan.upscale.files import read_picture
 from mpsrgan.upscale.video import first_frame
 
 SECONDS, GIGABYTE = 2.0, 2**30
+HANGS = 60
+"""Seconds after which one input counts as one that is never done."""
+STATM = Path("/proc/self/statm")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I", "I;16", "F")
 OPTIONS = {
     "PNG": ({}, {"dpi": (300, 300), "icc_profile": b"profile"}),
@@ -153,11 +156,13 @@ class Reader:
             self.failures.setdefault(f"{type(error).__name__}: {error}"[:200], data.hex())
 
     def _time(self, read, data):
+        faulthandler.dump_traceback_later(HANGS, exit=True)  # the command shows it, and the file
         start = time.process_time()  # a pause of this process is not slowness of the reader
         try:
             with warnings.catch_warnings(action="ignore"):
                 read(self.path)
         finally:
+            faulthandler.cancel_dump_traceback_later()
             took = time.process_time() - start
             self.slowest = max(self.slowest, took)
             if took > SECONDS:
@@ -188,7 +193,7 @@ def run(kind, inputs, folder, step=1, limit=False):
     reader = Reader(suffixes.get(kind, kind if kind.startswith(".") else f".{kind.lower()}"), folder)
     reader(corpus[0])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if limit:
+    if limit and STATM.exists():  # Linux
         resource.setrlimit(resource.RLIMIT_AS, (_virtual() + GIGABYTE, resource.RLIM_INFINITY))
     smallest = min(corpus, key=len)
     for length in range(0, len(smallest), step):
@@ -207,7 +212,7 @@ def run(kind, inputs, folder, step=1, limit=False):
 
 def _virtual():
     """Return the address space of this process in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    return int(STATM.read_text().split()[0]) * resource.getpagesize()
 
 
 def _register():

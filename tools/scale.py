@@ -246,7 +246,7 @@ def main():
         "of one thread, a core": rates["ray"] / (args.workers * rates["one thread"]),
         "seconds": [round(command.seconds) for command in commands],
         "memory growth": {who: growth(steady, who) for who in ("driver", "workers")} if len(steady) >= 60 else None,
-        "memory at most": {who: max(s[who] for s in commands[1].memory) for who in ("driver", "workers")},
+        "memory at most": {who: max(s[who] for one in commands for s in one.memory) for who in ("driver", "workers")},
         "temporary files of the dead": left,
     }
     if report["of all cores"] < ENOUGH:

@@ -611,6 +611,12 @@ def test_an_empty_folder_of_photographs(tmp_path, capsys):
     assert "no photograph to measure on" in capsys.readouterr().err
 
 
+def test_networks_of_another_scale_than_the_pairs_are_refused(pairs, tmp_path, capsys):
+    words = ["evaluate", "--data", str(pairs.folder), "--weights", "mpsrgan-x2", "-o", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "the pairs are x4, the networks x2; prepare pairs of that scale" in capsys.readouterr().err
+
+
 def test_a_public_set_is_measured_by_its_name(people, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("mpsrgan.cli.evaluate.find", {"lfw": people}.get)

@@ -296,6 +296,20 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         list_images(tmp_path)
 
 
+def test_a_folder_that_is_removed_meanwhile_holds_nothing(tmp_path, monkeypatch):
+    really = os.scandir
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "a.png").touch()
+
+    def scan(path):
+        if Path(path).name == "gone":
+            Path(path).rmdir()
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert [path.name for path in list_images(tmp_path)] == ["a.png"]
+
+
 def test_list_images(tmp_path):
     for name in ("b.jpg", "a/z.png", "a/b/c/d.txt", ".hidden.png", ".git/x.png", "a/manifest.jsonl", "a.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

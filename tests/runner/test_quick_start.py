@@ -67,6 +67,26 @@ def test_a_set_is_kept_by_name_and_downloaded_only_for_its_pairs(photos, tmp_pat
     assert request_of("--data", "lfw").data == str(tmp_path / "lfw")
 
 
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--processes 2", "go together; give --process and --coordinator"),
+        ("--processes 2 --process 2 --coordinator a:1 --out x", "--process 2 of 2: numbers from 0 to 1"),
+        ("--processes 2 --process 0 --coordinator a:1", "need one folder that all of them see"),
+        ("--processes 2 --process 0 --coordinator a:1 --out x --precision auto", "name the precision"),
+    ],
+)
+def test_processes_that_could_not_agree_are_refused(words, message):
+    with pytest.raises(UserError, match=message):
+        request_of(*words.split())
+
+
+def test_a_study_is_not_trained_by_several_processes(capsys, tmp_path):
+    words = "--optimizer all --processes 2 --process 0 --coordinator a:1 --out".split()
+    assert main(experiment_script("adabelief_ffhq").EXPERIMENT, [*words, str(tmp_path / "x")]) == 2
+    assert "several processes train one run" in capsys.readouterr().err
+
+
 def test_a_run_says_what_it_started_from_and_whether_it_helped(photos, tmp_path, monkeypatch, capsys):
     arguments = {"filters": 4, "blocks": 1, "batch_norm": False}
     save_generator(build("srgan", arguments), tmp_path / "start.h5", "srgan", arguments)

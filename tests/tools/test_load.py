@@ -4,6 +4,7 @@ import collections
 import io
 import subprocess
 import sys
+import time
 import urllib.error
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -117,6 +118,7 @@ def test_what_is_wrong_is_told_and_in_the_exit_code(load, capsys, code, change, 
 
 def test_a_server_that_has_died_ends_the_measuring(load, tmp_path):
     with subprocess.Popen([sys.executable, "-c", ""]) as server:
+        end = time.monotonic() + 60
         while load.memory(server.pid):  # until it is a zombie, which has no memory
-            pass
+            assert time.monotonic() < end
         assert load.visit("http://page/", server, 0, 60, tmp_path) == ([], [])

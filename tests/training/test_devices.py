@@ -73,8 +73,13 @@ def test_four_devices_train_and_validate_as_one_also_on_batches_that_do_not_divi
 def test_two_processes_train_as_one_and_another_number_of_devices_goes_on(tmp_path, photos):
     run = [*RUN, "--data", photos, "--checkpoint-every", 2]
     done(*run, "--steps", 4, "--out", tmp_path / "one")
-    for process in (both := two(*run, "--steps", 2, "--out", tmp_path / "two")):
-        assert process.wait(timeout=240) == 0, [process.stderr.read()[-2000:] for process in both]
+    both = two(*run, "--steps", 2, "--out", tmp_path / "two")
+    try:
+        told = [process.communicate(timeout=240)[1] for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    assert [process.returncode for process in both] == [0, 0], [text[-2000:] for text in told]
     done(*RUN[:4], "--resume", "--steps", 4, "--out", tmp_path / "two", "--devices", "all", devices=4)
     equal(*(tmp_path / name / "checkpoints/step-00000004.npz" for name in ("one", "two")))
     assert (tmp_path / "two/results.json").exists()

@@ -466,6 +466,10 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
         assert upscale(*words, *more) == 0 and capsys.readouterr().out == "done 2, failed 0\n"
     assert upscale(*words, "--compare") == 0 and "already done 2" in capsys.readouterr().out
     assert upscale(*words, "--no-faithful") == 0, "the pictures beside the results are now those of others"
+    assert upscale(*words, "--no-faithful", "--explain") == 0 and "done 2" in capsys.readouterr().out
+    assert upscale(*words) == 0 and upscale(*words, "--explain") == 0
+    assert "already done" not in capsys.readouterr().out, "nor by the picture of what was invented"
+    assert upscale(*words, "--no-faithful") == 0 and capsys.readouterr()
     assert upscale(*words, "--no-faithful", "--compare") == 0 and capsys.readouterr().out.endswith("done 2, failed 0\n")
 
 
@@ -580,6 +584,8 @@ def test_faces_of_other_kinds_of_pictures(upscaler, detector):
     assert differ(np.asarray(done.image)[..., :3], upscaler(image)) == 0, "upright: as without --faces"
     gray, report = restore_with_faces(upscaler, image[..., 0], detector=detector)
     assert gray.image.shape == (480, 400) and report.found == 0
+    twice, _ = restore_with_faces(upscaler, image[..., 0], scale=8, detector=detector, background="network")
+    assert twice.image.shape == (960, 800) and "then x4 network" in twice.steps
     with pytest.raises(UserError, match="needs 8 bits and the picture has 16"):
         restore_with_faces(upscaler, image.astype(np.uint16), detector=detector)
 
