@@ -6,7 +6,6 @@ from helpers import SMALL, strong
 from PIL import Image, ImageSequence
 
 from mpsrgan.cli import main
-from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.metadata import read_provenance
 from mpsrgan.models.srgan import build_generator
 
@@ -15,10 +14,8 @@ TIMES = [100, 250, 400]
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "generator.h5"
-    save_generator(strong(build_generator(**SMALL), 0.1), path, arguments=SMALL)
-    return path
+def model():
+    return strong(build_generator(**SMALL), 0.1)
 
 
 def animation(path, frames=FRAMES, **options):

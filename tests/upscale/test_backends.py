@@ -34,13 +34,6 @@ def model():
     return strong(build_generator(**SMALL))
 
 
-@pytest.fixture(scope="module")
-def weights(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "generator.h5"
-    save_generator(model, path, arguments=SMALL)
-    return path
-
-
 @pytest.mark.compiled
 @pytest.mark.parametrize(
     "build", [pytest.param(build_generator, marks=pytest.mark.backends), pixelshuffle.build_generator]

@@ -32,20 +32,8 @@ def photo(height, width, channels=3):
 
 
 @pytest.fixture(scope="module")
-def model():
-    return strong(build_generator(**SMALL), 0.4)
-
-
-@pytest.fixture(scope="module")
 def upscaler(model):
     return Upscaler(model)
-
-
-@pytest.fixture(scope="module")
-def weights(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "generator.h5"
-    save_generator(model, path, arguments=SMALL)
-    return path
 
 
 # --- kinds

@@ -4,21 +4,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from helpers import SMALL, noise, serially, strong
+from helpers import noise, serially
 
-from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import save_image
-from mpsrgan.models.srgan import build_generator
 from mpsrgan.scale.account import read_account
 from mpsrgan.upscale import many
 from mpsrgan.upscale.single import UpscaleOptions
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "generator.h5"
-    save_generator(strong(build_generator(**SMALL), 0.4), path, arguments=SMALL)
-    return path
 
 
 def test_an_interrupted_call_goes_on_and_makes_what_a_single_process_makes(upscale, tmp_path, monkeypatch, capsys):

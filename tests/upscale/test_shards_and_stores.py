@@ -4,13 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import SMALL, strong
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import save_image
-from mpsrgan.models.srgan import build_generator
 from mpsrgan.scale.account import read_account
 from mpsrgan.scale.stores import exists, list_objects
 from mpsrgan.upscale import many
@@ -19,13 +16,6 @@ from mpsrgan.upscale.plan_objects import plan_objects
 from mpsrgan.upscale.single import UpscaleOptions
 
 RNG = np.random.default_rng(4)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "generator.h5"
-    save_generator(strong(build_generator(**SMALL), 0.4), path, arguments=SMALL)
-    return path
 
 
 @pytest.fixture

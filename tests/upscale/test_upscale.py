@@ -33,13 +33,6 @@ def gray_model():
     return strong(enhance.build_generator(**SMALL))
 
 
-@pytest.fixture(scope="module")
-def weights(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "generator.h5"
-    save_generator(model, path, arguments=SMALL)
-    return path
-
-
 # --- kinds of images
 
 
