@@ -68,6 +68,15 @@ class Degradation:
             raise UserError(f"degradation {self.preset} draws its own filter: leave out the filter {self.filter}")
 
     @property
+    def words(self):
+        """The degradation in a few words, such as "real-mild" or "bicubic, blur 7x5"."""
+        if self.preset in CONDITIONS:
+            return self.preset
+        blur = f"blur of {self.kernel} taps with sigma {self.sigma:g}" if self.kernel else ""
+        noise = f"noise of {self.noise:g} levels" if self.noise else ""
+        return ", ".join(filter(None, (self.preset if self.preset != "none" else "", self.filter, blur, noise)))
+
+    @property
     def random(self):
         """Whether the degradation draws random numbers and therefore needs a generator."""
         return bool(self.noise) or self.preset != "none"

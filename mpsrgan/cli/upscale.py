@@ -13,7 +13,7 @@ from mpsrgan.io.lock import locked
 from mpsrgan.io.names import ACCOUNT
 from mpsrgan.scale.stores import is_remote
 from mpsrgan.upscale.backends import BACKENDS
-from mpsrgan.upscale.defaults import AUTO, CLEAN, LATEST, MIN_FACE, NOTE, REAL, REALISM
+from mpsrgan.upscale.defaults import AUTO, CLEAN, DOUBLE, LATEST, MIN_FACE, NOTE, REAL, REALISM
 from mpsrgan.upscale.providers import PROVIDERS
 
 ALL = "all"
@@ -53,10 +53,9 @@ def _add_weights(group):
         "--weights",
         default=AUTO,
         metavar="FILE|NAME",
-        help=f"the weights. {AUTO} (default): {CLEAN} for clean pictures and {REAL} for blurred, noisy or compressed "
-        f"ones, at realism {REALISM}; a line says which and why. Otherwise the name of shipped weights (see `mpsrgan "
-        "weights`), a .h5 file, a .onnx file that `mpsrgan export` wrote, or "
-        f"{LATEST} for the newest runs/*/generator.h5 in the current folder",
+        help=f"the weights. {AUTO} (default): {CLEAN} for clean pictures ({DOUBLE} up to twice the size), {REAL} for "
+        f"degraded ones, at realism {REALISM}; a line says which and why. Otherwise a name (see `mpsrgan weights`), a "
+        f".h5 file, a .onnx file of `mpsrgan export`, or {LATEST} for the newest runs/*/generator.h5 here",
     )
     group.add_argument(
         "--realism",

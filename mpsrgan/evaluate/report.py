@@ -48,6 +48,7 @@ def facts(photos, draws, finder, encoders, methods):
         "fit": photos.fit,
         "zoom": photos.zoom,
         "degradation": asdict(photos.degradation),
+        "inputs": photos.degradation.words,
         "region": photos.region.words,
         "face": finder.words if encoders else None,
         "encoders": {encoder.name: encoder.source for encoder in encoders},
@@ -162,7 +163,7 @@ class Report:
 
     def _opening(self):
         facts = self.facts
-        yield Paragraph(f"{facts['data']}. Scored: {facts['region']}.")
+        yield Paragraph(f"{facts['data']}. Inputs: {facts['inputs']}. Scored: {facts['region']}.")
         yield Table("Methods", ("", "what"), [(name, words) for name, words in facts["methods"].items()])
         if facts["encoders"]:
             used = "; ".join(f"{name} ({source})" for name, source in facts["encoders"].items())
@@ -184,9 +185,8 @@ class Report:
         facts = self.facts
         yield Heading("How it was measured")
         yield summary.metric_words(self.sizes[0]["scores"])
-        degradation = ", ".join(f"{name} {value}" for name, value in facts["degradation"].items())
         lines = [
-            f"Fit {facts['fit']}, the central {facts['zoom']:g} of each side; inputs made by {degradation}.",
+            f"Fit {facts['fit']}, the central {facts['zoom']:g} of each side; inputs: {facts['inputs']}.",
             f"Hash of the photographs: {facts['hash']}. Skipped files: {len(facts['skipped'])}.",
             f"Intervals: {facts['rounds']} rounds, seed {facts['seed']}. mpsrgan {facts['version']}, "
             f"{facts['machine']}, {facts['date']}.",

@@ -246,9 +246,10 @@ def invention_table(measured):
         return None
     header = ("", "invention, gray levels", "its correlation with the true error", "with the identity lost")
     header += ("identity moved", "its correlation with the identity lost")
+    moved = f"Identity moved: 1 less the cosine to {BASELINE}'s face. " if len(rows[0]) > 3 else ""
     note = (
-        f"Identity moved: 1 less the cosine to {BASELINE}'s face. Correlations are Spearman's, of ranks, over the "
-        "photographs: 1 if what invents most errs most. Neither number needs the truth; neither proves anything."
+        f"{moved}Correlations are Spearman's, of ranks, over the photographs: 1 if what invents most errs most. "
+        "What is in gray levels or moved needs no truth, and proves nothing."
     )
     return Table(f"Invention, {measured.title}", header[: len(rows[0])], rows, note)
 

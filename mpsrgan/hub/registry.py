@@ -165,7 +165,8 @@ def entry(name):
     """
     if name in entries():
         return entries()[name]
-    shipped = f"these ship: {', '.join(entries())}" if entries() else "none are installed"
+    generators = [one for one, found in entries().items() if found.kind == "generator"]
+    shipped = f"these ship: {', '.join(generators)}" if generators else "none are installed"
     raise UserError(
         f"no weights are named {name!r}; {shipped}; train some with `mpsrgan train 000`, or pass the path of a .h5 file"
     )

@@ -55,9 +55,15 @@ def add_arguments(parser):
     Args:
         parser: The parser of `mpsrgan train`.
     """
-    parser.add_argument("name", metavar="NAME", help=f"experiment, before its options: {', '.join(names())}")
+    parser.add_argument("name", metavar="NAME", help=f"experiment, before its options: {_offered()}")
     text = "options of the experiment; 'mpsrgan train NAME --help' lists them"
     parser.add_argument("options", metavar="...", nargs=argparse.REMAINDER, help=text)
+
+
+def _offered():
+    """Return the names in words: each paper with its script, then the other scripts."""
+    papers = [f"{number} ({script})" for number, script in PAPERS.items()]
+    return ", ".join([*papers, *(name for name in names() if name not in {*PAPERS, *PAPERS.values()})])
 
 
 def run(args):

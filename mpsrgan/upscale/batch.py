@@ -129,6 +129,8 @@ class Work:
         began = time.monotonic()
         source = sys.stdin.buffer.read() if job.source == STREAM else job.source
         picture = read_picture(source, gps=self.options.keep_gps)
+        if job.source != STREAM and note_in(job.source):
+            _say(f"note: {job.shown} is a result of mpsrgan, which is upscaled again")
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
         suffix = job.suffix if job.target == STREAM else job.target.suffix.lower()

@@ -20,7 +20,7 @@ from mpsrgan.hub.registry import entries
 from mpsrgan.io.images import save_image
 from mpsrgan.upscale.backends import file_of
 from mpsrgan.upscale.color_modes import viewable
-from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
+from mpsrgan.upscale.defaults import AUTO, CLEAN, DOUBLE, REAL
 from mpsrgan.upscale.files import read_picture, write_picture
 from mpsrgan.upscale.projection import NOTHING
 from mpsrgan.upscale.single import UpscaleOptions, expected_note, restore
@@ -186,7 +186,7 @@ def about(weights):
         A description, and whether realism can be chosen.
     """
     if weights == AUTO:
-        return f"{CLEAN} for clean photographs, {REAL} for blurred, noisy or compressed ones", True
+        return f"{CLEAN} for clean photographs ({DOUBLE} at x2), {REAL} for blurred, noisy or compressed ones", True
     one = entries().get(weights) if is_name(weights) else None
     if one is None:
         return "your own weights", False

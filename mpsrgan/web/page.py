@@ -78,14 +78,15 @@ class Page:
                     with gr.Row():
                         go = gr.Button("Upscale", variant="primary", elem_id="go")
                         stop = gr.Button("Stop", visible=False, elem_id="stop")
+                    problems = gr.HTML(visible=False, elem_id="problems")  # where one looks after a click
                     gr.HTML(
                         f"{limits.words}. All work is done by the machine that serves this page. Uploads and results "
                         "are deleted after an hour, and when the server stops.",
                         elem_classes="quiet",
                     )
                 with gr.Column(scale=3, min_width=320, elem_id="result"):
-                    shown = self._shown()
-            problems, slider, thumbnails, facts, files = shown
+                    shown = [problems, *self._shown()]
+            _, slider, thumbnails, facts, files = shown
             go.click(
                 self.upscale,
                 choices,
@@ -142,8 +143,7 @@ class Page:
         return [photographs, weights, realism, faithful, scale, faces]
 
     def _shown(self):
-        """Build what the user gets and return the components in the order of `_view`."""
-        problems = gr.HTML(visible=False, elem_id="problems")
+        """Build what the user gets and return the components in the order of `_view`, but for the first."""
         slider = gr.ImageSlider(
             label="Before and after: move the line",
             interactive=False,
@@ -172,7 +172,7 @@ class Page:
             visible=False,
             elem_id="files",
         )
-        return [problems, slider, thumbnails, facts, files]
+        return [slider, thumbnails, facts, files]
 
     def refuse(self, photographs, *choices):
         """Refuse a request before it waits in the queue, if none of its files can be upscaled.

@@ -195,6 +195,19 @@ def test_what_cctv_is_expected_to_be_is_near_its_mean():
     assert np.abs(seen - expected).mean() < 7 and np.abs(seen - Degradation().expected(image, (16, 16))).mean() > 14
 
 
+@pytest.mark.parametrize(
+    "made, words",
+    [
+        (Degradation(), "bicubic"),
+        (Degradation("bilinear", 7, 5.0, 2.0), "bilinear, blur of 7 taps with sigma 5, noise of 2 levels"),
+        (Degradation("lanczos", preset="cctv"), "cctv, lanczos"),
+        (Degradation(preset="real-mild"), "real-mild"),
+    ],
+)
+def test_a_degradation_in_words(made, words):
+    assert made.words == words
+
+
 def test_an_experiment_trains_with_it_in_place_of_its_own_blur_and_noise():
     from mpsrgan.runner.stored import from_json
 

@@ -296,7 +296,10 @@ def test_outputs_below_the_input_are_not_taken_again(upscale, folder, capsys):
     assert pngs(folder / "out") == ["a.png", "deep/b.png"]
     assert "2 results of an earlier run" in capsys.readouterr().err
     assert upscale(folder / "deep", "-o", folder) == 0, "results above the input are no results of an earlier run"
-    assert capsys.readouterr().out == "done 1, failed 0\n" and (folder / "b.png").exists()
+    printed = capsys.readouterr()
+    assert printed.out == "done 1, failed 0\n" and (folder / "b.png").exists() and "again" not in printed.err
+    assert upscale(folder / "out", "-o", folder / "out4") == 0
+    assert capsys.readouterr().err.count("is a result of mpsrgan, which is upscaled again") == 2
 
 
 def test_paths_that_do_not_do(upscale, folder, tmp_path, capsys):
