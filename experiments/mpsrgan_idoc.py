@@ -7,8 +7,8 @@
     python experiments/mpsrgan_idoc.py --dry-run --preset paper    what that will cost on this machine
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
-The quick run starts from mpsrgan-fidelity, which never saw these people. With VGG19 it reached 38.34 dB, SSIM 0.949 and
-LPIPS 0.099 on held-out people (before 38.32, 0.950, 0.120; bicubic 35.45, 0.927, 0.184). From scratch, a run has 34.42
+The quick run starts from mpsrgan-fidelity, which never saw these people. With VGG19 it reached 38.38 dB, SSIM 0.949 and
+LPIPS 0.099 on held-out people (before 38.31, 0.950, 0.119; bicubic 35.45, 0.927, 0.184). From scratch, a run has 34.42
 dB with borders (bicubic 32.78), and is below bicubic on the photographs alone.
 The paper gives no score. It shows pictures (figure 3) and losses (figures 4 to 6). This script draws them from our
 run.
