@@ -138,9 +138,7 @@ class Finished:
         self.draw_losses(name, title, {"real": "d_loss_real", "generated": "d_loss_fake"})
 
     def draw_validation_psnr(self):
-        """Draw the PSNR on validation batches against step, unless the run was too short for any."""
-        if not any("val_psnr" in row for row in self.rows):
-            return
+        """Draw the PSNR on validation batches against step."""
         lines = {"validation": "val_psnr"}
         path, warm = self.figures / "validation_psnr.png", self.settings.schedule.warm_start
         draw_curves(path, self.rows, "PSNR on validation batches", "PSNR, dB", lines, warm_start=warm)

@@ -300,7 +300,7 @@ def test_fifty_thousand_names(tmp_path, monkeypatch):
     people = [str(1 + i // 20) for i in range(50000)]
     folder = write(tmp_path / "img_align_celeba", names[:1], ALIGNED)
     identities(tmp_path / "identity_CelebA.txt", people)
-    monkeypatch.setattr(os, "walk", lambda where: [(str(where), [], names)])
+    monkeypatch.setattr(os, "walk", lambda where, onerror=None: [(str(where), [], names)])
     opened, really = [], Image.open
     monkeypatch.setattr(Image, "open", lambda path, **options: opened.append(path) or really(path, **options))
     found = recognize(folder)
