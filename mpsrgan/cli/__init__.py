@@ -12,7 +12,7 @@ from mpsrgan.io.console import exit_code
 
 COMMANDS = {
     "prepare": ("data_prep.command", "make training pairs from a folder of photographs"),
-    "train": ("mpsrgan.runner.train", "rebuild a paper: train, test, draw and report"),
+    "train": ("mpsrgan.runner.train", "run the experiment of a paper, or of no paper: train, test, draw and report"),
     "evaluate": ("mpsrgan.cli.evaluate", "measure networks and results, and whether a face stays the same person"),
     "export": ("mpsrgan.cli.export", "write a network for ONNX, LiteRT, TensorFlow or OpenVINO, and test it"),
     "publish": (
