@@ -69,7 +69,7 @@ class Degradation:
 
     @property
     def words(self):
-        """The degradation in a few words, such as "real-mild" or "bicubic, blur 7x5"."""
+        """The degradation in a few words, such as "real-mild" or "bicubic, noise of 2 levels"."""
         if self.preset in CONDITIONS:
             return self.preset
         blur = f"blur of {self.kernel} taps with sigma {self.sigma:g}" if self.kernel else ""

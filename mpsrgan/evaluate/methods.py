@@ -134,7 +134,7 @@ class Results(Method):
         for name in [name for name, file in self.files.items() if not file]:
             if len(anywhere[name]) > 1:
                 raise UserError(
-                    f"--results {folder}: {anywhere[name][0]} and {anywhere[name][1]} have one name; name one"
+                    f"--results {folder}: {anywhere[name][0]} and {anywhere[name][1]} have one name; keep one"
                 )
             self.files[name] = next(iter(anywhere[name]), None)
         if missing := [photo for photo in photos if not self.files[photo.name]]:

@@ -65,7 +65,7 @@ def _train(experiment, args, request):
 
 def _with_precision(request):
     """Replace the precision "auto" by the best one for this machine; a resumed run keeps its own."""
-    every = request.settings if request.choice == ALL and isinstance(request.settings, dict) else {"": request.settings}
+    every = request.settings if request.choice == ALL else {"": request.settings}
     if all(settings.model.precision != "auto" for settings in every.values()):
         return request
     from mpsrgan.io.machine import choose_precision

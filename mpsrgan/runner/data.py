@@ -200,8 +200,8 @@ def _prepare(out, folder, stage, data, seed):
 
 def _check_fits(manifest, data, folder):
     if (manifest.lr, manifest.hr, manifest.degradation) != (data.lr, data.hr, data.made_by):
-        size = f"{words(manifest.lr)} -> {words(manifest.hr)} px ({manifest.degradation})"
-        wanted = f"{words(data.lr)} -> {words(data.hr)} ({data.made_by})"
+        size = f"{words(manifest.lr)} -> {words(manifest.hr)} px ({manifest.degradation.words})"
+        wanted = f"{words(data.lr)} -> {words(data.hr)} ({data.made_by.words})"
         raise UserError(
             f"{folder} holds pairs of {size}; this experiment needs {wanted}: give it the photographs themselves, or "
             f"prepare them again with --lr-size {words(data.lr)} --hr-size {words(data.hr)} and this one"

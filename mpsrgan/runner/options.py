@@ -104,8 +104,8 @@ def _of_run(experiment, saved):
     for name, point in FIELDS.items():
         value, by_choice = settings[name], name in decided and decided[name] == settings[name]
         if point.metadata["option"].offered and name not in experiment.unused and not by_choice:
-            size = point.type in (Size, Size | None) and value
-            found[flag(point)[2:].replace("-", "_")] = words(tuple(value)) if size else value
+            is_size = point.type in (Size, Size | None) and value
+            found[flag(point)[2:].replace("-", "_")] = words(tuple(value)) if is_size else value
     if found.get("steps"):  # which win
         found["epochs"] = None
     return {key: value for key, value in found.items() if value is not None}

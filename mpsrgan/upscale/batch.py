@@ -129,8 +129,6 @@ class Work:
         began = time.monotonic()
         source = sys.stdin.buffer.read() if job.source == STREAM else job.source
         picture = read_picture(source, gps=self.options.keep_gps)
-        if job.source != STREAM and note_in(job.source):
-            _say(f"note: {job.shown} is a result of mpsrgan, which is upscaled again")
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
         suffix = job.suffix if job.target == STREAM else job.target.suffix.lower()
@@ -140,6 +138,8 @@ class Work:
             if self.options.resume and is_done(job, expected, self.options):
                 return ALREADY
         check_free(job, picture.digest, self.options)
+        if job.source != STREAM and note_in(job.source):
+            _say(f"note: {job.shown} is a result of mpsrgan, which is upscaled again")
         if picture.frames > 1 and self._is_animation(job):
             return self._animation(job, picture, upscaler, expected)
         if picture.frames > 1:

@@ -42,9 +42,13 @@ def restore_with_faces(upscaler, image, *, scale=None, size=None, progress=None,
         )
     gray = pixels.colors.shape[2] == 1
 
+    def enlarge(part, **asked):
+        """Return an RGB part enlarged by the network, as RGB, and how."""
+        made = upscaler.restore(part[..., 0] if gray else part, progress=progress, **asked)
+        return np.repeat(made.image[..., None], 3, axis=2) if gray else made.image, made.steps
+
     def upscale(part):
-        made = upscaler.restore(part[..., 0] if gray else part, scale=upscaler.scale, progress=progress).image
-        return np.repeat(made[..., None], 3, axis=2) if gray else made
+        return enlarge(part, scale=upscaler.scale)[0]
 
     rgb = np.repeat(pixels.colors, 3, axis=2) if gray else np.ascontiguousarray(pixels.colors)
     sr, report = restore_faces(rgb, upscale, scale=upscaler.scale, detector=detector or yunet(), **faces)
@@ -53,9 +57,8 @@ def restore_with_faces(upscaler, image, *, scale=None, size=None, progress=None,
     if faces.get("background") == "lanczos":
         steps += f" on the faces ({report.restored}), {REST}"
     if faces.get("background") != "lanczos" and any(has < asked for has, asked in zip(made, target)):
-        larger = upscaler.restore(sr[..., 0] if gray else sr, size=tuple(target), progress=progress)
-        sr = np.repeat(larger.image[..., None], 3, axis=2) if gray else larger.image
-        steps += f", then {larger.steps}"
+        sr, further = enlarge(sr, size=tuple(target))
+        steps += f", then {further}"
     elif made != tuple(target):
         sr = resized(sr, target, "lanczos")
         steps += f", {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"

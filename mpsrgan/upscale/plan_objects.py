@@ -107,10 +107,8 @@ def _list(name, output, alone):
 
 def _list_remote(name, output, alone):
     earlier = f"{output.rstrip('/')}/"
-    if not earlier.startswith(f"{name.rstrip('/')}/"):  # it is elsewhere, or holds this folder
-        earlier = None
-    listed = [(key, PurePosixPath(path)) for key, path in list_objects(name)]
-    listed = [(key, path) for key, path in listed if not (earlier and key.startswith(earlier))]
+    inside = earlier.startswith(f"{name.rstrip('/')}/")  # else it is elsewhere, or holds this folder
+    listed = [(k, PurePosixPath(path)) for k, path in list_objects(name) if not (inside and k.startswith(earlier))]
     listed = [(key, path) for key, path in listed if not is_system_file(path.name)]
     if not listed:
         raise UserError(f"{name}: holds only the results in {output}; name a folder with images")
