@@ -140,7 +140,7 @@ class Desk:
         made, faces, note = restore(
             picture, options, upscaler, expected_note(picture, options, upscaler), progress=tick
         )
-        file = folder / f"{stem_of(name)}.png"
+        file = folder / f"{stem_of(name)}-x{note.scale:g}.png"  # not the upload's name, which it lies beside
         note = write_picture(made.image, file, note, picture.pixels.profile, kept=picture.kept)
         shown = _write_shown(picture, made, file, note)
         facts = _facts(note, made, choice, faces, time.monotonic() - began)
@@ -192,6 +192,25 @@ def about(weights):
         return "your own weights", False
     words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.license.partition(':')[0]} use"
     return words, one.fidelity is not None
+
+
+def label(weights):
+    """Name weights in a list of them.
+
+    Args:
+        weights: A name or a path.
+
+    Returns:
+        The name and what the weights are for.
+    """
+    if weights == AUTO:
+        return f"{AUTO}: chosen for each photograph"
+    one = entries().get(weights) if is_name(weights) else None
+    if one is None:
+        return Path(weights).name
+    return f"{one.name}: {'clean' if one.bicubic else 'degraded'} photographs" + (
+        f", x{one.scale}" if one.scale != 4 else ""
+    )
 
 
 class _Expiry:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from mpsrgan.upscale.defaults import AUTO, REALISM
 from mpsrgan.upscale.single import UpscaleOptions
-from mpsrgan.web.desk import KEPT_SECONDS, Result, about
+from mpsrgan.web.desk import KEPT_SECONDS, Result, about, label
 from mpsrgan.web.uploads import why_none
 
 SCALES = (2, 3, 4, 8)
@@ -128,7 +128,7 @@ class Page:
             )
             faces = gr.Radio(FACES, value="whole", label="Faces", elem_id="faces")
             weights = gr.Dropdown(
-                [(Path(one).name, str(one)) for one in self.weights],
+                [(label(one), str(one)) for one in self.weights],
                 value=str(self.weights[0]),
                 label="Weights",
                 info=words,

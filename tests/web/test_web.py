@@ -30,7 +30,7 @@ from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.single import UpscaleOptions
 from mpsrgan.web import desk as desks
 from mpsrgan.web import server
-from mpsrgan.web.desk import Desk, Result, about, weights_to_choose
+from mpsrgan.web.desk import Desk, Result, about, label, weights_to_choose
 from mpsrgan.web.guard import Guard
 from mpsrgan.web.uploads import Limits, stem_of
 
@@ -105,7 +105,7 @@ def test_a_photograph_becomes_a_file_with_its_note_and_pictures_to_show(fake, tm
     shares = []
     file = saved(tmp_path, "a face (ü).png", photo(10, 8))
     [result] = Desk(tmp_path / "out").upscale_all([file], OPTIONS, lambda share, text: shares.append((share, text)))
-    assert result.file.name == "a face (ü).png" and Image.open(result.file).size == (32, 40)
+    assert result.file.name == "a face (ü)-x4.png" and Image.open(result.file).size == (32, 40)
     note = read_provenance(result.file)
     assert (note.model, note.realism, note.faithful, note.steps) == ("mpsrgan-plus", 0.5, True, "x4 fake")
     assert note.input_size == [8, 10] and note.output_size == [32, 40] and note.lr_consistency == 61.25
@@ -131,7 +131,7 @@ def test_one_bad_file_does_not_lose_the_others(fake, tmp_path, capsys):
     ]
     limits = Limits(pixels=100_000, megabytes=2, files=7)
     first, *problems, last, left_out = Desk(tmp_path / "out", limits).upscale_all(files, OPTIONS)
-    assert isinstance(first, Result) and last.file.name == "last.png"
+    assert isinstance(first, Result) and last.file.name == "last-x4.png"
     assert problems == [
         "garbage.jpg: not an image that can be read",
         "large.png: the result would have 360x360 = 129,600 pixels, over the limit of 100,000 (--max-pixels); choose a "
@@ -245,6 +245,12 @@ def test_weights_to_choose(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         weights_to_choose(str(tmp_path / "none.h5"))
     assert about("auto")[1:] == about("mpsrgan-plus")[1:] == (True,)
+    assert [label(one) for one in ("auto", "mpsrgan-real", "mpsrgan-x2", own)] == [
+        "auto: chosen for each photograph",
+        "mpsrgan-real: degraded photographs",
+        "mpsrgan-x2: clean photographs, x2",
+        "own.onnx",
+    ]
     assert about("inception-1")[1:] == (False,)
     assert about(str(own)) == ("your own weights", False) and about("mpsrgan-lite")[0].startswith("x4, 0.4 million")
 
@@ -344,7 +350,7 @@ def test_the_button(page, tmp_path, fake):
     steps = press(page, files)
     assert len(steps) == 5 and [bool(step[-1]["visible"]) for step in steps] == [True] * 4 + [False]
     results, problems, slider, thumbnails, facts, downloads, go, stop = steps[-1]
-    assert [result.file.name for result in results] == ["a.png", "b.png"]
+    assert [result.file.name for result in results] == ["a-x2.png", "b-x2.png"]
     assert "&lt;script&gt;.png: not an image" in problems["value"] and "<script>" not in problems["value"]
     assert slider == (results[1].before, results[1].after) and thumbnails["visible"] and len(thumbnails["value"]) == 2
     assert downloads["value"] == [str(result.file) for result in results] and go["interactive"]
@@ -493,7 +499,7 @@ def test_from_upload_to_download(site, tmp_path):
     )
     problems, slider, *_ = answer
     assert "b.txt: not an image that can be read" in str(problems) and len(slider) == 2
-    [path] = [path for path in (tmp_path / "got").rglob("a.png") if Image.open(path).size == (20, 24)][:1]
+    [path] = [path for path in (tmp_path / "got").rglob("a-x*.png") if Image.open(path).size == (20, 24)][:1]
     assert read_provenance(path).input_size == [5, 6]
     heavy, _ = saved(tmp_path, "heavy.png", bytes(1_200_000))
     with pytest.raises(Exception, match="413|size"):
@@ -615,7 +621,10 @@ def test_in_a_browser(site, browser, tmp_path):
     with tab.expect_download() as download:
         tab.click("#files a >> nth=0")
     download.value.save_as(tmp_path / "got.png")
-    assert download.value.suggested_filename == "a.png" and read_provenance(tmp_path / "got.png").input_size == [30, 40]
+    assert download.value.suggested_filename == "a-x4.png" and read_provenance(tmp_path / "got.png").input_size == [
+        30,
+        40,
+    ]
     for width in (390, 1280):
         tab.set_viewport_size({"width": width, "height": 844})
         assert tab.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [width, width], (
