@@ -90,10 +90,16 @@ def in_turns(contenders, rounds):
             result.missing = str(error)
     for turn in range(rounds):
         for worker, result in workers[:: -1 if turn % 2 else 1]:
-            result.seconds.append(worker.go())
+            if result.missing:
+                continue
+            try:
+                result.seconds.append(worker.go())
+            except (RuntimeError, OSError) as error:  # such as one that was killed for memory
+                result.missing, result.seconds = str(error), []
     for worker, result in workers:
-        result.facts, result.bytes = worker.facts, worker.end()
-        say(f"  {result.name}: {result.median:.3f} s")
+        if not result.missing:
+            result.facts, result.bytes = worker.facts, worker.end()
+            say(f"  {result.name}: {result.median:.3f} s")
     return results
 
 

@@ -13,7 +13,8 @@ from mpsrgan.report.figures import save_figure
 
 ABOUT = (
     "Measured by `python -m benchmarks`: contenders run in processes of their own, one at a time and in turns, so that "
-    "a slow minute of the machine hits all; medians, and the fastest and slowest round. *Floor*: the arithmetic "
+    "a slow minute of the machine hits all; medians, and the fastest and slowest round. The loaders share one process, "
+    "and the folder is upscaled once by each. *Floor*: the arithmetic "
     "of the network as its paper draws it, at the speed that a matrix product reaches here in the same precision; more "
     "than 100 % means that less was computed."
 )
@@ -38,7 +39,8 @@ def sections(found, peaks):
 def _section(heading, results, peaks):
     if isinstance(results, list) and results and isinstance(results[0], dict):
         return _loading(heading, results)
-    points = {key: result.median for key, result in results.items()} if isinstance(results, dict) else {}
+    named = results if isinstance(results, dict) else {}
+    points = {key: result.median for key, result in named.items() if not result.missing}
     results = list(results.values()) if isinstance(results, dict) else results
     return {
         "heading": heading,

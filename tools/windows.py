@@ -28,7 +28,13 @@ def main(argv=None):
     add("source", type=Path)
     add("out", type=Path)
     add("--count", type=int, default=2, help="parts of each photograph (default %(default)s)")
-    add("--side", type=int, default=256, help="side of the smallest part, in pixels (default %(default)s)")
+    add(
+        "--side",
+        type=int,
+        default=256,
+        help=f"side of the smallest part, in pixels; photographs below {MARGIN} "
+        "times as much are left out, which is all it does with --center (default %(default)s)",
+    )
     add("--center", type=float, metavar="SHARE", help="squares of about that share, around the center")
     add("--seed", type=int, default=0)
     args = parser.parse_args(argv)

@@ -3,6 +3,8 @@
 It is built on `mpsrgan.hub`. The check tests whether the files are complete and the networks still work.
 """
 
+from pathlib import Path
+
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
 from mpsrgan.hub.registry import entries, entry
@@ -38,6 +40,8 @@ def run(args):
     Raises:
         UserError: When the name is unknown or no weights are installed.
     """
+    if args.name and (Path(args.name).suffix or args.name != Path(args.name).name):
+        raise UserError(f"{args.name}: this command takes names of shipped weights only; without a name it lists them")
     chosen = [entry(args.name)] if args.name else list(entries().values())
     if not chosen:
         raise UserError("no weights are installed; install the package again")

@@ -167,8 +167,10 @@ def _check_place(out, kind):
     Raises:
         UserError: When something else lies there.
     """
+    if not out.name:
+        raise UserError(f"{out}: is a folder; name a file, or a new folder for saved_model")
     beside = out.with_suffix(".bin")
-    if kind.suffix == ".xml" and beside.exists() and not (out.exists() and _begins(out, kind.begins)):
+    if kind.suffix == ".xml" and beside.exists() and not (out.is_file() and _begins(out, kind.begins)):
         raise UserError(f"{beside}: exists and would be overwritten; name another output")
     if not out.exists():
         return

@@ -48,8 +48,16 @@ def calibration_pictures(folder=None):
             raise UserError(f"{place}: holds no image; name a folder of photographs")
         drawn = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, 2 * PICTURES).round().astype(int))]
         ranges += drawn[::2]
-        others += drawn[1::2]
+        others += filter(_can_be_read, drawn[1::2])
     return ranges, others
+
+
+def _can_be_read(path):
+    try:
+        open_image(path)
+    except ImageError:
+        return False
+    return True
 
 
 def calibration_inputs(paths, size, scale, channels):

@@ -76,7 +76,7 @@ def card(hub, name, stem, description, license=None, shipped=None):
         The text of README.md.
     """
     terms = shipped.license if shipped else ""
-    sets = [found for found in re.findall(r"[:,] ([^,(]+) \(", terms) if re.fullmatch(r"[\w.-]+", found)]
+    sets = [found for found in re.findall(r"[:,] ([^,:(]+) \(", terms) if re.fullmatch(r"[\w.-]+", found)]
     license_name = {"license_name": terms.split(":")[0]} if terms and not license else {}
     data = hub.ModelCardData(
         license=license or "other",

@@ -45,4 +45,4 @@ def read_description(path):
     least = numbers.get("filters", 0) ** 2 * max(1, numbers.get("blocks", 0))
     if 2 * least > os.path.getsize(path):  # kernels have as many numbers or more, of 2 bytes or more
         raise UserError(f"{path}: corrupt: its description asks for more than the file holds; save the file again")
-    return {**note, "arguments": renamed(note["arguments"])}
+    return {"scale": None, "package": "?", "notes": {}, **note, "arguments": renamed(note["arguments"])}

@@ -99,5 +99,6 @@ class network:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         expected = isinstance(error, HfHubHTTPError | HFValidationError | OSError | ValueError)
-        if not isinstance(error, UserError) and (expected or kind and kind.__module__ == "httpx"):
-            raise UserError(f"{self.what}: Hugging Face answered with an error ({one_line(error)[:200]})") from None
+        connection = kind and kind.__module__.partition(".")[0] in ("httpx", "httpx2")  # which one depends on the hub
+        if not isinstance(error, UserError) and (expected or connection):
+            raise UserError(f"{self.what}: Hugging Face could not be used ({one_line(error)[:200]})") from None

@@ -63,7 +63,10 @@ def do_part(out, shard, items, header, work, join):
             return None, missing
         _check(folders, header)  # again, because others can have been made meanwhile
         made = join(_records(folders), lambda folder: _link(folders, folder))
-        for folder in folders:
+        done = [folder.with_name(f"{folder.name}.done") for folder in folders]
+        for folder, other in zip(folders, done):
+            os.replace(folder, other)  # at once, whereas an interrupted deletion would leave a part that looks corrupt
+        for folder in done:
             shutil.rmtree(folder)
         return made, []
 

@@ -28,7 +28,7 @@ from mpsrgan.upscale.earlier import check_free, is_done
 from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM, check_kind, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
-from mpsrgan.upscale.projection import NOTHING
+from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS
 from mpsrgan.upscale.resize import check_pixels, target_size
 from mpsrgan.upscale.single import expected_note, note_of, restore
 from mpsrgan.upscale.staging import deliver, reason_of, staged
@@ -244,14 +244,14 @@ class Work:
         return DONE
 
     def _video_note(self, job, upscaler):
-        scale, options = upscaler.scale, self.options
+        size, scale, options = video_size(job.source), upscaler.scale, self.options
         steps = f"x{scale} network on " + ("each frame" if options.every == 1 else f"one of {options.every} frames")
         steps += f", {MIRRORED}" * options.ensemble
         steps += f", from {options.start}" * bool(options.start) + f", to {options.end}" * bool(options.end)
         steps += f", smoothed by {options.smooth:g}" * bool(options.smooth)
-        size = video_size(job.source)
         sizes = {"input_size": size, "output_size": [scale * side for side in size]}
-        return note_of(upscaler, hexdigest(job.source), upscaler.keeps, scale=scale, steps=steps, **sizes)
+        keeps = COLORS if options.smooth and upscaler.keeps == PIXELS else upscaler.keeps  # it mixes frames
+        return note_of(upscaler, hexdigest(job.source), keeps, scale=scale, steps=steps, **sizes)
 
 
 def check_any_picture(counts, jobs, part):

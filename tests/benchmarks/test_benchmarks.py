@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from benchmarks import report
+from benchmarks import measure, report
 from benchmarks.measure import Contender, Result, in_turns
 from mpsrgan.io.machine import peak_memory
 
@@ -30,10 +30,32 @@ def test_each_contender_runs_in_every_round_or_says_why_not(results):
     assert not lacking.seconds and not broken.seconds
 
 
+def test_a_contender_that_ends_in_a_round_does_not_end_the_others(monkeypatch):
+    class Worker:
+        facts = {"images": 1}
+
+        def __init__(self, contender):
+            self.left = 1 if contender.name == "killed" else 9
+
+        def go(self):
+            if not self.left:
+                raise RuntimeError("could not be run (exit code -9)")
+            self.left -= 1
+            return 0.5
+
+        def end(self):
+            return 100
+
+    monkeypatch.setattr(measure, "_Worker", Worker)
+    whole, killed = in_turns([Contender("whole", "a:b"), Contender("killed", "a:b")], rounds=3)
+    assert whole.seconds == [0.5] * 3 and killed.missing == "could not be run (exit code -9)" and not killed.seconds
+
+
 def test_a_page_has_floors_spreads_and_what_is_missing(results, tmp_path):
     made = Result("made", [2.0, 1.0, 4.0], 3 * 10**9, {"images": 8, "flops": 5e8, "dtype": "float32"})
     report.store(tmp_path, "box", "step", report.sections({"Steps": [made, *results]}, PEAKS), {"memory": "much"})
-    grown = report.sections({"Growth": {1: made, 2: Result("two", [3.0])}}, PEAKS)
+    grown = report.sections({"Growth": {1: made, 2: Result("two", [3.0]), 3: results[1]}}, PEAKS)
+    assert grown[0]["points"] == {1: 2.0, 2: 3.0}
     report.store(tmp_path, "box", "cost", grown, {"memory": "much"})
     opening = [{"name": "open 100 pairs, packed", "unit": "ms", "values": [5.0], "floor": None, "note": "few"}]
     report.store(tmp_path, "box", "loader", report.sections({"Loading": opening}, PEAKS), {"memory": "more"})

@@ -55,3 +55,20 @@ def test_a_part_that_lost_a_file_is_named(photos, tmp_path, capsys, more):
         shutil.rmtree(each)
     assert main([*words, "1/2"]) == 0 and main([*words, "2/2"]) == 0
     assert (tmp_path / "out").is_dir()
+
+
+def test_an_interrupted_deletion_of_the_parts_leaves_none_that_looks_corrupt(photos, tmp_path, monkeypatch):
+    words = [str(photos), "-o", str(tmp_path / "out"), *OPTIONS, "--shard"]
+    assert main([*words, "1/2"]) == 0
+
+    rmtree = shutil.rmtree
+
+    def interrupted(folder, **options):
+        if not (tmp_path / "out").is_dir() or not folder.exists():
+            return rmtree(folder, **options)
+        (folder / "records.jsonl").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    assert main([*words, "2/2"]) != 0
+    assert (tmp_path / "out").is_dir() and not list(tmp_path.glob(".out.part-?-of-2"))

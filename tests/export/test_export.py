@@ -219,6 +219,7 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
         (("none.h5", "-o", tmp_path / "a.onnx"), "no such file"),
         (("nobody", "-o", tmp_path / "a.onnx"), "no weights are named 'nobody'; these ship"),
         ((weights, "-o", tmp_path / "a.onnx", "--photos", tmp_path / "none"), "no such folder"),
+        ((weights, "-o", "."), ".: is a folder; name a file"),
     ]:
         assert message in refused(words, capfd), words
     assert sorted(tmp_path.rglob("*")) == before and (tmp_path / "old.onnx").read_text() == "a diary"
@@ -299,6 +300,8 @@ def test_float16_halves_the_file_and_int8_computes_in_integers(tmp_path, photos,
 def test_calibration_pictures_are_not_those_that_the_result_is_measured_on(photos, monkeypatch):
     ranges, others = precision.calibration_pictures(photos)
     assert len(ranges) == len(others) == 8 and not set(ranges) & set(others)
+    others[0].write_bytes(b"no picture")
+    assert precision.calibration_pictures(photos) == (ranges, others[1:])
     monkeypatch.setattr(precision, "PICTURES", 2)
     ranges, others = precision.calibration_pictures()
     assert [len(ranges), len(others)] == [4, 4] and {path.suffix for path in ranges} == {".pgm", ".jpg"}

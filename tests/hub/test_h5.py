@@ -12,7 +12,7 @@ from helpers import ROOT, python
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
-from mpsrgan.hub.description import read_description
+from mpsrgan.hub.description import ATTRIBUTE, read_description
 from mpsrgan.hub.h5 import (
     DISCRIMINATORS,
     build,
@@ -80,6 +80,15 @@ def test_describe(saved):
         "notes": {"psnr": 30.5},
         "arguments": {"scale": 4, "channels": 3, "filters": 8, "blocks": 1, "batch_norm": True},
     }
+
+
+def test_a_description_without_what_is_not_needed_to_load(saved):
+    _, path = saved
+    with h5py.File(path, "r+") as file:
+        note = json.loads(file.attrs[ATTRIBUTE])
+        file.attrs[ATTRIBUTE] = json.dumps({key: note[key] for key in ("format", "architecture", "arguments")})
+    found = describe(path)
+    assert (found["scale"], found["package"], found["notes"]) == (None, "?", {})
 
 
 def test_saved_under_mixed_precision_loaded_as_float32(tmp_path):

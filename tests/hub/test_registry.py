@@ -226,6 +226,8 @@ def test_an_unknown_name_and_no_weights_are_user_errors(shelf, monkeypatch, caps
         "error: no weights are named 'mine'; none are installed; train some with `mpsrgan train 000`, "
         "or pass the path of a .h5 file",
     ]
+    assert cli.main(["weights", "mine.h5"]) == 2
+    assert "mine.h5: this command takes names of shipped weights only" in capsys.readouterr().err
 
 
 # --- shipping

@@ -103,7 +103,7 @@ def test_an_address_is_pinned_to_a_commit_and_the_hash_is_shown(server, tmp_path
     assert f"/a/b/resolve/{OLD}/net.h5" in server.asked
     done = ask(server, tmp_path, code.format("hf://a/b/net-discriminator.h5"))
     assert done.stdout == "other\n" and f"@{NEW}, sha256 " in done.stderr
-    assert "Hugging Face answered with an error" in ask(server, tmp_path, code.format("hf://a/other")).stdout
+    assert "Hugging Face could not be used" in ask(server, tmp_path, code.format("hf://a/other")).stdout
     server.files["second.h5"] = b"weights"
     assert "has 2 files of weights (net.h5, second.h5)" in ask(server, tmp_path, code.format("hf://a/b")).stdout
 
@@ -174,6 +174,20 @@ def test_the_card_of_weights_that_ship_has_their_metadata():
     head, body = text.removeprefix("---\n").split("\n---\n", 1)
     for line in ("license: other", "license_name: research, non-commercial", "- CelebA-HQ", "- psnr", "- lpips"):
         assert line in head
+    lists = lambda name: card(huggingface_hub, "a/b", name, description, None, entry(name)).partition("\n---\n")[0]
+    assert "- CelebA\n" in lists("inception-1") and "- SCUT-FBP5500\n" in lists("mpsrgan")
     assert (
         '"hf://a/b/mpsrgan-plus.h5"' in body and "](mpsrgan-plus-fidelity.md)" not in body and "# mpsrgan-plus" in body
     )
+
+
+@pytest.mark.parametrize("module", ["httpx", "httpx2", "httpx2._exceptions"])
+def test_a_lost_connection_is_one_line_with_every_client(module):
+    lost = type("ConnectError", (Exception,), {"__module__": module})
+    with (
+        pytest.raises(UserError, match=r"hf://a/b: Hugging Face could not be used \(no such host\)"),
+        remote.network("hf://a/b"),
+    ):
+        raise lost("no such host")
+    with pytest.raises(ZeroDivisionError), remote.network("hf://a/b"):
+        raise ZeroDivisionError

@@ -23,8 +23,9 @@ VIDEO_FORMATS = (
     *(".dv", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
 )
 """Suffixes of the videos that can be read."""
+NOTED_IN = "comment", "description"
+"""Entries of the metadata that hold the note."""
 INSTALL = 'pip install "mpsrgan[video]"'
-_NOTE_IN = ("comment", "description")
 
 
 def is_video(path):
@@ -226,7 +227,7 @@ def video_provenance(path):
     """
     with _opened(path) as (container, _):
         texts = {name.lower(): text for name, text in container.metadata.items()}  # .mkv has them in capitals
-    note = next((texts[name] for name in _NOTE_IN if OURS.match(texts.get(name, ""))), None)
+    note = next((texts[name] for name in NOTED_IN if OURS.match(texts.get(name, ""))), None)
     return None if note is None else Provenance.from_json(note, os.fspath(path))
 
 

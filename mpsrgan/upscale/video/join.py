@@ -7,6 +7,7 @@ from contextlib import closing
 import av
 
 from mpsrgan.errors import UserError
+from mpsrgan.upscale.video import NOTED_IN
 from mpsrgan.upscale.video.reader import COVER, LENIENT, FFmpegError, beginning, open_input, reason, seek, video_stream
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -55,8 +56,8 @@ def _joined(parts, target, reader, origin, until, note, refused=None):
         container_options={"movie_timescale": str(_timescale(reader.tick))},
         **LENIENT,
     ) as output:
-        output.metadata.update(reader.metadata)
-        output.metadata.update({"comment": note, "description": note} if note else {})
+        notes = dict.fromkeys(NOTED_IN, note) if note else {}
+        output.metadata.update({**reader.metadata, **notes})
         with av.open(str(parts.paths[0].absolute())) as first:
             stream = output.add_stream_from_template(first.streams.video[0])
         stream.time_base = reader.tick
@@ -69,7 +70,7 @@ def _joined(parts, target, reader, origin, until, note, refused=None):
                 output.mux(packet)
                 tracks.copy(end * reader.tick)
             tracks.copy()
-            return *(tracks.words[kind] for kind in COPIED), tracks.others
+            return *(tracks.words[kind] for kind in COPIED), tracks.others + _replaced(notes, reader.metadata)
 
 
 def _packets(paths, tick, origin, until):
@@ -202,6 +203,13 @@ def _others(container, video):
             kinds["attachment" if stream.type == "attachment" else f"{stream.type} track"] += 1
     counted = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds.items()]
     return (f"left out: {' and '.join(counted)}",) if counted else ()
+
+
+def _replaced(notes, metadata):
+    """Return a text for the entries of the input that the note replaces, if there are any."""
+    names = {name.lower() for name in metadata}  # .mkv has them in capitals
+    found = [name for name in notes if name in names]
+    return (f"left out: the input's own {' and '.join(found)}, for the note",) if found else ()
 
 
 def _problem(stream, format):

@@ -141,8 +141,8 @@ def kept_parts(target, settings, resume):
         except BaseException:
             for path in (parts.open, parts.whole):
                 path.unlink(missing_ok=True)
-            if parts.paths:
-                say(f"kept {parts.frames} frames of {target}; --resume continues after them")
+            if whole := parts.frames // LENGTH * LENGTH:  # the last part, if it is shorter, is made again
+                say(f"kept {whole} frames of {target}; --resume continues after them")
             raise
         else:
             parts.clear()

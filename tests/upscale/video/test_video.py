@@ -237,12 +237,13 @@ def test_the_shape_of_pixels_and_the_metadata_are_kept(tmp_path):
         stream.container.metadata.update(title="Gate 3", comment="old")
 
     source = write(tmp_path / "in.mp4", [picture(3)] * 2, set=pal)
-    upscale_video(source, tmp_path / "out.mp4", twice, scale=2, note="a guess, never evidence")
+    report = upscale_video(source, tmp_path / "out.mp4", twice, scale=2, note="a guess, never evidence")
+    assert report.notes == ("left out: the input's own comment, for the note",)
     with av.open(str(tmp_path / "out.mp4")) as file:
         assert file.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
         found = [file.metadata[name] for name in ("title", "comment", "description")]
     assert found == ["Gate 3", "a guess, never evidence", "a guess, never evidence"]
-    upscale_video(source, tmp_path / "out.mkv", twice, scale=2)
+    assert upscale_video(source, tmp_path / "out.mkv", twice, scale=2).notes == ()
     with av.open(str(tmp_path / "out.mkv")) as file:
         assert {name.lower(): text for name, text in file.metadata.items()}["comment"] == "old"
 
@@ -387,6 +388,21 @@ def test_an_interrupted_video_goes_on_after_its_last_whole_part(
     for mine, theirs in zip(read(target), read(tmp_path / f"whole{suffix}"), strict=True):
         assert mine[0] == theirs[0] and np.array_equal(mine[1], theirs[1])
     assert all_packets(target) == all_packets(tmp_path / f"whole{suffix}")
+
+
+@pytest.mark.parametrize("frames, kept", [(3, None), (10, 8)])
+def test_a_short_last_part_is_not_promised_to_resume(tmp_path, capsys, short_parts, monkeypatch, frames, kept):
+    from mpsrgan.upscale.video import join
+
+    def full(*_, **__):
+        raise UserError("the disk is full")
+
+    source = write(tmp_path / "in.mp4", [picture(i) for i in range(frames)])
+    monkeypatch.setattr(join, "_joined", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        upscale_video(source, tmp_path / "out.mp4", twice, scale=2)
+    told = capsys.readouterr().err
+    assert (f"kept {kept} frames" in told) if kept else ("kept" not in told)
 
 
 def test_other_settings_and_no_resume_start_over(clip, tmp_path, capsys, short_parts):
@@ -622,10 +638,13 @@ def test_the_command_does_a_phones_video_once(tmp_path, capsys):
     write(source, [corners()] * 2, set=lambda stream: stream.set_display_rotation(90))
     words = ["upscale", str(source), "-o", str(out), "--weights", str(tmp_path / "g.h5"), "--resume"]
     assert cli.main(words) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert video_provenance(out).faithful
     assert cli.main(["verify", str(out), "--input", str(source)]) == 0
     assert "changed" not in capsys.readouterr().out
     assert cli.main(words) == 0 and capsys.readouterr().out == "done 0, already done 1, failed 0\n"
     assert cli.main([*words, "--every", "2"]) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert cli.main([*words, "--smooth", "0.5"]) == 0 and capsys.readouterr().out == "done 1, failed 0\n"
+    assert (video_provenance(out).faithful, video_provenance(out).keeps) == (False, "colors"), "frames are mixed"
     assert (
         cli.main([*words, "--compare"]) == 1
         and "--compare is not available for videos; omit it" in capsys.readouterr().err
