@@ -49,7 +49,7 @@ class Upscaler:
             gives back the input. False leaves the result as the network made it. None means True, unless the weights
             also undo blur, noise, or compression. Shipped weights and files that a run wrote tell whether they do. A
             projection onto the input would then bring these degradations back, so only the colors and coarse shapes of
-            the input are kept (see `mpsrgan.upscale.projection`).
+            the input are kept, and a fifth of what is finer (see `mpsrgan.upscale.projection`).
         ensemble: Whether to take the mean with the answer for the mirror image, which costs twice as much, see
             `mpsrgan.upscale.ensemble`.
         backend: "keras", "onnx" (onnxruntime), or "auto". With "onnx" a .h5 file is converted once, and Keras is not
