@@ -3,11 +3,9 @@
 It is built on `mpsrgan.hub`. The check tests whether the files are complete and the networks still work.
 """
 
-from pathlib import Path
-
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
-from mpsrgan.hub.registry import entries, entry
+from mpsrgan.hub.registry import entries, entry, is_name
 from mpsrgan.report.document import Table
 
 COLORS = {1: "gray", 3: "color"}
@@ -40,7 +38,7 @@ def run(args):
     Raises:
         UserError: When the name is unknown or no weights are installed.
     """
-    if args.name and (Path(args.name).suffix or args.name != Path(args.name).name):
+    if args.name and not is_name(args.name):
         raise UserError(f"{args.name}: this command takes names of shipped weights only; without a name it lists them")
     chosen = [entry(args.name)] if args.name else list(entries().values())
     if not chosen:

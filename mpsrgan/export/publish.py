@@ -5,8 +5,8 @@ import shutil
 
 from mpsrgan.errors import UserError
 from mpsrgan.export import export_generator
-from mpsrgan.hub.h5 import describe, is_name, weights_file
-from mpsrgan.hub.registry import entry
+from mpsrgan.hub.h5 import describe, weights_file
+from mpsrgan.hub.registry import entry, is_name
 from mpsrgan.hub.remote import SCHEME, import_hub, network
 from mpsrgan.io.console import import_keras, say
 

@@ -202,18 +202,6 @@ def describe(source):
     raise UserError(f"{path}: no description inside (a plain Keras file); save_generator writes one")
 
 
-def is_name(source):
-    """Tell whether a source is a name of weights that ship and not a path.
-
-    Args:
-        source: As in ``load_generator``.
-
-    Returns:
-        True for a text without suffix and folder.
-    """
-    return isinstance(source, str) and source == Path(source).name and not Path(source).suffix
-
-
 def weights_file(source):
     """Find and check the .h5 file of a source.
 
@@ -227,7 +215,7 @@ def weights_file(source):
         UserError: When the file is missing, is not HDF5, claims what `check_hdf5` refuses, or is not the one that
             shipped under that name.
     """
-    if is_name(source):
+    if registry.is_name(source):
         return registry.entry(source).check()
     path = Path(local(source))
     if path.is_dir():

@@ -179,8 +179,7 @@ def partner_of(source):
     Raises:
         UserError: When the name is unknown.
     """
-    from mpsrgan.hub.h5 import is_name
-    from mpsrgan.hub.registry import entry
+    from mpsrgan.hub.registry import entry, is_name
 
     return entry(source).fidelity if is_name(source) else None
 

@@ -151,6 +151,18 @@ def entries():
         raise UserError(f"{path}: corrupt ({error}); get it again (git checkout, else reinstall)") from error
 
 
+def is_name(source):
+    """Tell whether a source is a name of weights that ship and not a path.
+
+    Args:
+        source: As in `mpsrgan.load_generator`.
+
+    Returns:
+        True for a text without suffix and folder.
+    """
+    return isinstance(source, str) and source == Path(source).name and not Path(source).suffix
+
+
 def entry(name):
     """Look up the weights with a name.
 

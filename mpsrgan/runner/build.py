@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub.h5 import build, complete, describe, is_name, load_discriminator, load_generator, weights_file
-from mpsrgan.hub.registry import entry
+from mpsrgan.hub.h5 import build, complete, describe, load_discriminator, load_generator, weights_file
+from mpsrgan.hub.registry import entry, is_name
 from mpsrgan.io.files import file_words
 from mpsrgan.training.gan import GAN
 from mpsrgan.training.grow import grow, transplant

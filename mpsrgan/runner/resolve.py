@@ -172,7 +172,7 @@ def _paths(args):
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
     paths |= {name: location(given) for name in ("data", "first_data") if (given := getattr(args, name))}
     if args.start:
-        from mpsrgan.hub.h5 import is_name
+        from mpsrgan.hub.registry import is_name
         from mpsrgan.hub.remote import is_remote
 
         paths["start"] = args.start if is_name(args.start) or is_remote(args.start) else paths["start"]

@@ -117,8 +117,7 @@ def undoes_bicubic(source, generator=None):
     if Path(source).suffix == ".onnx":  # avoids importing h5py
         description = generator and generator.note.get("description")
     else:
-        from mpsrgan.hub.h5 import is_name
-        from mpsrgan.hub.registry import entry
+        from mpsrgan.hub.registry import entry, is_name
 
         if is_name(source):
             return entry(source).bicubic

@@ -15,7 +15,6 @@ from pathlib import Path
 from PIL import Image
 
 from mpsrgan.errors import UserError
-from mpsrgan.hub.h5 import is_name
 from mpsrgan.hub.registry import entries
 from mpsrgan.io.images import save_image
 from mpsrgan.upscale.backends import file_of
@@ -187,7 +186,7 @@ def about(weights):
     """
     if weights == AUTO:
         return f"{CLEAN} for clean photographs ({DOUBLE} at x2), {REAL} for blurred, noisy or compressed ones", True
-    one = entries().get(weights) if is_name(weights) else None
+    one = entries().get(weights)
     if one is None:
         return "your own weights", False
     words = f"x{one.scale}, {one.parameters / 1e6:.1f} million parameters, for {one.license.partition(':')[0]} use"
@@ -205,12 +204,11 @@ def label(weights):
     """
     if weights == AUTO:
         return f"{AUTO}: chosen for each photograph"
-    one = entries().get(weights) if is_name(weights) else None
+    one = entries().get(weights)
     if one is None:
         return Path(weights).name
-    return f"{one.name}: {'clean' if one.bicubic else 'degraded'} photographs" + (
-        f", x{one.scale}" if one.scale != 4 else ""
-    )
+    scale = "" if one.scale == 4 else f", x{one.scale}"
+    return f"{one.name}: {'clean' if one.bicubic else 'degraded'} photographs{scale}"
 
 
 class _Expiry:
