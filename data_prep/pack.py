@@ -1,6 +1,5 @@
 """Packs existing pairs, from PNGs or from other packed pairs, into large files; see ``data_prep.shards``."""
 
-import os
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from data_prep.read import read_image
 from data_prep.shards import write_shards
 from data_prep.split import SPLITS
 from mpsrgan.io.atomic import whole_folder
+from mpsrgan.io.machine import cores
 
 
 def pack_pairs(source, out, megabytes, *, workers=None, progress=True):
@@ -36,7 +36,7 @@ def pack_pairs(source, out, megabytes, *, workers=None, progress=True):
     source, out = Path(source), Path(out)
     manifest = Manifest.load(source)
     check_out(source, out)
-    workers = workers or min(8, os.cpu_count() or 1)
+    workers = workers or min(8, cores())
     pairs = sum(entry.split in SPLITS for entry in manifest.entries)
     with whole_folder(out) as partial, tqdm(total=2 * pairs, desc="packing", disable=not progress) as bar:
 

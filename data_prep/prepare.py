@@ -4,7 +4,6 @@ Source: paper 000, section 5, "our own image processor".
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -35,6 +34,7 @@ from data_prep.split import SPLITS, assign_splits, groups_of, split_counts
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
+from mpsrgan.io.machine import cores
 from mpsrgan.io.reading import MAX_PIXELS, ImageError, open_downscaled
 from mpsrgan.scale.parts import digest, do_part
 
@@ -213,7 +213,7 @@ def _read_all(reader, jobs, folder, *, workers, progress, spread):
     bar = partial(tqdm, total=len(jobs), unit="image", desc="preparing", disable=not progress)
     if spread:
         return read_spread(reader, jobs, folder, spread, workers, bar)
-    workers = workers or min(8, os.cpu_count() or 1)
+    workers = workers or min(8, cores())
     # closing, because no thread may still write after an interrupt in this loop has removed the folder
     with closing(ordered_map(lambda job: reader(*job, folder), jobs, workers, 2 * workers)) as results:
         return list(bar(results))

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.machine import cores, share_gpu
 
 HERE = Path("mpsrgan-results")
 """Folder of the results, which a lost runtime takes with it."""
@@ -35,8 +36,7 @@ def begin(drive=False):
     Raises:
         UserError: When `drive` is set outside Colab.
     """
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # a training shares the GPU with the kernel
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    share_gpu()  # with a training, which is a process of its own
     if drive:
         _colab("drive").mount("/content/drive")
     folder = DRIVE if drive else HERE
@@ -59,8 +59,6 @@ def choose_backend():
     Returns:
         A line that names the accelerator and the backend, or says what to do.
     """
-    from mpsrgan.io.machine import cores
-
     if gpu := _gpu():
         hardware, backends, package = gpu, ("tensorflow", "jax"), "tensorflow[and-cuda] or jax[cuda12]"
     elif any(map(os.path.exists, TPU)):

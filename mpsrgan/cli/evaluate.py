@@ -29,6 +29,7 @@ from mpsrgan.faces.encoders import ENCODERS
 from mpsrgan.io.arguments import RAY, add_engine_arguments, asked_of, check_engine, not_negative, positive, size
 from mpsrgan.io.console import import_keras, say
 from mpsrgan.io.lock import locked
+from mpsrgan.io.machine import share_gpu
 from mpsrgan.io.names import next_free
 from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.metrics.judges import JUDGES, open_judge
@@ -151,8 +152,6 @@ def _run(args):
     say(photos.words)
     _say_skipped(photos)
     if args.engine == RAY:
-        from mpsrgan.upscale.many import share_gpu  # here, because it imports all of `upscale`
-
         share_gpu()
     import_keras()
     networks = [Network(*options, raw=args.raw, ensemble=args.ensemble) for options in weights]

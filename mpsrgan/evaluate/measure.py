@@ -25,14 +25,12 @@ class Measured:
         lr: (height, width) of the inputs, in pixels.
         hr: (height, width) of the truth images, in pixels.
         scores: {method: {metric: float64 (N,)}}, NaN where the metric cannot be computed.
-        rmse: {method: (N,)}, in gray levels.
         codes: {encoder: {`ITSELF`, `TARGET`, `INPUT`, or method: float32 (N, D)}}, zeros where no face was found.
     """
 
     lr: tuple
     hr: tuple
     scores: dict
-    rmse: dict
     codes: dict
 
     @property
@@ -111,9 +109,9 @@ def jobs_of(photos, sizes, explained):
 class Measurer:
     """Measures every method on one photograph at one size.
 
-    It is called with a `Job`, and returns a record {"scores": {method: {metric: value}}, "rmse": {method: gray levels},
-    "codes": {encoder: {`ITSELF`, `TARGET`, `INPUT`, or method: float32 (D,)}}}. The encoders see the same part of every
-    version of a face. Codes are zeros where no face was found.
+    It is called with a `Job`, and returns a record {"scores": {method: {metric: value}}, "codes": {encoder: {`ITSELF`,
+    `TARGET`, `INPUT`, or method: float32 (D,)}}}. The encoders see the same part of every version of a face. Codes are
+    zeros where no face was found.
 
     Args:
         photos: `Folder` or `Pairs` of `mpsrgan.evaluate.photos`.
@@ -146,17 +144,16 @@ class Measurer:
         small, truth = self.photos.pair(photo, job.lr, job.hr)
         results = {method.name: _restore(method, photo, small, truth) for method in self.methods}
         codes = self._codes(photo, {TARGET: truth, INPUT: small, **results})
-        scores, rmse = {}, {}
+        scores = {}
         for method in self.methods:
             sr = results[method.name]
             levels = method.invention_map(small, sr) if job.explained else None
             inputs = _inputs(self.photos, photo, small, truth, sr, levels) | self.judges
             row = score(inputs) | _identities(codes, method.name)
             scores[method.name] = {name: float(value) for name, value in row.items()}
-            rmse[method.name] = float(np.sqrt(np.mean((inputs["sr"].astype(float) - inputs["hr"]) ** 2)))
         if self.images:
             _save_images(self.images / job.folder, photo, {"lr": small, "hr": truth, **results})
-        return {"scores": scores, "rmse": rmse, "codes": codes}
+        return {"scores": scores, "codes": codes}
 
     def _codes(self, photo, versions):
         """Encode the photograph itself and its versions: {encoder: {label: float32 (D,)}}."""
@@ -193,8 +190,7 @@ def collect(jobs, records, keep):
         for encoder, labels in first["codes"].items()
     }
     scores = _columns({method: [r["scores"][method] for r in found] for method in first["scores"]})
-    rmse = {method: np.array([r["rmse"][method] for r in found]) for method in first["rmse"]}
-    return Measured(jobs[0].lr, jobs[0].hr, scores, rmse, codes)
+    return Measured(jobs[0].lr, jobs[0].hr, scores, codes)
 
 
 def _inputs(photos, photo, small, truth, sr, levels):

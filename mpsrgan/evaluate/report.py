@@ -5,8 +5,6 @@
 The texts are blocks of `mpsrgan.report.document`, which become Markdown and a web page.
 """
 
-import os
-import platform
 import time
 from dataclasses import asdict
 
@@ -17,6 +15,7 @@ from mpsrgan.evaluate import figures, summary, verification
 from mpsrgan.evaluate.measure import TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.photos import data_hash, upscaled
+from mpsrgan.io import machine
 from mpsrgan.io.atomic import write_json, write_text
 from mpsrgan.io.console import say
 from mpsrgan.report.document import Figure, Heading, Paragraph, Table, markdown, web_page
@@ -56,7 +55,7 @@ def facts(photos, draws, finder, encoders, methods):
         "seed": draws.seed,
         "rounds": draws.rounds,
         "version": __version__,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine.words(),
         "date": time.strftime("%Y-%m-%d"),
     }
 

@@ -125,11 +125,22 @@ def differences(measured, photos, draws, baseline):
     for method, columns in measured.scores.items():
         if method != baseline:
             shared = [name for name in columns if name in base]
-            found[method] = {name: _difference(columns[name], base[name], people, draws) for name in shared}
+            found[method] = {name: difference(columns[name], base[name], people, draws) for name in shared}
     return found
 
 
-def _difference(ours, theirs, people, draws):
+def difference(ours, theirs, people, draws):
+    """Compute by how much one method's values lie above another's, photograph by photograph.
+
+    Args:
+        ours: Array of a value for each photograph, NaN where it has none.
+        theirs: Array like it, of the other method.
+        people: Array of a label for each photograph, or None if nobody is known.
+        draws: The `Draws`.
+
+    Returns:
+        Tuple (mean, low, high) with the 95 % interval, or None where no photograph has a value of both.
+    """
     told = ~(np.isnan(ours) | np.isnan(theirs))
     if not told.any():
         return None
@@ -236,8 +247,8 @@ def invention_table(measured):
     for method, columns in measured.scores.items():
         if method == BASELINE:
             continue
-        amount = columns.get("invention", np.full(len(measured.rmse[method]), np.nan))
-        row = [_plain_mean(amount), _correlation(amount, measured.rmse[method])]
+        amount = columns.get("invention", np.full(len(columns["psnr"]), np.nan))
+        row = [_plain_mean(amount), _correlation(amount, -columns["psnr"])]
         if "identity" in columns:
             lost, moved = 1 - columns["identity"], _moved(measured, method)
             row += [_correlation(amount, lost), _plain_mean(moved), _correlation(moved, lost)]

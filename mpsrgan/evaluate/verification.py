@@ -8,8 +8,7 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate.measure import ITSELF, TARGET
 from mpsrgan.evaluate.methods import BASELINE
-from mpsrgan.evaluate.summary import NONE, people_of
-from mpsrgan.metrics.bootstrap import paired_difference
+from mpsrgan.evaluate.summary import NONE, difference, people_of
 from mpsrgan.metrics.recognition import compare, make_pairs
 from mpsrgan.metrics.roc import FARS
 from mpsrgan.report.document import Table
@@ -150,9 +149,10 @@ def answers(measured, comparisons, photos, draws):
 
 def _identity_sentence(measured, method, photos, draws):
     ours, bicubic = (measured.scores[name]["identity"] for name in (method, BASELINE))
-    told, people = ~(np.isnan(ours) | np.isnan(bicubic)), people_of(photos)
-    people = None if people is None else people[told]
-    change, low, high = paired_difference(ours[told], bicubic[told], people, rounds=draws.rounds, seed=draws.seed)
+    found = difference(ours, bicubic, people_of(photos), draws)
+    if found is None:
+        return f"Whether {method} brings faces nearer to the person is not known: no face was found."
+    change, low, high = found
     effect = "nearer to" if low > 0 else "farther from" if high < 0 else "neither nearer to nor farther from"
     return (
         f"{method} brings faces {effect} the person than {BASELINE}: cosine {change:+.4f} "

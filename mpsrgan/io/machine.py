@@ -1,59 +1,12 @@
-"""The machine: its CPU cores, the memory that this process has used, and the fastest precision that is accurate enough.
-
-Importing this module does not import Keras; `choose_precision` does.
-"""
+"""The machine: the CPU cores and the memory that this process may use or has used, and what it leaves to others."""
 
 import os
+import platform
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-
-CANDIDATES = (("bfloat16", "mixed_bfloat16"), ("float16", "mixed_float16"))
-QUICKER, AGREES = 1.25, 0.01
-"""A candidate must be at least QUICKER times as fast, with a root mean square error of at most AGREES times the result.
-"""
-
-
-def choose_precision():
-    """Choose the precision policy by timing a 3x3 convolution with 64 channels.
-
-    Most of the networks consist of such convolutions. bfloat16 is tried first, because it needs no loss scaling.
-    float16 is tried only on accelerators, because a float16 convolution takes minutes on some CPUs.
-
-    Returns:
-        A Keras precision policy and the reason for it in words.
-    """
-    seconds, exact = _convolve("float32")
-    for dtype, policy in CANDIDATES[: 2 if _has_accelerator() else 1]:
-        needed, result = _convolve(dtype)
-        error = float(np.sqrt(np.mean(np.square(result - exact)) / np.mean(np.square(exact))))
-        if seconds / needed >= QUICKER and error <= AGREES:
-            return policy, f"{dtype} convolves {seconds / needed:.1f} times as fast here, to {error:.1%}"
-    return "float32", "nothing narrower is quicker here and agrees"
-
-
-def _convolve(dtype, rounds=5):
-    """Return the shortest of several times in seconds and the result as a float32 array."""
-    from keras import ops
-
-    rng = np.random.default_rng(0)
-    image, kernel = (ops.cast(rng.normal(size=size), dtype) for size in ((4, 96, 96, 64), (3, 3, 64, 64)))
-    convolve = lambda: np.array(ops.cast(ops.conv(image, kernel, padding="same"), "float32"))
-    result, times = convolve(), []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        convolve()
-        times.append(time.perf_counter() - began)
-    return min(times), result
-
-
-def _has_accelerator():
-    """Return whether there is a device other than a CPU."""
-    import keras
-
-    return any(not device.startswith("cpu") for device in keras.distribution.list_devices())
+GPU_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""Variables with which this process leaves the memory of a GPU to others."""
 
 
 def peak_memory():
@@ -90,3 +43,31 @@ def cores():
         return max(1, min(count, quota // period))
     except (OSError, ValueError):  # no such file, or no quota ("max 100000")
         return count
+
+
+def free_memory():
+    """Return the memory that this process may still take.
+
+    Returns:
+        Bytes, limited by its container. Infinity where the system does not tell (all but Linux).
+    """
+    free = float("inf")
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = 1024 * int(lines["MemAvailable"].split()[0])
+        group = Path("/sys/fs/cgroup")
+        free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, KeyError, ValueError):  # there are no such files, or the limit is "max"
+        pass
+    return free
+
+
+def share_gpu():
+    """Leave the memory of a GPU that this process does not use to others. Call it before Keras is imported."""
+    for name, value in GPU_SHARED.items():
+        os.environ.setdefault(name, value)
+
+
+def words():
+    """Return the system, the processor, and the number of usable cores, such as "Linux x86_64, 2 cores"."""
+    return f"{platform.system()} {platform.machine()}, {cores()} cores"

@@ -68,7 +68,7 @@ def _with_precision(request):
     every = request.settings if request.choice == ALL else {"": request.settings}
     if all(settings.model.precision != "auto" for settings in every.values()):
         return request
-    from mpsrgan.io.machine import choose_precision
+    from mpsrgan.runner.precision import choose_precision
 
     policy, why = choose_precision()
     say(f"precision {policy}: {why}")

@@ -3,7 +3,6 @@
 It builds on the package `data_prep`.
 """
 
-import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from mpsrgan.hub.h5 import weights_file
 from mpsrgan.io.console import say
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.lock import locked
+from mpsrgan.io.machine import cores
 from mpsrgan.io.reading import MANIFEST_NAME
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.request import was_begun
@@ -236,7 +236,7 @@ def open_loaders(manifest, first, settings, any_size):
         raise UserError(f"{manifest.folder} holds no pairs for {' and '.join(empty)}; prepare it again with more")
     data, batch, seed = settings.data, settings.schedule.batch, settings.schedule.seed
     options = {"seed": seed, "crop": data.crop, "channels": data.channels}
-    training = {"redraw": data.degradation in DRAWN_ANEW, "workers": os.cpu_count() or 1, **options}
+    training = {"redraw": data.degradation in DRAWN_ANEW, "workers": cores(), **options}
     training["augment"] = settings.augmentation.augment
     loader = BatchLoader(manifest, "train", batch, **training)
     if first:

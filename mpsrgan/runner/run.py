@@ -5,8 +5,6 @@ come after quick ones.
 """
 
 import json
-import os
-import platform
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -18,9 +16,9 @@ from data_prep.degrade import Degradation
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_discriminator, save_generator
+from mpsrgan.io import machine
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import say
-from mpsrgan.io.machine import peak_memory
 from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
 from mpsrgan.runner import backends
@@ -287,11 +285,11 @@ def _run_facts(request, steps, rows):
         "minutes": seconds / 60,
         "images_per_second": steps * settings.schedule.batch / seconds if seconds else 0.0,
         "batches_per_hour": 3600 * steps / seconds if seconds else 0.0,
-        "peak_memory_gb": peak_memory() / 1e9,
+        "peak_memory_gb": machine.peak_memory() / 1e9,
         "backend": f"{backends.words(request.backends)}, Keras {keras.version()}",
         "precision": settings.model.precision,
         "seed": settings.schedule.seed,
         "loss": f"{loss} ({sources})" if sources else loss,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores" + many,
+        "machine": machine.words() + many,
         "date": time.strftime("%Y-%m-%d"),
     }

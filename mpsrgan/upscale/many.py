@@ -1,6 +1,5 @@
 """Many files on Ray: the workers do the jobs of `mpsrgan upscale`, and this process keeps the account."""
 
-import os
 import sys
 from dataclasses import asdict, replace
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.io.files import hexdigest
+from mpsrgan.io.machine import share_gpu
 from mpsrgan.scale.account import FAILED, Account, count_words
 from mpsrgan.scale.ray import DIED, spread
 from mpsrgan.scale.stores import REFUSED, is_remote
@@ -17,8 +17,6 @@ from mpsrgan.upscale.defaults import AUTO
 from mpsrgan.upscale.files import STREAM
 from mpsrgan.upscale.job import Job
 
-GPU_SHARED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-"""Variables with which this process leaves the memory of a GPU to a worker."""
 REFUSALS = 64
 """Files in a row that their store refuses, after which the work stops: the store has gone away."""
 
@@ -71,12 +69,6 @@ def upscale_many(options, jobs, account, *, part=False, workers=None, address=No
     print(f"{count_words(counts)}; account: {kept.path}")
     check_any_picture(counts, jobs, part)
     return 1 if counts[FAILED] else 0
-
-
-def share_gpu():
-    """Leave the memory of a GPU to the workers. It has to be called before Keras is imported."""
-    for name, value in GPU_SHARED.items():
-        os.environ.setdefault(name, value)
 
 
 def worker(options):

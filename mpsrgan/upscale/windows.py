@@ -4,12 +4,12 @@ The results keep what `mpsrgan.upscale.projection` binds them to. The size of th
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize, to_float, to_levels
+from mpsrgan.io.machine import free_memory
 from mpsrgan.metrics.images import LUMA
 from mpsrgan.upscale.projection import COLORS, PIXELS, REACHES, keep_colors, project
 
@@ -218,21 +218,8 @@ def out_of_memory(error):
 
 def _affordable(overlap):
     """Return the largest tile, up to `TILE`, whose window takes at most half of the free memory."""
-    side = (_free_memory() / 2 / BYTES_PER_PIXEL) ** 0.5 - 2 * overlap
+    side = (free_memory() / 2 / BYTES_PER_PIXEL) ** 0.5 - 2 * overlap
     return int(min(TILE, max(SMALLEST_TILE, side)))
-
-
-def _free_memory():
-    """Return the bytes that this process may still take where Linux tells them, and infinity otherwise."""
-    free = float("inf")
-    try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = 1024 * int(lines["MemAvailable"].split()[0])
-        group = Path("/sys/fs/cgroup")
-        free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    except (OSError, KeyError, ValueError):  # there are no such files, or the limit is "max"
-        pass
-    return free
 
 
 def spans(length, tile, halo, align=1):

@@ -12,7 +12,7 @@ CONDITIONS = {measure.ITSELF: 0, measure.TARGET: 0.2, "bicubic": 0.8, "net": 0.4
 
 def measured_of(codes):
     """The encodings by one encoder, without scores."""
-    return measure.Measured((16, 16), (64, 64), {"bicubic": {}, "net": {}}, {}, {"e": codes})
+    return measure.Measured((16, 16), (64, 64), {"bicubic": {}, "net": {}}, {"e": codes})
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_probes_are_held_against_the_photographs_themselves():
 def test_table_ii_is_the_distance_to_the_untouched_base():
     base, first, second = np.eye(3, dtype="float32")
     codes = {measure.ITSELF: np.array([base, first, second]), "bicubic": np.array([first, base, second])}
-    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}}, {}, {"e": codes})
+    measured = measure.Measured((16, 16), (64, 64), {"bicubic": {}}, {"e": codes})
     photos = [Photo(str(i), str(i), "", (1, 1), person="p") for i in range(3)]
     (table,) = verification.table_ii(measured, photos)
     assert table.rows == [("p", 0.0, pytest.approx(2**0.5))]
@@ -74,7 +74,16 @@ def test_groups_are_compared_among_themselves(rng):
 def test_the_identity_sentence_goes_by_the_interval(gain, words):
     bicubic = np.linspace(0.3, 0.6, 20)
     scores = {"bicubic": {"identity": bicubic}, "net": {"identity": bicubic + gain}}
-    measured = measure.Measured((16, 16), (64, 64), scores, {}, {"e": {}})
+    measured = measure.Measured((16, 16), (64, 64), scores, {"e": {}})
     photos = [Photo(str(i), str(i), "", (1, 1), person=f"p{i}") for i in range(20)]
     text = verification._identity_sentence(measured, "net", photos, Draws(100, 100, 0))
     assert text.startswith(f"net brings faces {words} the person than bicubic: cosine {gain:+.4f}")
+
+
+def test_without_any_face_the_identity_is_not_known():
+    nothing = np.full(3, np.nan)
+    scores = {"bicubic": {"identity": nothing}, "net": {"identity": nothing}}
+    measured = measure.Measured((16, 16), (64, 64), scores, {"e": {}})
+    photos = [Photo(str(i), str(i), "", (1, 1)) for i in range(3)]
+    (text,) = verification.answers(measured, {}, photos, Draws(100, 100, 0))
+    assert text == "Whether net brings faces nearer to the person is not known: no face was found."

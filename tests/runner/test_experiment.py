@@ -208,12 +208,12 @@ def test_sigterm_saves_and_resume_goes_further_than_planned(photos, capsys, tmp_
 
 def test_a_run_keeps_the_precision_that_auto_meant(photos, capsys, tmp_path, monkeypatch):
     out = tmp_path / "run"
-    monkeypatch.setattr("mpsrgan.io.machine.choose_precision", lambda: ("mixed_bfloat16", "because"))
+    monkeypatch.setattr("mpsrgan.runner.precision.choose_precision", lambda: ("mixed_bfloat16", "because"))
     small = (*TINY, *ALONE, "--precision", "auto")
     assert run("--data", photos, *small, "--steps", 1, "--out", out) == 0
     assert "precision mixed_bfloat16: because" in capsys.readouterr().err
     assert json.loads((out / "config.json").read_text())["settings"]["precision"] == "mixed_bfloat16"
-    monkeypatch.setattr("mpsrgan.io.machine.choose_precision", lambda: ("float32", "another machine"))
+    monkeypatch.setattr("mpsrgan.runner.precision.choose_precision", lambda: ("float32", "another machine"))
     assert run("--resume", "--steps", 2, "--precision", "auto", "--out", out) == 0
     assert "another machine" not in capsys.readouterr().err
 

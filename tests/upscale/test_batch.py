@@ -208,7 +208,7 @@ def test_the_tile_follows_the_memory_that_is_free(model, monkeypatch):
         (2 * 14_000 * 150**2, 150 - 2 * Upscaler(model).overlap),
         (1e6, 16),
     ]:
-        monkeypatch.setattr(windows, "_free_memory", lambda: free)
+        monkeypatch.setattr(windows, "free_memory", lambda: free)
         assert Upscaler(model).tile == tile
     assert Upscaler(model, tile=77).tile == 77
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import noise, serially
 
+from mpsrgan.io import machine
 from mpsrgan.io.images import save_image
 from mpsrgan.scale.account import read_account
 from mpsrgan.upscale import many
@@ -16,7 +17,7 @@ def test_an_interrupted_call_goes_on_and_makes_what_a_single_process_makes(upsca
     for height, name in enumerate("abc", 5):
         save_image(noise(height, 6), tmp_path / "in" / f"{name}.png")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(many, "GPU_SHARED", {})  # these would stay for the tests after this one
+    monkeypatch.setattr(machine, "GPU_SHARED", {})  # these would stay for the tests after this one
     asked = []
 
     def interrupted_once(make, items, **how):

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ from mpsrgan.io.images import to_levels
 from mpsrgan.models import enhance, inception, lite, pixelshuffle
 from mpsrgan.models.graph import alignment, receptive_radius
 from mpsrgan.models.srgan import build_generator
-from mpsrgan.upscale import Upscaler, windows
+from mpsrgan.upscale import Upscaler
 from mpsrgan.upscale.windows import evened, spans
 
 
@@ -199,11 +197,3 @@ def test_evened_tiles_are_the_smallest_that_need_no_more_windows(tile, halo):
         if count > 1 and side > 1:
             assert len(spans(length, side - 1, halo)) > count
     assert evened(256, 192, 20) == 108
-
-
-@pytest.mark.parametrize("limit, expected", [("max", 3 * 2**30), (2**30, 2**30 - 2**28), (2**40, 3 * 2**30)])
-def test_free_memory_is_that_of_the_machine_or_of_the_container(monkeypatch, limit, expected):
-    texts = {"/proc/meminfo": f"MemTotal: 9 kB\nMemAvailable:  {3 * 2**20} kB\n"}
-    texts |= {"/sys/fs/cgroup/memory.max": f"{limit}\n", "/sys/fs/cgroup/memory.current": f"{2**28}\n"}
-    monkeypatch.setattr(Path, "read_text", lambda path, *_, **__: texts[path.as_posix()])
-    assert windows._free_memory() == expected
