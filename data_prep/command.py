@@ -17,6 +17,9 @@ from mpsrgan.io.images import FILTERS
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
 
+SHOWN = 5
+"""Largest number of skipped files that the summary lists with their reasons."""
+
 
 def add_arguments(parser):
     """Add the arguments of the command to a parser.
@@ -143,7 +146,7 @@ def degradation_of(args):
     return Degradation(args.filter, kernel, sigma, args.lr_noise, args.degradation)
 
 
-def summary(manifest, reasons_shown=5):
+def summary(manifest):
     """Summarize a manifest in a few lines.
 
     They give the pairs in each split, the images upscaled, the groups kept together, and the files skipped with the
@@ -151,7 +154,6 @@ def summary(manifest, reasons_shown=5):
 
     Args:
         manifest: The `Manifest`.
-        reasons_shown: Largest number of skipped files to list with their reasons.
 
     Returns:
         The lines as one text.
@@ -169,9 +171,9 @@ def summary(manifest, reasons_shown=5):
         f"kept together as one person or near-duplicates: {sum(merged)} images in {len(merged)} groups{largest}",
         f"skipped: {totals['skipped']} of {totals['files']} files",
     ]
-    lines += [f"  {entry.source}: {entry.skipped}" for entry in manifest.skipped[:reasons_shown]]
-    if totals["skipped"] > reasons_shown:
-        lines.append(f"  ... and {totals['skipped'] - reasons_shown} more, see the manifest")
+    lines += [f"  {entry.source}: {entry.skipped}" for entry in manifest.skipped[:SHOWN]]
+    if totals["skipped"] > SHOWN:
+        lines.append(f"  ... and {totals['skipped'] - SHOWN} more, see the manifest")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from mpsrgan.io.reading import ImageError, list_images, open_header
 from mpsrgan.scale.parquet import holds_rows, is_row, list_below, open_row
 
 
-def list_photographs(source, pattern):
+def list_photographs(source, pattern="*"):
     """List photographs.
 
     Args:
@@ -26,32 +26,31 @@ def list_photographs(source, pattern):
     return [(path, path.relative_to(source)) for path in list_images(source, pattern)]
 
 
-def check_photographs(source, pattern="*"):
+def check_photographs(source):
     """Check that a folder holds a photograph, as far as its header tells.
 
     Files are opened until the first photograph is found. Rows of Parquet files are not.
 
     Args:
         source: As in `list_photographs`.
-        pattern: As in `list_photographs`.
 
     Raises:
         UserError: As in `list_photographs`, and when there is no photograph.
     """
     if holds_rows(source):
         return
-    photos, reasons = list_photographs(source, pattern), []
+    photos, reasons = list_photographs(source), []
     for path, below in photos:
         try:
             with open_header(path):
                 return
         except ImageError as error:
             reasons.append(f"{below.as_posix()}: {error.reason}")
-    check_listed(photos, source, pattern)
+    check_listed(photos, source)
     raise none_usable(source, len(photos), reasons[0])
 
 
-def check_listed(photos, source, pattern):
+def check_listed(photos, source, pattern="*"):
     """Check that `list_photographs` found something.
 
     Args:

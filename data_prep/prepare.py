@@ -35,7 +35,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_folder
 from mpsrgan.io.images import save_image
 from mpsrgan.io.machine import cores
-from mpsrgan.io.reading import MAX_PIXELS, ImageError, open_downscaled
+from mpsrgan.io.reading import ImageError, open_downscaled
 from mpsrgan.scale.parts import digest, do_part
 
 
@@ -53,7 +53,6 @@ def prepare(
     group_of=None,
     min_side=None,
     upscale=True,
-    max_pixels=MAX_PIXELS,
     workers=None,
     pattern="*",
     pack=None,
@@ -85,7 +84,6 @@ def prepare(
             because the lr images of smaller pictures would have to be upscaled.
         upscale: Whether photographs whose used part is smaller than hr are upscaled to it. If not, they are skipped,
             because an upscaled photograph is no truth.
-        max_pixels: Files with more pixels are skipped.
         workers: Number of threads. None takes one per core, up to 8.
         pattern: Use only files whose names match.
         pack: Write raw pixels in files of at most this many million bytes instead of PNGs; see ``data_prep.shards``.
@@ -110,7 +108,7 @@ def prepare(
     check_listed(photos, source, pattern)
     check_out(source, out)
     min_side = max(lr) if min_side is None else min_side
-    limits, save = (min_side, upscale, max_pixels), _save_raw if pack else _save
+    limits, save = (min_side, upscale), _save_raw if pack else _save
     reader = _Reader(source if source.is_dir() else source.parent, hr, lr, fit, zoom, degradation, seed, *limits, save)
     jobs = [(path, name) for (path, _), name in zip(photos, unique_names(below for _, below in photos))]
     read = partial(_read_all, reader, workers=workers, progress=progress, spread=spread)
@@ -124,7 +122,7 @@ def prepare(
         return Manifest.load(out)
 
     if shard:
-        depends = header | {"pack": bool(pack), "limits": [upscale, max_pixels]}
+        depends = header | {"pack": bool(pack), "limits": upscale}
         depends["names"] = digest([name for _, name in jobs])
         work = lambda jobs, folder: map(to_json, read(jobs, folder))
         join = lambda records, bring: finish(lambda _: list(map(from_json, records)), bring)
@@ -145,7 +143,6 @@ class _Reader:
     seed: int
     min_side: int
     upscale: bool
-    max_pixels: int
     save: Callable
 
     @property
@@ -177,7 +174,7 @@ class _Reader:
         try:
             with open_photograph(path) as file:
                 entry = replace(entry, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-                image, size = open_downscaled(file, self._factor, max_pixels=self.max_pixels)
+                image, size = open_downscaled(file, self._factor)
         except ImageError as error:
             return replace(entry, skipped=error.reason), None
         except OSError as error:

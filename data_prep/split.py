@@ -19,7 +19,7 @@ FALSE_IN = 1_999_000
 """Pairs of different pictures among which one is a false near-duplicate at `NEAR_DUPLICATE_BITS`."""
 
 
-def split_counts(n, validation=0.1, test=0.1, folder="the folder"):
+def split_counts(n, folder="the folder"):
     """Return the number of images in each split, at least 1 each; train takes the rest.
 
     The paper gives counts and no fractions; we use 80/10/10 percent where no counts are given because that is
@@ -27,8 +27,6 @@ def split_counts(n, validation=0.1, test=0.1, folder="the folder"):
 
     Args:
         n: Number of images.
-        validation: Share of the validation split.
-        test: Share of the test split.
         folder: Name of the folder, for the error message.
 
     Returns:
@@ -42,8 +40,8 @@ def split_counts(n, validation=0.1, test=0.1, folder="the folder"):
             f"{n} usable image{'s' * (n != 1)} in {folder}, at least 3 are needed: "
             "one each for train, validation and test"
         )
-    counts = {"validation": max(1, round(n * validation)), "test": max(1, round(n * test))}
-    return {"train": n - sum(counts.values()), **counts}
+    held_out = max(1, round(n / 10))
+    return {"train": n - 2 * held_out, "validation": held_out, "test": held_out}
 
 
 def assign_splits(groups, counts, seed):

@@ -113,7 +113,8 @@ def draw(done):
     """
     from mpsrgan.io.images import save_image
     from mpsrgan.metrics import DISCRIMINATOR_SCORES
-    from mpsrgan.report.figures import BASELINES, draw_curves, picture_grid
+    from mpsrgan.metrics.baselines import BASELINES
+    from mpsrgan.report.figures import draw_curves, picture_grid
     from mpsrgan.training.inference import upscale_images
 
     figures, epochs = done.figures, done.epochs

@@ -221,30 +221,19 @@ def _asymmetric(settings):
 
 def _draw_faces(all_runs, runs):
     """Draw figure 4 with whole faces, and figure 6 with central crops, where texture shows."""
-    from mpsrgan.io.images import save_image
-    from mpsrgan.report.figures import BASELINES
+    from mpsrgan.io.images import resize, save_image
+    from mpsrgan.report.figures import picture_grid
     from mpsrgan.training.inference import upscale_images
 
     lr, hr = all_runs.faces(8)
     restored = {f"scenario {name}": upscale_images(run.generator(), lr) for name, run in runs.items()}
-    columns = {"input": lr, "bicubic": [BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr], **restored}
+    columns = {"input": lr, "bicubic": [resize(image, hr.shape[1:3]) for image in lr], **restored}
     figures = all_runs.folder / "figures"
-    save_image(_magnified(columns | {"truth": hr}, 2), figures / "figure4_scenarios.png")
+    save_image(picture_grid(columns | {"truth": hr}, least=128), figures / "figure4_scenarios.png")
     height, width = hr.shape[1:3]
     middle = slice(height // 4, height // 4 * 3), slice(width // 4, width // 4 * 3)
     columns = {name: [image[middle] for image in images] for name, images in {**restored, "truth": hr}.items()}
-    save_image(_magnified(columns, 4), figures / "figure6_texture.png")
-
-
-def _magnified(columns, factor):
-    from mpsrgan.io.images import resize
-    from mpsrgan.report.figures import picture_grid
-
-    *_, last = columns.values()
-    size = tuple(factor * side for side in last[0].shape[:2])
-    return picture_grid(
-        {name: [resize(image, size, "nearest") for image in images] for name, images in columns.items()}
-    )
+    save_image(picture_grid(columns, least=128), figures / "figure6_texture.png")
 
 
 EXPERIMENT = Experiment(

@@ -6,6 +6,7 @@ It is built on `mpsrgan.hub`. The check tests whether the files are complete and
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
 from mpsrgan.hub.registry import entries, entry, is_name
+from mpsrgan.io.console import import_keras
 from mpsrgan.report.document import Table
 
 COLORS = {1: "gray", 3: "color"}
@@ -101,8 +102,6 @@ def check(chosen):
     Returns:
         The exit code: 0, or 1 if a file or a network differs.
     """
-    from mpsrgan.io.console import import_keras
-
     import_keras()
     from mpsrgan.hub.probe import check_probe
 

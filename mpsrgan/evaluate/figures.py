@@ -10,7 +10,8 @@ from mpsrgan.evaluate.measure import INPUT, ITSELF, TARGET
 from mpsrgan.evaluate.methods import BASELINE
 from mpsrgan.evaluate.summary import metric_of
 from mpsrgan.io.images import save_image
-from mpsrgan.report.figures import BASELINES, picture_grid, save_figure
+from mpsrgan.metrics.baselines import BASELINES
+from mpsrgan.report.figures import WIDTH, picture_grid, save_figure
 from mpsrgan.upscale.invention import invention, overlay
 
 REFERENCES = {ITSELF: "black", TARGET: "0.45", INPUT: "0.7"}
@@ -173,15 +174,7 @@ def draw_faces(path, method, photos, measured):
     if levels is None:
         columns.pop(INVENTED)
         captions = [(*row[:3], row[4]) for row in captions]
-    save_image(picture_grid(_large(columns), captions), path)
-
-
-def _large(columns, least=192):
-    """Repeat the pixels of small pictures, so that a face of 64 pixels is easy to see."""
-    times = max(1, -(-least // columns["truth"][0].shape[0]))
-    return {
-        title: [np.kron(image, np.ones((times, times, 1), np.uint8)) for image in row] for title, row in columns.items()
-    }
+    save_image(picture_grid(columns, captions, WIDTH), path)
 
 
 def _caption(columns, index, name):

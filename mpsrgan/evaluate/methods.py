@@ -12,7 +12,7 @@ from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation, partner_of
 from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import list_images, open_image
-from mpsrgan.report.figures import BASELINES
+from mpsrgan.metrics.baselines import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
 from mpsrgan.upscale.ensemble import WORDS
 from mpsrgan.upscale.invention import invention_map

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mpsrgan.errors import UserError
+from mpsrgan.hub import registry
 from mpsrgan.io.files import file_words, hexdigest
 
 
@@ -60,7 +61,6 @@ class WeightInterpolation:
                 describe different networks.
         """
         from mpsrgan.hub.h5 import weights_file
-        from mpsrgan.hub.registry import entry
 
         _check(realism)
         if not isinstance(source, str | os.PathLike):
@@ -74,7 +74,7 @@ class WeightInterpolation:
                 f"{source}: realism needs weights with a fidelity partner, and none is known; {_with_partners()}; "
                 "for your own weights, name the same network trained on content alone (--fidelity)"
             )
-        share = entry(source).halfway if shipped and partner == shipped else None
+        share = registry.entry(source).halfway if shipped and partner == shipped else None
         found = cls(weights_file(partner), weights_file(source), float(realism), share or 0.5)
         _check_descriptions(found)
         return found
@@ -179,9 +179,7 @@ def partner_of(source):
     Raises:
         UserError: When the name is unknown.
     """
-    from mpsrgan.hub.registry import entry, is_name
-
-    return entry(source).fidelity if is_name(source) else None
+    return registry.entry(source).fidelity if registry.is_name(source) else None
 
 
 def interpolated(fidelity_model, gan_model, realism):
@@ -222,14 +220,11 @@ def _check(realism):
 
 def _check_descriptions(found):
     """Raise UserError if the descriptions in the two files differ. Plain Keras files have none."""
-    from mpsrgan.hub import h5
+    from mpsrgan.hub.h5 import read_description, weights_file
 
-    notes = []
-    for path in (found.fidelity, found.gan):
-        try:
-            notes.append(h5.describe(path))
-        except UserError:
-            return
+    notes = [read_description(weights_file(path)) for path in (found.fidelity, found.gan)]
+    if None in notes:
+        return
     one, other = ({"architecture": note["architecture"], **note["arguments"]} for note in notes)
     if apart := [name for name in one if name in other and one[name] != other[name]]:
         told = ", ".join(f"{name} {one[name]} and {other[name]}" for name in apart)
@@ -240,7 +235,5 @@ def _check_descriptions(found):
 
 
 def _with_partners():
-    from mpsrgan.hub.registry import entries
-
-    names = [name for name, entry in entries().items() if entry.fidelity]
+    names = [name for name, entry in registry.entries().items() if entry.fidelity]
     return f"shipped weights that have one: {', '.join(names)}" if names else "no shipped weights have one"

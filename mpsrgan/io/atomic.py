@@ -16,7 +16,7 @@ from mpsrgan.io.names import hidden
 
 
 @contextmanager
-def whole_file(path, suffix=".tmp"):
+def whole_file(path, suffix=".tmp", durable=False):
     """Yield a temporary path that replaces ``path`` on success and is deleted on failure.
 
     Missing parent folders are created.
@@ -24,6 +24,8 @@ def whole_file(path, suffix=".tmp"):
     Args:
         path: The file to write.
         suffix: Suffix of the temporary file, for writers that choose the format by suffix.
+        durable: Whether to wait until the file is on the disk, so that a power failure loses neither it nor what it
+            replaces.
 
     Yields:
         The path of the temporary file, in the same folder as ``path``.
@@ -39,7 +41,11 @@ def whole_file(path, suffix=".tmp"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
+            if durable:
+                sync_file(temporary)
             os.replace(temporary, path)
+            if durable:
+                sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

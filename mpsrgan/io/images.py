@@ -119,13 +119,13 @@ def resize(image, size, filter="bicubic"):
     Pillow widens each filter when it downscales, which prevents aliasing.
 
     Args:
-        image: A Pillow image, a uint8 array (H, W, 3), (H, W, 1), or (H, W), or a float array (H, W, C).
+        image: A Pillow image, a uint8 array (H, W, 3), (H, W, 1), or (H, W), or a uint16 or float array (H, W, C).
         size: The new (height, width) in pixels.
         filter: One of `FILTERS`.
 
     Returns:
-        A uint8 array with as many dimensions as ``image``. For a float array, a float32 array that is neither rounded
-            nor clipped.
+        A uint8 or uint16 array with as many dimensions as ``image``. For a float array, a float32 array that is neither
+            rounded nor clipped.
 
     Raises:
         UserError: When ``filter`` is not in `FILTERS`.
@@ -133,9 +133,10 @@ def resize(image, size, filter="bicubic"):
     if filter not in FILTERS:
         raise UserError(f"unknown filter {filter!r}: use one of {', '.join(FILTERS)}")
     height, width = size
-    if isinstance(image, np.ndarray) and np.issubdtype(image.dtype, np.floating):
+    if isinstance(image, np.ndarray) and image.dtype != np.uint8:
         planes = [Image.fromarray(np.float32(plane)) for plane in np.moveaxis(image, -1, 0)]
-        return np.stack([plane.resize((width, height), FILTERS[filter]) for plane in planes], axis=-1)
+        resized = np.stack([plane.resize((width, height), FILTERS[filter]) for plane in planes], axis=-1)
+        return np.rint(np.clip(resized, 0, 65535)).astype(np.uint16) if image.dtype == np.uint16 else resized
     resized = np.asarray(as_pillow(image).resize((width, height), FILTERS[filter]))
     return resized[..., None] if getattr(image, "ndim", 0) == 3 and resized.ndim == 2 else resized
 

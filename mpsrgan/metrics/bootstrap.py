@@ -9,7 +9,7 @@ BLOCK = 2_000_000
 
 
 def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
-    """Return the mean of `values` and a confidence interval for it.
+    """Return the mean of `values` and its 95 % interval.
 
     The values are resampled with replacement `rounds` times. The interval is the central part of the resampled means.
     A single value or a single group gives low = high = mean, which says nothing about the spread. The interval always
@@ -49,8 +49,8 @@ def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
     return mean, min(mean, float(means[int(tail)])), max(mean, float(means[rounds - 1 - int(tail)]))
 
 
-def paired_difference(a, b, groups=None, rounds=2000, level=0.95, seed=0):
-    """Return the mean of a - b over images that were measured both ways, and a confidence interval for it.
+def paired_difference(a, b, groups=None, rounds=2000, seed=0):
+    """Return the mean of a - b over images that were measured both ways, and its 95 % interval.
 
     An interval that excludes 0 shows that the two differ. Equal values differ by 0, infinite ones included.
 
@@ -59,7 +59,6 @@ def paired_difference(a, b, groups=None, rounds=2000, level=0.95, seed=0):
         b: Values (N,) of the same images in the same order.
         groups: As in `mean_interval`.
         rounds: As in `mean_interval`.
-        level: As in `mean_interval`.
         seed: As in `mean_interval`.
 
     Returns:
@@ -74,7 +73,7 @@ def paired_difference(a, b, groups=None, rounds=2000, level=0.95, seed=0):
         raise ValueError(f"as many values of the one as of the other were expected, not {a.shape} and {b.shape}")
     with np.errstate(invalid="ignore"):  # inf - inf
         differences = np.where(a == b, 0.0, a - b)
-    return mean_interval(differences, groups, rounds, level, seed)
+    return mean_interval(differences, groups, rounds, seed=seed)
 
 
 def _resampled_means(values, labels, rounds, rng):

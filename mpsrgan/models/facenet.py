@@ -98,7 +98,7 @@ class Face(layers.Layer):
         return {**super().get_config(), "side": self.side, "share": self.share}
 
 
-def build_encoder(share=1.0, channels=3, side=SIDE, dtype="float32"):
+def build_encoder(share=1.0, channels=3, dtype="float32"):
     """Build FaceNet as a frozen, differentiable encoder for images of faces.
 
     The weights are zeros until `load_weights` fills them. Training uses the full side of 160 pixels. With it, the
@@ -108,7 +108,6 @@ def build_encoder(share=1.0, channels=3, side=SIDE, dtype="float32"):
     Args:
         share: Share of each side of the image, around its center, that contains the face.
         channels: Channels of the images, 3 for RGB or 1 for gray.
-        side: Height and width in pixels at which the network sees the face.
         dtype: Dtype policy of the convolutions. "mixed_bfloat16" computes them in bfloat16 with the same AUC, and takes
             60 ms instead of 93 ms of CPU time per image in a training step.
 
@@ -116,7 +115,7 @@ def build_encoder(share=1.0, channels=3, side=SIDE, dtype="float32"):
         A Keras model from images (B, H, W, channels) in [-1, 1] to float32 unit vectors (B, 128). It is not trainable.
     """
     images = keras.Input((None, None, channels), name="image", dtype="float32")
-    x = _network(Face(side, share, name="face")(images))
+    x = _network(Face(SIDE, share, name="face")(images))
     length = ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=-1, keepdims=True), 1e-12))
     model = keras.Model(images, x / length, name="facenet_encoder")
     for layer in model.layers:

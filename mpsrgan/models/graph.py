@@ -134,6 +134,16 @@ def even_tensors(model, keeps_size):
     return even
 
 
+def keeps_size(layer):
+    """Tell whether a Conv2D layer gives images of the size of its input."""
+    return layer.padding == "same" and set(layer.strides + layer.dilation_rate) == {1}
+
+
+def is_odd(layer):
+    """Tell whether the kernel of a Conv2D layer has a central pixel."""
+    return all(side % 2 for side in layer.kernel_size)
+
+
 def makes_few_channels(layer):
     """Tell whether a convolution should make 2x2 pixels at a time where height and width are even.
 
@@ -145,9 +155,7 @@ def makes_few_channels(layer):
     Returns:
         True for a convolution to at most `FEW_CHANNELS` channels that keeps the size and has an odd kernel above 1x1.
     """
-    keeps_size = layer.padding == "same" and set(layer.strides + layer.dilation_rate) == {1}
-    is_odd = all(side % 2 for side in layer.kernel_size) and max(layer.kernel_size) > 1
-    return layer.filters <= FEW_CHANNELS and keeps_size and is_odd
+    return layer.filters <= FEW_CHANNELS and keeps_size(layer) and is_odd(layer) and max(layer.kernel_size) > 1
 
 
 def tensors(found):

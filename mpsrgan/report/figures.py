@@ -1,50 +1,32 @@
 """Figures of a run: grids of images, and curves."""
 
-import io
-from functools import partial
+import math
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mpsrgan.io.images import resize, round_levels, save_image
+from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.images import resize
 
 MARGIN, HEADER, CAPTION = 4, 24, 18
 WIDTH = 192
-"""Least width in pixels of a picture in `before_and_after`."""
+"""Least width in pixels of a picture of a face that is to be looked at closely."""
 
 
-def _scikit_image(lr, size, order):
-    from skimage.transform import resize as interpolate
-
-    upscaled = interpolate(lr, size, order=order, preserve_range=True)
-    return round_levels(upscaled)
-
-
-BASELINES = {
-    "bicubic": partial(resize, filter="bicubic"),
-    "Lanczos": partial(resize, filter="lanczos"),
-    "scikit-image, order 1": partial(_scikit_image, order=1),
-    "scikit-image, order 3": partial(_scikit_image, order=3),
-}
-"""Baseline upscalers that a network has to beat: functions (uint8 lr, (height, width)) -> uint8, by name.
-
-The first two are Pillow's.
-"""
-
-
-def picture_grid(columns, captions=None):
+def picture_grid(columns, captions=None, least=1):
     """Draw a grid with one row per face and one column per kind of image.
 
     Args:
         columns: Lists of uint8 images (h, w, 1 or 3), by title. The images of the last column set the size of a cell.
             Smaller images are upscaled by repeating pixels.
         captions: A tuple of strings for each row, drawn below its cells, or None.
+        least: Least width of a picture in pixels. The pixels of a smaller one are repeated a whole number of times.
 
     Returns:
         An RGB PIL image.
     """
     *_, cells = columns.values()
-    height, width = cells[0].shape[:2]
+    height, width = (math.ceil(least / cells[0].shape[1]) * side for side in cells[0].shape[:2])
     cell = max(width, 64)
     zoom = max(1, cell // 256)  # scale of the text
     header, caption = zoom * HEADER, zoom * CAPTION
@@ -77,21 +59,20 @@ def _picture(image, size):
     return Image.fromarray(np.broadcast_to(shown, (*size, 3)))
 
 
-def comparison_grid(lr, sr, hr, captions=None, baseline="bicubic"):
-    """Draw a `picture_grid` of the input, a baseline, our result and the true image.
+def comparison_grid(lr, sr, hr, captions=None):
+    """Draw a `picture_grid` of the input, bicubic, our result and the true image.
 
     Args:
         lr: Inputs, uint8 (N, h, w, C).
         sr: Our results, uint8 (N, H, W, C).
         hr: True images, uint8 (N, H, W, C).
         captions: As in `picture_grid`.
-        baseline: Name of the baseline, from `BASELINES`.
 
     Returns:
         An RGB PIL image.
     """
-    upscaled = [BASELINES[baseline](image, hr.shape[1:3]) for image in lr]
-    return picture_grid({"input": lr, baseline: upscaled, "ours": sr, "truth": hr}, captions)
+    upscaled = [resize(image, hr.shape[1:3]) for image in lr]
+    return picture_grid({"input": lr, "bicubic": upscaled, "ours": sr, "truth": hr}, captions)
 
 
 def before_and_after(lr, made, hr, captions):
@@ -107,17 +88,15 @@ def before_and_after(lr, made, hr, captions):
         An RGB PIL image.
     """
     height, width = hr.shape[1:3]
-    times = max(1, -(-WIDTH // width))
     columns = {"input": lr, **made, "truth": hr}
     pictures = {title: [] for title in columns}
     for face, truth in enumerate(hr):
         rows, cols = detail(truth, next(iter(made.values()))[face])
         for title, images in columns.items():
             image = resize(images[face], (height, width), "nearest") if title == "input" else images[face]
-            for part in (image, image[rows, cols]):
-                pictures[title].append(resize(part, (times * height, times * width), "nearest"))
+            pictures[title] += [image, image[rows, cols]]
     words = [row for texts in captions for row in (("", *texts, ""), ("",) * len(columns))]
-    return picture_grid(pictures, words)
+    return picture_grid(pictures, words, WIDTH)
 
 
 def detail(truth, upscaled):
@@ -204,9 +183,8 @@ def save_figure(figure, path):
         figure: The Matplotlib figure.
         path: Path of the PNG file.
     """
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    save_image(Image.open(image), path)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def _running_mean(values, window):

@@ -95,29 +95,27 @@ def step_bytes(gan, weights, height, width, batch):
     return int(states + batch * activations)
 
 
-def forward_speed(model, height, width, batch=16, rounds=7):
+def forward_speed(model, height, width):
     """Measure how many images a second `predict_on_batch` handles on this machine.
 
-    The result is the median over the batches, after one batch to warm up.
+    The result is the median over 7 batches of 16 images, after one batch to warm up.
 
     Args:
         model: Keras model.
         height: Height of the images in pixels.
         width: Width of the images in pixels.
-        batch: Number of images in a batch.
-        rounds: Number of batches to measure.
 
     Returns:
         Images per second.
     """
-    images = np.zeros((batch, height, width, model.input_shape[-1]), "float32")
+    images = np.zeros((16, height, width, model.input_shape[-1]), "float32")
     model.predict_on_batch(images)
     seconds = []
-    for _ in range(rounds):
+    for _ in range(7):
         began = time.perf_counter()
         model.predict_on_batch(images)
         seconds.append(time.perf_counter() - began)
-    return batch / float(np.median(seconds))
+    return len(images) / float(np.median(seconds))
 
 
 def peak_flops(seconds=0.3):

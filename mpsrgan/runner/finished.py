@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.read import read_pair
-from mpsrgan.io.images import save_image
-from mpsrgan.report.figures import BASELINES, before_and_after, comparison_grid, draw_curves
+from mpsrgan.io.images import resize, save_image
+from mpsrgan.report.figures import before_and_after, comparison_grid, draw_curves
 from mpsrgan.runner.fields import words
 from mpsrgan.runner.results import loader_psnr, score_image, spaced
 from mpsrgan.training.gan import GAN
@@ -62,24 +62,23 @@ class Finished:
         """
         return spaced_images(self.manifest, self.settings.data.channels, count)
 
-    def draw_test_grid(self, name, baseline="bicubic"):
-        """Draw input, baseline, our result and true image of some test images, with PSNR below.
+    def draw_test_grid(self, name):
+        """Draw input, bicubic, our result and true image of some test images, with PSNR below.
 
         Args:
             name: Name of the file without suffix.
-            baseline: Name of the baseline, one of those of the experiment.
         """
         shown, lr, hr = self.faces()
         sizes = [words(size) for size in (self.manifest.lr, self.manifest.hr)]
-        psnrs = [[f"{self.scores[key][i]['psnr']:.2f} dB" for key in (baseline, "ours")] for i in shown]
+        psnrs = [[f"{self.scores[key][i]['psnr']:.2f} dB" for key in ("bicubic", "ours")] for i in shown]
         captions = [(sizes[0], *decibels, sizes[1]) for decibels in psnrs]
-        grid = comparison_grid(lr, upscale_images(self.gan, lr), hr, captions, baseline)
+        grid = comparison_grid(lr, upscale_images(self.gan, lr), hr, captions)
         save_image(grid, self.figures / f"{name}.png")
 
     def draw_before_and_after(self):
         """Draw some test images before and after training, with PSNR and LPIPS below and a magnified detail."""
         _, lr, hr = self.faces(BEFORE_FACES)
-        made = {"bicubic": np.stack([BASELINES["bicubic"](image, hr.shape[1:3]) for image in lr])}
+        made = {"bicubic": np.stack([resize(image, hr.shape[1:3]) for image in lr])}
         made |= {} if self.before is None else {"before": self.before}
         made["after"] = upscale_images(self.gan, lr)
         captions = [
@@ -147,7 +146,7 @@ class Finished:
         """Return the mean PSNR of a baseline over the images that epochs.csv scores.
 
         Args:
-            baseline: Name in `mpsrgan.report.figures.BASELINES`.
+            baseline: Name in `mpsrgan.metrics.baselines.BASELINES`.
 
         Returns:
             A float in dB.

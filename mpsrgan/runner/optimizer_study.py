@@ -17,6 +17,8 @@ from mpsrgan.runner.data import open_loaders
 from mpsrgan.runner.results import evaluate, loader_psnr
 from mpsrgan.runner.sweep import Run
 
+BASE, OURS = "adam", "adabelief"
+"""The optimizer that the paper compares with, and the one that it proposes."""
 SHARE = 0.95
 """Share of the gain over bicubic that a network must reach to count as trained."""
 CLAIMS = (
@@ -80,26 +82,24 @@ class Trained:
         return float("inf")
 
 
-def compare_optimizers(study, choices, base="adam", ours="adabelief"):
+def compare_optimizers(study, choices):
     """Draw the curves, and write the tables and whether the paper's expectations hold.
 
     Args:
         study: The `mpsrgan.runner.sweep.Comparison`.
         choices: Names of the optimizers.
-        base: The optimizer that the paper compares with.
-        ours: The optimizer that the paper proposes.
     """
     manifest, settings = study.manifest, study.settings
     bicubic = loader_psnr(open_loaders(manifest, None, settings, any_size=True)[2], "bicubic")
     finals = {name: [Trained(run, manifest, bicubic) for run in study.finals(name)] for name in choices}
     rates = {name: tried for name in choices if (tried := study.rates(name))}
     _draw(study.folder / "figures", finals, rates, bicubic)
-    target = SHARE * float(np.mean([one.gain for one in finals[base]]))
-    answers = [_answer(finals, target, ours, base, *claim) for claim in CLAIMS]
+    target = SHARE * float(np.mean([one.gain for one in finals[BASE]]))
+    answers = [_answer(finals, target, *claim) for claim in CLAIMS]
     answers += filter(None, (_failures(name, runs) for name, runs in finals.items()))
-    tables = [_quality(finals), _speed(finals, target, base)]
+    tables = [_quality(finals), _speed(finals, target)]
     tables += [_rates(rates)] if rates else []
-    study.write(tables, [f"The paper expects two things of {ours}. {' '.join(answers)}"])
+    study.write(tables, [f"The paper expects two things of {OURS}. {' '.join(answers)}"])
 
 
 def interval(values):
@@ -118,28 +118,28 @@ def interval(values):
     return float(values.mean()), float(student_t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5)
 
 
-def _answer(finals, target, ours, base, claim, key, words, digits):
+def _answer(finals, target, claim, key, words, digits):
     """Answer one claim: yes, no, or not distinguishable, with the difference seed by seed."""
     values = {
-        name: [one.steps_to(target) if key == "steps" else one.gap for one in finals[name]] for name in (ours, base)
+        name: [one.steps_to(target) if key == "steps" else one.gap for one in finals[name]] for name in (OURS, BASE)
     }
-    words = words.format(other=base)
-    missed, base_missed = (sum(not np.isfinite(value) for value in values[name]) for name in (ours, base))
+    words = words.format(other=BASE)
+    missed, base_missed = (sum(not np.isfinite(value) for value in values[name]) for name in (OURS, BASE))
     if missed or base_missed:
-        runs, other = f"{missed} of {len(values[ours])} runs", f"{base_missed} of {len(values[base])} of {base}"
-        table = [[missed, len(values[ours]) - missed], [base_missed, len(values[base]) - base_missed]]
+        runs, other = f"{missed} of {len(values[OURS])} runs", f"{base_missed} of {len(values[BASE])} of {BASE}"
+        table = [[missed, len(values[OURS]) - missed], [base_missed, len(values[BASE]) - base_missed]]
         verdict = "not distinguishable"
         if fisher_exact(table).pvalue < 0.05:
             verdict = "no" if missed > base_missed else "yes"
         return f"It {claim}: {verdict}; {runs} never come to {words.removeprefix('steps to ')}, and {other}."
-    mean, half = interval(np.subtract(values[ours], values[base]))
+    mean, half = interval(np.subtract(values[OURS], values[BASE]))
     verdict = "not distinguishable at this length"
     if abs(mean) > half:
         verdict = "yes" if mean < 0 else "no"
     spread = (
-        "one seed" if len(values[ours]) == 1 else f"95 % interval ±{half:.{digits}f} over {len(values[ours])} seeds"
+        "one seed" if len(values[OURS]) == 1 else f"95 % interval ±{half:.{digits}f} over {len(values[OURS])} seeds"
     )
-    return f"It {claim}: {verdict}; {words}: {mean:+.{digits}f} against {base} ({spread})."
+    return f"It {claim}: {verdict}; {words}: {mean:+.{digits}f} against {BASE} ({spread})."
 
 
 def _failures(name, runs):
@@ -173,7 +173,7 @@ def _quality(finals):
     return Table("Quality", header, rows, note)
 
 
-def _speed(finals, target, base):
+def _speed(finals, target):
     rows = []
     for name, runs in finals.items():
         own = [run.steps_to(SHARE * run.gain) for run in runs]
@@ -181,7 +181,7 @@ def _speed(finals, target, base):
         minutes = [steps * run.step_seconds / 60 for run, steps in zip(runs, shared)]
         rows.append((name, _cell(own, 0), _cell(shared, 0), _cell(minutes, 1), _cell([run.gap for run in runs], 3)))
     share = f"{SHARE:.0%} of "
-    header = ("optimizer", f"steps to {share}its own gain", f"steps to {share}{base}'s gain", "the latter in minutes")
+    header = ("optimizer", f"steps to {share}its own gain", f"steps to {share}{BASE}'s gain", "the latter in minutes")
     note = (
         "Gain: PSNR over bicubic's on the validation images, read off between two scores. Minutes are steps times the "
         "median time of a step. Generalization gap: gain over bicubic on training images less that on test images."

@@ -99,7 +99,7 @@ class Experiment:
         samples: Photographs of a run without --data.
         draw: Function of a `mpsrgan.runner.finished.Finished` that draws the paper's figures and returns tables for the
             report.
-        baselines: Names in `mpsrgan.report.figures.BASELINES`. Wins are counted against the first one.
+        baselines: Names in `mpsrgan.metrics.baselines.BASELINES`. Wins are counted against the first one.
         first_samples: Sample photographs of the first of two stages, or None.
         study: The `Study`, or None.
         unused: Settings that change nothing in this experiment and are therefore refused.

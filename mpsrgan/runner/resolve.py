@@ -5,6 +5,8 @@ from pathlib import Path
 
 from data_prep.named import location
 from mpsrgan.errors import UserError
+from mpsrgan.hub.registry import is_name
+from mpsrgan.hub.remote import is_remote
 from mpsrgan.io.names import next_free
 from mpsrgan.runner.fields import flag, words
 from mpsrgan.runner.options import ALL, check_experiment
@@ -172,9 +174,6 @@ def _paths(args):
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
     paths |= {name: location(given) for name in ("data", "first_data") if (given := getattr(args, name))}
     if args.start:
-        from mpsrgan.hub.registry import is_name
-        from mpsrgan.hub.remote import is_remote
-
         paths["start"] = args.start if is_name(args.start) or is_remote(args.start) else paths["start"]
     return paths
 

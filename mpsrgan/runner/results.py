@@ -11,8 +11,8 @@ from data_prep.split import SPLITS
 from mpsrgan import __version__
 from mpsrgan.io.images import to_uint8
 from mpsrgan.metrics import PAPER_METRICS, psnr, score
+from mpsrgan.metrics.baselines import BASELINES
 from mpsrgan.metrics.lpips import LEAST
-from mpsrgan.report.figures import BASELINES
 from mpsrgan.report.verdict import verdict
 from mpsrgan.runner.paper import differences
 from mpsrgan.runner.stored import as_json
@@ -29,7 +29,7 @@ def evaluate(generator, manifest, settings, baselines, split="test", count=None)
         generator: Generator or `GAN`.
         manifest: `Manifest` of the pairs.
         settings: `Settings` of the run.
-        baselines: Names in `mpsrgan.report.figures.BASELINES`.
+        baselines: Names in `mpsrgan.metrics.baselines.BASELINES`.
         split: Name of the split.
         count: Number of images, evenly spaced. None takes all.
 
@@ -94,7 +94,7 @@ def loader_psnr(loader, baseline):
 
     Args:
         loader: Loader whose `batch` yields lr and hr in [-1, 1].
-        baseline: Name in `mpsrgan.report.figures.BASELINES`.
+        baseline: Name in `mpsrgan.metrics.baselines.BASELINES`.
 
     Returns:
         A float in dB.

@@ -10,10 +10,10 @@ from data_prep.read import as_channels, read_pair
 from mpsrgan.errors import UserError
 from mpsrgan.faces.encoders import ENCODERS, load_encoder
 from mpsrgan.io.console import say
+from mpsrgan.io.images import resize
 from mpsrgan.io.reading import ImageError, list_images, open_image
 from mpsrgan.metrics.bootstrap import paired_difference
 from mpsrgan.report.document import Table
-from mpsrgan.report.figures import BASELINES
 from mpsrgan.report.table_ii import CHANGE, PEOPLE, PHOTOS, distance_table, distances, relative_change
 from mpsrgan.training.inference import upscale_images
 
@@ -119,7 +119,7 @@ def _rgb(images):
 def _table(encoder, people, generators, paper):
     size = next(iter(people.values()))[0][1].shape[:2]
     networks = {name: lambda lr, net=net: _rgb(upscale_images(net, lr)) for name, net in generators.items()}
-    networks["bicubic"] = lambda lr: _rgb([BASELINES["bicubic"](image, size) for image in lr])
+    networks["bicubic"] = lambda lr: _rgb([resize(image, size) for image in lr])
     measured = {}
     for person, ((_, base), *others) in people.items():
         base, lr = encoder.encode(_rgb(base)[None])[0], np.stack([lr for lr, _ in others])

@@ -5,7 +5,6 @@ NAME, with one line for each file, sorted by its path.
 """
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -97,11 +96,9 @@ class Account:
             UserError: When it cannot be written.
         """
         self._file.close()
-        with whole_file(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(f"{self.header}\n")
-            file.writelines(f"{json.dumps(self.rows[path])}\n" for path in sorted(self.rows))
-            file.flush()
-            os.fsync(file.fileno())
+        rows = [json.dumps(self.rows[path]) for path in sorted(self.rows)]
+        with whole_file(self.path, durable=True) as temporary:
+            temporary.write_text("".join(f"{row}\n" for row in [self.header, *rows]), encoding="utf-8")
         self.partial.unlink(missing_ok=True)
 
 

@@ -5,7 +5,6 @@ They are plain NumPy .npz files, written through `mpsrgan.io.atomic`, and a mani
 
 import itertools
 import json
-import os
 import re
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.atomic import sync_folder, whole_file
+from mpsrgan.io.atomic import whole_file
 from mpsrgan.io.files import CORRUPT, hexdigest
 from mpsrgan.training.devices import first_before_others, is_first
 from mpsrgan.training.finite import check_arrays
@@ -88,13 +87,9 @@ class Checkpoints:
         if not is_first():
             return
         path, state = self.path(step), {**state, **self.notes, "format": FORMAT, "step": step}
-        with whole_file(path) as temporary:
-            with open(temporary, "wb") as file:
-                np.savez(file, state=np.array(json.dumps(state)), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
+        with whole_file(path, ".npz", durable=True) as temporary:
+            np.savez(temporary, state=np.array(json.dumps(state)), **arrays)
             known = {"sha256": hexdigest(temporary)}
-        sync_folder(self.folder)
         entries, paths = {**self._entries(), path.name: known}, self.paths()
         kept = set(paths[-self.keep :])
         self._write_manifest({name: entry for name, entry in entries.items() if self.folder / name in kept})
@@ -102,11 +97,8 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def _write_manifest(self, entries):
-        with whole_file(self.folder / MANIFEST) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"format": FORMAT, "checkpoints": entries}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self.folder)
+        with whole_file(self.folder / MANIFEST, durable=True) as temporary:
+            temporary.write_text(json.dumps({"format": FORMAT, "checkpoints": entries}, indent=2), encoding="utf-8")
 
     def _entries(self):
         """Return the entries of the manifest, which are none if it is missing or corrupt."""

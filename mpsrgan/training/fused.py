@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers, ops
 
 from mpsrgan.models.compat import depth_to_space
-from mpsrgan.models.graph import depends_on_training, even_tensors, makes_few_channels, tensors
+from mpsrgan.models.graph import depends_on_training, even_tensors, is_odd, keeps_size, makes_few_channels, tensors
 from mpsrgan.training import train_step
 
 _KEEPS_SIZE = (layers.BatchNormalization, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Add)
@@ -205,23 +205,15 @@ def _is_convolution(layer):
     return type(layer) is layers.Conv2D and layer.groups == 1 and layer.data_format == "channels_last"
 
 
-def _keeps_size(layer):
-    return layer.padding == "same" and set(layer.strides + layer.dilation_rate) == {1}
-
-
-def _is_odd(layer):
-    return all(side % 2 for side in layer.kernel_size)
-
-
 def _is_absorbed(layer, readers):
     """Tell whether a layer is a doubling that all its readers can absorb."""
     if type(layer) is not layers.UpSampling2D or layer.interpolation != "nearest" or tuple(layer.size) != (2, 2):
         return False
     return all(
-        reader is not None and _is_convolution(reader) and _keeps_size(reader) and _is_odd(reader)
+        reader is not None and _is_convolution(reader) and keeps_size(reader) and is_odd(reader)
         for reader in readers[id(layer.output)]
     )
 
 
 def _has_size_of_inputs(layer):
-    return isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and _keeps_size(layer)
+    return isinstance(layer, _KEEPS_SIZE) or _is_convolution(layer) and keeps_size(layer)

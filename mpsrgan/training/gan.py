@@ -22,6 +22,7 @@ from mpsrgan.training.feature_cache import FeatureCache
 from mpsrgan.training.fused import Fused
 from mpsrgan.training.optimizers import with_loss_scale
 from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR, IMAGES, LAYER, LOGITS, TERMS, LossWeights
+from mpsrgan.training.train_step import check_batch, make_test_step, make_train_step
 
 
 class GAN(keras.Model):
@@ -42,7 +43,6 @@ class GAN(keras.Model):
             aligned, a pattern with the period of the factor costs nothing and grows.
         relativistic: Let D compare each image with the mean of the other kind, see `mpsrgan.training.losses.relative`.
         d_margin: Margin above which D pauses, see `mpsrgan.training.discriminator.pauses`, or 0 for never.
-        name: Name of the model.
 
     Raises:
         UserError: When a term has a weight but the model or layer that it needs is missing.
@@ -59,9 +59,8 @@ class GAN(keras.Model):
         shift=1,
         relativistic=False,
         d_margin=0.0,
-        name="gan",
     ):
-        super().__init__(name=name)
+        super().__init__(name="gan")
         self.generator, self.discriminator, self.frozen = generator, discriminator, frozen or {}
         self.loss_weights, self.feature_layer, self.recompute = weights, feature_layer, recompute
         self.shift, self.relativistic, self.d_margin, self.accumulate = shift, relativistic, d_margin, 1
@@ -248,8 +247,6 @@ class GAN(keras.Model):
         Returns:
             A dict of floats as from `train_on_batch`.
         """
-        from mpsrgan.training.train_step import check_batch, make_train_step
-
         check_batch(self, lr, hr, self.accumulate)
         weights, each = weights or self.loss_weights, len(lr) // self.accumulate
         step = self._compile_once(("train", tuple(parts)), weights, make_train_step, parts)
@@ -268,8 +265,6 @@ class GAN(keras.Model):
         Returns:
             A dict of floats as from `train_on_batch`, and sr as a float32 array (B, sH, sW, C).
         """
-        from mpsrgan.training.train_step import check_batch, make_test_step
-
         check_batch(self, lr, hr)
         logs, sr = self._compile_once("test", weights or self.loss_weights, make_test_step)(lr, hr)
         return _floats(logs), np.asarray(sr)

@@ -9,6 +9,7 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation
 from mpsrgan.io.atomic import whole_file
+from mpsrgan.io.console import import_keras
 from mpsrgan.io.files import cache_folder, hexdigest
 from mpsrgan.models.onnx import FORMAT, import_onnx
 from mpsrgan.upscale.generators import KerasGenerator, OnnxGenerator, import_onnxruntime
@@ -132,7 +133,6 @@ def load_keras(source, policy=None):
         UserError: As in `mpsrgan.load_generator` or `mpsrgan.hub.interpolation.WeightInterpolation.load`.
     """
     from mpsrgan.hub.h5 import load_generator, weights_file
-    from mpsrgan.io.console import import_keras
 
     path = None if isinstance(source, WeightInterpolation) else weights_file(source)  # fails before Keras starts
     import_keras()

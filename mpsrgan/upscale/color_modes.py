@@ -12,9 +12,8 @@ from PIL import Image, ImageCms
 
 from mpsrgan.errors import UserError
 from mpsrgan.io import png
-from mpsrgan.io.images import to_8_bit
+from mpsrgan.io.images import resize, to_8_bit
 from mpsrgan.io.orientation import orientation, upright
-from mpsrgan.upscale.resize import resized
 
 TYPES = (np.uint8, np.uint16)
 _SEEN = 64
@@ -73,7 +72,7 @@ class Pixels:
         """
         arrays = colors = np.repeat(colors, self.colors.shape[2] // colors.shape[2], axis=2)
         if self.alpha is not None:
-            alpha = resized(self.alpha[..., None], colors.shape[1::-1], "bicubic")
+            alpha = resize(self.alpha[..., None], colors.shape[:2])
             arrays = np.concatenate([colors, alpha], axis=-1)
         if self.kind != "pillow":
             return arrays[..., 0] if self.kind == 2 else arrays

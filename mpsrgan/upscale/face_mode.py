@@ -8,9 +8,10 @@ import functools
 import numpy as np
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.images import resize
 from mpsrgan.upscale.color_modes import pixels_of
 from mpsrgan.upscale.faces import restore_faces
-from mpsrgan.upscale.resize import REST, resized, target_size
+from mpsrgan.upscale.resize import REST, target_size
 from mpsrgan.upscale.upscaler import Restored
 from mpsrgan.upscale.windows import Faithfulness
 
@@ -60,10 +61,10 @@ def restore_with_faces(upscaler, image, *, scale=None, size=None, progress=None,
         sr, further = enlarge(sr, size=tuple(target))
         steps += f", then {further}"
     elif made != tuple(target):
-        sr = resized(sr, target, "lanczos")
+        sr = resize(sr, target[::-1], "lanczos")
         steps += f", {made[0]}x{made[1]} resized to {target[0]}x{target[1]} by Lanczos"
     found = Faithfulness(pixels=rgb.shape[0] * rgb.shape[1])
-    found.compare(rgb, resized(sr, pixels.size, "bicubic"))
+    found.compare(rgb, resize(sr, rgb.shape[:2]))
     return Restored(pixels.remade(sr[..., :1] if gray else sr), steps, found.lr_consistency, None), report
 
 

@@ -17,6 +17,7 @@ from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.console import say
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.machine import cores
+from mpsrgan.models.graph import alignment, receptive_radius, scale_of
 from mpsrgan.models.onnx import FORMAT, METADATA, to_onnx
 from mpsrgan.upscale.providers import CPU, PROVIDERS, chosen, started
 
@@ -80,8 +81,6 @@ class KerasGenerator:
         _check_process()
         import keras
 
-        from mpsrgan.models.graph import alignment, scale_of
-
         self.model, self.scale, self.align = model, scale_of(model), alignment(model)
         channels = model.input_shape[3], model.output_shape[3]
         if channels not in ((3, 3), (1, 1)):
@@ -97,8 +96,6 @@ class KerasGenerator:
     @property
     def radius(self):
         """Receptive radius in lr pixels, see `mpsrgan.models.graph.receptive_radius`."""
-        from mpsrgan.models.graph import receptive_radius
-
         return receptive_radius(self.model)
 
     def __call__(self, lr):
@@ -137,7 +134,9 @@ class KerasGenerator:
         """
         note = {"format": FORMAT, "package": __version__, **{name: getattr(self, name) for name in NUMBERS}}
         if self.path:
-            note |= {"sha256": hexdigest(self.path), "description": description_of(self.path)}
+            from mpsrgan.hub.description import read_description  # here, because it imports h5py
+
+            note |= {"sha256": hexdigest(self.path), "description": read_description(self.path)}
         return to_onnx(self.model, note)
 
 
@@ -235,23 +234,6 @@ def _checked(name, text):
     if not all(type(number) is int and number >= 0 for number in numbers) or not numbers[0] or numbers[1] not in (1, 3):
         raise UserError(f"{name}: corrupt: scale, channels, align, radius are {numbers[:4]}; export it again")
     return note
-
-
-def description_of(path):
-    """Return the description in a .h5 file.
-
-    Args:
-        path: Path of the .h5 file.
-
-    Returns:
-        A dict, or None for a plain Keras file.
-    """
-    from mpsrgan.hub.h5 import describe
-
-    try:
-        return describe(path)
-    except UserError:
-        return None
 
 
 def import_onnxruntime():

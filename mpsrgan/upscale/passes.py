@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mpsrgan.io.images import resize
 from mpsrgan.upscale.choice import Choice
 from mpsrgan.upscale.defaults import DOUBLE
-from mpsrgan.upscale.resize import resized
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def in_passes(windows, images, target, progress=None, double=None):
     Raises:
         UserError: When memory runs out even with the smallest tiles.
     """
-    size = images[0].shape[1::-1]
-    further = _further_passes(windows, growth(size, target), double)
+    further = _further_passes(windows, growth(images[0].shape[1::-1], target), double)
     results, found = windows(images, progress)
     steps = ""
     for number, one in enumerate(further):
@@ -71,7 +70,7 @@ def in_passes(windows, images, target, progress=None, double=None):
     results, step = _downscaled(results, target)
     if further or step:
         for image, result, one in zip(images, results, found):
-            one.compare(image, resized(result, size, "bicubic"))
+            one.compare(image, resize(result, image.shape[:2]))
     return results, found, steps + step
 
 
@@ -89,4 +88,4 @@ def _downscaled(images, size):
     """Downscale to (width, height), and return the images and the step in words, "" if they have that size."""
     if images[0].shape[1::-1] == tuple(size):
         return images, ""
-    return [resized(image, size, "lanczos") for image in images], f", downscaled to {size[0]}x{size[1]} by Lanczos"
+    return [resize(image, size[::-1], "lanczos") for image in images], f", downscaled to {size[0]}x{size[1]} by Lanczos"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mpsrgan.hub.registry import entry, is_name
 from mpsrgan.io.images import resize
-from mpsrgan.upscale.generators import description_of
 
 PIXELS, COLORS, NOTHING = "pixels", "colors", "nothing"
 """What a result keeps of the input."""
@@ -55,17 +55,15 @@ def pseudo_inverse(length, scale):
     return (matrix.T @ np.linalg.inv(matrix @ matrix.T)).astype(np.float32)
 
 
-def project(sr, lr, drift, low=-1.0, high=1.0):
-    """Find the image nearest to `sr` that lies in low..high and gives `lr` when it is downscaled.
+def project(sr, lr, drift):
+    """Find the image nearest to `sr` that lies in [-1, 1] and gives `lr` when it is downscaled.
 
     If no image satisfies both (the input is brighter than any such image), the range wins.
 
     Args:
-        sr: float32 (sH, sW, C).
-        lr: float32 (H, W, C), in the same range.
+        sr: float32 (sH, sW, C), in [-1, 1].
+        lr: float32 (H, W, C), in [-1, 1].
         drift: float32 (H, W, C), `sr` downscaled by the bicubic filter, minus `lr`.
-        low: Lower end of the range.
-        high: Upper end of the range.
 
     Returns:
         float32 array (sH, sW, C).
@@ -75,18 +73,16 @@ def project(sr, lr, drift, low=-1.0, high=1.0):
     for step in range(STEPS):
         drift = resize(sr, lr.shape[:2]) - lr if step else drift
         added = [rows @ plane @ columns.T for plane in np.moveaxis(drift, -1, 0)]
-        sr = np.clip(sr - np.stack(added, axis=-1), low, high)
+        sr = np.clip(sr - np.stack(added, axis=-1), -1.0, 1.0)
     return sr
 
 
-def keep_colors(sr, drift, low=-1.0, high=1.0):
+def keep_colors(sr, drift):
     """Remove the coarse difference from the input, and the share `FINE` of the finer one.
 
     Args:
         sr: float32 (sH, sW, C).
         drift: float32 (H, W, C), `sr` downscaled by the bicubic filter, minus the input.
-        low: Lower end of the range.
-        high: Upper end of the range.
 
     Returns:
         float32 array (sH, sW, C).
@@ -96,7 +92,7 @@ def keep_colors(sr, drift, low=-1.0, high=1.0):
     coarse = cv2.GaussianBlur(drift, [2 * REACHES[COLORS] + 1] * 2, COARSE, borderType=cv2.BORDER_REFLECT).reshape(
         drift.shape
     )
-    return np.clip(sr - resize(coarse + FINE * (drift - coarse), sr.shape[:2]), low, high)
+    return np.clip(sr - resize(coarse + FINE * (drift - coarse), sr.shape[:2]), -1.0, 1.0)
 
 
 def undoes_bicubic(source, generator=None):
@@ -117,9 +113,9 @@ def undoes_bicubic(source, generator=None):
     if Path(source).suffix == ".onnx":  # avoids importing h5py
         description = generator and generator.note.get("description")
     else:
-        from mpsrgan.hub.registry import entry, is_name
-
         if is_name(source):
             return entry(source).bicubic
-        description = description_of(source)
+        from mpsrgan.hub.h5 import read_description, weights_file
+
+        description = read_description(weights_file(source))
     return ((description or {}).get("notes") or {}).get("bicubic", True)

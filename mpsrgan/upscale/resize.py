@@ -1,13 +1,9 @@
-"""The size of a result: computed, checked, and reached by resizing."""
+"""The size of a result: computed and checked."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
 
-import numpy as np
-from PIL import Image
-
 from mpsrgan.errors import UserError
-from mpsrgan.io.images import FILTERS
 
 REST = "the rest by Lanczos"
 """Part of the steps of a picture in which only the faces were restored."""
@@ -60,25 +56,3 @@ def check_pixels(what, size, limit):
             f"{what} would have {width}x{height} = {width * height:,} pixels, over the limit of {limit:,} "
             "(--max-pixels); choose a smaller scale, or downscale the input first"
         )
-
-
-def resized(image, size, filter):
-    """Resize an image.
-
-    Args:
-        image: uint8 or uint16 array (H, W, C).
-        size: (width, height) of the result, in pixels.
-        filter: A key of `mpsrgan.io.images.FILTERS`.
-
-    Returns:
-        An array (height, width, C) of the same type.
-    """
-    if image.dtype == np.uint8:
-        planes = [Image.fromarray(image[..., i]).resize(size, FILTERS[filter]) for i in range(image.shape[2])]
-        return np.stack(planes, axis=-1)
-    result = np.empty((size[1], size[0], image.shape[2]), image.dtype)
-    highest = np.iinfo(image.dtype).max
-    for i in range(image.shape[2]):
-        plane = Image.fromarray(image[..., i].astype(np.float32)).resize(size, FILTERS[filter])
-        result[..., i] = np.rint(np.clip(plane, 0, highest))
-    return result

@@ -21,8 +21,8 @@ from mpsrgan.hub.h5 import save_generator
 from mpsrgan.io.images import resize, save_image
 from mpsrgan.io.reading import open_image
 from mpsrgan.metrics import psnr
+from mpsrgan.metrics.baselines import BASELINES
 from mpsrgan.models.srgan import build_generator
-from mpsrgan.report.figures import BASELINES
 from mpsrgan.upscale import Upscaler
 
 PEOPLE, PHOTOS = 6, 3

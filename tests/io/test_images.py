@@ -50,6 +50,15 @@ def test_resize_is_pillows_and_takes_height_first():
         resize(photo(), (2, 2), "magic")
 
 
+def test_resize_keeps_16_bits(rng):
+    deep = rng.integers(0, 2**16, (40, 30, 2), dtype=np.uint16)
+    deep[10:20] = 65535
+    floats = resize(deep.astype(np.float32), (7, 9), "lanczos")
+    assert floats.max() > 65535  # so clipping is needed
+    found = resize(deep, (7, 9), "lanczos")
+    assert found.dtype == np.uint16 and np.array_equal(found, np.rint(np.clip(floats, 0, 65535)))
+
+
 @pytest.mark.parametrize("name", ["a.png", "deep/er/a.PNG", "a.bmp", "a.tif", "a.webp", "a.ppm"])
 def test_save_image_and_back(tmp_path, name):
     save_image(photo(), tmp_path / name)

@@ -3,8 +3,9 @@ import pytest
 from PIL import Image
 
 from mpsrgan.io.images import resize
+from mpsrgan.metrics.baselines import BASELINES
 from mpsrgan.report.document import Table
-from mpsrgan.report.figures import BASELINES, _running_mean, comparison_grid, draw_curves, picture_grid
+from mpsrgan.report.figures import _running_mean, comparison_grid, draw_curves, picture_grid
 
 
 def test_the_grid_shows_input_bicubic_ours_truth_in_place(rng):
@@ -25,6 +26,13 @@ def test_gray_images_of_any_shape_make_a_grid(rng):
     grid = np.asarray(picture_grid({"low": lr, "a title that is longer than its cell": hr}))
     left = 4 + (64 + 4) + (64 - 24) // 2  # cells are at least 64 wide, for their titles
     np.testing.assert_array_equal(grid[24 : 24 + 28, left : left + 24], np.repeat(hr[0], 3, 2))
+
+
+def test_the_pixels_of_small_pictures_are_repeated(rng):
+    hr = rng.integers(0, 256, (1, 40, 50, 3), dtype=np.uint8)
+    grid = np.asarray(picture_grid({"low": hr[:, ::2, ::2], "high": hr}, least=110))  # 3 times, not 2.2
+    np.testing.assert_array_equal(grid[24 : 24 + 120, 4 + 154 : 4 + 154 + 150], hr[0].repeat(3, 0).repeat(3, 1))
+    assert grid.shape == (24 + 120 + 4 + 4, 2 * 154 + 4, 3)
 
 
 def test_a_table_keeps_the_digits_that_count():

@@ -19,8 +19,8 @@ from data_prep import Manifest, prepare
 from mpsrgan import load_generator
 from mpsrgan.hub.h5 import build, describe, load_discriminator, save_generator
 from mpsrgan.io.download import DownloadError
+from mpsrgan.metrics.baselines import BASELINES
 from mpsrgan.models import srgan
-from mpsrgan.report.figures import BASELINES
 from mpsrgan.runner import backends, estimate, main
 from mpsrgan.runner.results import evaluate, means
 from mpsrgan.training import loop
