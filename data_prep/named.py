@@ -4,7 +4,6 @@ Their libraries are those of the extra "datasets". They are imported when a set 
 """
 
 import hashlib
-import importlib
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import say
+from mpsrgan.io.extras import need
 from mpsrgan.io.files import cache_folder
 from mpsrgan.io.lock import locked
 
@@ -124,10 +124,7 @@ def _slug(text):
 
 def _library(name):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(f'{error.name or name} is not installed: pip install "mpsrgan[datasets]"') from None
+    return need(name, "a set by name", "datasets")
 
 
 def _announce(text, place, info, split, terms):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.console import say
+from mpsrgan.io.extras import need
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.names import is_name
 
@@ -75,11 +76,7 @@ def _only(source, files):
 
 def import_hub():
     """Import huggingface_hub."""
-    try:
-        import huggingface_hub
-    except ModuleNotFoundError:
-        raise UserError(f'{SCHEME} needs huggingface_hub, not installed here; pip install "mpsrgan[hub]"') from None
-    return huggingface_hub
+    return need("huggingface_hub", SCHEME, "hub")
 
 
 class network:

@@ -1,6 +1,7 @@
 """Measures of other people's networks through the package pyiqa (extra `iqa`), which needs PyTorch."""
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
+from mpsrgan.io.extras import need
 
 JUDGES = {"topiq": "topiq_fr", "dists": "dists"}
 """Name of the metric -> its name in pyiqa, with the truth as reference."""
@@ -22,13 +23,10 @@ def open_judge(name):
     """
     from PIL import Image
 
+    pyiqa = need("pyiqa", f"--metric {name}", "iqa")
     try:
-        from pyiqa import create_metric
-    except ModuleNotFoundError as error:
-        raise UserError(f'--metric {name} needs {error.name}, not installed here; pip install "mpsrgan[iqa]"') from None
-    try:
-        network = create_metric(JUDGES[name])
+        network = pyiqa.create_metric(JUDGES[name])
     except Exception as error:  # of the download or of PyTorch
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = f"{type(error).__name__}: {one_line(error)}"[:200]
         raise UserError(f"--metric {name}: pyiqa cannot open it ({reason}); leave it out, or try again") from None
     return lambda hr, sr: float(network(Image.fromarray(sr), Image.fromarray(hr)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
+from mpsrgan.io.extras import need
 from mpsrgan.models.graph import even_tensors, makes_few_channels, tensors
 
 FORMAT = 1
@@ -77,12 +78,11 @@ def import_onnx():
     Raises:
         UserError: When the package is not installed.
     """
-    try:
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ModuleNotFoundError as error:
-        raise UserError(f'writing ONNX needs {error.name}, not installed here; pip install "mpsrgan[onnx]"') from None
+    need("onnx", "writing ONNX", "onnx")
+    import onnx.checker
+    import onnx.helper
+    import onnx.numpy_helper
+
     return onnx
 
 

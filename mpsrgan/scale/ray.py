@@ -11,6 +11,7 @@ import socket
 import warnings
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.extras import need
 
 ROWS = 32
 """Largest number of items in a block, the unit that an actor takes. What a dying actor had of it is worked again."""
@@ -82,12 +83,8 @@ def spread(make, items, *, workers=None, address=None, gpu=False):
 
 def _ray():
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports its use to its makers otherwise
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise UserError(f'--engine ray needs Ray ({error}); pip install "mpsrgan[ray]"') from None
-    return ray
+    need("ray.data", "--engine ray", "ray")
+    return need("ray", "--engine ray", "ray")
 
 
 def _start(ray, address, workers):

@@ -15,6 +15,7 @@ import numpy as np
 from mpsrgan import __version__
 from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.console import say
+from mpsrgan.io.extras import need
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.machine import cores
 from mpsrgan.models.graph import alignment, receptive_radius, scale_of
@@ -239,11 +240,7 @@ def _checked(name, text):
 def import_onnxruntime():
     """Import onnxruntime with its telemetry switched off."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, at import
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise UserError(f'ONNX needs {error.name}, which is not installed; pip install "mpsrgan[onnx]"') from None
-    return onnxruntime
+    return need("onnxruntime", "ONNX", "onnx")
 
 
 def _session_options(onnxruntime):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.extras import need
 from mpsrgan.web.desk import Desk
 from mpsrgan.web.guard import Guard, close_downloads
 from mpsrgan.web.uploads import MEGABYTE
@@ -39,10 +40,7 @@ def import_gradio():
         UserError: When Gradio is not installed.
     """
     os.environ.update(SETTINGS)
-    try:
-        import gradio
-    except ModuleNotFoundError as error:
-        raise UserError(f'the page needs {error.name}, which is not installed; pip install "mpsrgan[web]"') from None
+    gradio = need("gradio", "the page", "web")
     close_downloads(gradio)
     return gradio
 

@@ -368,5 +368,5 @@ def test_judges_get_pillow_images_and_a_missing_package_is_named(monkeypatch):
     with pytest.raises(UserError, match="--metric dists: pyiqa cannot open it .KeyError: 'dists'.; leave it out"):
         open_judge("dists")
     monkeypatch.setitem(sys.modules, "pyiqa", None)
-    with pytest.raises(UserError, match=r'needs pyiqa, not installed here; pip install "mpsrgan\[iqa\]"'):
+    with pytest.raises(UserError, match=r'needs pyiqa, which is not installed; pip install "mpsrgan\[iqa\]"'):
         open_judge("topiq")
