@@ -24,8 +24,9 @@ def make_pair(image, hr=256, lr=64, *, fit="pad", zoom=1.0, degradation=Degradat
     ``fit`` decides how a photograph with another aspect ratio becomes the hr image:
 
     - "pad": the whole photograph, centered on black that fills it up to hr's aspect ratio (paper 000, section 5).
-    - "crop": the largest centered window with hr's aspect ratio. Papers 001 to 004 do not say what becomes of other
-      shapes; we use crop for them because their data sets have centered faces and no borders.
+    - "crop": the largest centered window with hr's aspect ratio. Paper 003 resizes its photographs, and papers
+      001, 002, and 004 do not say what becomes of other shapes; we use crop for all four because their data sets have
+      centered faces and no borders.
     - "stretch": the whole photograph, with both directions resized independently.
 
     Args:

@@ -3,7 +3,7 @@
     python experiments/inception_celeba.py                             quick, scenario 4, on embedded portraits
     python experiments/inception_celeba.py --scenario all              all four, with the paper's tables and figures
     python experiments/inception_celeba.py --data DIR --scenario all   on CelebA or on your photographs
-    python experiments/inception_celeba.py --data DIR --preset paper   the paper's set-up: needs a GPU
+    python experiments/inception_celeba.py --data DIR --preset paper   the paper's setup: needs a GPU
     python experiments/inception_celeba.py --asymmetric                1x5 and 5x1 in place of 5x5, the paper's wish
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
@@ -52,17 +52,19 @@ PAPER = Paper(
         "hr": "section III.B",
         "blocks": "figure 1",
         "filters": "section III.A",
+        "optimizer": "section IV.A",
         "beta_1": "section IV.A",
         "beta_2": "section IV.A",
         "learning_rate": "section IV.A",
         "decay_every": "section IV.A",
         "decay_factor": "section IV.A",
         "batch": "section IV.A",
-        "steps": "figure 7",
+        "steps": "figure 7, scenario 4",
     },
     deviations=(
         ONE_BATCH,
         "the last 1x1 convolution of the discriminator has no ReLU, without which no probability falls below one half",
+        "photographs are cropped to squares before they are resized; the paper resizes them, section III.B",
         "every scenario trains for as many steps; the paper gave each two hours, in which scenario 1 made 41,410",
         "the 1x1 convolution that ends an inception-residual block has no batch norm and no ReLU, which section III.A "
         "names for each convolution; it is linear as in InceptionResNetV2",

@@ -3,7 +3,7 @@
     python experiments/mpsrgan_idoc.py                             quick, on embedded portraits: 2 to 4 min, 2 cores
     python experiments/mpsrgan_idoc.py --data DIR                  quick, on your photographs
     python experiments/mpsrgan_idoc.py --from-scratch              from random weights, with borders: 7 min
-    python experiments/mpsrgan_idoc.py --data DIR --preset paper   the paper's set-up (6100 mugshots): needs a GPU
+    python experiments/mpsrgan_idoc.py --data DIR --preset paper   the paper's setup (6100 mugshots): needs a GPU
     python experiments/mpsrgan_idoc.py --dry-run --preset paper    what that will cost on this machine
 
 Leaves in OUT: config.json, metrics.csv, tb/, checkpoints/, samples/, figures/, results.md, results.json, generator.h5.
@@ -45,6 +45,9 @@ PAPER = Paper(
         "filters": "section 3.3",
         "batch_norm": "section 3.3",
         "fit": "section 5",
+        "channels": "section 5",
+        "optimizer": "section 6",
+        "cosine": "section 6",
         "batch": "section 6",
         "learning_rate": "section 6",
         "beta_1": "section 6",
@@ -54,7 +57,7 @@ PAPER = Paper(
         "blocks": "section 3.3",
         "adversarial_weight": "section 6.2",
         "vgg_weight": "section 6.2",
-        "epochs": "section 6",
+        "epochs": "section 6.2",
     },
     deviations=(
         "the discriminator sees real and generated images as one batch and learns once, so that batch norm in use sees "
@@ -62,7 +65,7 @@ PAPER = Paper(
     ),
 )
 
-QUICK = PAPER.setup.replace(  # the paper's adversarial phase, from weights that already restore the content
+QUICK = PAPER.setup.replace(  # SRGAN's adversarial phase, from weights that already restore the content
     lr=(60, 48),  # 4 to 5, which photographs of 250 px and more fill
     hr=(240, 192),
     fit="crop",  # no borders: the test compares photographs alone

@@ -44,6 +44,7 @@ PAPER = Paper(
         "lr": "section 4",
         "hr": "section 4",
         "counts": "section 3",
+        "channels": "section 5.3",
         "blur_kernel": "section 5.1",
         "blur_sigma": "section 5.1",
         "filters": "section 5.2",

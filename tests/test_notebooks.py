@@ -160,7 +160,7 @@ def test_every_experiment_can_be_chosen(name, tmp_path, monkeypatch):
     assert f"`{name}`" in "".join(cells(PAPERS)[0]["source"])
     (quick,) = commands_of(PAPERS, tmp_path, monkeypatch, PAPER=name)
     assert (quick.preset, quick.precision, quick.steps, quick.data) == ("quick", "auto", None, None)
-    if name != "adabelief_ffhq":  # its paper's set-up has a first stage, whose photographs --first-data names
+    if name != "adabelief_ffhq":  # its paper's setup has a first stage, whose photographs --first-data names
         (full,) = commands_of(PAPERS, tmp_path, monkeypatch, PAPER=name, PRESET="paper", DATA="mine")
         assert (full.preset, full.data) == ("paper", "mine")
 

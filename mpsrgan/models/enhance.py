@@ -27,7 +27,7 @@ def build_generator(scale=2, channels=1, filters=20, blocks=16, batch_norm=False
         blocks: Number of residual blocks (the paper: 16).
         batch_norm: Use batch norm in the residual blocks. The paper has it in the discriminator and does not mention it
             here. We use none, because with it gray levels depend on the batch, which cost 6 dB of PSNR after 600 steps
-            (set-up as below).
+            (setup as below).
 
     Returns:
         A Keras model from lr (B, H, W, channels) to sr (B, scale H, scale W, channels), for any H and W from 1 up.

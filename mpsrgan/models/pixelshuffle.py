@@ -97,9 +97,9 @@ def build_discriminator(size=(1024, 1024), channels=3, dropout=0.25):
     Returns:
         A Keras model from images (B, *size, channels) in [-1, 1] to the probability of real (B, 1).
 
-    Differs from the paper in: nothing that it states. The text leaves some points open. We decided on batch norm in all
-    blocks but the first, LeakyReLU(0.2), and a dropout of 0.25 of whole channels, as in the DCGAN copies of that block
-    order. The padding of 1 is Keras's "same", which for even sizes pads only at the end.
+    Differs from the paper in: the padding of 1, which is Keras's "same" here. For even sizes it pads only at the end.
+    The text leaves some points open. We decided on batch norm in all blocks but the first, LeakyReLU(0.2), and a
+    dropout of 0.25 of whole channels, as in the DCGAN copies of that block order.
 
     Source: paper 002, section 5.3.
     """

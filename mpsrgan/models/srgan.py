@@ -35,7 +35,9 @@ def build_generator(scale=4, channels=3, filters=64, blocks=16, batch_norm=True)
     Differs from the paper in: nothing that it states. The text leaves some points open, which we decided as follows.
     The upscaling blocks have 64 filters. (Some copies use 256 on the upscaled maps, which cost five times as much as
     the whole network.) The first and last convolutions are 9x9, and there is a long skip connection, as in SRGAN's
-    figure. The activation is ReLU, as the text says, where SRGAN has PReLU.
+    figure. The activation is ReLU, as the text says, where SRGAN has PReLU. "After every block we use a
+    batch-normalization layer and ReLU activation" can be read in two ways. As in SRGAN, ReLU follows the first of a
+    block's two convolutions, and not the second or the addition.
 
     Source: paper 000, section 3.3.
     """
@@ -73,9 +75,10 @@ def build_discriminator(channels=3, filters=64, stages=4, dense=1024):
         A Keras model from images (B, H, W, channels) in [-1, 1] to the probability of real (B, 1), for any H and W from
             1 up.
 
-    Differs from the paper in: nothing that it states. The text does not say how the last map is connected to the Dense
-    layers. We use global average pooling (5.2 M parameters, any size), because flattening at 256x256 takes 134 M
-    parameters and fixes the size.
+    Differs from the paper in: "each successive layer increases the filter size", where here every second one does, as
+    in SRGAN. The text has one Dense layer; the first of our two, with 1024 units, and the slope of 0.2 are SRGAN's. The
+    text does not say how the last map is connected to the Dense layers. We use global average pooling (5.2 M
+    parameters, any size), because flattening at 256x256 takes 134 M parameters and fixes the size.
 
     Source: paper 000, section 3.4.
     """

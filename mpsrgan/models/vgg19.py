@@ -42,7 +42,8 @@ This brings the loss to the size of a pixel loss.
 def preprocess(images):
     """Convert images to the input that VGG19 was trained on: BGR in 0..255, minus the ImageNet mean.
 
-    It gives the same numbers as keras.applications.vgg19.preprocess_input on (images + 1) * 127.5.
+    The paper calls the order "GBR", which no VGG19 has. This function gives the same numbers as
+    keras.applications.vgg19.preprocess_input on (images + 1) * 127.5.
 
     Args:
         images: RGB images (B, H, W, 3) in [-1, 1].

@@ -44,7 +44,7 @@ def print_plan(experiment, request):
     _table("estimate", _estimate(gan, settings))
     if len(every) > 1:
         _table(f"all {len(every)} runs", _study(every, shown))
-    print("\ndifferences from the paper's set-up")
+    print("\ndifferences from the paper's setup")
     choice = choice_of(experiment.study, shown) if request.choice == ALL else request.choice
     setup, _ = experiment.published(choice)
     for line in differences(experiment.paper, setup, settings) or ["none"]:

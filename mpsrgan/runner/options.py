@@ -28,7 +28,7 @@ def make_parser(experiment, prog=None):
     add = parser.add_argument
     text = f"photographs: {SOURCES}; or pairs made by 'mpsrgan prepare' (default: sample photographs)"
     add("--data", metavar="DIR|NAME", help=text)
-    add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's set-up exactly")
+    add("--preset", choices=("quick", "paper"), help="quick (default) or the paper's setup exactly")
     if study := experiment.study:
         add(f"--{study.option}", choices=(*study.choices, ALL), help=f"{study.help} (default {study.default})")
         if study.seeds:

@@ -16,7 +16,7 @@ ONE_BATCH = (
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its set-up, the source of each number, and the results it reports.
+    """A paper: its setup, the source of each number, and the results it reports.
 
     Attributes:
         title: Title of the experiment.

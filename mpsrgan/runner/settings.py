@@ -77,7 +77,7 @@ class Model:
 
     blocks: int = option(REQUIRED, "residual blocks of the generator", low=1)
     filters: int = option(REQUIRED, "filters of the generator (see the script)", low=1)
-    batch_norm: bool = option(True, "batch norm in the generator of papers 000 and 004, as they have it")
+    batch_norm: bool = option(True, "batch norm in the generator of papers 000 (as it has it) and 004")
     asymmetric: bool = option(False, "1x5 and 5x1 convolutions in place of 5x5 (proposed by paper 003)")
     detail: int = option(0, "channels of a branch that ends at the size of the target, 0 for none", low=0)
     context: int = option(0, "filters of a branch that sees a whole face, a multiple of 3, 0 for none", low=0)

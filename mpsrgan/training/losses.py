@@ -271,7 +271,7 @@ def adversarial(real, fake):
     Returns:
         A scalar.
 
-    Source: paper 000, section 6.1; with the logits of real images, those of `relative`.
+    Source: paper 000, section 6.2; with the logits of real images, those of `relative`.
     """
     if real is None:
         return cross_entropy(fake, 1)

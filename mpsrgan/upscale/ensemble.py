@@ -14,7 +14,7 @@ class Ensemble:
     Args:
         generator: A generator of `mpsrgan.upscale.generators`. The other attributes are its own.
 
-    Source: the geometric self-ensemble of Lim et al. 2017 (EDSR), section 3.3, without its rotations.
+    Source: the geometric self-ensemble of Lim et al. 2017 (EDSR), section 4.3, without its rotations.
     """
 
     def __init__(self, generator):
