@@ -5,7 +5,6 @@ measured in alternation, round by round, in one process and on the same number o
 """
 
 import shutil
-import sys
 import tempfile
 import time
 import tracemalloc
@@ -305,9 +304,3 @@ def _decode_all(paths):
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(decode, paths))
-
-
-if __name__ == "__main__":
-    for entry in run("--quick" in sys.argv):
-        floor = f"; {np.median(entry['floor']['values']):,.1f}: {entry['floor']['name']}" if entry["floor"] else ""
-        print(f"{entry['name']}: {np.median(entry['values']):,.1f} {entry['unit']}{floor}")

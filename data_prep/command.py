@@ -1,6 +1,5 @@
 """The command ``python -m data_prep``, whose arguments ``mpsrgan prepare`` shares."""
 
-import sys
 from collections import Counter
 from contextlib import nullcontext
 from functools import partial
@@ -12,7 +11,7 @@ from data_prep.pairs import FITS, size_words
 from data_prep.split import SPLITS, UNUSED
 from mpsrgan.errors import UserError
 from mpsrgan.io.arguments import RAY, Parser, add_engine_arguments, asked_of, check_engine, not_negative, positive, size
-from mpsrgan.io.console import exit_code
+from mpsrgan.io.console import exit_code, say
 from mpsrgan.io.images import FILTERS
 from mpsrgan.io.lock import locked
 from mpsrgan.io.reading import MANIFEST_NAME
@@ -90,7 +89,7 @@ def _run(args):
     source = find(args.source)
     found = recognize(source)
     if not args.quiet:
-        print(found.words, file=sys.stderr)
+        say(found.words)
     manifest = prepare(
         source,
         args.out,

@@ -81,6 +81,18 @@ class Degradation:
         """Whether the degradation draws random numbers and therefore needs a generator."""
         return bool(self.noise) or self.preset != "none"
 
+    def generator(self, seed, sha256):
+        """Return the generator that degrades one photograph, so that `prepare` and `evaluate` make the same pair.
+
+        Args:
+            seed: Seed of all photographs.
+            sha256: SHA-256 of the file, as hex digits.
+
+        Returns:
+            A NumPy generator, or None if the degradation draws nothing.
+        """
+        return np.random.default_rng([seed, int(sha256, 16)]) if self.random else None
+
     def __call__(self, target, size, rng=None):
         """Degrade an hr image.
 

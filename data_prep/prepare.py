@@ -197,7 +197,7 @@ class _Reader:
         return decode_factor(width, height, self.hr, self.fit, self.zoom)
 
     def _pair(self, image, sha256):
-        rng = np.random.default_rng([self.seed, int(sha256, 16)]) if self.degradation.random else None
+        rng = self.degradation.generator(self.seed, sha256)
         return make_pair(image, self.hr, self.lr, fit=self.fit, zoom=self.zoom, degradation=self.degradation, rng=rng)
 
 

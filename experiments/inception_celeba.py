@@ -143,16 +143,12 @@ def draw(done):
 
     Args:
         done: The finished run, a `mpsrgan.runner.finished.Finished`.
-
-    Returns:
-        No tables.
     """
     done.draw_test_grid("figure4_test")
     done.draw_losses("generator_loss", "Generator loss", "g_loss")
     if done.settings.loss.weights.need_discriminator:
         done.draw_discriminator("discriminator_loss", "Discriminator loss")
     done.draw_validation_psnr()
-    return []
 
 
 def compare(all_runs):

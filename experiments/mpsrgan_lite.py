@@ -38,26 +38,12 @@ RECIPE = Paper(
 QUICK = RECIPE.setup.replace(tint=0.3, steps=1500, samples_every=500, precision="float32")
 
 
-def draw(done):
-    """Draw the test faces, the loss and the validation PSNR.
-
-    Args:
-        done: The finished run, a `mpsrgan.runner.finished.Finished`.
-
-    Returns:
-        No tables.
-    """
-    done.draw_all()
-    return []
-
-
 EXPERIMENT = Experiment(
     name="mpsrgan_lite",
     paper=RECIPE,
     quick=QUICK,
     networks=lite,
     samples=YEARBOOK,
-    draw=draw,
     unused=("asymmetric", "dropout", "batch_norm"),
 )
 

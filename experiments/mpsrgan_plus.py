@@ -61,26 +61,12 @@ QUICK = RECIPE.setup.replace(
 )
 
 
-def draw(done):
-    """Draw the test faces, both networks' losses and the validation PSNR.
-
-    Args:
-        done: The finished run, a `mpsrgan.runner.finished.Finished`.
-
-    Returns:
-        No tables.
-    """
-    done.draw_all()
-    return []
-
-
 EXPERIMENT = Experiment(
     name="mpsrgan_plus",
     paper=RECIPE,
     quick=QUICK,
     networks=lite,
     samples=YEARBOOK,
-    draw=draw,
     unused=("asymmetric", "dropout", "batch_norm"),
 )
 

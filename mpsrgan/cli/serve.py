@@ -5,7 +5,7 @@ It is built on `mpsrgan.web`.
 
 from argparse import ArgumentTypeError
 
-from mpsrgan.io.arguments import positive
+from mpsrgan.io.arguments import positive, whole_number
 from mpsrgan.io.console import say
 from mpsrgan.upscale.backends import BACKENDS
 from mpsrgan.upscale.defaults import AUTO, CLEAN, NOTE, REAL, REALISM
@@ -21,7 +21,12 @@ def add_arguments(parser):
     """
     add = parser.add_argument
     add("--host", default=HOST, help="address to serve at (default %(default)s: only this machine can open the page)")
-    add("--port", type=_port, metavar="N", help="port to serve at (default: the first free one from 7860 on)")
+    add(
+        "--port",
+        type=whole_number(0, 65535),
+        metavar="N",
+        help="port to serve at (default: the first free one from 7860 on)",
+    )
     add(
         "--weights",
         metavar="FILE|NAME",
@@ -75,12 +80,6 @@ def run(args):
             say(f"note: everyone who can reach {args.host} can use this page without a password")
         print(f"open {url} in a browser; press Ctrl-C to stop", flush=True)
         wait()
-
-
-def _port(text):
-    if not text.isdecimal() or int(text) > 65535:
-        raise ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
-    return int(text)
 
 
 def _positive(text):

@@ -1,12 +1,12 @@
 """`mpsrgan upscale`: upscales images, videos, and folders of them, under the same names, by `mpsrgan.upscale`."""
 
-import sys
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path, PurePath
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.arguments import RAY, add_engine_arguments, bounds, check_engine, percent, positive
+from mpsrgan.io.console import say
 from mpsrgan.io.formats import CHOICES
 from mpsrgan.io.images import MAX_WRITTEN
 from mpsrgan.io.lock import locked
@@ -241,7 +241,7 @@ def run(args):
         raise UserError(f"{'--min-face' if args.min_face else '--background'} needs --faces")
     check_engine(args, "address", "workers", "account")
     jobs = _planned(args)
-    print(NOTE, file=sys.stderr)
+    say(NOTE)
     values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions) if field.name != "most_faces"}
     values |= {"faces": args.background if args.faces else None, "min_face": args.min_face or MIN_FACE}
     values |= {"most_faces": None if args.faces == ALL else args.faces}
@@ -249,7 +249,7 @@ def run(args):
         values["weights"] = _latest()
     options = UpscaleOptions(**values)
     if options.realism is None and (one := entries().get(str(options.weights))) and one.fidelity:
-        print(f"weights: {options.weights} at realism 1 (--realism chooses less)", file=sys.stderr)
+        say(f"weights: {options.weights} at realism 1 (--realism chooses less)")
     part = "-{}-of-{}".format(*args.shard) if args.shard else ""
     place = f"{_place(args.out)}{part}"
     with nullcontext() if is_remote(args.out) or all(job.named for job in jobs) else locked(place):
@@ -258,7 +258,7 @@ def run(args):
             where = {"workers": args.workers, "address": args.address}
             return upscale_many(options, jobs, account, part=bool(args.shard), **where)
         work = Work(options)
-        print(f"backend: {work.upscaler.backend}", file=sys.stderr)
+        say(f"backend: {work.upscaler.backend}")
         return work.run(jobs, part=bool(args.shard))
 
 
@@ -287,7 +287,7 @@ def _latest():
     found = sorted(Path("runs").glob("*/generator.h5"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise UserError(f"--weights {LATEST}: no runs/*/generator.h5 found in this folder; name a file")
-    print(f"weights: {found[-1]} (the newest run)", file=sys.stderr)
+    say(f"weights: {found[-1]} (the newest run)")
     return found[-1]
 
 

@@ -121,7 +121,7 @@ class Folder:
         Returns:
             The input, uint8 (h, w, 3), and the truth, uint8 (H, W, 3).
         """
-        rng = np.random.default_rng([self.seed, int(photo.sha256, 16)]) if self.degradation.random else None
+        rng = self.degradation.generator(self.seed, photo.sha256)
         how = {"fit": self.fit, "zoom": self.zoom, "degradation": self.degradation, "rng": rng}
         target, downscaled = make_pair(_open(photo), hr, lr, **how)
         return downscaled, target

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.pairs import as_size
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
+from mpsrgan.io.atomic import writing
 from mpsrgan.io.reading import list_images
 
 SIZE = (64, 64)
@@ -115,7 +116,7 @@ def _write_and_try(format, generator, made, size, precision, calibrate, photos):
         except (UserError, OSError):
             raise
         except Exception as error:  # each library raises its own types
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            reason = f"{type(error).__name__}: {one_line(error)}"[:300]
             raise UserError(f"{generator.path}: cannot be exported to {format} ({reason})") from None
     bytes = sum(file.stat().st_size for file in made.parent.rglob("*") if file.is_file())
     return Exported(format, bytes / 1e6, difference, sizes, photos, taken and tuple(taken))
@@ -127,7 +128,7 @@ def _appearing(out):
 
     An earlier folder at `out` is deleted.
     """
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
             made = Path(folder, "made", out.name)
@@ -137,8 +138,6 @@ def _appearing(out):
                 os.replace(out, Path(folder, "earlier"))
             for file in sorted(made.parent.iterdir()):  # OpenVINO's .bin comes before its .xml
                 os.replace(file, out.parent / file.name)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
 def _format(out, format, formats):

@@ -149,12 +149,11 @@ def whole_folder(out):
     if os.path.lexists(place) and not place.is_dir():
         raise UserError(f"{out}: exists and is not a folder; name another one")
     partial = hidden(place, f".{uuid.uuid4().hex[:8]}.partial")
-    try:
-        yield partial
-        if place.is_dir():  # It is empty, and not every system can rename onto a folder.
-            place.rmdir()
-        partial.rename(place)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:  # also on Ctrl-C
-        shutil.rmtree(partial, ignore_errors=True)
+    with writing(out):
+        try:
+            yield partial
+            if place.is_dir():  # It is empty, and not every system can rename onto a folder.
+                place.rmdir()
+            partial.rename(place)
+        finally:  # also on Ctrl-C
+            shutil.rmtree(partial, ignore_errors=True)

@@ -9,7 +9,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 
 CORRUPT = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What NumPy and h5py raise on a foreign or corrupt file."""
@@ -55,7 +55,7 @@ def reading(path, expected):
     except UserError:
         raise
     except CORRUPT as error:
-        raise UserError(f"{path} is not {expected}: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not {expected}: {one_line(error)}") from None
 
 
 def file_words(path):

@@ -3,13 +3,13 @@
 import json
 import os
 import platform
-import sys
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import write_text
+from mpsrgan.io.console import say
 from mpsrgan.io.names import hidden
 
 PATIENCE = 0.2
@@ -99,5 +99,4 @@ def _warn(folder, error):
     reason = getattr(error, "strerror", None) or str(error)
     if folder.parent not in _warned:
         _warned.add(folder.parent)
-        text = f"note: {folder} cannot be locked on this drive ({reason}); do not write to it by two commands at once"
-        print(text, file=sys.stderr, flush=True)
+        say(f"note: {folder} cannot be locked on this drive ({reason}); do not write to it by two commands at once")

@@ -97,8 +97,8 @@ class Experiment:
         quick: `Settings` of the quick preset.
         networks: Function from `Settings` to `Networks`.
         samples: Photographs of a run without --data.
-        draw: Function of a `mpsrgan.runner.finished.Finished` that draws the paper's figures and returns tables for the
-            report.
+        draw: Function of a `mpsrgan.runner.finished.Finished` that draws the paper's figures, and returns tables for
+            the report or None. Where there is no paper, it draws test faces, losses, and the validation PSNR.
         baselines: Names in `mpsrgan.metrics.baselines.BASELINES`. Wins are counted against the first one.
         first_samples: Sample photographs of the first of two stages, or None.
         study: The `Study`, or None.
@@ -114,7 +114,7 @@ class Experiment:
     quick: Settings
     networks: Callable
     samples: Samples
-    draw: Callable
+    draw: Callable = lambda done: done.draw_all()
     baselines: tuple[str, ...] = ("bicubic",)
     first_samples: Samples | None = None
     study: Study | None = None

@@ -17,7 +17,7 @@ from mpsrgan import __version__
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import save_discriminator, save_generator
 from mpsrgan.io import machine
-from mpsrgan.io.atomic import whole_file, write_text
+from mpsrgan.io.atomic import whole_file, write_json, write_text
 from mpsrgan.io.console import say
 from mpsrgan.report.results import write_results
 from mpsrgan.report.verdict import measured
@@ -164,7 +164,7 @@ def _report(experiment, request, gan, manifest, before, validation, steps):
     rows, epochs = (read_metrics(out / name) if (out / name).exists() else [] for name in ("metrics.csv", "epochs.csv"))
     shown = np.load(out / BEFORE) if (out / BEFORE).exists() else None
     done = Finished(out, gan, manifest, settings, scores, rows, epochs, validation, shown)
-    tables = experiment.draw(done)
+    tables = experiment.draw(done) or []
     done.draw_before_and_after()
     results = summarize(experiment, request, manifest, scores, before, _run_facts(request, steps, rows), tables)
     write_results(out, results)
@@ -215,7 +215,7 @@ def _check_first_steps(settings, steps_per_epoch):
 
 def _write_config(request):
     facts = {"version": __version__, "backend": keras.backend.backend()}
-    write_text(request.out / "config.json", json.dumps({**request.as_json(), **facts}, indent=2) + "\n")
+    write_json(request.out / "config.json", {**request.as_json(), **facts})
 
 
 def _restore(request, gan, checkpoints, steps):

@@ -9,7 +9,7 @@ import keras
 
 from data_prep import Manifest
 from mpsrgan.hub.h5 import build, load_generator
-from mpsrgan.io.atomic import write_text
+from mpsrgan.io.atomic import write_json
 from mpsrgan.io.console import say
 from mpsrgan.report.document import Table
 from mpsrgan.report.results import write_study
@@ -174,7 +174,7 @@ def _run(experiment, request):
         if not request.resume:
             saved = {name: getattr(shared, name) for name in SHARED}
             saved["runs"] = {name: as_json(settings) for name, settings in variants.items()}
-            write_text(out / STUDY, json.dumps(saved, indent=2) + "\n")
+            write_json(out / STUDY, saved)
     pairs = {"data": str(manifest.folder.resolve()), "first_data": str(first.folder.resolve()) if first else None}
     for number, (name, settings) in enumerate(variants.items(), start=1):
         folder, place = out / name, f"{name}: run {number} of {len(variants)}"

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
-from mpsrgan.errors import UserError
+from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.formats import named_like_image
 from mpsrgan.io.names import is_name
 from mpsrgan.io.reading import ImageError, list_images, walk
@@ -171,7 +171,7 @@ def _errors(file):
     except FileNotFoundError:
         raise UserError(f"{file}: no such file or folder; check the path") from None
     except Exception as error:
-        raise UserError(f"{file}: cannot be read as Parquet: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{file}: cannot be read as Parquet: {one_line(error)[:200]}") from None
 
 
 def _column(file, table):

@@ -211,8 +211,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     Args:
         folder: Folder of the PNG files.
-        lr: uint8 array (N, h, w, 3).
-        hr: uint8 array (N, H, W, 3).
+        lr: uint8 array (N, h, w, C).
+        hr: uint8 array (N, H, W, C).
         every: Number of steps between two grids.
         board: A `TensorBoard` callback that also receives the image, or None.
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mpsrgan import __version__
 from mpsrgan.errors import UserError
+from mpsrgan.io.console import say
 from mpsrgan.io.files import hexdigest
 from mpsrgan.io.machine import share_gpu
 from mpsrgan.scale.account import FAILED, Account, count_words
@@ -49,11 +50,11 @@ def upscale_many(options, jobs, account, *, part=False, workers=None, address=No
     share_gpu()
     upscaler = Work(options).upscaler  # fails before any worker starts, and fills the cache of converted weights
     backend = upscaler.backend
-    print(f"backend: {backend}", file=sys.stderr)
+    say(f"backend: {backend}")
     kept = Account(account, _call(options, upscaler), {str(job.source) for job in jobs})
     left = [job for job in jobs if kept.rows.get(str(job.source), {}).get("target") != str(job.target)]
     if kept.taken_over:
-        print(f"continued: {kept.taken_over} files are in {kept.partial}", file=sys.stderr)
+        say(f"continued: {kept.taken_over} files are in {kept.partial}")
     results = spread(
         partial(worker, options), [_to_json(job) for job in left], workers=workers, address=address, gpu=_wants(backend)
     )

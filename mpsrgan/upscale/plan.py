@@ -5,11 +5,11 @@ It is decided before anything is loaded: by names, and by notes where earlier re
 
 import glob
 import os
-import sys
 from collections import defaultdict
 from pathlib import Path, PurePath
 
 from mpsrgan.errors import UserError
+from mpsrgan.io.console import say
 from mpsrgan.io.formats import WRITE_FORMATS, kind_of, named_like_image
 from mpsrgan.io.metadata import SUFFIXES, read_provenance
 from mpsrgan.io.names import folded, is_system_file, same_on_drive
@@ -147,7 +147,7 @@ def photographs_of(folder, output):
     if place.is_relative_to(top):
         earlier = {file for file in files if (note_in(file) if place == top else _place(file).is_relative_to(place))}
     if earlier:
-        print(f"note: skipped {len(earlier)} results of an earlier run in {folder}", file=sys.stderr)
+        say(f"note: skipped {len(earlier)} results of an earlier run in {folder}")
     return [file for file in files if file not in earlier]
 
 
@@ -232,7 +232,7 @@ def _same_suffix(path):
         return path.suffix
     written = next((other for other in SUFFIXES if WRITE_FORMATS[other][0] == kind), ".png")
     if named and kind != named:
-        print(f"note: {path} is a {kind} file; its result ends in {written}", file=sys.stderr)
+        say(f"note: {path} is a {kind} file; its result ends in {written}")
     return written
 
 

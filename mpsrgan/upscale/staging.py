@@ -4,6 +4,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from mpsrgan.errors import one_line
 from mpsrgan.scale.parquet import is_row, open_row
 from mpsrgan.scale.stores import exists, fetch, is_remote, send
 
@@ -68,7 +69,7 @@ def reason_of(error, local, job):
     Returns:
         One line.
     """
-    text = " ".join((getattr(error, "strerror", None) or str(error)).split())
+    text = one_line(getattr(error, "strerror", None) or error)
     given = [name for name in ("source", *OUTPUTS) if getattr(job, name)]
     names = {str(getattr(local or job, name)): str(getattr(job, name)) for name in given}
     for file, name in names.items():

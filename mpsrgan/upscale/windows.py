@@ -10,7 +10,7 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.io.images import resize, to_float, to_levels
 from mpsrgan.io.machine import free_memory
-from mpsrgan.metrics.images import LUMA
+from mpsrgan.metrics.images import LUMA, decibels
 from mpsrgan.upscale.projection import COLORS, PIXELS, REACHES, keep_colors, project
 
 TILE, SMALLEST_TILE = 192, 16
@@ -69,7 +69,7 @@ class Faithfulness:
     @property
     def lr_consistency(self):
         """PSNR in dB of the input against the rounded result, downscaled. It is inf if they are equal."""
-        return float(10 * np.log10(4 * self.pixels / self.squares)) if self.squares else float("inf")
+        return decibels(127.5**2 * self.squares / self.pixels)
 
 
 class Windows:

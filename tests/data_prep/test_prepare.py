@@ -302,7 +302,7 @@ def test_sources_that_hold_too_little(tmp_path):
 def test_places_that_cannot_be_written(photos, tmp_path):
     (tmp_path / "file").touch()
     refused("is a file", photos, tmp_path / "file")
-    refused("cannot be written: Not a directory", photos, tmp_path / "file" / "out")
+    refused("cannot be written: part of its path is a file", photos, tmp_path / "file" / "out")
     refused("lies inside", photos, photos / "out")
     refused("lies inside", photos, photos)
     (tmp_path / "full").mkdir()
