@@ -19,6 +19,8 @@ WARNING = "Upscaled by a neural network: fine detail is a guess, partly invented
 MAX_TEXT, MAX_NOTE = 300, 32_768
 OURS = re.compile(r'\s*\{\s*"software"\s*:\s*"mpsrgan ')
 """The start of our note, where other programs may write comments too."""
+VIDEO_ENTRIES = "comment", "description"
+"""Entries of the metadata of a video that hold the note."""
 
 
 def _text(value):

@@ -14,39 +14,7 @@ from mpsrgan.training.terms import DISCRIMINATOR, GENERATOR
 
 def make_train_step(gan, weights, parts):
     variables = _variables(gan)
-    index = {id(variable): i for i, variable in enumerate(variables)}
     generator, discriminator = gan.generator, gan.discriminator
-
-    def learn(values, network, optimizer, losses, batch):
-        """Run one sub-step: differentiate `losses(first, *batch) -> (total, logs)` by the network's own variables."""
-        trained, running, slots = (
-            [index[id(v)] for v in group]
-            for group in (network.trainable_variables, network.non_trainable_variables, optimizer.variables)
-        )
-        before = [values[i] for i in trained]
-
-        def differentiate(statistics, first, batch):
-            def scaled_loss(weights):
-                current = _replace(values, trained + running, [*weights, *statistics])
-                with keras.StatelessScope(list(zip(variables, current))) as scope:
-                    total, logs = losses(first, *batch)
-                    total = optimizer.scale_loss(total)
-                return total, (logs, [scope.get_current_value(variables[i]) for i in running])
-
-            return jax.grad(scaled_loss, has_aux=True)(before)
-
-        statistics = [values[i] for i in running]
-        if gan.accumulate == 1:
-            gradients, (logs, statistics) = differentiate(statistics, 0, batch)
-        else:
-            gradients, logs, statistics = _accumulate(differentiate, before, statistics, batch, gan.accumulate)
-        state = [values[i] for i in slots]
-        after, moved = optimizer.stateless_apply(state, gradients, before)
-        if network is discriminator and gan.d_margin:
-            paused = pauses(gan, logs)
-            keep = lambda old, new: jax.numpy.where(paused, old, new)
-            after, moved = jax.tree.map(keep, (before, state), (list(after), list(moved)))
-        return _replace(values, trained + running + slots, [*after, *statistics, *moved]), logs
 
     def discriminator_losses(first, lr, hr, hr_features):
         return gan.discriminator_losses(hr, gan.run(generator, lr), True, first)
@@ -57,10 +25,12 @@ def make_train_step(gan, weights, parts):
     def step(values, *batch):
         logs = {}
         if DISCRIMINATOR in parts:
-            values, terms = learn(values, discriminator, gan.discriminator_optimizer, discriminator_losses, batch)
+            values, terms = _learn(
+                gan, variables, values, discriminator, gan.discriminator_optimizer, discriminator_losses, batch
+            )
             logs |= terms
         if GENERATOR in parts:
-            values, terms = learn(values, generator, gan.optimizer, generator_losses, batch)
+            values, terms = _learn(gan, variables, values, generator, gan.optimizer, generator_losses, batch)
             logs |= terms
         return values, logs
 
@@ -73,6 +43,39 @@ def make_train_step(gan, weights, parts):
         return logs
 
     return run
+
+
+def _learn(gan, variables, values, network, optimizer, losses, batch):
+    """Run one sub-step: differentiate `losses(first, *batch) -> (total, logs)` by the network's own variables."""
+    index = {id(variable): i for i, variable in enumerate(variables)}
+    trained, running, slots = (
+        [index[id(v)] for v in group]
+        for group in (network.trainable_variables, network.non_trainable_variables, optimizer.variables)
+    )
+    before = [values[i] for i in trained]
+
+    def differentiate(statistics, first, batch):
+        def scaled_loss(weights):
+            current = _replace(values, trained + running, [*weights, *statistics])
+            with keras.StatelessScope(list(zip(variables, current))) as scope:
+                total, logs = losses(first, *batch)
+                total = optimizer.scale_loss(total)
+            return total, (logs, [scope.get_current_value(variables[i]) for i in running])
+
+        return jax.grad(scaled_loss, has_aux=True)(before)
+
+    statistics = [values[i] for i in running]
+    if gan.accumulate == 1:
+        gradients, (logs, statistics) = differentiate(statistics, 0, batch)
+    else:
+        gradients, logs, statistics = _accumulate(differentiate, before, statistics, batch, gan.accumulate)
+    state = [values[i] for i in slots]
+    after, moved = optimizer.stateless_apply(state, gradients, before)
+    if network is gan.discriminator and gan.d_margin:
+        paused = pauses(gan, logs)
+        keep = lambda old, new: jax.numpy.where(paused, old, new)
+        after, moved = jax.tree.map(keep, (before, state), (list(after), list(moved)))
+    return _replace(values, trained + running + slots, [*after, *statistics, *moved]), logs
 
 
 def _accumulate(differentiate, weights, statistics, batch, count):

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mpsrgan.errors import UserError
-from mpsrgan.io.provenance import OURS, Provenance
+from mpsrgan.io.provenance import OURS, VIDEO_ENTRIES, Provenance
 from mpsrgan.io.reading import MAX_PIXELS
 from mpsrgan.upscale.resize import check_pixels
 from mpsrgan.upscale.video.flicker import Smoother
@@ -23,8 +23,6 @@ VIDEO_FORMATS = (
     *(".dv", ".3gp", ".3g2", ".wmv", ".asf", ".flv", ".f4v", ".ogv"),
 )
 """Suffixes of the videos that can be read."""
-NOTED_IN = "comment", "description"
-"""Entries of the metadata that hold the note."""
 INSTALL = 'pip install "mpsrgan[video]"'
 
 
@@ -227,7 +225,7 @@ def video_provenance(path):
     """
     with _opened(path) as (container, _):
         texts = {name.lower(): text for name, text in container.metadata.items()}  # .mkv has them in capitals
-    note = next((texts[name] for name in NOTED_IN if OURS.match(texts.get(name, ""))), None)
+    note = next((texts[name] for name in VIDEO_ENTRIES if OURS.match(texts.get(name, ""))), None)
     return None if note is None else Provenance.from_json(note, os.fspath(path))
 
 

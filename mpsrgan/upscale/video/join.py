@@ -7,7 +7,7 @@ from contextlib import closing
 import av
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.video import NOTED_IN
+from mpsrgan.io.provenance import VIDEO_ENTRIES
 from mpsrgan.upscale.video.reader import COVER, LENIENT, FFmpegError, beginning, open_input, reason, seek, video_stream
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -56,7 +56,7 @@ def _joined(parts, target, reader, origin, until, note, refused=None):
         container_options={"movie_timescale": str(_timescale(reader.tick))},
         **LENIENT,
     ) as output:
-        notes = dict.fromkeys(NOTED_IN, note) if note else {}
+        notes = dict.fromkeys(VIDEO_ENTRIES, note) if note else {}
         output.metadata.update({**reader.metadata, **notes})
         with av.open(str(parts.paths[0].absolute())) as first:
             stream = output.add_stream_from_template(first.streams.video[0])
