@@ -15,7 +15,7 @@ from data_prep.pairs import as_size, check_fit, scale_of
 from data_prep.shards import Shards
 from data_prep.split import SPLITS
 from mpsrgan.errors import UserError
-from mpsrgan.io.names import is_name
+from mpsrgan.io.names import is_file_name
 from mpsrgan.io.reading import MANIFEST_NAME
 
 FORMAT = "mpsrgan-pairs"
@@ -57,7 +57,7 @@ class Entry:
     person: str | None = None
 
     def __post_init__(self):
-        if not is_name(self.name):
+        if not is_file_name(self.name):
             raise ValueError(f"the name {self.name!r} is not that of a file in a folder")
 
 

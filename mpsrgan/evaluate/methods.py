@@ -10,7 +10,7 @@ import numpy as np
 from data_prep.pairs import size_words
 from mpsrgan.errors import UserError
 from mpsrgan.hub.interpolation import WeightInterpolation, partner_of
-from mpsrgan.io.names import is_name
+from mpsrgan.io.names import is_file_name
 from mpsrgan.io.reading import list_images, open_image
 from mpsrgan.metrics.baselines import BASELINES
 from mpsrgan.upscale.defaults import AUTO, CLEAN, REAL
@@ -185,7 +185,7 @@ def check_sources(weights, results, realisms=None, fidelity=None):
     alike = [name.lower() for name in names]  # they name folders with --images, also on drives that ignore case
     if twice := sorted({name for name in names if alike.count(name.lower()) > 1}):
         raise UserError(f"two methods are named {twice[0]}; give one another name: --weights NAME=FILE")
-    if wrong := [name for name in names if not is_name(name) or name.lower() in ("lr", "hr")]:
+    if wrong := [name for name in names if not is_file_name(name) or name.lower() in ("lr", "hr")]:
         raise UserError(f"a method cannot be named {wrong[0]!r}; give it another name: --weights NAME=FILE")
     from mpsrgan.hub.h5 import weights_file  # here, because h5py is nothing for --help
 

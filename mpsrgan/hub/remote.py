@@ -7,7 +7,7 @@ from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.console import say
 from mpsrgan.io.extras import need
 from mpsrgan.io.files import hexdigest
-from mpsrgan.io.names import is_name
+from mpsrgan.io.names import is_file_name
 
 SCHEME = "hf://"
 _ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+?)(/[\w./-]+\.h5)?(@[\w./-]+)?")
@@ -58,7 +58,7 @@ def local(source):
     with network(source):
         info = hub.HfApi().model_info(name, revision=revision)
         file = file or _only(source, [each.rfilename for each in info.siblings])
-        if not all(map(is_name, file.split("/"))):
+        if not all(map(is_file_name, file.split("/"))):
             raise UserError(f"{source}: {file} leads out of the repository")
         path = Path(hub.hf_hub_download(name, file, revision=info.sha))
     say(f"weights: {SCHEME}{name}/{file}@{info.sha}, sha256 {hexdigest(path)}")

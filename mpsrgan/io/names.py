@@ -29,7 +29,7 @@ def portable(stem):
     return f"_{stem}" if _RESERVED.fullmatch(stem) else stem
 
 
-def is_name(text, windows=WINDOWS):
+def is_file_name(text, windows=WINDOWS):
     r"""Tell whether a text, which may come from a stranger, names one file in a folder and nothing else.
 
     Args:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.formats import named_like_image
-from mpsrgan.io.names import is_name
+from mpsrgan.io.names import is_file_name
 from mpsrgan.io.reading import ImageError, list_images, walk
 from mpsrgan.scale.stores import is_remote, open_object
 
@@ -201,7 +201,7 @@ def _names(table, column):
     values = [next(iter(value.values())) if isinstance(value, dict) else value for value in values]
     parts = [re.split(r"[/\\]", "" if value is None else str(value)) for value in values]
     parts = [[part for part in row if part not in ("", ".", "..")] for row in parts]
-    return [PurePosixPath(*row) if all(map(is_name, row)) else PurePosixPath() for row in parts]
+    return [PurePosixPath(*row) if all(map(is_file_name, row)) else PurePosixPath() for row in parts]
 
 
 @lru_cache(maxsize=2)  # two, because threads cross from one file to the next at different times

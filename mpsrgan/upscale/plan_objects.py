@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from mpsrgan.errors import UserError
 from mpsrgan.io.metadata import SUFFIXES
-from mpsrgan.io.names import is_name, is_system_file
+from mpsrgan.io.names import is_file_name, is_system_file
 from mpsrgan.io.reading import list_images
 from mpsrgan.scale.parquet import holds_rows, is_parquet, list_below, list_rows
 from mpsrgan.scale.stores import is_remote, list_objects
@@ -113,7 +113,7 @@ def _list_remote(name, output, alone):
     if not listed:
         raise UserError(f"{name}: holds only the results in {output}; name a folder with images")
     for key, path in listed:  # here and in its copy a name must not lead elsewhere, as "/etc/a.png" would
-        if not all(map(is_name, path.parts)):
+        if not all(map(is_file_name, path.parts)):
             raise UserError(f"{key}: its name cannot be that of a file on this system; rename it")
     one_file = listed[0][0].rstrip("/") == name.rstrip("/")
     tables = [(key, path) for key, path in listed if is_parquet(path)]

@@ -7,24 +7,24 @@ from pathlib import Path
 import pytest
 from helpers import ignoring_case
 
-from mpsrgan.io.names import folded, hidden, is_name, next_free, same_on_drive
+from mpsrgan.io.names import folded, hidden, is_file_name, next_free, same_on_drive
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\0", None, 5, ["a"]])
 def test_names_that_lead_elsewhere(name):
-    assert not is_name(name, windows=False) and not is_name(name, windows=True)
+    assert not is_file_name(name, windows=False) and not is_file_name(name, windows=True)
 
 
 @pytest.mark.parametrize(
     "name", ["CON", "nul.png", "aux.jpg", "com1", "LPT¹.png", "a:b", "a\\b", "a.", "a ", "a\n", "?"]
 )
 def test_names_that_only_windows_cannot_hold(name):
-    assert is_name(name, windows=False) and not is_name(name, windows=True)
+    assert is_file_name(name, windows=False) and not is_file_name(name, windows=True)
 
 
 @pytest.mark.parametrize("name", ["a.png", "console.png", "..a", " a", "ö" * 120, "._x.jpg"])
 def test_names_of_files(name):
-    assert is_name(name, windows=False) and is_name(name, windows=True)
+    assert is_file_name(name, windows=False) and is_file_name(name, windows=True)
 
 
 def test_the_next_free_name(tmp_path):

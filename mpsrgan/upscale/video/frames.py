@@ -130,7 +130,7 @@ def notes_on(frame):
     return tuple(notes)
 
 
-def evened(image):
+def with_even_sides(image):
     """Repeat the last row and column of an array where the sides are odd, because yuv420p needs even sides.
 
     They are not cut off, so that no part of the picture is lost. Sides upscaled by 2 or 4 are always even.

@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 
 from mpsrgan.errors import UserError
-from mpsrgan.upscale.video.frames import evened
+from mpsrgan.upscale.video.frames import with_even_sides
 from mpsrgan.upscale.video.parts import FORMAT, LENGTH
 from mpsrgan.upscale.video.reader import FFmpegError, reason
 
@@ -83,7 +83,7 @@ class Writer:
             raise UserError(f"{self._target}: cannot be written: {reason(error)}") from None
 
     def _encode(self, image, ticks, look, state):
-        frame = look.to_frame(evened(image))
+        frame = look.to_frame(with_even_sides(image))
         if self._container is None:
             self._open(frame, look)
         frame.pts, frame.time_base = ticks, self._reader.tick
