@@ -20,7 +20,7 @@ import numpy as np
 from data_prep.pairs import make_pair
 from mpsrgan.errors import UserError
 from mpsrgan.hub import h5
-from mpsrgan.hub.registry import is_shipped
+from mpsrgan.hub.registry import is_weights_name
 from mpsrgan.io.atomic import whole_file, write_text
 from mpsrgan.io.console import exit_code, import_keras, say
 from mpsrgan.io.files import hexdigest
@@ -73,7 +73,7 @@ def ship(args, folder=FOLDER):
     Raises:
         UserError: When the name or the source is invalid.
     """
-    if not is_shipped(args.name):
+    if not is_weights_name(args.name):
         raise UserError(f"{args.name}: a name without suffix and folder was expected")
     path = folder / f"{args.name}.h5"
     if args.source:

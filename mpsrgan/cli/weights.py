@@ -5,7 +5,7 @@ It is built on `mpsrgan.hub`. The check tests whether the files are complete and
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub import registry
-from mpsrgan.hub.registry import entries, entry, is_shipped
+from mpsrgan.hub.registry import entries, entry, is_weights_name
 from mpsrgan.io.console import import_keras
 from mpsrgan.report.document import Table
 
@@ -39,7 +39,7 @@ def run(args):
     Raises:
         UserError: When the name is unknown or no weights are installed.
     """
-    if args.name and not is_shipped(args.name):
+    if args.name and not is_weights_name(args.name):
         raise UserError(f"{args.name}: this command takes names of shipped weights only; without a name it lists them")
     chosen = [entry(args.name)] if args.name else list(entries().values())
     if not chosen:

@@ -6,7 +6,7 @@ import shutil
 from mpsrgan.errors import UserError
 from mpsrgan.export import export_generator
 from mpsrgan.hub.h5 import describe, weights_file
-from mpsrgan.hub.registry import entry, is_shipped
+from mpsrgan.hub.registry import entry, is_weights_name
 from mpsrgan.hub.remote import SCHEME, import_hub, network
 from mpsrgan.io.console import import_keras, say
 
@@ -43,7 +43,7 @@ def make_files(source, folder, name, license=None):
         UserError: When the generator cannot be loaded.
     """
     path = weights_file(source)
-    description, stem = describe(path), source if is_shipped(source) else path.stem
+    description, stem = describe(path), source if is_weights_name(source) else path.stem
     hub = import_hub()
     import_keras()
     from mpsrgan.hub.h5 import load_generator
@@ -55,7 +55,7 @@ def make_files(source, folder, name, license=None):
             export_generator(path, folder / f"{stem}{suffix}")
         except UserError as error:
             say(f"left out {stem}{suffix}: {error}")
-    shipped = entry(source) if is_shipped(source) else None
+    shipped = entry(source) if is_weights_name(source) else None
     text = card(hub, name, stem, description, license, shipped)
     (folder / "README.md").write_text(text, encoding="utf-8")
     return sorted(folder.iterdir())

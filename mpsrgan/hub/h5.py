@@ -215,7 +215,7 @@ def weights_file(source):
         UserError: When the file is missing, is not HDF5, claims what `check_hdf5` refuses, or is not the one that
             shipped under that name.
     """
-    if registry.is_shipped(source):
+    if registry.is_weights_name(source):
         return registry.entry(source).check()
     path = Path(local(source))
     if path.is_dir():

@@ -179,7 +179,7 @@ def partner_of(source):
     Raises:
         UserError: When the name is unknown.
     """
-    return registry.entry(source).fidelity if registry.is_shipped(source) else None
+    return registry.entry(source).fidelity if registry.is_weights_name(source) else None
 
 
 def interpolated(fidelity_model, gan_model, realism):

@@ -151,7 +151,7 @@ def entries():
         raise UserError(f"{path}: corrupt ({error}); get it again (git checkout, else reinstall)") from error
 
 
-def is_shipped(source):
+def is_weights_name(source):
     """Tell whether a source is a name of weights that ship and not a path.
 
     Args:

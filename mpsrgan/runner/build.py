@@ -9,7 +9,7 @@ import keras
 
 from mpsrgan.errors import UserError
 from mpsrgan.hub.h5 import build, complete, describe, load_discriminator, load_generator, weights_file
-from mpsrgan.hub.registry import entry, is_shipped
+from mpsrgan.hub.registry import entry, is_weights_name
 from mpsrgan.io.files import file_words
 from mpsrgan.training.gan import GAN
 from mpsrgan.training.grow import grow, transplant
@@ -120,7 +120,7 @@ def load_start_discriminator(source, discriminator, architecture, arguments):
     Returns:
         A description of the file, or None if there is no discriminator with this architecture and these arguments.
     """
-    if is_shipped(source):
+    if is_weights_name(source):
         found = entry(source).discriminator
     else:
         found = Path(source).with_name("discriminator.h5")

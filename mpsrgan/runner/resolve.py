@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_prep.named import location
 from mpsrgan.errors import UserError
-from mpsrgan.hub.registry import is_shipped
+from mpsrgan.hub.registry import is_weights_name
 from mpsrgan.hub.remote import is_remote
 from mpsrgan.io.names import next_free
 from mpsrgan.runner.fields import flag, words
@@ -174,7 +174,7 @@ def _paths(args):
     paths = {name: _absolute(getattr(args, name, None)) for name in PATHS}
     paths |= {name: location(given) for name in ("data", "first_data") if (given := getattr(args, name))}
     if args.start:
-        paths["start"] = args.start if is_shipped(args.start) or is_remote(args.start) else paths["start"]
+        paths["start"] = args.start if is_weights_name(args.start) or is_remote(args.start) else paths["start"]
     return paths
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpsrgan.hub.registry import entry, is_shipped
+from mpsrgan.hub.registry import entry, is_weights_name
 from mpsrgan.io.images import resize
 
 PIXELS, COLORS, NOTHING = "pixels", "colors", "nothing"
@@ -113,7 +113,7 @@ def undoes_bicubic(source, generator=None):
     if Path(source).suffix == ".onnx":  # avoids importing h5py
         description = generator and generator.note.get("description")
     else:
-        if is_shipped(source):
+        if is_weights_name(source):
             return entry(source).bicubic
         from mpsrgan.hub.h5 import read_description, weights_file
 
