@@ -58,10 +58,20 @@ def parse(parser, read, words, convert, instead):
     if namespace.save_config and not unknown:
         texts = [vars(_given(parser, read, each, raw=True)[0]) for each in (file, words)]
         try:
-            write_text(Path(namespace.save_config), as_toml(parser, {**defaults, **texts[0], **texts[1]}))
+            _save(Path(namespace.save_config), as_toml(parser, {**defaults, **texts[0], **texts[1]}))
         except UserError as error:
             parser.error(f"--save-config: {error}")
     return namespace, unknown
+
+
+def _save(path, text):
+    """Write a file of options, which replaces no file but another one."""
+    if path.is_file():
+        try:
+            tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
+            raise UserError(f"{path}: exists and is not a file of options; name another file") from None
+    write_text(path, text)
 
 
 def keys(parser):

@@ -24,7 +24,7 @@ from mpsrgan.upscale.animation import is_animation, upscale_animation
 from mpsrgan.upscale.color_modes import viewable
 from mpsrgan.upscale.compare import side_by_side
 from mpsrgan.upscale.defaults import AUTO
-from mpsrgan.upscale.earlier import check_free, is_done
+from mpsrgan.upscale.earlier import check_free, is_done, is_known
 from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM, check_kind, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
@@ -129,6 +129,8 @@ class Work:
         began = time.monotonic()
         source = sys.stdin.buffer.read() if job.source == STREAM else job.source
         picture = read_picture(source, gps=self.options.keep_gps)
+        if is_known(job, picture, self.upscaler, self.options):
+            return ALREADY
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)
         suffix = job.suffix if job.target == STREAM else job.target.suffix.lower()

@@ -87,10 +87,28 @@ class Automatic:
         share = None
         if one := registry.entries().get(REAL):
             share = degraded_share(colors, self.make(one.fidelity, None, False))
-        weights, realism = CLEAN if share is None or share < DEGRADED else REAL, self.realism
-        if self.doubles and weights == CLEAN and factor <= 2 and DOUBLE in registry.entries():
-            weights, realism = DOUBLE, None
-        return self.make(weights, realism, self.faithful), Choice(weights, realism, share)
+        clean, degraded = self._names(factor)
+        chosen = self.candidate(clean if share is None or share < DEGRADED else degraded, factor)
+        return chosen, Choice(chosen.weights, chosen.realism, share)
+
+    def candidate(self, weights, factor):
+        """Return the `Upscaler` that a choice of these weights gives, without a look at the picture.
+
+        Args:
+            weights: Name of weights.
+            factor: As in a call.
+
+        Returns:
+            The `Upscaler`, or None if these weights are never chosen for this factor.
+        """
+        if weights not in self._names(factor):
+            return None
+        return self.make(weights, None if weights == DOUBLE else self.realism, self.faithful)
+
+    def _names(self, factor):
+        """Return the names of the weights for clean and for degraded pictures."""
+        is_double = self.doubles and factor <= 2 and DOUBLE in registry.entries()
+        return DOUBLE if is_double else CLEAN, REAL
 
     def double(self):
         """Return the `Upscaler` for a further step of at most x2, or None if its weights do not ship."""

@@ -8,6 +8,7 @@ from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM
 from mpsrgan.upscale.plan import note_in
 from mpsrgan.upscale.resize import REST
+from mpsrgan.upscale.single import expected_note
 
 
 def is_done(job, expected, options):
@@ -32,6 +33,30 @@ def is_done(job, expected, options):
     return found == replace(expected, **made) and all(
         _is_beside(path, found) for path in (job.explanation, job.comparison) if path
     )
+
+
+def is_known(job, picture, upscaler, options):
+    """Check by its note whether the output is what a call with `resume` and automatic weights would write.
+
+    The note names the weights, so they are not chosen again, which would take longer than all else. For the same input
+    this version chooses the same weights.
+
+    Args:
+        job: The `mpsrgan.upscale.job.Job`.
+        picture: The `mpsrgan.upscale.files.Picture`.
+        upscaler: The `mpsrgan.upscale.Upscaler`.
+        options: The `mpsrgan.upscale.single.UpscaleOptions`.
+
+    Returns:
+        True if nothing is left to do.
+    """
+    if not options.resume or job.target == STREAM:
+        return False
+    note = note_in(job.target) if job.target.exists() else None
+    if note is None or note.input_sha256 != picture.digest:
+        return False
+    taken = upscaler.candidate(note.model, picture.pixels, scale=options.scale, size=options.size)
+    return taken is not None and is_done(job, expected_note(picture, options, taken), options)
 
 
 def _is_beside(path, note):

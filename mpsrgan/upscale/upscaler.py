@@ -155,6 +155,21 @@ class Upscaler:
         target = target_size(pixels.size, self.scale, scale, size)
         return self._automatic(pixels.colors, growth(pixels.size, target))
 
+    def candidate(self, weights, pixels, *, scale=None, size=None):
+        """Return the `Upscaler` that `chosen` returns if it chooses these weights for an image.
+
+        Args:
+            weights: Name of the weights.
+            pixels: The `mpsrgan.upscale.color_modes.Pixels` of the image.
+            scale: As in `chosen`.
+            size: As in `chosen`.
+
+        Returns:
+            The `Upscaler`, or None if `chosen` never chooses these weights or the weights are fixed already.
+        """
+        target = target_size(pixels.size, self.scale, scale, size)
+        return self._automatic and self._automatic.candidate(weights, growth(pixels.size, target))
+
     @property
     def step(self):
         """What one pass does, in words."""

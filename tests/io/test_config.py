@@ -109,6 +109,18 @@ def test_one_value_is_no_list_and_a_file_that_cannot_be_written_is_one_line(pars
         assert expected in capsys.readouterr().err
 
 
+def test_a_saved_file_replaces_no_photograph(parse, tmp_path, capsys):
+    photo, saved = tmp_path / "photo.png", tmp_path / "saved.toml"
+    photo.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(SystemExit):
+        parse("", "upscale", "photo.png", "--out", "b.png", "--save-config", "photo.png")
+    assert "photo.png: exists and is not a file of options; name another file" in capsys.readouterr().err
+    assert photo.read_bytes() == b"\x89PNG\r\n"
+    for scale in (2, 3):
+        parse("", "upscale", "photo.png", "--out", "b.png", "--scale", str(scale), "--save-config", "saved.toml")
+        assert f"scale = {scale}" in saved.read_text()
+
+
 def test_epochs_on_the_command_line_replace_the_steps_of_a_file(tmp_path):
     (tmp_path / "run.toml").write_text("steps = 7")
     parser = make_parser(experiment_script("mpsrgan_lite").EXPERIMENT)

@@ -211,3 +211,19 @@ def test_automatic_results_are_measured_too(both, tmp_path, capsys, eagerly, mon
     words += ["--encoder", "none", "--explain-limit", "0"]
     assert main(["evaluate", *map(str, words)]) == 0
     assert "auto" in capsys.readouterr().out
+
+
+def test_what_is_done_is_not_judged_again(both, tmp_path, capsys, monkeypatch):
+    for number in range(2):
+        save_image(photo(8, 8), tmp_path / "in" / f"{number}.png")
+    words = ["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--resume"]
+    assert main(words) == 0 and "done 2," in capsys.readouterr().out
+
+    def judged(colors, upscaler):
+        raise AssertionError("judged again")
+
+    monkeypatch.setattr(choice, "degraded_share", judged)
+    assert main(words) == 0 and "done 0, already done 2," in capsys.readouterr().out
+    save_image(photo(8, 9), tmp_path / "in" / "0.png")  # another picture, which has to be judged
+    assert main(words) == 1 and "judged again" in capsys.readouterr().err
+    assert main([*words, "--scale", "2"]) == 1, "another result is asked for, whose weights may be others"

@@ -1,5 +1,6 @@
 """Joining of the parts of a video with the audio and subtitles of another file. No packet is decoded. It needs PyAV."""
 
+import errno
 import io
 from collections import Counter
 from contextlib import closing
@@ -13,6 +14,8 @@ from mpsrgan.upscale.video.reader import COVER, LENIENT, FFmpegError, beginning,
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """FFmpeg's names of the file formats, by suffix. AVI is left out because it has no time stamps, and WebM because it may
 not hold H.264."""
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+"""Numbers of the errors of a disk that is full, or whose files cannot get larger."""
 COPIED = {"audio": "audio", "subtitle": "subtitles"}
 """Kinds of the tracks that are copied, and how they are called."""
 _LONGEST_LINE = 10
@@ -41,6 +44,7 @@ def join(parts, target, reader, origin, until, note):
         try:
             return _joined(parts, target, reader, origin, until, note)
         except (FFmpegError, ValueError) as error:  # a damaged packet of the audio ends the writing of the frames too
+            _check_space(error)
             return _joined(parts, target, reader, origin, until, note, refused=reason(error))
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{target}: cannot be written: {reason(error)}") from None
@@ -71,6 +75,12 @@ def _joined(parts, target, reader, origin, until, note, refused=None):
                 tracks.copy(end * reader.tick)
             tracks.copy()
             return *(tracks.words[kind] for kind in COPIED), tracks.others + _replaced(notes, reader.metadata)
+
+
+def _check_space(error):
+    """Raise the error if the disk is full, which is no fault of the audio."""
+    if getattr(error, "errno", None) in FULL:
+        raise error
 
 
 def _packets(paths, tick, origin, until):
@@ -145,6 +155,7 @@ class Tracks:
             try:
                 self._output.mux(packet)
             except (FFmpegError, ValueError) as error:
+                _check_space(error)
                 self.words[stream.type] = f"left out from {float(time):.1f} s on: {reason(error)}"
                 del self._copies[stream]
             self._next = next(self._packets, None)

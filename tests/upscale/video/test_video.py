@@ -1,5 +1,6 @@
 """Videos: times, colors, orientation, audio, interruption and corrupt files, with an upscaler that repeats pixels."""
 
+import errno
 import hashlib
 import signal
 import subprocess
@@ -275,8 +276,8 @@ def test_audio_that_ends_the_writing_is_left_out(clip, tmp_path, monkeypatch):
 class Refusing:
     """An output of PyAV that refuses the fifth packet of the audio; `given` counts those that it was given."""
 
-    def __init__(self, output):
-        self._output, self.given = output, 0
+    def __init__(self, output, error=av.error.InvalidDataError(1, "Invalid data")):
+        self._output, self.given, self.error = output, 0, error
 
     def __getattr__(self, name):
         return getattr(self._output, name)
@@ -284,8 +285,24 @@ class Refusing:
     def mux(self, packet):
         self.given += 1
         if self.given == 5:
-            raise av.error.InvalidDataError(1, "Invalid data")
+            raise self.error
         self._output.mux(packet)
+
+
+def test_a_full_disk_is_no_fault_of_the_audio(clip, tmp_path, monkeypatch):
+    full = av.error.OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*_):
+        raise full
+
+    for place in ("Tracks._wanted", "Tracks"):
+        with monkeypatch.context() as patch:
+            broken = lambda path, output, *rest: Tracks(path, Refusing(output, full), *rest)
+            patch.setattr(f"mpsrgan.upscale.video.join.{place}", broken if place == "Tracks" else fail)
+            with pytest.raises(UserError, match="out.mp4: cannot be written: No space left on device"):
+                upscale_video(clip, tmp_path / "out.mp4", twice, scale=2, note="n")
+        assert not (tmp_path / "out.mp4").exists()
+    assert upscale_video(clip, tmp_path / "out.mp4", twice, scale=2, note="n", resume=True).audio == "copied"
 
 
 @pytest.mark.parametrize("suffix, start, told", [(".mp4", 0, 0.1), (".ts", 0, 0.1), (".ts", 0.3, 0.4)])
