@@ -19,6 +19,10 @@ from mpsrgan.upscale.providers import PROVIDERS
 ALL = "all"
 
 
+VIDEO = {"every": 1, "start": None, "end": None, "smooth": 0.0}
+"""Options of videos, with their defaults."""
+
+
 def add_arguments(parser):
     """Add the arguments of the command to a parser.
 
@@ -241,6 +245,7 @@ def run(args):
         raise UserError(f"{'--min-face' if args.min_face else '--background'} needs --faces")
     check_engine(args, "address", "workers", "account")
     jobs = _planned(args)
+    _check_video(args, jobs)
     say(NOTE)
     values = {field.name: getattr(args, field.name) for field in fields(UpscaleOptions) if field.name != "most_faces"}
     values |= {"faces": args.background if args.faces else None, "min_face": args.min_face or MIN_FACE}
@@ -260,6 +265,17 @@ def run(args):
         work = Work(options)
         say(f"backend: {work.upscaler.backend}")
         return work.run(jobs, part=bool(args.shard))
+
+
+def _check_video(args, jobs):
+    """Check the options of videos before anything is loaded."""
+    from mpsrgan.upscale.video import is_video, seconds_of
+
+    asked = [name for name, default in VIDEO.items() if getattr(args, name) != default]
+    if asked and not any(is_video(job.source) for job in jobs):
+        raise UserError(f"--{asked[0]} is for videos, and there is none; omit it")
+    if args.end and seconds_of(args.end) <= seconds_of(args.start or 0):
+        raise UserError(f"--end {args.end} is not after --start {args.start or 0}; give a later time")
 
 
 def _place(out):

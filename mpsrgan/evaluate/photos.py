@@ -95,14 +95,17 @@ class Folder:
             try:
                 with open_photograph(file) as stream:
                     digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                    size = open_image(stream).size
+                    image = open_image(stream)
             except ImageError as error:
                 self.skipped[source] = error.reason
             except OSError as error:
                 self.skipped[source] = f"cannot be opened: {error.strerror}"
             else:
+                if all(low == high for low, high in image.getextrema()):
+                    self.skipped[source] = "one color everywhere, which every method restores"
+                    continue
                 person = (person_of(source) or None) if person_of else None
-                self.photos.append(Photo(name, source, digest, size, person, file=str(file.absolute())))
+                self.photos.append(Photo(name, source, digest, image.size, person, file=str(file.absolute())))
 
     def elsewhere(self):
         """Return a function without parameters that opens the same folder in another process, without its `photos`."""

@@ -94,7 +94,9 @@ class Report:
         self.blocks.append(Heading(f"From {measured.title}"))
         if count := upscaled(self.photos, measured.hr):
             text = f"{count} of {len(self.photos.photos)} photographs are smaller than {size_words(measured.hr)} pixels"
-            self.blocks.append(Paragraph(f"{text} and were upscaled to make the truth."))
+            text += " and were upscaled to make the truth. That flatters every method; give a smaller --lr-size."
+            say(f"note: {text}")
+            self.blocks.append(Paragraph(text))
         told = verification.answers(measured, comparisons, self.photos.photos, self.draws)
         self.blocks += [Paragraph(sentence, answer=True) for sentence in told]
         self.blocks.append(summary.score_table(measured, means))
@@ -184,8 +186,9 @@ class Report:
         facts = self.facts
         yield Heading("How it was measured")
         yield summary.metric_words(self.sizes[0]["scores"])
+        cut = "" if facts["zoom"] == 1 else f", after a cut to the central {facts['zoom']:g} of each side"
         lines = [
-            f"Fit {facts['fit']}, the central {facts['zoom']:g} of each side; inputs: {facts['inputs']}.",
+            f"Photographs fitted by {facts['fit']}{cut}. Inputs: {facts['inputs']}.",
             f"Hash of the photographs: {facts['hash']}. Skipped files: {len(facts['skipped'])}.",
             f"Intervals: {facts['rounds']} rounds, seed {facts['seed']}. mpsrgan {facts['version']}, "
             f"{facts['machine']}, {facts['date']}.",

@@ -260,7 +260,7 @@ def invention_table(measured):
     moved = f"Identity moved: 1 less the cosine to {BASELINE}'s face. " if len(rows[0]) > 3 else ""
     note = (
         f"{moved}Correlations are Spearman's, of ranks, over the photographs: 1 if what invents most errs most. "
-        "What is in gray levels or moved needs no truth, and proves nothing."
+        "Invention and identity moved are measured without the truth, so they prove nothing."
     )
     return Table(f"Invention, {measured.title}", header[: len(rows[0])], rows, note)
 

@@ -40,45 +40,55 @@ DISCRIMINATORS = {
     for paper in ("srgan", "enhance", "pixelshuffle", "inception")
 }
 """Name in the file -> "module:function" of the discriminator's builder."""
+BUILT = "_mpsrgan_built"
+"""Attribute of a loaded model: its architecture and arguments as JSON, because Keras would track a dict."""
 # Keras advises against HDF5 at every save. We chose HDF5 because every Keras since 2015 reads it.
 logging.getLogger("absl").addFilter(lambda record: "HDF5" not in record.getMessage())
 
 
-def save_generator(model, path, architecture="srgan", arguments=None, notes=None):
+def save_generator(model, path, architecture=None, arguments=None, notes=None):
     """Write a generator to a ``.h5`` file that both ``load_generator`` and plain Keras ``load_weights`` can read.
 
     Args:
-        model: Keras generator as built by ``architecture`` with ``arguments``, under any precision policy.
+        model: Keras generator from ``load_generator``, or as built by ``architecture`` with ``arguments``, under any
+            precision policy.
         path: Path that ends in .h5, but not in .weights.h5, which Keras reads as another layout. Missing folders are
             created. The file appears whole or not at all.
-        architecture: A key of ARCHITECTURES.
+        architecture: A key of ARCHITECTURES. None takes what built a model from ``load_generator``, with its arguments,
+            and "srgan" for another one.
         arguments: Dict of the builder's keyword arguments. Those left out are stored with their defaults.
         notes: Dict of JSON values to store in the file (training run, scores, and so on).
 
     Raises:
         UserError: When the arguments do not build this model, the name is wrong, or the file cannot be written.
     """
-    _save(model, path, _one_of(ARCHITECTURES, architecture), arguments, notes, scale_of)
+    _save(model, path, ARCHITECTURES, architecture, arguments, notes, scale_of)
 
 
-def save_discriminator(model, path, architecture="srgan-discriminator", arguments=None, notes=None):
+def save_discriminator(model, path, architecture=None, arguments=None, notes=None):
     """Write a discriminator to a ``.h5`` file that ``load_discriminator`` can read.
 
     Args:
-        model: Keras discriminator as built by ``architecture`` with ``arguments``, under any precision policy.
+        model: Keras discriminator from ``load_discriminator``, or as built by ``architecture`` with ``arguments``,
+            under any precision policy.
         path: As in ``save_generator``.
-        architecture: A key of DISCRIMINATORS.
+        architecture: A key of DISCRIMINATORS, or None as in ``save_generator``, for "srgan-discriminator".
         arguments: As in ``save_generator``.
         notes: As in ``save_generator``.
 
     Raises:
         UserError: As in ``save_generator``.
     """
-    _save(model, path, _one_of(DISCRIMINATORS, architecture), arguments, notes, lambda model: None)
+    _save(model, path, DISCRIMINATORS, architecture, arguments, notes, lambda model: None)
 
 
-def _save(model, path, architecture, arguments, notes, scale_of):
+def _save(model, path, table, architecture, arguments, notes, scale_of):
     path = Path(path)
+    if architecture is None:
+        built = getattr(model, BUILT, None)
+        architecture, known = json.loads(built) if built else (next(iter(table)), {})
+        arguments = {**known, **(arguments or {})}
+    _one_of(table, architecture)
     if path.suffix != ".h5" or path.name.endswith(".weights.h5"):
         raise UserError(f"{path}: expected a name such as generator.h5, but not .weights.h5, which is another layout")
     arguments = complete(architecture, arguments or {})
@@ -163,7 +173,8 @@ def _load(source, table, architecture, overrides):
         kind = "discriminator" if architecture in DISCRIMINATORS else "generator"
         raise UserError(f"{path}: holds a {kind} ({architecture}); read it with load_{kind}, or name another file")
     try:
-        model = build(architecture, complete(architecture, {**note["arguments"], **overrides}))
+        arguments = complete(architecture, {**note["arguments"], **overrides})
+        model = build(architecture, arguments)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     try:
@@ -179,6 +190,7 @@ def _load(source, table, architecture, overrides):
                 "blocks=16) reads it, and save_generator writes a file that every command takes"
             )
         raise UserError(f"{path}: {what} ({reason})") from error
+    setattr(model, BUILT, json.dumps([architecture, arguments]))
     return model
 
 

@@ -104,7 +104,8 @@ def _train(experiment, request, built, manifest, loaders, title):
     before = _before_training(request, gan, manifest)
     request, state = _restore(request, gan, checkpoints, steps)
     at = f", going on at {state['step']}" if state["step"] else ""
-    say(f"{out}: {loader.steps_per_epoch} steps an epoch, {steps} in all{at}")
+    each = loader.steps_per_epoch
+    say(f"{out}: {each} step{'s' * (each != 1)} an epoch, {steps} in all{at}")
     plan = settings.schedule
     if request.preset == "quick" and not request.start and experiment.start:
         say("note: it starts from random weights, for which minutes are too few")

@@ -127,7 +127,8 @@ def _store(address):
 
         store, key = fsspec.core.url_to_fs(address)
     except ImportError:
-        raise UserError(f"{address}: needs {package}; pip install fsspec {package}") from None
+        install = '"mpsrgan[stores]"' if protocol == "s3" else f"fsspec {package}"
+        raise UserError(f"{address}: needs {package}; pip install {install}") from None
     except Exception as error:
         raise UserError(f"{address}: no such store: {one_line(error)[:300]}") from None
     try:

@@ -28,9 +28,9 @@ from mpsrgan.upscale.earlier import check_free, is_done, is_known
 from mpsrgan.upscale.ensemble import WORDS as MIRRORED
 from mpsrgan.upscale.files import STREAM, check_kind, check_sides, read_picture, write_picture
 from mpsrgan.upscale.plan import note_in
-from mpsrgan.upscale.projection import COLORS, NOTHING, PIXELS
+from mpsrgan.upscale.projection import COLORS, PIXELS
 from mpsrgan.upscale.resize import check_pixels, target_size
-from mpsrgan.upscale.single import expected_note, note_of, restore
+from mpsrgan.upscale.single import expected_note, note_of, restore, words_of
 from mpsrgan.upscale.staging import deliver, reason_of, staged
 from mpsrgan.upscale.video import first_frame, is_video, upscale_video, video_size
 
@@ -155,7 +155,7 @@ class Work:
         self._write_extra(job, picture, made, note)
         if job.named:
             spent = f"{time.monotonic() - began:.1f} s, {peak_memory() / 1e9:.2f} GB"
-            _say(f"{job.shown}: {_facts(note, made, upscaler)}; {spent}")
+            _say(f"{job.shown}: {words_of(note, made, upscaler)}; {spent}")
         if faces:
             _say(f"{job.shown}: {faces.words}")
             for (x, y, width, height), reason in faces.skipped:
@@ -269,16 +269,6 @@ def check_any_picture(counts, jobs, part):
     """
     if counts[SKIPPED] == len(jobs) and not part:
         raise UserError(f"no picture among the files found ({len(jobs)}); name a folder with images")
-
-
-def _facts(note, made, upscaler):
-    """Return the sizes, the steps, and how far the result and the network are from the input, in words."""
-    sizes = "{}x{} to {}x{}".format(*note.input_size, *note.output_size)
-    words = f"{sizes}: {made.steps}; LR consistency {made.lr_consistency:.1f} dB"
-    if made.color_shift is None:
-        return words
-    corrected = " (corrected)" if upscaler.keeps != NOTHING else ""
-    return f"{words}, color shift of the network {made.color_shift:.2f} levels{corrected}"
 
 
 @contextmanager

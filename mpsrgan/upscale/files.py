@@ -190,6 +190,7 @@ def check_suffix(suffix):
     """
     if suffix not in SUFFIXES:
         what = f"{suffix} files with the mpsrgan note" if suffix else "a file without a suffix"
+        what = "a single picture as .gif, which has 256 colors" if suffix == ".gif" else what
         raise UserError(f"cannot write {what}; use one of {', '.join(SUFFIXES)}")
     encoding(suffix)
 

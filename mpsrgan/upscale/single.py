@@ -144,3 +144,25 @@ def note_of(upscaler, input_digest, keeps, **more):
     digests["input_sha256"] = input_digest
     bound = {"faithful": keeps == PIXELS, "keeps": keeps}
     return Provenance(model=Path(upscaler.weights).name, realism=upscaler.realism, **digests, **bound, **more)
+
+
+def words_of(note, made, upscaler):
+    """Return the sizes, the steps, and how far the result and the network are from the input, in words.
+
+    Args:
+        note: The note of the result.
+        made: The `mpsrgan.upscale.Restored` picture.
+        upscaler: The `mpsrgan.Upscaler` with fixed weights.
+
+    Returns:
+        The words.
+    """
+    (width, height), (wide, high) = note.input_size, note.output_size
+    sizes = f"{width}x{height} to {wide}x{high}"
+    if abs(wide * height - high * width) > max(width, height):  # more than rounding
+        sizes += ", stretched"
+    words = f"{sizes}: {made.steps}; LR consistency {made.lr_consistency:.1f} dB"
+    if made.color_shift is None:
+        return words
+    corrected = " (corrected)" if upscaler.keeps != NOTHING else ""
+    return f"{words}, color shift of the network {made.color_shift:.2f} levels{corrected}"

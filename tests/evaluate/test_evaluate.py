@@ -592,6 +592,7 @@ def test_files_that_cannot_be_read_are_skipped_and_told(people, tmp_path, monkey
     for path in sorted(people.iterdir())[:4]:
         shutil.copy(path, folder)
     (folder / "1_000011.jpg").write_bytes(b"no image")
+    save_image(np.full((64, 64, 3), 90, np.uint8), folder / "flat.png")
 
     def denied(path, *mode, **how):
         if str(path).endswith("1_000012.jpg"):
@@ -601,8 +602,9 @@ def test_files_that_cannot_be_read_are_skipped_and_told(people, tmp_path, monkey
     monkeypatch.setattr("data_prep.files.open", denied, raising=False)
     assert main(["evaluate", "--data", str(folder), "-o", str(tmp_path / "out"), *QUICK]) == 0
     told = capsys.readouterr().err
-    assert "skipped 2 files" in told and "1_000012.jpg: cannot be opened: Permission denied" in told
-    assert list(read(tmp_path / "out")["skipped"]) == ["1_000011.jpg", "1_000012.jpg"]
+    assert "skipped 3 files" in told and "1_000012.jpg: cannot be opened: Permission denied" in told
+    assert "flat.png: one color everywhere, which every method restores" in told
+    assert list(read(tmp_path / "out")["skipped"]) == ["1_000011.jpg", "1_000012.jpg", "flat.png"]
 
 
 def test_an_empty_folder_of_photographs(tmp_path, capsys):

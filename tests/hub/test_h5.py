@@ -22,6 +22,7 @@ from mpsrgan.hub.h5 import (
     save_discriminator,
     save_generator,
 )
+from mpsrgan.models import lite
 from mpsrgan.models.graph import scale_of
 from mpsrgan.models.srgan import build_discriminator, build_generator
 
@@ -60,6 +61,17 @@ def test_round_trip(saved):
     model, path = saved
     assert same_output(model, load_generator(path)) and same_output(model, load_generator(str(path)))
     assert not same_output(model, build_generator(**SMALL))
+
+
+def test_a_loaded_model_is_saved_as_what_it_is(tmp_path):
+    arguments = {"scale": 2, "channels": 3, "filters": 4, "blocks": 2}
+    save_generator(lite.build_generator(**arguments), tmp_path / "first.h5", "lite", arguments)
+    loaded = load_generator(tmp_path / "first.h5")
+    save_generator(loaded, tmp_path / "again.h5")
+    one, other = (describe(tmp_path / name) for name in ("first.h5", "again.h5"))
+    assert one == other and same_output(loaded, load_generator(tmp_path / "again.h5"))
+    with pytest.raises(UserError, match="the model is not srgan built with"):
+        save_generator(lite.build_generator(**arguments), tmp_path / "own.h5")
 
 
 @pytest.mark.backends

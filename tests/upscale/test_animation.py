@@ -122,6 +122,6 @@ def test_limits_of_animations(upscale, tmp_path, capsys):
     assert "all 3 frames would have 96x24" in capsys.readouterr().err
     FRAMES[0].save(tmp_path / "still.gif")
     assert upscale(tmp_path / "still.gif", "-o", tmp_path / "b.gif") == 2
-    assert "cannot write .gif files" in capsys.readouterr().err
+    assert "cannot write a single picture as .gif" in capsys.readouterr().err
     assert upscale(source, "-o", tmp_path / "b.webp", "--compare") == 0
     assert "3 frames: only the first is upscaled" in capsys.readouterr().err

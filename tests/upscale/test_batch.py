@@ -289,7 +289,10 @@ def test_a_result_of_another_picture_is_left_alone(upscale, tmp_path, capsys):
 @pytest.mark.parametrize(
     "output, message",
     [
-        ("b.gif", "cannot write .gif files with the mpsrgan note; use one of .png, .jpg, .jpeg, .webp, .tif, .tiff"),
+        (
+            "b.gif",
+            "cannot write a single picture as .gif, which has 256 colors; use one of .png, .jpg, .jpeg, .webp, .tif",
+        ),
         ("b.xyz", "cannot write .xyz"),
         ("b.bmp", "cannot write .bmp files"),
         ("a.jpg/x/b.png", "part of its path is a file"),
@@ -578,15 +581,24 @@ def test_faces_of_other_kinds_of_pictures(upscaler, detector):
         restore_with_faces(upscaler, image.astype(np.uint16), detector=detector)
 
 
+@pytest.mark.parametrize("size, told", [("33x21", False), ("50x", False), ("40x40", True), ("33x24", True)])
+def test_a_picture_that_is_stretched_is_told(upscale, tmp_path, capsys, size, told):
+    save_image(photo(7, 11), tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--size", size) == 0
+    assert (", stretched:" in capsys.readouterr().err) == told
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
         (["--faces", "all", "--explain"], "--explain works without"),
+        (["--every", "2"], "--every is for videos, and there is none; omit it"),
+        (["--start", "1:30", "--end", "90"], "--start is for videos"),
         (["--background", "lanczos"], "--background needs --faces"),
         (["--min-face", 20], "--min-face needs --faces"),
     ],
 )
-def test_options_of_faces_that_do_not_go_together(upscale, tmp_path, capsys, words, message):
+def test_options_that_do_not_go_together(upscale, tmp_path, capsys, words, message):
     save_image(photo(3, 3), tmp_path / "a.png")
     assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", *words) == 2
     assert message in capsys.readouterr().err
