@@ -42,6 +42,7 @@ def parse(argv):
         type=Path,
         help="generator.h5 of a finished run; without it weights/NAME.h5 is registered as it is",
     )
+    add("--use", required=True, help='what the weights are for, in a few words, such as "sharp faces, x4"')
     add("--license", required=True, help="what the licenses of the photographs allow, and which photographs these are")
     add("--size", required=True, help='which inputs the network takes, such as "any from 1x1 px"')
     add("--float16", action="store_true", help="store the arrays in 16 bits; Keras reads them into 32")
@@ -269,6 +270,7 @@ def make_entry(args, path):
         "file": path.name,
         "bytes": path.stat().st_size,
         "sha256": hexdigest(path),
+        "use": args.use,
         "kind": args.kind,
         "architecture": note["architecture"],
         "arguments": note["arguments"],

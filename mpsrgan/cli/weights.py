@@ -59,19 +59,17 @@ def overview(chosen):
     Yields:
         Lines of text.
     """
-    header = ("name", "what", "parameters", "scale", "pixels", "MB", "fidelity", "license")
+    header = ("name", "for", "pixels", "MB", "realism 0 is", "license")
     rows = [
         (
             one.name,
-            one.architecture,
-            one.parameters,
-            one.scale and f"x{one.scale}",
+            one.use,
             COLORS.get(one.channels, f"{one.channels} channels"),
             f"{one.bytes / 1e6:.1f}",
             one.fidelity,
             one.license.split(":")[0],
         )
-        for one in chosen
+        for one in sorted(chosen, key=lambda one: one.kind, reverse=True)  # generators first
     ]
     yield from Table("Weights", header, rows).text()
     yield f"\nThey are in {registry.FOLDER}. `mpsrgan weights NAME` prints everything about one of them."

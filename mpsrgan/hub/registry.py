@@ -32,6 +32,7 @@ class Entry:
         file: Name of the .h5 file in `FOLDER`.
         bytes: Size of the file in bytes.
         sha256: SHA-256 digest of the file.
+        use: What the weights are for, in a few words.
         kind: "generator" or "discriminator".
         architecture: Name of the architecture, a key of `ARCHITECTURES` or `DISCRIMINATORS` in `mpsrgan.hub.h5`.
         arguments: Arguments of the architecture's builder.
@@ -54,6 +55,7 @@ class Entry:
     file: str
     bytes: int
     sha256: str
+    use: str
     kind: str
     architecture: str
     arguments: dict

@@ -82,13 +82,18 @@ class Table:
         return lines + ([self.note, ""] if self.note else [])
 
     def text(self):
-        """Yield aligned lines for a terminal, with the first column on the left and the others on the right."""
+        """Yield aligned lines for a terminal, with words on the left of their columns and numbers on the right."""
         rows = [[str(cell) for cell in self.header], *([cell_text(cell) for cell in row] for row in self.rows)]
-        widths = [max(map(_columns, column)) for column in zip(*rows)]
-        pad = lambda cell, width: " " * (width - _columns(cell))  # noqa: E731
-        for first, *others in rows:
-            cells = [pad(cell, width) + cell for cell, width in zip(others, widths[1:])]
-            yield "  ".join([first + pad(first, widths[0]), *cells]).rstrip()
+        columns = [_aligned(column, is_first=not number) for number, column in enumerate(zip(*rows))]
+        for cells in zip(*columns):
+            yield "  ".join(cells).rstrip()
+
+
+def _aligned(column, is_first):
+    """Pad the cells of a column to one width: words on the left, and numbers on the right unless they are the first column."""
+    width, has_numbers = max(map(_columns, column)), any(cell.lstrip("+-")[:1].isdigit() for cell in column[1:])
+    pads = [" " * (width - _columns(cell)) for cell in column]
+    return [pad + cell if has_numbers and not is_first else cell + pad for cell, pad in zip(column, pads)]
 
 
 def table_row(cells):

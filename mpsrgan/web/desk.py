@@ -207,8 +207,7 @@ def label(weights):
     one = entries().get(weights)
     if one is None:
         return Path(weights).name
-    scale = "" if one.scale == 4 else f", x{one.scale}"
-    return f"{one.name}: {'clean' if one.bicubic else 'degraded'} photographs{scale}"
+    return f"{one.name}: {one.use}"
 
 
 class _Expiry:

@@ -31,7 +31,13 @@ from mpsrgan.models.graph import scale_of
 from mpsrgan.training.checkpoint import Checkpoints
 
 SMALL = {"blocks": 1, "filters": 8, "batch_norm": False}
-ASKED = {"kind": "generator", "license": "research: made up", "size": "any from 1x1 px", "float16": False}
+ASKED = {
+    "use": "tests, x4",
+    "kind": "generator",
+    "license": "research: made up",
+    "size": "any from 1x1 px",
+    "float16": False,
+}
 ASKED |= {"degraded": False, "fidelity": None, "discriminator": None, "architecture": None, "arguments": {}}
 ASKED |= {"faces": None}
 
