@@ -90,7 +90,7 @@ class Table:
 
 
 def _aligned(column, is_first):
-    """Pad the cells of a column to one width: words on the left, and numbers on the right unless they are the first column."""
+    """Pad the cells of a column to one width: words on the left, numbers on the right except in the first column."""
     width, has_numbers = max(map(_columns, column)), any(cell.lstrip("+-")[:1].isdigit() for cell in column[1:])
     pads = [" " * (width - _columns(cell)) for cell in column]
     return [pad + cell if has_numbers and not is_first else cell + pad for cell, pad in zip(column, pads)]
