@@ -83,7 +83,12 @@ class Work:
         counts = dict.fromkeys((DONE, ALREADY, FAILED, SKIPPED), 0)
         self.alone = len(jobs) == 1
         for job in tqdm(jobs, unit="file", disable=self.alone, file=sys.stderr):
-            state, reason = self.outcome(job)
+            try:
+                state, reason = self.outcome(job)
+            except KeyboardInterrupt:
+                if counts[DONE]:
+                    _say(f"{counts[DONE]} files are done; the same call with --resume continues")
+                raise
             counts[state] += 1
             if reason:
                 _say(f"{'skipped' if state == SKIPPED else 'error'}: {reason}")

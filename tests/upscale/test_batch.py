@@ -464,6 +464,24 @@ def test_resume_skips_what_is_done_and_nothing_else(upscale, tmp_path, capsys):
     assert upscale(*words, "--no-faithful", "--compare") == 0 and capsys.readouterr().out.endswith("done 2, failed 0\n")
 
 
+def test_an_interrupted_folder_says_how_it_goes_on(upscale, tmp_path, capsys, monkeypatch):
+    for name in ("a.png", "b.png", "c.png"):
+        save_image(photo(5, 7), tmp_path / "in" / name)
+    outcome, asked = batch.Work.outcome, []
+
+    def interrupted(work, job):
+        asked.append(job)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return outcome(work, job)
+
+    monkeypatch.setattr(batch.Work, "outcome", interrupted)
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out") == 130
+    assert "2 files are done; the same call with --resume continues\n" in capsys.readouterr().err
+    assert upscale(tmp_path / "in", "-o", tmp_path / "out", "--resume") == 0
+    assert capsys.readouterr().out == "done 1, already done 2, failed 0\n"
+
+
 def test_what_the_format_cannot_hold_is_told_before_the_work(upscale, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("mpsrgan.upscale.upscaler.Upscaler.restore", lambda *_, **__: pytest.fail("worked"))
     Image.fromarray(photo(6, 8).astype(np.uint16)[..., 0] * 257).save(tmp_path / "deep.png")
