@@ -387,7 +387,7 @@ def test_a_failure_before_training_leaves_no_dead_end(photos, capsys, tmp_path, 
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device", "config.json")
 
-    monkeypatch.setattr("mpsrgan.runner.run.write_text", fail)
+    monkeypatch.setattr("mpsrgan.runner.run.write_json", fail)
     assert run("--data", photos, *TINY, "--out", tmp_path / "out") == 2
     assert capsys.readouterr().err.splitlines()[-1] == "error: config.json: No space left on device"
     assert not (tmp_path / "out").exists()
