@@ -123,20 +123,21 @@ class Results(Method):
 
     def __init__(self, name, folder, photos):
         self.name, self.words, self.folder = name, f"folder {Path(folder).resolve().name}", Path(folder)
-        files, anywhere = {}, defaultdict(list)
+        files, anywhere = defaultdict(list), defaultdict(list)
         for file in list_images(folder):
             relative = file.relative_to(folder).with_suffix("")
-            files.setdefault(relative.as_posix(), file)
+            files[relative.as_posix()].append(file)
             anywhere[relative.name].append(file)
+
+        def only(found):
+            if len(found) > 1:
+                raise UserError(f"--results {folder}: {found[0]} and {found[1]} have one name; keep one")
+            return next(iter(found), None)
+
         stem = {photo.name: Path(photo.source).with_suffix("").as_posix() for photo in photos}
         alike = Counter(stem.values())  # a.jpg and a.png cannot both have the result a.png
-        self.files = {name: files.get(name) or (alike[own] == 1 and files.get(own)) for name, own in stem.items()}
-        for name in [name for name, file in self.files.items() if not file]:
-            if len(anywhere[name]) > 1:
-                raise UserError(
-                    f"--results {folder}: {anywhere[name][0]} and {anywhere[name][1]} have one name; keep one"
-                )
-            self.files[name] = next(iter(anywhere[name]), None)
+        places = {name: files[name] or (alike[own] == 1 and files[own]) or anywhere[name] for name, own in stem.items()}
+        self.files = {name: only(found) for name, found in places.items()}
         if missing := [photo for photo in photos if not self.files[photo.name]]:
             raise UserError(
                 f"--results {folder}: holds no image for {len(missing)} of {len(photos)} photographs, first "

@@ -13,10 +13,14 @@ from data_prep.pairs import as_size
 from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.atomic import writing
 from mpsrgan.io.reading import list_images
+from mpsrgan.models.onnx import METADATA
 
 SIZE = (64, 64)
 LARGEST_DIFFERENCE = 1.0
 """Largest difference from Keras in gray levels that a file in float32 may have."""
+
+SAVED_MODEL = {"assets", "variables", "saved_model.pb", "fingerprint.pb"}
+"""Names of what a SavedModel has. A folder with anything else is not replaced."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +178,13 @@ def _check_place(out, kind):
     if not out.exists():
         return
     if not kind.suffix:
-        same = out.is_dir() and (not any(out.iterdir()) or (out / kind.begins).is_file())
+        same = out.is_dir() and {path.name for path in out.iterdir()} <= SAVED_MODEL
     else:
-        same = out.is_file() and _begins(out, kind.begins)
+        same = (
+            out.is_file()
+            and _begins(out, kind.begins)
+            and (kind.suffix != ".onnx" or METADATA.encode() in out.read_bytes())
+        )
     if not same:
         raise UserError(f"{out}: exists and is not what an earlier export left; name another output")
 

@@ -37,12 +37,16 @@ def read_description(path):
     kinds = {"architecture": str, "arguments": dict}
     if not isinstance(note, dict) or not all(isinstance(note.get(key), kind) for key, kind in kinds.items()):
         raise UserError(f"{path}: corrupt: its description lacks architecture or arguments; save the file again")
+    if not isinstance(note.get("notes", {}), dict):
+        raise UserError(f"{path}: corrupt: its description has notes without names; save the file again")
     if note.get("format") != FORMAT:
         raise UserError(f"{path}: format {note.get('format')}, this package reads {FORMAT}; update mpsrgan")
     numbers = {name: value for name, value in note["arguments"].items() if isinstance(value, int | float)}
     if huge := [name for name, value in numbers.items() if not abs(value) <= LARGEST]:
         raise UserError(f"{path}: corrupt: its description has {huge[0]} above {LARGEST}; save the file again")
-    least = numbers.get("filters", 0) ** 2 * max(1, numbers.get("blocks", 0))
+    filters = numbers.get("filters", 0)
+    last = filters * numbers.get("channels", 1) * numbers.get("scale", 1) ** 2
+    least = max(filters**2 * max(1, numbers.get("blocks", 0)), last)
     if 2 * least > os.path.getsize(path):  # kernels have as many numbers or more, of 2 bytes or more
         raise UserError(f"{path}: corrupt: its description asks for more than the file holds; save the file again")
     return {"scale": None, "package": "?", "notes": {}, **note, "arguments": renamed(note["arguments"])}

@@ -61,7 +61,8 @@ class Trained:
     @cached_property
     def step_seconds(self):
         """Median seconds of a step, which other work on the machine disturbs less than the sum."""
-        return float(np.median(np.diff([row["seconds"] for row in self.run.rows])))
+        times = [row["seconds"] for row in self.run.rows]
+        return float(np.median(np.diff(times))) if len(times) > 1 else times[0]
 
     @property
     def gain(self):

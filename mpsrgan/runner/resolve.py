@@ -146,7 +146,7 @@ def _variants(experiment, base, given, args):
     for name, settings in every.items():
         for seed in range(seeds or 1):
             folder = f"{study.option}-{name}" + (f"-seed{settings.schedule.seed + seed}" if seeds else "")
-            variants[folder] = settings.replace(seed=settings.schedule.seed + seed)
+            variants[folder] = settings.replace(seed=settings.schedule.seed + seed).check()
     return variants
 
 

@@ -28,7 +28,10 @@ class EMA(keras.callbacks.Callback):
     def __init__(self, generator, decay):
         super().__init__()
         self.generator, self.decay = generator, decay
-        self.variables = [keras.Variable(weight, trainable=False, dtype=weight.dtype) for weight in generator.weights]
+        copies = map(ops.convert_to_numpy, generator.weights)  # on JAX the step gives the arrays of the weights away
+        self.variables = [
+            keras.Variable(copy, trainable=False, dtype=weight.dtype) for copy, weight in zip(copies, generator.weights)
+        ]
 
     def on_train_batch_end(self, batch, logs=None):
         step = batch + 1

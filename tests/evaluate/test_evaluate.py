@@ -328,6 +328,9 @@ def test_results_that_could_be_of_several_photographs_are_refused(tmp_path, rng)
         Results("others", tmp_path, twins)
     with pytest.raises(UserError, match="y.png and .*y.png have one name"):
         Results("others", tmp_path, [Photo("y", "y.jpg", "", (4, 4))])
+    save_image(rng.integers(0, 256, (4, 4, 3), "uint8"), tmp_path / "x.jpg")
+    with pytest.raises(UserError, match="x.jpg and .*x.png have one name"):
+        Results("others", tmp_path, [Photo("x", "x.png", "", (4, 4))])
 
 
 def test_options_that_the_data_cannot_take_are_refused(people, pairs, tmp_path, capsys):

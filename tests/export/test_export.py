@@ -193,6 +193,10 @@ def refused(words, capfd):
 def test_orders_that_do_not_do(weights, tmp_path, capfd):
     (tmp_path / "file").write_text("")
     (tmp_path / "old.onnx").write_text("a diary")
+    (tmp_path / "other.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+    (tmp_path / "model").mkdir()
+    for name in ("saved_model.pb", "thesis.txt"):
+        (tmp_path / "model" / name).write_text("")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "diary").write_text("")
     (tmp_path / "x.bin").write_text("weights of something else")
@@ -212,6 +216,8 @@ def test_orders_that_do_not_do(weights, tmp_path, capfd):
         ((weights, "-o", tmp_path / "file" / "a.onnx"), "cannot be written"),
         ((weights, "-o", tmp_path / "old.onnx"), "not what an earlier export left"),
         ((weights, "-o", tmp_path / "folder"), "not what an earlier export left"),
+        ((weights, "-o", tmp_path / "model"), "not what an earlier export left"),
+        ((weights, "-o", tmp_path / "other.onnx"), "not what an earlier export left"),
         ((weights, "-o", tmp_path / "folder", "--format", "onnx"), "ends in .onnx"),
         ((weights, "-o", tmp_path / "x.xml"), "x.bin: exists"),
         ((weights, "-o", tmp_path / "y.xml"), "y.bin: exists"),
@@ -341,12 +347,13 @@ def test_saved_model_takes_any_size_and_replaces_an_earlier_one(tmp_path):
     arguments = {**SMALL, "filters": 12}
     save_generator(shaken(pixelshuffle.build_generator(**arguments)), tmp_path / "a.h5", "pixelshuffle", arguments)
     (tmp_path / "a").mkdir()
-    for name in ("saved_model.pb", "old"):
+    (tmp_path / "a" / "variables").mkdir()
+    for name in ("saved_model.pb", "variables/old"):
         (tmp_path / "a" / name).write_text("an earlier export")
     made = export_generator(tmp_path / "a.h5", tmp_path / "a", size=9)
     assert made.format == "saved_model" and made.difference.largest < 0.01
     assert (tmp_path / "a" / "saved_model.pb").is_file() and made.megabytes > 0.01
-    assert not (tmp_path / "a" / "old").exists()
+    assert not (tmp_path / "a" / "variables" / "old").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.h5"]
 
 

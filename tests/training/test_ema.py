@@ -31,6 +31,18 @@ def test_the_average_is_that_of_the_weights_seen_and_forgets_the_beginning():
     assert of(average) == pytest.approx(2 - 0.9**EVERY, abs=0.01)
 
 
+@pytest.mark.backends
+def test_a_step_from_random_weights_leaves_the_average_whole(rng):
+    """On JAX a step gives the arrays of the weights away, so the average needs arrays of its own."""
+    gan = tiny_gan()
+    average = EMA(gan.generator, 0.9)
+    average.set_params({"steps": 1})
+    lr, hr = (rng.uniform(-1, 1, (2, side, side, 3)).astype("float32") for side in (8, 32))
+    gan.train_on_batch(lr, hr)
+    average.on_train_batch_end(0)
+    assert all(np.isfinite(np.asarray(variable)).all() for variable in average.variables)
+
+
 def test_the_last_step_counts_and_apply_gives_it_to_the_generator():
     gan = tiny_gan()
     average = EMA(gan.generator, 0.5)
