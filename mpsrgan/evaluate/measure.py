@@ -1,5 +1,6 @@
 """Measurement of every method on one photograph after the other: its scores, and the codes that verification needs."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from data_prep.pairs import as_size, scale_of, size_words
 from mpsrgan.errors import UserError
 from mpsrgan.evaluate.photos import Photo
 from mpsrgan.evaluate.scores import in_order
-from mpsrgan.io.images import save_image
+from mpsrgan.io.images import MAX_WRITTEN, save_image
 from mpsrgan.metrics import METRICS, score
 from mpsrgan.upscale.invention import invention
 
@@ -82,8 +83,11 @@ def sizes_of(photos, networks, lr_sizes, scale=None):
         if scale and scale_of(hr, lr) != scale:
             raise UserError(f"the pairs are x{scale_of(hr, lr)}, the networks x{scale}; prepare pairs of that scale")
         return photos.sizes
-    lrs = [as_size(lr) for lr in lr_sizes]
-    return [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in lrs]
+    sizes = [(lr, (lr[0] * (scale or 4), lr[1] * (scale or 4))) for lr in map(as_size, lr_sizes)]
+    for lr, hr in sizes:
+        if math.prod(hr) > MAX_WRITTEN:
+            raise UserError(f"--lr-size {size_words(lr)} gives {size_words(hr)} pixels, more than {MAX_WRITTEN:,}")
+    return sizes
 
 
 def jobs_of(photos, sizes, explained):

@@ -125,6 +125,10 @@ def import_keras(then=None):
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except ModuleNotFoundError as error:
             raise UserError(_missing(error.name)) from None
+        except ValueError as error:
+            if "backend" not in str(error):
+                raise
+            raise UserError(f"KERAS_BACKEND: {one_line(error)}; use tensorflow or jax") from None
         except BaseException:
             held.seek(0)
             os.write(real, held.read())

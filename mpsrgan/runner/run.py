@@ -6,7 +6,7 @@ come after quick ones.
 
 import json
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import keras
@@ -245,7 +245,7 @@ def _before_training(request, gan, manifest):
     Of a network that is not random, what it makes of some test images is kept, too.
     """
     path, settings = request.out / "before.json", request.settings
-    if path.exists():
+    with suppress(OSError, ValueError):
         return json.loads(path.read_text(encoding="utf-8"))
     say("testing the network before training, for comparison")
     before = means(evaluate(gan, manifest, settings, ())["ours"])

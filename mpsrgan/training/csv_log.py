@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from mpsrgan.errors import UserError
 from mpsrgan.io.atomic import whole_file
 
 
@@ -52,10 +53,17 @@ def read_metrics(path):
 
     Returns:
         A list of dicts of column name -> number. Empty cells and a truncated last row are left out.
+
+    Raises:
+        UserError: When the file is not as a run writes it.
     """
-    whole, _, _ = Path(path).read_text(encoding="utf-8").rpartition("\n")
-    rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(whole.splitlines())]
-    return [{**row, "step": int(row["step"])} for row in rows]
+    try:
+        whole, _, _ = Path(path).read_text(encoding="utf-8-sig").rpartition("\n")
+        lines = csv.DictReader(whole.splitlines())
+        rows = [{name: float(value) for name, value in row.items() if value} for row in lines]
+        return [{**row, "step": int(row["step"])} for row in rows]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: changed by another program; put the run's own file back") from None
 
 
 def rounded(value):

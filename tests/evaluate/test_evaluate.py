@@ -610,6 +610,12 @@ def test_files_that_cannot_be_read_are_skipped_and_told(people, tmp_path, monkey
     assert list(read(tmp_path / "out")["skipped"]) == ["1_000011.jpg", "1_000012.jpg", "flat.png"]
 
 
+def test_a_truth_beyond_all_memory_is_refused(people, tmp_path, capsys):
+    words = ["evaluate", "--data", str(people), "-o", str(tmp_path / "out"), "--lr-size", "16", "--scale", "100000"]
+    assert main(words) == 2 and not (tmp_path / "out").exists()
+    assert "--lr-size 16 gives 1600000 pixels, more than 400,000,000" in capsys.readouterr().err
+
+
 def test_an_empty_folder_of_photographs(tmp_path, capsys):
     (tmp_path / "none").mkdir()
     assert main(["evaluate", "--data", str(tmp_path / "none"), "-o", str(tmp_path / "out")]) == 2

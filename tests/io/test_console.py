@@ -86,3 +86,12 @@ raise SystemExit(exit_code(work))
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == expected
     assert not list(tmp_path.iterdir())
+
+
+def test_a_backend_that_keras_does_not_know_is_one_line(monkeypatch):
+    def fail(name):
+        raise ValueError("Unable to import backend : tensorlow")
+
+    monkeypatch.setattr("mpsrgan.io.console.importlib.import_module", fail)
+    with pytest.raises(UserError, match="^KERAS_BACKEND: Unable to import backend : tensorlow; use tensorflow or jax$"):
+        import_keras()

@@ -222,3 +222,12 @@ def test_a_metrics_file_without_the_newest_columns_goes_on(tmp_path):
     first, second = read_metrics(tmp_path / "metrics.csv")
     assert first == {"step": 1, "seconds": 0.5, "g_loss": 3.0}
     assert second["step"] == 2 and second["g_identity"] == 0.25
+
+
+@pytest.mark.parametrize("content", [b"step;g_loss\n1;2\n", b"\xff\xfe\x00\n", b"g_loss\n2\n", b"step,g_loss\n1,two\n"])
+def test_metrics_that_another_program_changed_are_one_line(tmp_path, content):
+    (tmp_path / "metrics.csv").write_bytes(content)
+    with pytest.raises(UserError, match="metrics.csv: changed by another program; put the run's own file back"):
+        read_metrics(tmp_path / "metrics.csv")
+    (tmp_path / "metrics.csv").write_bytes(b"\xef\xbb\xbfstep,g_loss\n1,2\n")  # a byte order mark does no harm
+    assert read_metrics(tmp_path / "metrics.csv") == [{"step": 1, "g_loss": 2.0}]
