@@ -62,6 +62,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         """Parse a command line, and the file of options that it names."""
         words = sys.argv[1:] if args is None else list(args)
+        if empty := [word for word in words if word == "" or re.fullmatch(r"--[a-z-]+=", str(word))]:
+            self.error(f"{empty[0].rstrip('=') or 'an argument'} is empty; check the variable that it comes from")
         read = super().parse_known_args
         if self._configurable and config.is_asked(words):
             return config.parse(self, read, words, self._convert, self._instead)

@@ -46,3 +46,16 @@ def test_options_are_not_abbreviated(capsys):
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["--learning", "1"])
     assert "unrecognized arguments: --learning" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, named", [(["--data", ""], "an argument"), (["--data="], "--data"), (["", "-o", "x"], "an argument")]
+)
+def test_an_empty_argument_is_a_variable_that_is_not_set(words, named, capsys):
+    parser = Parser()
+    parser.add_argument("source", nargs="?")
+    parser.add_argument("--data")
+    parser.add_argument("-o")
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert f"error: {named} is empty; check the variable that it comes from" in capsys.readouterr().err
