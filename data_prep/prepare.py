@@ -122,7 +122,7 @@ def prepare(
         return Manifest.load(out)
 
     if shard:
-        depends = header | {"pack": bool(pack), "limits": upscale}
+        depends = header | {"pack": bool(pack), "upscale": upscale}
         depends["names"] = digest([name for _, name in jobs])
         work = lambda jobs, folder: map(to_json, read(jobs, folder))
         join = lambda records, bring: finish(lambda _: list(map(from_json, records)), bring)

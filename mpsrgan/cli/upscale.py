@@ -17,10 +17,8 @@ from mpsrgan.upscale.defaults import AUTO, CLEAN, DOUBLE, LATEST, MIN_FACE, NOTE
 from mpsrgan.upscale.providers import PROVIDERS
 
 ALL = "all"
-
-
-VIDEO = {"every": 1, "start": None, "end": None, "smooth": 0.0}
-"""Options of videos, with their defaults."""
+VIDEO = ("every", "start", "end", "smooth")
+"""Options of videos."""
 
 
 def add_arguments(parser):
@@ -269,9 +267,10 @@ def run(args):
 
 def _check_video(args, jobs):
     """Check the options of videos before anything is loaded."""
+    from mpsrgan.upscale.single import UpscaleOptions
     from mpsrgan.upscale.video import is_video, seconds_of
 
-    asked = [name for name, default in VIDEO.items() if getattr(args, name) != default]
+    asked = [one.name for one in fields(UpscaleOptions) if one.name in VIDEO and getattr(args, one.name) != one.default]
     if asked and not any(is_video(job.source) for job in jobs):
         raise UserError(f"--{asked[0]} is for videos, and there is none; omit it")
     if args.end and seconds_of(args.end) <= seconds_of(args.start or 0):

@@ -13,7 +13,6 @@ from data_prep.pairs import as_size
 from mpsrgan.errors import UserError, one_line
 from mpsrgan.io.atomic import writing
 from mpsrgan.io.reading import list_images
-from mpsrgan.models.onnx import METADATA
 
 SIZE = (64, 64)
 LARGEST_DIFFERENCE = 1.0
@@ -178,13 +177,10 @@ def _check_place(out, kind):
     if not out.exists():
         return
     if not kind.suffix:
-        same = out.is_dir() and {path.name for path in out.iterdir()} <= SAVED_MODEL
+        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        same = out.is_dir() and (not names or (out / kind.begins).is_file() and names <= SAVED_MODEL)
     else:
-        same = (
-            out.is_file()
-            and _begins(out, kind.begins)
-            and (kind.suffix != ".onnx" or METADATA.encode() in out.read_bytes())
-        )
+        same = out.is_file() and _begins(out, kind.begins) and kind.holds in out.read_bytes()
     if not same:
         raise UserError(f"{out}: exists and is not what an earlier export left; name another output")
 

@@ -17,6 +17,7 @@ import numpy as np
 from mpsrgan.errors import UserError
 from mpsrgan.export.precision import calibration_inputs, calibration_pictures, to_float16, to_int8
 from mpsrgan.io.machine import cores
+from mpsrgan.models.onnx import METADATA
 from mpsrgan.upscale.generators import OnnxGenerator
 
 
@@ -34,6 +35,7 @@ class Format:
             float32 (1, H, W, C) to (1, sH, sW, C).
         begins: First bytes of its files, or the name of a file in its folders. They tell whether a file may be
             replaced.
+        holds: Bytes that our files have and those of other programs lack, or none where there are no such.
         fixed: Whether it takes images of one size only.
         tensorflow: Whether Keras has to run on TensorFlow to write it.
         precisions: The precisions that it can be written in beside float32.
@@ -45,6 +47,7 @@ class Format:
     write: Callable
     load: Callable
     begins: bytes | str
+    holds: bytes = b""
     fixed: bool = False
     tensorflow: bool = False
     precisions: tuple = ()
@@ -155,7 +158,8 @@ def _import_openvino():
 
 FORMATS = {
     "onnx": Format(
-        *(".onnx", "onnx", ("onnx", "onnxruntime"), _write_onnx, OnnxGenerator, b"\x08"), precisions=("float16", "int8")
+        *(".onnx", "onnx", ("onnx", "onnxruntime"), _write_onnx, OnnxGenerator, b"\x08", METADATA.encode()),
+        precisions=("float16", "int8"),
     ),
     "litert": Format(
         *(".tflite", "litert", ("ai_edge_litert",), _write_litert, _load_litert, b"TFL3"),

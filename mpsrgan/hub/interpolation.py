@@ -220,9 +220,9 @@ def _check(realism):
 
 def _check_descriptions(found):
     """Raise UserError if the descriptions in the two files differ. Plain Keras files have none."""
-    from mpsrgan.hub.h5 import read_description, weights_file
+    from mpsrgan.hub.description import read_description  # here, because it imports h5py
 
-    notes = [read_description(weights_file(path)) for path in (found.fidelity, found.gan)]
+    notes = [read_description(path) for path in (found.fidelity, found.gan)]
     if None in notes:
         return
     one, other = ({"architecture": note["architecture"], **note["arguments"]} for note in notes)

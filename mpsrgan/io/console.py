@@ -125,11 +125,9 @@ def import_keras(then=None):
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
         except ModuleNotFoundError as error:
             raise UserError(_missing(error.name)) from None
-        except ValueError as error:
-            if "backend" not in str(error):
-                raise
-            raise UserError(f"KERAS_BACKEND: {one_line(error)}; use tensorflow or jax") from None
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ValueError) and "backend" in str(error):
+                raise UserError(f"KERAS_BACKEND: {one_line(error)}; use tensorflow or jax") from None
             held.seek(0)
             os.write(real, held.read())
             raise

@@ -9,7 +9,7 @@ BLOCK = 2_000_000
 
 
 def mean_interval(values, groups=None, rounds=2000, level=0.95, seed=0):
-    """Return the mean of `values` and its 95 % interval.
+    """Return the mean of `values` and a confidence interval for it.
 
     The values are resampled with replacement `rounds` times. The interval is the central part of the resampled means.
     A single value or a single group gives low = high = mean, which says nothing about the spread. The interval always

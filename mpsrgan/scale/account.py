@@ -96,9 +96,9 @@ class Account:
             UserError: When it cannot be written.
         """
         self._file.close()
-        rows = [json.dumps(self.rows[path]) for path in sorted(self.rows)]
-        with whole_file(self.path, durable=True) as temporary:
-            temporary.write_text("".join(f"{row}\n" for row in [self.header, *rows]), encoding="utf-8")
+        with whole_file(self.path, durable=True) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(f"{self.header}\n")
+            file.writelines(f"{json.dumps(self.rows[path])}\n" for path in sorted(self.rows))
         self.partial.unlink(missing_ok=True)
 
 

@@ -134,7 +134,7 @@ class Work:
         began = time.monotonic()
         source = sys.stdin.buffer.read() if job.source == STREAM else job.source
         picture = read_picture(source, gps=self.options.keep_gps)
-        if is_known(job, picture, self.upscaler, self.options):
+        if self.options.weights == AUTO and is_known(job, picture, self.upscaler, self.options):
             return ALREADY
         upscaler = self._chosen(picture.pixels)
         expected = expected_note(picture, self.options, upscaler)

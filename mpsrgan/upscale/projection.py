@@ -115,7 +115,8 @@ def undoes_bicubic(source, generator=None):
     else:
         if is_weights_name(source):
             return entry(source).bicubic
-        from mpsrgan.hub.h5 import read_description, weights_file
+        from mpsrgan.hub.description import read_description
+        from mpsrgan.hub.h5 import weights_file
 
         description = read_description(weights_file(source))
     return ((description or {}).get("notes") or {}).get("bicubic", True)
